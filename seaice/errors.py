@@ -1,0 +1,56 @@
+"""Everything this package raises on purpose.
+
+A message has three parts, in this order: what was found, what was expected, what to do next.
+"""
+
+__all__ = [
+    "GranuleError",
+    "NoInputError",
+    "OutputError",
+    "SeaIceError",
+    "SettingsError",
+    "UnknownNameError",
+    "WeightsError",
+]
+
+
+class SeaIceError(Exception):
+    """Base of all errors a user can act on.
+
+    >>> str(SeaIceError("found a cat", "a granule", "give a folder of granules"))
+    'found a cat; expected a granule. Do next: give a folder of granules.'
+    """
+
+    def __init__(self, found: str, expected: str, do_next: str) -> None:
+        super().__init__(f"{found}; expected {expected}. Do next: {do_next}.")
+        self.found = found
+        self.expected = expected
+        self.do_next = do_next
+
+    def __reduce__(self) -> tuple[type["SeaIceError"], tuple[str, str, str]]:
+        """Three parts again when the error travels between processes."""
+        return type(self), (self.found, self.expected, self.do_next)
+
+
+class GranuleError(SeaIceError):
+    """An input file is not what its name says, or cannot be read."""
+
+
+class NoInputError(SeaIceError):
+    """Nothing usable was given for the day or region that was asked for."""
+
+
+class SettingsError(SeaIceError):
+    """A setting is misspelt, out of range, or contradicts another."""
+
+
+class UnknownNameError(SeaIceError, LookupError):
+    """A network, region, channel or stage that no table lists."""
+
+
+class WeightsError(SeaIceError):
+    """A weights file is damaged, or belongs to another network."""
+
+
+class OutputError(SeaIceError):
+    """A product cannot be written where it was asked for."""

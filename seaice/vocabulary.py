@@ -1,0 +1,83 @@
+"""The names this package uses, with what they mean in CF and in which unit.
+
+One short name, one meaning. Every array that leaves a stage is stamped from this table,
+so no module spells a unit or a standard name itself.
+"""
+
+from types import MappingProxyType
+from typing import NamedTuple
+
+from seaice.instrument import CHANNELS
+
+__all__ = ["VOCABULARY", "Quantity", "attrs"]
+
+
+class Quantity(NamedTuple):
+    """What a short name stands for."""
+
+    standard_name: str | None
+    units: str
+    long_name: str
+    valid_range: tuple[float, float]
+
+
+TB_RANGE = (50.0, 350.0)  #: K; counts that scale to anything outside are not measurements
+
+
+def _channel(name: str) -> Quantity:
+    polarization = {"v": "vertical", "h": "horizontal"}[name[-1]]
+    return Quantity(
+        "toa_brightness_temperature",
+        "K",
+        f"brightness temperature, {name[2:-1]} GHz, {polarization} polarization",
+        TB_RANGE,
+    )
+
+
+VOCABULARY = MappingProxyType(
+    {
+        **{name: _channel(name) for name in CHANNELS},
+        "pd": Quantity(
+            None, "K", "polarization difference at 89 GHz, vertical minus horizontal", (-10.0, 120.0)
+        ),
+        "sic": Quantity("sea_ice_area_fraction", "1", "sea-ice concentration", (0.0, 1.0)),
+        "sic_uncertainty": Quantity(
+            "sea_ice_area_fraction standard_error",
+            "1",
+            "sea-ice concentration, one standard deviation",
+            (0.0, 1.0),
+        ),
+        "status_flag": Quantity(
+            "sea_ice_area_fraction status_flag", "1", "why a cell has its value", (0, 65535)
+        ),
+        "n_obs": Quantity(
+            "toa_brightness_temperature number_of_observations",
+            "1",
+            "89 GHz samples that contributed to the cell",
+            (0, 65535),
+        ),
+        "obs_time": Quantity("time", "1", "mean time of the observations of the cell", (0, 2**62)),
+        "spread": Quantity(
+            None, "K", "weighted standard deviation of the samples behind the cell's tb89v", (0, 150)
+        ),
+        "latitude": Quantity("latitude", "degrees_north", "latitude", (-90.0, 90.0)),
+        "longitude": Quantity("longitude", "degrees_east", "longitude", (-180.0, 180.0)),
+        "land_fraction": Quantity(
+            "land_area_fraction", "1", "share of land in the footprint", (0.0, 1.0)
+        ),
+    }
+)
+
+
+def attrs(name: str) -> dict[str, object]:
+    """CF attributes for a variable of this name.
+
+    >>> attrs("tb89v")["units"]
+    'K'
+    >>> "standard_name" in attrs("pd")  # CF has no name for it
+    False
+    """
+    described = VOCABULARY[name]._asdict()
+    if name == "obs_time":  # xarray encodes units and range of times itself
+        return {"standard_name": "time", "long_name": described["long_name"]}
+    return {key: value for key, value in described.items() if value is not None}
