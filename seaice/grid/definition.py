@@ -41,12 +41,12 @@ class Grid:
     @property
     def x(self) -> NDArray[np.float64]:
         """Cell-centre x, (x,) m, ascending."""
-        return self.left + (np.arange(self.shape[1]) + 0.5) * self.cell
+        return self.left + (np.arange(self.shape[1], dtype=np.float64) + 0.5) * self.cell
 
     @property
     def y(self) -> NDArray[np.float64]:
         """Cell-centre y, (y,) m, descending: row 0 is the top."""
-        return self.top - (np.arange(self.shape[0]) + 0.5) * self.cell
+        return self.top - (np.arange(self.shape[0], dtype=np.float64) + 0.5) * self.cell
 
     @property
     def transform(self) -> tuple[float, float, float, float, float, float]:
