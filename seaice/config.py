@@ -1,0 +1,188 @@
+"""What a run may be told, checked once at the edge; inside, functions take plain values."""
+
+import datetime
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from seaice.errors import SettingsError
+
+__all__ = ["Format", "GridSettings", "NetworkSettings", "RunSettings", "Settings", "WriteSettings"]
+
+Bounds = tuple[float, float, float, float]
+Format = Literal["geotiff", "zarr", "quicklook"]
+
+
+class _Settled(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunSettings(_Settled):
+    """What is made of what, and where it goes."""
+
+    date: datetime.date | None = Field(
+        default=None, description="the day to map, UTC, as 2020-03-03"
+    )
+    granules: Path | None = Field(default=None, description="folder of AMSR2 L1B or L1R granules")
+    out: Path = Field(
+        default=Path("products"), description="folder for products and finished stages"
+    )
+    hemisphere: Literal["north", "south"] = "north"
+    region: str | Bounds = Field(
+        default="all", description="a name, or [left, bottom, right, top] in m on the map plane"
+    )
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="arithmetic of the networks"
+    )
+
+
+class GridSettings(_Settled):
+    """How swaths become daily maps."""
+
+    low_frequency: Literal["keep", "drop"] = Field(
+        default="keep", description="6.9 to 36.5 GHz: weather filters and some networks need them"
+    )
+
+
+class NetworkSettings(_Settled):
+    """Which network, and which weights."""
+
+    name: str = Field(description="as `seaice models` lists them")
+    weights: Path | None = Field(
+        default=None, description="a safetensors file; left out: those shipped with the package"
+    )
+
+
+class WriteSettings(_Settled):
+    """What a product folder holds beside its provenance."""
+
+    formats: tuple[Format, ...] = Field(default=("geotiff", "zarr", "quicklook"), min_length=1)
+
+
+class Settings(_Settled):
+    """Everything one run may be told.
+
+    >>> Settings.from_table({}).run.hemisphere
+    'north'
+    >>> Settings.from_table({"run": {"hemispere": "south"}})
+    Traceback (most recent call last):
+    seaice.errors.SettingsError: ... 'hemispere' in [run]; expected ... write 'hemisphere' ...
+    """
+
+    run: RunSettings = RunSettings()
+    grid: GridSettings = GridSettings()
+    sr: NetworkSettings = NetworkSettings(name="pmdrnet")
+    sic: NetworkSettings = NetworkSettings(name="xception_aspp")
+    write: WriteSettings = WriteSettings()
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """Checked settings from a table of tables, as TOML gives it.
+
+        Raises
+        ------
+        SettingsError
+            If a key is unknown (the nearest valid one is named) or a value does not fit.
+        """
+        try:
+            return cls.model_validate(_with_default_names(table))
+        except ValidationError as error:
+            raise _explained(error.errors()[0]) from error
+
+    @classmethod
+    def read(cls, path: Path | None, told: Mapping[str, Mapping[str, Any]]) -> Self:
+        """The settings of a TOML file, with what was `told` on the command line laid over them.
+
+        Parameters
+        ----------
+        path : TOML file; None for defaults only
+        told : {section: {key: value}}; a value of None means it was not told
+
+        Raises
+        ------
+        SettingsError
+            As `from_table`, and where the file is absent or no TOML.
+        """
+        table = _toml(path) if path else {}
+        for section, values in told.items():
+            given = {key: value for key, value in values.items() if value is not None}
+            former = table.get(section, {})
+            table[section] = former | given if isinstance(former, dict) else former
+        return cls.from_table(table)
+
+    def toml(self) -> str:
+        """These settings as TOML that `read` takes back; what is not set stands as a comment.
+
+        >>> Settings.from_table(tomllib.loads(Settings().toml())) == Settings()
+        True
+        """
+        return "\n".join(line for name in type(self).model_fields for line in self._section(name))
+
+    def _section(self, name: str) -> Iterator[str]:
+        section: _Settled = getattr(self, name)
+        yield f"[{name}]"
+        for key, field in type(section).model_fields.items():
+            value = getattr(section, key)
+            line = f"# {key} = " if value is None else f"{key} = {_toml_value(value)}"
+            yield f"{line}  # {field.description}" if field.description else line
+        yield ""
+
+
+def _with_default_names(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table, where [sr] or [sic] without a `name` mean the default network."""
+    named = dict(table)
+    for section in ("sr", "sic"):
+        if isinstance(named.get(section), dict):
+            default = Settings.model_fields[section].default.name
+            named[section] = {"name": default} | named[section]
+    return named
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"settings file {path} cannot be read ({error})",
+            "a TOML file with sections such as [run] and [sr]",
+            "start from the output of `seaice daily --show-settings`",
+        ) from error
+
+
+def _explained(detail: ErrorDetails) -> SettingsError:
+    """The first complaint of pydantic, in three parts."""
+    *where, key = (str(part) for part in detail["loc"][:2])
+    section = f"[{where[0]}]" if where else "the file"
+    if detail["type"] != "extra_forbidden":
+        return SettingsError(
+            f"{key} = {detail['input']!r} in {section}",
+            f"something else: {detail['msg'].lower()}",
+            "see `seaice daily --show-settings` for every setting and its default",
+        )
+    model = Settings.model_fields[where[0]].annotation if where else Settings
+    valid = list(getattr(model, "model_fields", {}))
+    near = get_close_matches(key, valid, n=1)
+    return SettingsError(
+        f"unknown setting {key!r} in {section}",
+        f"one of {', '.join(valid)}",
+        f"write {near[0]!r} if that is meant" if near else "remove it",
+    )
+
+
+def _toml_value(value: object) -> str:
+    match value:
+        case tuple():
+            return f"[{', '.join(_toml_value(item) for item in value)}]"
+        case int() | float():
+            return repr(value)
+        case datetime.date():
+            return value.isoformat()
+        case _:
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
