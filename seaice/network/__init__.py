@@ -1,0 +1,1 @@
+"""How any network is listed, built, loaded, run and trained; knows nothing of ice."""

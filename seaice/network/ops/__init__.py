@@ -1,0 +1,1 @@
+"""Operators that several architectures need, one file each."""

@@ -1,0 +1,60 @@
+"""The decoder of DeepLabv3+: deep features joined with low-level ones at a quarter resolution.
+
+Chen et al. 2018, "DeepLabv3+", ECCV, arXiv:1802.02611, section 3.1, with full 3x3 convolutions.
+Parameter names are those of jfzhang95/pytorch-deeplab-xception, so that its weights load.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Decoder", "DecoderWidths", "enlarged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderWidths:
+    """Channels along the decoder."""
+
+    deep: int  #: of the encoder's deep features, and of the two convolutions
+    low_level_in: int  #: of the encoder's low-level features
+    low_level: int  #: that these are reduced to
+    out: int
+
+
+def enlarged(features: Tensor, size: torch.Size) -> Tensor:
+    """Bilinear, corner cells on corner cells.
+
+    Exact in place where the encoder met sizes of 16 k + 1, whose strided cells begin at the first
+    and end at the last cell.
+    """
+    return F.interpolate(features, size=size, mode="bilinear", align_corners=True)
+
+
+class Decoder(nn.Module):
+    """Low-level features reduced, joined, convolved twice, and read by a 1x1 convolution."""
+
+    def __init__(self, widths: DecoderWidths, dropout: tuple[float, float]) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(widths.low_level_in, widths.low_level, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(widths.low_level)
+        joined = widths.deep + widths.low_level
+        self.last_conv = nn.Sequential(
+            nn.Conv2d(joined, widths.deep, 3, padding=1, bias=False),
+            nn.BatchNorm2d(widths.deep),
+            nn.ReLU(),
+            nn.Dropout(dropout[0]),
+            nn.Conv2d(widths.deep, widths.deep, 3, padding=1, bias=False),
+            nn.BatchNorm2d(widths.deep),
+            nn.ReLU(),
+            nn.Dropout(dropout[1]),
+            nn.Conv2d(widths.deep, widths.out, 1),
+        )
+
+    def forward(self, deep: Tensor, low_level: Tensor) -> Tensor:
+        """(batch, deep, y/16, x/16), (batch, low_level_in, y/4, x/4) -> (batch, out, y/4, x/4)."""
+        reduced = F.relu(self.bn1(self.conv1(low_level)))
+        joined = torch.cat((enlarged(deep, reduced.shape[2:]), reduced), dim=1)
+        out: Tensor = self.last_conv(joined)
+        return out

@@ -1,0 +1,162 @@
+"""Modulated deformable convolution (DCNv2) in plain PyTorch, for any device.
+
+Zhu et al. 2019, "Deformable ConvNets v2", CVPR, arXiv:1811.11168, eq. 1. The order of offsets and
+masks and the parameter names are those of BasicSR, so that its weights load as they are.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Geometry", "ModulatedDeformConv", "ModulatedDeformConvPack", "modulated_deform_conv"]
+
+Pair = tuple[int, int]  # (y, x)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Geometry:
+    """Where the taps of a deformable convolution lie before they are moved."""
+
+    stride: Pair = (1, 1)
+    padding: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    groups: int = 1  #: of the convolution
+    deformable_groups: int = 1  #: contiguous blocks of input channels that move together
+
+    def places(self, axis: int, taps: int, like: Tensor) -> Tensor:
+        """Unmoved places along y (axis 0) or x (axis 1), (taps, steps), in cells of the input."""
+        steps = torch.arange(like.shape[2 + axis], device=like.device, dtype=like.dtype)
+        tap = torch.arange(taps, device=like.device, dtype=like.dtype)
+        first = steps * self.stride[axis] - self.padding[axis]
+        return first + self.dilation[axis] * tap[:, None]
+
+
+def modulated_deform_conv(
+    features: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+) -> Tensor:
+    """Convolve with taps that are moved and weighted cell by cell.
+
+    The map is 0 outside, for each of the four corners of a bilinear sample by itself, so that
+    values fade to 0 within one cell beyond the border. Places are float32 at least, also under
+    autocast: bfloat16 cannot tell cell 256 from cell 257.
+
+    Parameters
+    ----------
+    features : (batch, in, y, x)
+    offset : (batch, 2 * deformable_groups * taps, y', x'), cells; channel 2 (g taps + k) is dy and
+        the next one dx of tap k (row-major over the kernel) in deformable group g
+    mask : (batch, deformable_groups * taps, y', x'); multiplies the samples
+    weight : (out, in / groups, ky, kx)
+    bias : (out,) or None; added once, not masked
+
+    Returns
+    -------
+    (batch, out, y', x')
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        precise = torch.promote_types(offset.dtype, torch.float32)
+        grid = _sampling_grid(offset.to(precise), features.shape[2:], weight.shape[2:], geometry)
+        columns = _masked_samples(features.to(precise), grid, mask.to(precise))
+    return _contract(columns, weight, bias, geometry.groups).unflatten(2, offset.shape[2:])
+
+
+def _sampling_grid(
+    offset: Tensor, size: torch.Size, kernel: torch.Size, geometry: Geometry
+) -> Tensor:
+    """Where to sample, as `grid_sample` wants it: (batch * group, tap, y' * x', 2), x first."""
+    moves = offset.unflatten(1, (-1, kernel.numel(), 2)).flatten(0, 1)  # b*g tap 2 y' x'
+    y = geometry.places(0, kernel[0], offset).repeat_interleave(kernel[1], 0)[:, :, None]
+    x = geometry.places(1, kernel[1], offset).repeat(kernel[0], 1)[:, None, :]
+    at_y = (moves[:, :, 0] + (y + 0.5)) * (2 / size[0]) - 1
+    at_x = (moves[:, :, 1] + (x + 0.5)) * (2 / size[1]) - 1
+    return torch.stack((at_x, at_y), dim=-1).flatten(2, 3)
+
+
+def _masked_samples(features: Tensor, grid: Tensor, mask: Tensor) -> Tensor:
+    """What lies under the moved taps, weighted: (batch, in * tap, y' * x')."""
+    batch = features.shape[0]
+    groups = grid.shape[0] // batch
+    blocks = features.reshape(batch * groups, -1, *features.shape[2:])
+    samples = F.grid_sample(blocks, grid, padding_mode="zeros", align_corners=False)
+    weights = mask.reshape(batch * groups, 1, grid.shape[1], grid.shape[2])
+    return (samples * weights).reshape(batch, -1, grid.shape[2])
+
+
+def _contract(columns: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
+    """Sum over input channels and taps: (batch, out, y' * x')."""
+    grouped = columns.unflatten(1, (groups, -1))  # b g in/g*tap y'x'
+    kernels = weight.reshape(groups, weight.shape[0] // groups, -1)
+    out = torch.matmul(kernels, grouped).flatten(1, 2)
+    return out if bias is None else out + bias[:, None].to(out.dtype)
+
+
+class ModulatedDeformConv(nn.Module):
+    """A deformable convolution whose offsets and masks come from outside.
+
+    Weights start uniform in +-1/sqrt(fan in), biases at 0.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Pair, geometry: Geometry
+    ) -> None:
+        super().__init__()
+        self.geometry = geometry
+        self.kernel = kernel
+        shape = (out_channels, in_channels // geometry.groups, *kernel)
+        self.weight = nn.Parameter(torch.empty(shape))
+        self.bias: nn.Parameter | None = nn.Parameter(torch.zeros(out_channels))
+        bound = self.weight[0].numel() ** -0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def without_bias(self) -> "ModulatedDeformConv":
+        """This layer, its bias taken away."""
+        self.bias = None
+        return self
+
+    def forward(self, features: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        """(batch, in, y, x), (batch, 2 g k, y', x'), (batch, g k, y', x') -> (batch, out, y', x')."""
+        return modulated_deform_conv(
+            features, offset, mask, self.weight, self.bias, self.geometry
+        )
+
+
+class ModulatedDeformConvPack(ModulatedDeformConv):
+    """A deformable convolution that predicts its own offsets and masks.
+
+    The predicting convolution starts at 0: every tap in its place, every mask one half.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Pair, geometry: Geometry
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, geometry)
+        self.conv_offset = nn.Conv2d(
+            in_channels,
+            3 * geometry.deformable_groups * kernel[0] * kernel[1],
+            kernel,
+            geometry.stride,
+            geometry.padding,
+            geometry.dilation,
+        )
+        nn.init.zeros_(self.conv_offset.weight)
+        if self.conv_offset.bias is not None:
+            nn.init.zeros_(self.conv_offset.bias)
+
+    def forward(self, features: Tensor, guide: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        """(batch, in, y, x) -> (batch, out, y', x').
+
+        Parameters
+        ----------
+        features : what is sampled
+        guide : what offsets and masks are predicted from; the features themselves where left out
+        """
+        told: Tensor = self.conv_offset(features if guide is None else guide)
+        offset, mask = told.split((told.shape[1] // 3 * 2, told.shape[1] // 3), dim=1)
+        return super().forward(features, offset, torch.sigmoid(mask.float()))

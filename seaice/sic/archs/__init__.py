@@ -1,0 +1,1 @@
+"""Concentration networks, one file each; `seaice.sic.catalogue` lists them."""
