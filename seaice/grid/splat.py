@@ -1,0 +1,166 @@
+"""One pass over the samples of a swath: each gives its share to the cells its footprint reaches."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from seaice.grid.compiled import compiled
+from seaice.grid.definition import Grid
+from seaice.grid.projection import Plane, forward, plane_of
+
+__all__ = ["HIGH_BEAM", "LOW_BEAM", "Beam", "Cells", "Lattice", "lattice_of", "splat"]
+
+Cells = tuple[NDArray[np.floating], NDArray[np.uint16]]
+
+
+class Beam(NamedTuple):
+    """How the weight of a sample falls with ground distance d: exp(-d^2 / sigma^2) to `radius`."""
+
+    sigma: float  #: m
+    radius: float  #: m
+
+
+def _beam(fwhm: float, radius: float) -> Beam:
+    """From the full width at half maximum, as pyresample's `fwhm2sigma` defines sigma.
+
+    >>> round(_beam(4000.0, 10_000.0).sigma, 3)
+    2402.245
+    """
+    return Beam(fwhm / (2 * math.sqrt(math.log(2))), radius)
+
+
+#: 89 GHz: the mean of the beam's 3 and 5 km, to twice the longer width.
+HIGH_BEAM = _beam(4000.0, 10_000.0)
+#: 6.9 to 36.5 GHz: samples lie 10 km apart, closer than any of these footprints (12 to 62 km), so
+#: the footprint has done the smoothing already: the weight only joins neighbouring samples.
+LOW_BEAM = _beam(10_000.0, 15_000.0)
+
+
+class Lattice(NamedTuple):
+    """What compiled code must know of a grid."""
+
+    plane: Plane
+    left: float  #: m
+    top: float  #: m
+    cell: float  #: m
+    edge: float  #: degrees from the equator; samples nearer to it reach no cell
+
+
+def lattice_of(grid: Grid) -> Lattice:
+    """The grid for compiled code.
+
+    Raises
+    ------
+    UnknownNameError
+        If the grid's CRS is none of this package's planes.
+    """
+    left, bottom, right, top = grid.bounds
+    plane = plane_of(grid.crs)
+    to_geographic = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    corners = to_geographic.transform([left, right, left, right], [top, top, bottom, bottom])
+    farthest = float(np.abs(corners[1]).min())
+    return Lattice(plane, grid.left, grid.top, grid.cell, max(farthest - 0.2, 0.0))
+
+
+@compiled
+def _reached(centre: float, reach: float, cells: int) -> tuple[int, int]:
+    """First and one past the last cell within `reach` of `centre` on one axis, in cells."""
+    return max(math.ceil(centre - reach), 0), min(math.floor(centre + reach) + 1, cells)
+
+
+@compiled
+def _falling(steepness: float, start: float) -> tuple[float, float]:
+    """exp(steepness start^2), and the ratio to the same one cell on.
+
+    The ratio itself changes by exp(2 steepness) a step: two exponentials an axis, not one a cell.
+    """
+    return math.exp(steepness * start * start), math.exp(steepness * (2 * start + 1))
+
+
+@compiled
+def _spread_out(
+    sample: NDArray[np.floating],
+    point: tuple[float, float, float],
+    cells: Cells,
+    lattice: Lattice,
+    beam: Beam,
+) -> int:
+    """Give one sample to every cell centre within the beam's radius; how many there were."""
+    sums, count = cells
+    x, y, scale = point
+    across = (x - lattice.left) / lattice.cell - 0.5
+    down = (lattice.top - y) / lattice.cell - 0.5
+    reach = beam.radius * scale / lattice.cell
+    row0, row1 = _reached(down, reach, count.shape[0])
+    column0, column1 = _reached(across, reach, count.shape[1])
+    if row0 >= row1 or column0 >= column1:
+        return 0
+    steepness = -((lattice.cell / (beam.sigma * scale)) ** 2)
+    bend = math.exp(2 * steepness)
+    edge, edge_ratio = _falling(steepness, column0 - across)
+    line, line_ratio = _falling(steepness, row0 - down)
+    given = 0
+    for row in range(row0, row1):
+        weight, ratio = line * edge, edge_ratio
+        for column in range(column0, column1):
+            if (row - down) ** 2 + (column - across) ** 2 <= reach * reach:
+                given += 1
+                count[row, column] += 1
+                for k in range(sample.size):
+                    sums[row, column, k] += weight * sample[k]
+            weight *= ratio
+            ratio *= bend
+        line *= line_ratio
+        line_ratio *= bend
+    return given
+
+
+@compiled
+def splat(
+    values: tuple[NDArray[np.float32], ...],
+    position: tuple[NDArray[np.float32], NDArray[np.float32]],
+    cells: Cells,
+    lattice: Lattice,
+    beam: Beam,
+) -> int:
+    """Add samples to the sums of the cells they reach.
+
+    Distances are on the ground: lengths on the plane divided by its scale at the sample.
+
+    Parameters
+    ----------
+    values : quantities at the same positions, each (scan, pixel) float32
+        NaN contributes nothing to its own quantity, and leaves the others alone.
+    position : latitude and longitude, (scan, pixel) float32, degrees
+        Samples without a position contribute nothing.
+    cells : sums (y, x, 2 * quantity) and count (y, x), changed in place
+        Weight and weight times value of each quantity; samples with any quantity present.
+    lattice, beam : where the cells are, and how far a sample reaches
+
+    Returns
+    -------
+    int
+        How many (sample, cell) pairs there were.
+    """
+    latitude, longitude = position
+    scans, pixels = latitude.shape
+    sample = np.empty(2 * len(values), np.float64)
+    given = 0
+    for scan in range(scans):
+        for pixel in range(pixels):
+            if not latitude[scan, pixel] * lattice.plane.pole > lattice.edge:
+                continue
+            present = 0
+            for quantity in range(len(values)):
+                value = values[quantity][scan, pixel]
+                seen = 0 if math.isnan(value) else 1
+                sample[2 * quantity] = seen
+                sample[2 * quantity + 1] = value if seen else 0.0
+                present += seen
+            if present and not math.isnan(longitude[scan, pixel]):
+                point = forward(latitude[scan, pixel], longitude[scan, pixel], lattice.plane)
+                given += _spread_out(sample, point, cells, lattice, beam)
+    return given
