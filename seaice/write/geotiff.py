@@ -1,0 +1,112 @@
+"""Maps as cloud-optimised GeoTIFFs: the hand-off to QGIS and every other GIS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+
+from seaice import __version__
+from seaice.grid.dataset import grid_of
+from seaice.sic.flags import Flag
+from seaice.write.style import LAND, NO_DATA, Colour, colour_table
+
+__all__ = ["Raster", "percent", "rasters", "write_geotiff"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raster:
+    """One band as it will stand in a file."""
+
+    values: NDArray[np.generic]  #: (y, x)
+    says: str
+    unit: str
+    nodata: float | None
+    overviews: str  #: how GDAL makes the coarser levels
+    colours: Mapping[int, Colour] = field(default_factory=dict)
+
+
+def percent(product: xr.Dataset) -> NDArray[np.uint8]:
+    """Concentration as a byte raster: 0-100 %, 254 land, 255 no data.
+
+    Returns
+    -------
+    (y, x) uint8
+    """
+    sic = product["sic"].values
+    land = (product["status_flag"].values & Flag.LAND) > 0
+    whole = np.where(np.isnan(sic), NO_DATA, np.rint(np.clip(sic, 0, 1) * 100))
+    return np.where(land, LAND, whole).astype(np.uint8)
+
+
+def rasters(product: xr.Dataset) -> dict[str, Raster]:
+    """The rasters of a product by the ending of their file name."""
+    meanings = ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in Flag)
+    return {
+        "": Raster(
+            values=percent(product),
+            says=f"sea-ice concentration, {LAND} land, {NO_DATA} no data",
+            unit="%",
+            nodata=NO_DATA,
+            overviews="NEAREST",
+            colours=colour_table(),
+        ),
+        "_float": Raster(
+            values=product["sic"].values.astype(np.float32),
+            says="sea-ice concentration, 0 to 1",
+            unit="1",
+            nodata=np.nan,
+            overviews="AVERAGE",
+        ),
+        "_uncertainty": Raster(
+            values=product["sic_uncertainty"].values.astype(np.float32),
+            says="one standard deviation of the sea-ice concentration",
+            unit="1",
+            nodata=np.nan,
+            overviews="AVERAGE",
+        ),
+        "_flags": Raster(
+            values=product["status_flag"].values.astype(np.uint16),
+            says=f"why a cell has its value, bits: {meanings}",
+            unit="1",
+            nodata=None,
+            overviews="NEAREST",
+        ),
+    }
+
+
+def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
+    """Write one raster of a product as a COG with overviews, in the product's own projection."""
+    grid = grid_of(product)
+    rows, columns = grid.shape
+    with rasterio.open(
+        path,
+        "w",
+        driver="COG",
+        count=1,
+        height=rows,
+        width=columns,
+        dtype=raster.values.dtype,
+        crs=grid.crs,
+        transform=Affine(*grid.transform),
+        nodata=raster.nodata,
+        compress="DEFLATE",
+        predictor="YES",
+        blocksize=512,
+        num_threads="ALL_CPUS",
+        overview_resampling=raster.overviews,
+    ) as file:
+        file.write(raster.values, 1)
+        file.set_band_description(1, raster.says)
+        file.set_band_unit(1, raster.unit)
+        if raster.colours:
+            file.write_colormap(1, raster.colours)
+        file.update_tags(
+            TIFFTAG_IMAGEDESCRIPTION=f"{raster.says}; {product.attrs['date']} UTC",
+            TIFFTAG_SOFTWARE=f"seaice {__version__}",
+            STATUS=product.attrs.get("status", "final"),
+        )

@@ -1,0 +1,88 @@
+"""What a product was made of, by what, and what to keep in mind: one JSON document."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from seaice import __version__
+from seaice.grid.dataset import grid_of
+
+__all__ = ["commit", "frames_of", "provenance", "software"]
+
+PACKAGES = ("numpy", "xarray", "torch", "pyproj", "rasterio", "zarr", "h5py", "numba")
+
+
+def commit() -> str | None:
+    """The git commit this package runs from; None where it was installed otherwise."""
+    git = shutil.which("git")
+    root = Path(__file__).parents[2]
+    if git is None or not (root / ".git").exists():
+        return None
+    told = subprocess.run(  # noqa: S603
+        [git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() if told.returncode == 0 else None
+
+
+def software() -> dict[str, str]:
+    """Versions of the packages that decide the numbers."""
+    return {"seaice": __version__} | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def frames_of(stack: xr.Dataset) -> list[dict[str, object]]:
+    """Which day's map stood in each frame."""
+    wanted = stack["frame_date"].values.astype("datetime64[D]")
+    source = stack["source_date"].values.astype("datetime64[D]")
+    return [
+        {"date": str(own), "source": str(other), "substituted": bool(replaced)}
+        for own, other, replaced in zip(wanted, source, stack["substituted"].values, strict=True)
+    ]
+
+
+def provenance(
+    product: xr.Dataset,
+    *,
+    inputs: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    warnings: Iterable[str],
+) -> dict[str, Any]:
+    """The document of a product.
+
+    Parameters
+    ----------
+    product : with the attributes of docs/architecture.md
+    inputs : what was read: granules with hashes by date, frames, weights of each network
+    settings : every setting of the run
+    warnings : sentences a user of the map should read
+    """
+    grid = grid_of(product)
+    return {
+        "date": product.attrs["date"],
+        "status": product.attrs.get("status", "final"),
+        "hemisphere": product.attrs["hemisphere"],
+        "grid": {
+            "crs": grid.crs,
+            "cell_m": grid.cell,
+            "bounds_m": grid.bounds,
+            "shape": grid.shape,
+        },
+        "warnings": list(warnings),
+        **inputs,
+        "settings": dict(settings),
+        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "code": {"version": __version__, "commit": commit()},
+        "software": software(),
+    }

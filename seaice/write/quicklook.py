@@ -1,0 +1,139 @@
+"""A picture of a product that explains itself: map, land, graticule, colour bar, what it is of."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from seaice import __version__
+from seaice.grid.dataset import grid_of
+from seaice.grid.definition import Grid
+from seaice.sic.flags import Flag
+from seaice.write.style import LAND_COLOUR, colour_of
+
+__all__ = ["write_quicklook"]
+
+LONGEST = 1600  #: cells along the longer side of the picture
+WIDTH = 9.0  #: inches
+MARGIN = 1.5  #: inches above and below the map for title and provenance
+DOTS = 150  #: per inch
+NOT_OBSERVED = "#efe3c8"
+KM = 1e-3
+Line = NDArray[np.float64]
+
+
+def write_quicklook(product: xr.Dataset, path: Path) -> None:
+    """Draw the concentration of a product into a PNG file.
+
+    The coastline is the edge of the product's own land mask, so nothing is fetched.
+    """
+    coarse = _coarsened(product)
+    grid = grid_of(product)
+    left, bottom, right, top = (edge * KM for edge in grid.bounds)
+    figure = Figure(figsize=(WIDTH, (WIDTH - 1.6) * (top - bottom) / (right - left) + MARGIN))
+    figure.set_layout_engine("constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_facecolor(NOT_OBSERVED)
+    extent = (left, right, bottom, top)
+    picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_ramp(), vmin=0, vmax=100)
+    _draw_land(axes, coarse)
+    _draw_graticule(axes, grid)
+    axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x, km", ylabel="y, km")
+    axes.tick_params(labelsize=7)
+    bar = figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.015)
+    bar.set_label("sea-ice concentration, %")
+    axes.set_title(_title(product), loc="left", fontsize=12)
+    figure.supxlabel(_small_print(product), fontsize=7, x=0.01, ha="left", color="#444444")
+    figure.savefig(path, dpi=DOTS, metadata={"Title": _title(product), "Software": "seaice"})
+
+
+def _coarsened(product: xr.Dataset) -> xr.Dataset:
+    """Concentration and share of land on at most LONGEST cells a side."""
+    land = (product["status_flag"] & Flag.LAND) > 0
+    shown = xr.Dataset({"sic": product["sic"].where(~land), "land": land.astype(np.float32)})
+    step = -(-max(shown.sizes.values()) // LONGEST)
+    coarse: xr.Dataset = shown.coarsen(y=step, x=step, boundary="pad").mean()
+    return coarse
+
+
+def _ramp() -> ListedColormap:
+    return ListedColormap([np.divide(colour_of(percent), 255) for percent in range(101)])
+
+
+def _draw_land(axes: Axes, coarse: xr.Dataset) -> None:
+    x, y, land = coarse["x"].values * KM, coarse["y"].values * KM, coarse["land"].values
+    if (land >= 0.5).any() and min(land.shape) > 1:
+        axes.contourf(x, y, land, levels=[0.5, 1.5], colors=[np.divide(LAND_COLOUR, 255)])
+        axes.contour(x, y, land, levels=[0.5], colors="black", linewidths=0.4)
+
+
+def _draw_graticule(axes: Axes, grid: Grid) -> None:
+    """Meridians and parallels with their degrees, as dense as the size of the map asks for."""
+    left, bottom, right, top = grid.bounds
+    wide = max(right - left, top - bottom)
+    pole = 90.0 if grid.crs == "EPSG:3411" else -90.0
+    step, turn = (2, 10) if wide < 1.5e6 else (5, 15) if wide < 4e6 else (10, 30)
+    along = np.linspace(30, 90 - step / 2, 600)
+    around = np.arange(-180, 180.1, 0.25)
+    for longitude in range(-180, 180, turn):
+        line = np.full_like(along, longitude), np.copysign(along, pole)
+        _draw_line(axes, grid, line, _degrees(longitude, "EW"))
+    for latitude in range(90 - step, 30, -step):
+        line = around, np.full_like(around, np.copysign(latitude, pole))
+        _draw_line(axes, grid, line, _degrees(int(np.copysign(latitude, pole)), "NS"))
+
+
+def _draw_line(axes: Axes, grid: Grid, lonlat: tuple[Line, Line], label: str) -> None:
+    """One line of the graticule, named where it enters the map; nothing where it misses it."""
+    to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
+    x, y = to_plane.transform(*lonlat)
+    inside, well_inside = (_within(grid, x, y, margin) for margin in (0.0, 0.025))
+    if np.count_nonzero(well_inside) < 10:
+        return
+    shown = np.where(inside, (x, y), np.nan) * KM
+    axes.plot(*shown, color="#75808a", linewidth=0.4, alpha=0.8)
+    column, row = shown[:, np.flatnonzero(well_inside)[0]]
+    halo = [withStroke(linewidth=1.5, foreground="white", alpha=0.8)]
+    axes.text(column, row, label, fontsize=6, ha="center", va="center", path_effects=halo)
+
+
+def _within(grid: Grid, x: Line, y: Line, margin: float) -> NDArray[np.bool_]:
+    """Which points lie on the map, at least `margin` of its width away from its edges."""
+    left, bottom, right, top = grid.bounds
+    away = margin * (right - left)
+    across = (x > left + away) & (x < right - away)
+    inside: NDArray[np.bool_] = across & (y > bottom + away) & (y < top - away)
+    return inside
+
+
+def _degrees(angle: int, sides: str) -> str:
+    """An angle as a chart writes it.
+
+    >>> _degrees(-15, "EW")
+    '15°W'
+    """
+    return f"{abs(angle)}°{sides[angle < 0] if angle % 180 else ''}"
+
+
+def _title(product: xr.Dataset) -> str:
+    status = product.attrs.get("status", "final")
+    note = "" if status == "final" else f" ({status})"
+    return f"Sea-ice concentration, {product.attrs['date']} UTC{note}"
+
+
+def _small_print(product: xr.Dataset) -> str:
+    given = product.attrs
+    return (
+        f"AMSR2 89 GHz, {given.get('n_granules', '?')} granules on the day; "
+        f"{given.get('sr_name', '?')} + {given.get('sic_name', '?')}; "
+        f"{grid_of(product).cell * KM:g} km cells, {given['crs']}; seaice {__version__}. "
+        "Sand: no observation."
+    )
