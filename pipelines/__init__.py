@@ -1,0 +1,1 @@
+"""Compositions of stages: what a command does from beginning to end."""

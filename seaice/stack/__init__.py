@@ -1,0 +1,1 @@
+"""Daily maps in, five-frame stacks out."""
