@@ -1,0 +1,86 @@
+# The front door. `make help` lists what there is; everything installs itself into .venv.
+#
+# Settings of `make daily` (all optional): DATE=2020-03-03 GRANULES=/data/amsr2 HEMISPHERE=north
+# REGION=svalbard OUT=/data/products DEVICE=auto SR=pmdrnet SIC=xception_aspp SETTINGS=my.toml
+# Installation: TORCH=torch==2.13.0, PYTHON=python3.11, PIP_INSTALL='pip install --index-url ...'.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TORCH ?= torch==2.13.0
+PIP_INSTALL ?= pip install
+OUT ?= products
+
+# Only what was given is passed on, so that a settings file is not overruled by defaults.
+option = $(if $($(2)),--$(1) "$($(2))")
+RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,granules,GRANULES) \
+      $(call option,hemisphere,HEMISPHERE) $(call option,region,REGION) \
+      $(if $(SETTINGS),$(if $(filter command line environment,$(origin OUT)),--out "$(OUT)"),--out "$(OUT)") \
+      $(call option,device,DEVICE) $(call option,sr,SR) $(call option,sic,SIC)
+DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
+
+.PHONY: help daily scene test test-slow lint types layers notebook-test train bench doctor install clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@sed -n '3,5s/^# /  /p' $(firstword $(MAKEFILE_LIST))
+
+daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
+	@$(BIN)/seaice daily $(DEMO) $(RUN)
+
+scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
+	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,device,DEVICE)
+
+test: lint types layers ## lint, types, import layers and the fast tests
+	$(BIN)/pytest -n 2
+
+test-slow: $(VENV)/.test ## the tests that take longer than a few seconds
+	$(BIN)/pytest -n 2 -m slow
+
+lint: $(VENV)/.test ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## mypy --strict
+	$(BIN)/mypy --strict seaice pipelines
+
+layers: $(VENV)/.test ## imports go one way
+	$(BIN)/lint-imports
+
+notebook-test: $(VENV)/.test daily ## every notebook from top to bottom, on the newest product
+	SEAICE_PRODUCTS="$(abspath $(OUT))" $(BIN)/pytest --nbmake --nbmake-timeout=300 notebooks
+
+train: $(VENV)/.run ## train both networks on simulated days; resumes where it stopped
+	$(BIN)/seaice train
+
+bench: $(VENV)/.run ## time and memory of each stage of the demo day
+	$(BIN)/python -m pipelines.bench --out "$(OUT)"
+
+doctor: $(VENV)/.run ## what is installed, which device, are weights and GRANULES= usable
+	@$(BIN)/seaice doctor $(call option,granules,GRANULES)
+
+install: $(VENV)/.run ## the package into .venv
+
+clean: ## remove everything made here: .venv, products, caches
+	rm -rf $(VENV) products granules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	       .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch first and pinned: pip would otherwise choose a build of several GB for graphics cards.
+$(VENV)/.torch:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m $(PIP_INSTALL) --quiet "$(TORCH)"
+	touch $@
+
+$(VENV)/.run: pyproject.toml | $(VENV)/.torch
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[notebook]"
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/.run
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[notebook,test]"
+	touch $@
