@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seaice.compiled import compiled
 from seaice.errors import UnknownNameError
-from seaice.grid.compiled import compiled
 
 __all__ = ["PLANES", "Plane", "forward", "plane_of", "project"]
 

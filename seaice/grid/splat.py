@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from seaice.grid.compiled import compiled
+from seaice.compiled import compiled
 from seaice.grid.definition import Grid
 from seaice.grid.projection import Plane, forward, plane_of
 
