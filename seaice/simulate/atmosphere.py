@@ -1,0 +1,77 @@
+"""Air over a coarse grid: vapour, cloud, wind and sea temperature at any hour."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seaice.simulate.random_fields import gaussian_field
+from seaice.simulate.settings import Climate
+
+__all__ = ["Air", "Atmosphere", "make_atmosphere"]
+
+Array = NDArray[np.float32]
+SPAN = 400  #: coarse cells; weather repeats beyond this distance, or beyond the world if larger
+LIFE_HOURS = 60.0  #: a quarter turn of the slow change of every weather field
+UNEXPLAINED = 6  #: fields for what reanalysis weather does not explain of open-water TB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Air:
+    """The state of the air at one moment, all (y, x) on the coarse grid."""
+
+    vapour: Array  #: kg m-2
+    liquid: Array  #: kg m-2
+    wind: Array  #: m s-1
+    unexplained: Array  #: (component, y, x), unit normal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Atmosphere:
+    """Weather that drifts over the world and changes as it goes."""
+
+    climate: Climate
+    shape: tuple[int, int]
+    cell: float  #: m
+    early: Array  #: (field, Y, X) periodic
+    late: Array  #: (field, Y, X) periodic
+    offsets: NDArray[np.float64]  #: (field,) world-wide departures
+
+    def at(self, hours: float) -> Air:
+        """The air `hours` after noon of the central day."""
+        angle = np.pi / 2 * hours / LIFE_HOURS
+        shift = [round(hours * 3600 * v / self.cell) for v in self.climate.air_speed]
+        fields = np.float32(np.cos(angle)) * self.early + np.float32(np.sin(angle)) * self.late
+        fields = np.roll(fields, (-shift[1], shift[0]), axis=(1, 2))
+        fields = fields[:, : self.shape[0], : self.shape[1]]
+        z = 0.85 * fields + 0.53 * self.offsets[:, None, None].astype(np.float32)
+        c = self.climate
+        liquid = np.exp(c.cloud_log_mean + c.cloud_log_spread * (0.6 * z[0] + 0.8 * z[1]))
+        return Air(
+            vapour=np.clip(c.vapour * np.exp(0.35 * z[0]), 0.5, 30).astype(np.float32),
+            liquid=np.clip(liquid, 0, 0.7).astype(np.float32),
+            wind=np.clip(c.wind + 3.5 * z[2], 0.5, 24).astype(np.float32),
+            unexplained=fields[3:],
+        )
+
+
+def make_atmosphere(
+    climate: Climate, shape: tuple[int, int], cell: float, rng: np.random.Generator
+) -> Atmosphere:
+    """Draw the weather of a few days over a coarse grid of this shape and cell size (m)."""
+    span = (max(SPAN, shape[0]), max(SPAN, shape[1]))
+    stretch = float(np.exp(rng.uniform(0, 0.7)))
+
+    def draw() -> Array:
+        broad = [gaussian_field(rng, span, slope, 200, stretch) for slope in (3.4, 2.8, 3.4)]
+        fine = [gaussian_field(rng, span, 2.7, 40) for _ in range(UNEXPLAINED)]
+        return np.stack(broad + fine)
+
+    return Atmosphere(
+        climate=climate,
+        shape=shape,
+        cell=cell,
+        early=draw(),
+        late=draw(),
+        offsets=rng.standard_normal(3 + UNEXPLAINED),
+    )

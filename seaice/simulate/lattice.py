@@ -1,0 +1,57 @@
+"""Fields moved between lattices of the same ground, and along a drift."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["enlarge", "shift", "shrink"]
+
+Array = NDArray[np.float32]
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def shift(field, dy, dx):  # type: ignore[no-untyped-def]
+    """result[p] = field[p - d(p)], bilinear, edges extended; all (y, x) float32, d in cells."""
+    rows, columns = field.shape
+    result = np.empty_like(field)
+    for i in range(rows):
+        for j in range(columns):
+            y = min(max(i - dy[i, j], 0.0), rows - 1.001)
+            x = min(max(j - dx[i, j], 0.0), columns - 1.001)
+            r, c = int(y), int(x)
+            fr, fc = np.float32(y - r), np.float32(x - c)
+            top = field[r, c] + fc * (field[r, c + 1] - field[r, c])
+            low = field[r + 1, c] + fc * (field[r + 1, c + 1] - field[r + 1, c])
+            result[i, j] = top + fr * (low - top)
+    return result
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _enlarge(field, factor):  # type: ignore[no-untyped-def]
+    rows, columns = field.shape
+    result = np.empty((rows * factor, columns * factor), np.float32)
+    for i in range(rows * factor):
+        y = min(max((i + 0.5) / factor - 0.5, 0.0), rows - 1.001)
+        r = int(y)
+        fr = np.float32(y - r)
+        for j in range(columns * factor):
+            x = min(max((j + 0.5) / factor - 0.5, 0.0), columns - 1.001)
+            c = int(x)
+            fc = np.float32(x - c)
+            top = field[r, c] + fc * (field[r, c + 1] - field[r, c])
+            low = field[r + 1, c] + fc * (field[r + 1, c + 1] - field[r + 1, c])
+            result[i, j] = top + fr * (low - top)
+    return result
+
+
+def enlarge(field: Array, factor: int) -> Array:
+    """Bilinear, (y, x) to a lattice `factor` times finer over the same ground, edges extended."""
+    larger: Array = _enlarge(np.ascontiguousarray(field, np.float32), factor)
+    return larger
+
+
+def shrink(field: Array, factor: int) -> Array:
+    """Block means over `factor` x `factor` cells; last two axes (y, x)."""
+    *front, rows, columns = field.shape
+    blocks = field.reshape(*front, rows // factor, factor, columns // factor, factor)
+    return blocks.mean(axis=(-3, -1), dtype=np.float32)

@@ -1,0 +1,196 @@
+"""A world and the instrument's geometry in, swaths out: beams, noise and missing scans included."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.grid.definition import Grid
+from seaice.grid.projection import project
+from seaice.ingest.coregistration import low_positions
+from seaice.instrument import BANDS, HIGH_CHANNELS, HORNS, LOW_BANDS, LOW_CHANNELS
+from seaice.simulate.antenna import footprint_mean
+from seaice.simulate.ice import FINE, LOW
+from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, looks
+from seaice.simulate.world import Brightness, World
+from seaice.vocabulary import attrs
+
+__all__ = ["COREGISTRATION", "Pass", "observe", "passes_over"]
+
+#: (A1, A2) per band, as the file attributes CoRegistrationParameterA1/A2 carry them.
+COREGISTRATION = {
+    "6": (-1.5182, 0.0318),
+    "7": (-1.4754, 0.0270),
+    "10": (-1.3945, -0.0151),
+    "18": (-1.4138, -0.0041),
+    "23": (-1.4057, -0.0126),
+    "36": (-1.4004, -0.0038),
+}
+SLOT_HOURS = 4.0  #: the world stands still this long; a pass sees the slot it falls into
+LOST_SCAN_CHANCE = 0.003  #: share of scans that never reach the ground station
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """The part of one half orbit that sees a region, with its geometry."""
+
+    half_orbit: HalfOrbit
+    first_scan: int  #: counts from the half orbit's start; may be negative within the overlap
+    looks: Looks
+
+    @property
+    def middle(self) -> np.datetime64:
+        """Time of the middle scan."""
+        time: np.datetime64 = self.looks.time[len(self.looks.time) // 2]
+        return time
+
+
+def _scan_times(orbit: HalfOrbit, first: int, count: int) -> NDArray[np.datetime64]:
+    steps = (first + np.arange(count)) * round(SCAN_SECONDS * 1000)
+    return orbit.start + steps.astype("timedelta64[ms]")
+
+
+def _inside(grid: Grid, geometry: Looks, reach: float) -> NDArray[np.bool_]:
+    """(scan,) whether any sample falls within the grid widened by `reach` metres."""
+    x, y = project(geometry.latitude, geometry.longitude, grid.crs)
+    left, bottom, right, top = grid.bounds
+    hit = (x > left - reach) & (x < right + reach) & (y > bottom - reach) & (y < top + reach)
+    return np.asarray(hit.any(axis=(0, 2)))
+
+
+def passes_over(
+    grid: Grid, first: np.datetime64, last: np.datetime64, padding: int
+) -> Iterator[Pass]:
+    """Every half orbit between two times that sees the grid, with the scans that do.
+
+    Parameters
+    ----------
+    grid : region
+    first, last : UTC
+    padding : scans added before the first and after the last seeing scan (the overlap of files)
+    """
+    for orbit in half_orbits(first, last):
+        every = 20
+        rough = looks(_scan_times(orbit, 0, orbit.scans)[::every], every=27)
+        seeing = np.flatnonzero(_inside(grid, rough, 20_000.0)) * every
+        if seeing.size == 0:
+            continue
+        begin = max(int(seeing[0]) - every, 0)
+        end = min(int(seeing[-1]) + every, orbit.scans)
+        count = end - begin + 2 * padding
+        times = _scan_times(orbit, begin - padding, count)
+        yield Pass(half_orbit=orbit, first_scan=begin - padding, looks=looks(times))
+
+
+def _placed(
+    grid: Grid, latitude: NDArray[np.floating], longitude: NDArray[np.floating], nadir: Looks
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Row, column (coarse cells, fractional from the outer corner) and look heading, all (sample,)."""
+    x, y = project(latitude, longitude, grid.crs)
+    x0, y0 = project(nadir.nadir_latitude, nadir.nadir_longitude, grid.crs)
+    heading = np.arctan2(y - y0[:, None], x - x0[:, None])
+    return (
+        ((grid.top - y) / grid.cell).ravel(),
+        ((x - grid.left) / grid.cell).ravel(),
+        heading.ravel(),
+    )
+
+
+def _beam(
+    fields: Array,
+    place: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    band: str,
+    lattice: tuple[int, float],
+) -> Array:
+    """Footprint means, (field, sample), on a lattice given by (cells per coarse cell, metres)."""
+    factor, cell = lattice
+    row, column, heading = place
+    centred = row * factor - 0.5, column * factor - 0.5, heading
+    return footprint_mean(fields, centred, BANDS[band], cell)
+
+
+def _noise(rng: np.random.Generator, channel: str, shape: tuple[int, ...]) -> Array:
+    band = BANDS[channel[2:-1]]
+    level = band.nedt_v if channel[-1] == "v" else band.nedt_h
+    return np.float32(level) * rng.standard_normal(shape, dtype=np.float32)
+
+
+def observe(world: World, seen: Brightness, one: Pass, rng: np.random.Generator) -> xr.Dataset:
+    """The swath AMSR2 would deliver from one pass over the world.
+
+    Parameters
+    ----------
+    world : gives grid and land
+    seen : brightness of the world at the time of the pass
+    one : the pass
+    rng : noise and lost scans
+
+    Returns
+    -------
+    Dataset
+        The swath of docs/architecture.md; samples beyond the world are NaN.
+    """
+    geometry = one.looks
+    shape = geometry.latitude.shape[1:]
+    fine = FINE, world.grid.cell / FINE
+    high = np.empty((len(HORNS), len(HIGH_CHANNELS), *shape), np.float32)
+    land = np.empty((len(HORNS), *shape), np.float32)
+    fields = np.concatenate([seen.high, world.land[None]])
+    for horn in range(len(HORNS)):
+        place = _placed(world.grid, geometry.latitude[horn], geometry.longitude[horn], geometry)
+        mean = _beam(fields, place, "89", fine).reshape(-1, *shape)
+        land[horn] = mean[2]
+        for k, name in enumerate(HIGH_CHANNELS):
+            high[horn, k] = mean[k] + _noise(rng, name, shape)
+    lost = rng.random(shape[0]) < LOST_SCAN_CHANCE
+    high[:, :, lost] = np.nan
+    low = _observe_low(world, seen, geometry, rng)
+    variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {
+        name: (("horn", "scan", "pixel"), high[:, k]) for k, name in enumerate(HIGH_CHANNELS)
+    }
+    variables |= {n: (("scan", "pixel_low"), _without(tb, lost)) for n, tb in low[0].items()}
+    variables["latitude"] = (("horn", "scan", "pixel"), geometry.latitude.astype(np.float32))
+    variables["longitude"] = (("horn", "scan", "pixel"), geometry.longitude.astype(np.float32))
+    variables["land_fraction"] = (("horn", "scan", "pixel"), land)
+    variables["latitude_low"] = (("band", "scan", "pixel_low"), low[1])
+    variables["longitude_low"] = (("band", "scan", "pixel_low"), low[2])
+    return xr.Dataset(
+        {
+            n: (dims, values, attrs(n.removesuffix("_low")))
+            for n, (dims, values) in variables.items()
+        },
+        coords={
+            "horn": list(HORNS),
+            "band": list(LOW_BANDS),
+            "time": ("scan", geometry.time.astype("datetime64[ns]")),
+        },
+        attrs={"granule": one.half_orbit.name.format(), "lost_scans": int(lost.sum())},
+    )
+
+
+def _without(tb: Array, lost: NDArray[np.bool_]) -> Array:
+    tb[lost] = np.nan
+    return tb
+
+
+def _observe_low(
+    world: World, seen: Brightness, geometry: Looks, rng: np.random.Generator
+) -> tuple[dict[str, Array], Array, Array]:
+    """Low-frequency channels and where they are."""
+    lattice = LOW, world.grid.cell / LOW
+    tb: dict[str, Array] = {}
+    positions = low_positions(
+        geometry.latitude[0], geometry.longitude[0], [COREGISTRATION[band] for band in LOW_BANDS]
+    )
+    for band, latitude, longitude in zip(LOW_BANDS, *positions, strict=True):
+        place = _placed(world.grid, latitude, longitude, geometry)
+        index = [LOW_CHANNELS.index(f"tb{band}{pol}") for pol in "hv"]
+        mean = _beam(np.ascontiguousarray(seen.low[index]), place, band, lattice)
+        for k, pol in enumerate("hv"):
+            name = f"tb{band}{pol}"
+            tb[name] = mean[k].reshape(latitude.shape) + _noise(rng, name, latitude.shape)
+    return tb, *positions

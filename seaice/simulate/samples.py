@@ -1,0 +1,204 @@
+"""Truth-known training samples: worlds seen by the real sampling, gridded by the real gridder.
+
+Each sample is a world of its own (place, day, seed), observed for five days (or by one pass that
+stands in for all five frames), and stored as the daily maps that a run would make of it, with the truth.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from seaice.grid.definition import NORTH
+from seaice.grid.land import land_mask
+from seaice.grid.resample import Accumulator
+from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
+from seaice.simulate.ice import FINE, coarse_concentration
+from seaice.simulate.observe import SLOT_HOURS, Pass, observe, passes_over
+from seaice.simulate.world import Brightness, World, make_world
+
+__all__ = ["SPLITS", "Split", "make_sample", "write_samples"]
+
+SIDE = 128  #: coarse cells of a sample
+MARGIN = 16  #: coarse cells of world around it, so that broad footprints are whole
+ABSENT = np.uint16(65535)
+OPEN_SEA_SHARE = 0.1  #: share of draws without ice that are kept
+SINGLE_PASS_SHARE = 0.35  #: share of samples seen once only, as `seaice scene` meets them
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Which days and places a set of samples may use: splits share neither."""
+
+    name: str
+    seed: int
+    days: tuple[int, int]  #: first and last day of each month
+    columns: tuple[tuple[int, int], ...]  #: spans of the northern grid along x, coarse cells
+
+
+#: Days of each month are dealt to one split only, four or more days apart, because a stack reaches
+#: two days to either side. Training and test share no ground: test lies between Fram Strait and
+#: Franz Josef Land (x 600 to 1500 km), training on either side of it.
+SPLITS = {
+    "train": Split(name="train", seed=11, days=(3, 16), columns=((16, 696), (872, 1200))),
+    "valid": Split(name="valid", seed=12, days=(21, 22), columns=((16, 696), (872, 1200))),
+    "test": Split(name="test", seed=13, days=(27, 28), columns=((712, 856),)),
+}
+
+
+def _place(split: Split, day: date, rng: np.random.Generator) -> tuple[int, int]:
+    """Upper-left coarse cell of a sample that has sea and, mostly, ice."""
+    land = land_mask(NORTH)
+    while True:
+        low, high = split.columns[int(rng.integers(len(split.columns)))]
+        row = int(rng.integers(250, NORTH.shape[0] - SIDE - 200))
+        column = int(rng.integers(low, high - SIDE + 1))
+        rows, columns = slice(row, row + SIDE), slice(column, column + SIDE)
+        ice = coarse_concentration(NORTH.crop(rows, columns), day)
+        icy = bool((ice > 0.15).mean() > 0.03) or rng.random() < OPEN_SEA_SHARE
+        if land[rows, columns].mean() < 0.7 and icy:
+            return row, column
+
+
+def _counts(tb: Array) -> NDArray[np.uint16]:
+    """Kelvin to hundredths, absent to 65535, as the instrument's own files have it."""
+    scaled = np.where(np.isnan(tb), 655.35, np.clip(tb, 0, 655.0)) * 100
+    return np.asarray(np.round(scaled), np.uint16)
+
+
+def _hours(world: World, time: np.datetime64) -> float:
+    noon = np.datetime64(f"{world.day.isoformat()}T12:00")
+    return float((time - noon) / np.timedelta64(1, "m")) / 60
+
+
+def slot(hours: float) -> float:
+    """Middle of the slot in which the world stands still."""
+    return (np.floor(hours / SLOT_HOURS) + 0.5) * SLOT_HOURS
+
+
+def _frames(
+    world: World, first: date, days: int, keep: Literal["all", "one"], rng: np.random.Generator
+) -> tuple[list[xr.Dataset], list[list[float]]]:
+    """Daily maps of some days and, for each, the hours at which it was seen."""
+    maps, seen_at = [], []
+    cache: tuple[float, Brightness] | None = None
+    for day in (first + timedelta(days=n) for n in range(days)):
+        start = np.datetime64(f"{day.isoformat()}T00:00", "ms")
+        passes = _covering(
+            world, list(passes_over(world.grid, start, start + np.timedelta64(1, "D"), 0))
+        )
+        if keep == "one" and passes:
+            passes = [passes[int(rng.integers(len(passes)))]]
+        gathered, hours = Accumulator(world.grid, CHANNELS), []
+        for one in passes:
+            at = slot(_hours(world, one.middle))
+            if cache is None or cache[0] != at:
+                cache = at, world.brightness(at)
+            gathered.add(observe(world, cache[1], one, rng))
+            hours.append(at)
+        maps.append(gathered.daily_map(day))
+        seen_at.append(hours)
+    return maps, seen_at
+
+
+def _covering(world: World, passes: list[Pass]) -> list[Pass]:
+    """The passes that see a good part of the world; if none does, the one that sees most."""
+    sizes = [len(one.looks.time) for one in passes]
+    enough = 0.5 * max(sizes, default=0)
+    return [one for one, size in zip(passes, sizes, strict=True) if size >= enough]
+
+
+def make_sample(place: tuple[int, int], day: date, seed: int) -> dict[str, NDArray[np.generic]]:
+    """One training sample.
+
+    Parameters
+    ----------
+    place : upper-left (row, column) on the northern coarse grid
+    day : target day
+    seed : everything random follows from it
+
+    Returns
+    -------
+    dict
+        `tb89` (5, 2, 128, 128) and `low` (12, 128, 128) hundredths of kelvin, `truth_tb`
+        (2, 512, 512) likewise, `truth_sic` (512, 512) half percent with 255 on land.
+    """
+    rng = np.random.default_rng([seed, 1])
+    row, column = place
+    grid = NORTH.crop(
+        slice(row - MARGIN, row + SIDE + MARGIN), slice(column - MARGIN, column + SIDE + MARGIN)
+    )
+    land = land_mask(grid.refine(FINE))
+    world = make_world(grid, day, seed, land)
+    if rng.random() < SINGLE_PASS_SHARE:
+        maps, seen_at = _frames(world, day, 1, "one", rng)
+        maps, ice_hours, air_hours = maps * 5, seen_at[0][0], seen_at[0]
+    else:
+        maps, seen_at = _frames(world, day - timedelta(days=2), 5, "all", rng)
+        ice_hours, air_hours = 0.0, sorted(set(seen_at[2]))
+    sic, tb = world.truth(ice_hours, tuple(air_hours))
+    return _cut(maps, sic, tb, land)
+
+
+def _cut(
+    maps: list[xr.Dataset], sic: Array, tb: Array, land: NDArray[np.bool_]
+) -> dict[str, NDArray[np.generic]]:
+    coarse, fine = slice(MARGIN, MARGIN + SIDE), slice(FINE * MARGIN, FINE * (MARGIN + SIDE))
+    frames = [np.stack([m[name].values for name in HIGH_CHANNELS]) for m in maps]
+    low = np.stack([maps[len(maps) // 2][name].values for name in LOW_CHANNELS])
+    percent = np.where(land, 255, np.round(sic * 200)).astype(np.uint8)
+    return {
+        "tb89": _counts(np.stack(frames)[..., coarse, coarse]),
+        "low": _counts(low[..., coarse, coarse]),
+        "truth_tb": _counts(tb[..., fine, fine]),
+        "truth_sic": percent[fine, fine],
+    }
+
+
+def draw(split: Split, index: int) -> tuple[tuple[int, int], date, int]:
+    """Place, day and seed of the n-th sample of a split."""
+    rng = np.random.default_rng([split.seed, index])
+    first, last = split.days
+    day = date(2018, int(rng.integers(1, 13)), int(rng.integers(first, last + 1)))
+    return _place(split, day, rng), day, int(rng.integers(2**31))
+
+
+def _open(split: Split, count: int, store: Path) -> zarr.Group:
+    """The group with room for `count` samples; what it holds already stays."""
+    shapes = {
+        "tb89": ((5, 2, SIDE, SIDE), "uint16"),
+        "low": ((len(LOW_CHANNELS), SIDE, SIDE), "uint16"),
+        "truth_tb": ((2, FINE * SIDE, FINE * SIDE), "uint16"),
+        "truth_sic": ((FINE * SIDE, FINE * SIDE), "uint8"),
+        "done": ((), "uint8"),
+    }
+    group = zarr.open_group(store, mode="a", zarr_format=3)
+    for name, (shape, dtype) in shapes.items():
+        array = group.require_array(name, shape=(count, *shape), chunks=(1, *shape), dtype=dtype)
+        if array.shape[0] < count:
+            array.resize((count, *shape))
+    group.attrs.update({"split": split.name, "seed": split.seed, "days": list(split.days)})
+    return group
+
+
+def write_samples(split: Split, count: int, store: Path) -> Iterator[int]:
+    """Make the samples of a split and write them to a Zarr group; yields each index when done.
+
+    A store that holds some of them already is continued.
+    """
+    group = _open(split, count, store)
+    done = group["done"][:]  # type: ignore[index]
+    for index in range(count):
+        if not done[index]:  # type: ignore[index]
+            for name, values in make_sample(*draw(split, index)).items():
+                group[name][index] = values  # type: ignore[index]
+            group["done"][index] = 1  # type: ignore[index]
+        yield index

@@ -1,0 +1,160 @@
+"""Ice, sea, air and land put together: the brightness of a world at any hour, and its truth."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from seaice.grid.definition import Grid
+from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
+from seaice.simulate.atmosphere import Air, Atmosphere, make_atmosphere
+from seaice.simulate.emission import absorption, ice_table, water_table, weather_terms
+from seaice.simulate.ice import FINE, LOW, WET, IceCover, make_ice
+from seaice.simulate.lattice import enlarge, shrink
+from seaice.simulate.random_fields import gaussian_field, uniform
+from seaice.simulate.settings import Climate, draw_climate
+
+__all__ = ["Brightness", "World", "make_world"]
+
+Array = NDArray[np.float32]
+TYPICAL_VAPOUR, TYPICAL_LIQUID = 3.0, 0.01  #: kg m-2, the air already in real samples of closed ice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brightness:
+    """What a perfect antenna would see at one moment, K."""
+
+    high: Array  #: (2, y, x) 89 GHz H and V at 1.5625 km
+    low: Array  #: (12, y, x) low-frequency channels at 3.125 km
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A few days of one region, known exactly."""
+
+    grid: Grid  #: coarse, 6.25 km
+    day: date  #: central day; hours count from its noon
+    climate: Climate
+    ice: IceCover
+    atmosphere: Atmosphere
+    land: Array  #: (y, x) share of land at 1.5625 km
+    land_tb: Array  #: (channel, y, x) K, coarse
+    sst: Array  #: (y, x) K, coarse
+
+    def brightness(self, hours: float) -> Brightness:
+        """Brightness of everything at one hour."""
+        air = self.atmosphere.at(hours)
+        return self._seen(self.ice.at(hours), air)
+
+    def truth(self, hours: float, air_hours: tuple[float, ...]) -> tuple[Array, Array]:
+        """What the retrieval should find.
+
+        Parameters
+        ----------
+        hours : when the ice is as it is
+        air_hours : the air is the mean over these hours, as a day's map holds a day's weather
+
+        Returns
+        -------
+        concentration (y, x) 0-1, and 89 GHz H, V (2, y, x) K, both at 1.5625 km
+        """
+        ice = self.ice.at(hours)
+        seen = [self._high(ice, self.atmosphere.at(h)) for h in air_hours]
+        return ice.concentration, np.mean(seen, axis=0, dtype=np.float32)
+
+    def _water(self, air: Air) -> Array:
+        terms = weather_terms(air.vapour, air.liquid, air.wind, self.sst)
+        return _polarized(water_table().brightness(terms, air.unexplained))
+
+    def _over_ice(self, name: str, air: Air) -> Array:
+        """Extra share of the ice's emission that this air swallows beyond the typical."""
+        typical = absorption(name, np.float32(TYPICAL_VAPOUR), np.float32(TYPICAL_LIQUID))  # type: ignore[arg-type]
+        now = absorption(name, air.vapour, air.liquid)
+        return np.asarray(1 - (1 - now) / (1 - typical), np.float32)
+
+    def _high(self, ice: IceCover, air: Air) -> Array:
+        water = self._water(air)
+        layers = []
+        warm = np.float32(self.climate.air_temperature)
+        land = self.land
+        for i, name in enumerate(HIGH_CHANNELS):
+            index = CHANNELS.index(name)
+            veil = enlarge(self._over_ice(name, air), FINE)
+            solid = ice.tb89[i] + land * (enlarge(self.land_tb[index], FINE) - ice.tb89[i])
+            solid = solid + veil * (warm - solid)
+            share = np.maximum(land, ice.concentration * (1 - land))
+            open_sea = enlarge(water[index], FINE)
+            layers.append(open_sea + share * (solid - open_sea))
+        return np.stack(layers)
+
+    def _seen(self, ice: IceCover, air: Air) -> Brightness:
+        water = self._water(air)
+        land = shrink(self.land, FINE // LOW)
+        warm = np.float32(self.climate.air_temperature)
+        layers = []
+        for i, name in enumerate(LOW_CHANNELS):
+            veil = enlarge(self._over_ice(name, air), LOW)
+            cover = ice.low_concentration * (1 - land)
+            solid = ice.low_ice[i] * (1 - land) + land * enlarge(self.land_tb[i], LOW)
+            share = cover + land
+            solid = solid + veil * (warm * share - solid)
+            layers.append(solid + (1 - share) * enlarge(water[i], LOW))
+        return Brightness(high=self._high(ice, air), low=np.stack(layers))
+
+
+def _polarized(tb: Array) -> Array:
+    """Open water never shows more H than V: thick cloud closes the difference, it does not turn it."""
+    for h in range(0, len(CHANNELS), 2):
+        excess = (tb[h + 1] - tb[h] - 3) / 4
+        tb[h] = tb[h + 1] - 3 - 4 * np.logaddexp(0, excess)
+    return tb
+
+
+def _land_brightness(grid: Grid, climate: Climate, rng: np.random.Generator) -> Array:
+    """TB of land, (channel, y, x) K: glacier and snow like old ice, bare wet ground in summer."""
+    table = ice_table("north")
+    scores = np.stack(
+        [
+            table.scores(k, uniform(gaussian_field(rng, grid.shape, 2.6, 30)))
+            for k in range(table.axes.shape[0])
+        ]
+    )
+    snow = table.brightness(scores, CHANNELS) + np.float32(rng.normal(4, 5))
+    bare = uniform(gaussian_field(rng, grid.shape, 2.6, 40)) * np.float32(climate.melt)
+    ground = np.stack(
+        [
+            np.full(grid.shape, 277 * (WET[name[2:-1]][name[-1] == "h"] - 0.01), np.float32)
+            for name in CHANNELS
+        ]
+    )
+    mixed: Array = snow + bare * (ground - snow)
+    return mixed
+
+
+def make_world(grid: Grid, day: date, seed: int, land: NDArray[np.bool_]) -> World:
+    """Draw a world.
+
+    Parameters
+    ----------
+    grid : coarse grid, 6.25 km
+    day : central day
+    seed : everything random follows from it and the day
+    land : (4y, 4x) bool, land at 1.5625 km
+    """
+    rng = np.random.default_rng([seed, day.toordinal()])
+    climate = draw_climate(day, rng)
+    ice = make_ice(grid, day, climate, rng)
+    distance = ndimage.distance_transform_edt(shrink(ice.concentration, FINE) < 0.15) * grid.cell
+    warming = climate.sst_warming * (1 - np.exp(-distance / 250_000))
+    return World(
+        grid=grid,
+        day=day,
+        climate=climate,
+        ice=ice,
+        atmosphere=make_atmosphere(climate, grid.shape, grid.cell, rng),
+        land=land.astype(np.float32),
+        land_tb=_land_brightness(grid, climate, rng),
+        sst=(271.6 + warming).astype(np.float32),
+    )
