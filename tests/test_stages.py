@@ -1,0 +1,73 @@
+"""A finished stage is recognised by what went into it, and half of one is never taken for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.stages import Stages, code_of, key_of
+
+facts = st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.text()), max_size=4)
+
+
+@given(facts, facts)
+def test_equal_facts_have_equal_names_and_only_they(one, other):
+    assert (key_of(facts=one) == key_of(facts=other)) == (one == other)
+
+
+def made():
+    return xr.Dataset(
+        {
+            "tb89h": (("y", "x"), np.array([[200, np.nan]], np.float32)),
+            "valid": (("y", "x"), np.array([[True, False]])),
+            "n_obs": (("y", "x"), np.array([[3, 0]], np.uint16)),
+            "obs_time": (("y", "x"), np.array([["2020-03-03T01:02:03", "NaT"]], "datetime64[ns]")),
+        },
+        coords={"y": [1.0], "x": [1.0, 2.0], "time": np.datetime64("2020-03-03T12", "ns")},
+        attrs={"crs": "EPSG:3411", "granules": ["a", "b"], "rejected": [], "n_granules": 2},
+    )
+
+
+def test_a_stage_is_made_once_and_comes_back_as_it_was(tmp_path):
+    stages = Stages(folder=tmp_path)
+    first = stages.kept("grid", "2020-03-03", "k", made)
+    again = stages.kept("grid", "2020-03-03", "k", lambda: pytest.fail("made twice"))
+    for kept in (first, again):
+        xr.testing.assert_identical(kept.load(), made())
+        assert {name: kept[name].dtype for name in kept} == {
+            name: values.dtype for name, values in made().items()
+        }
+
+
+def test_other_inputs_are_another_stage(tmp_path):
+    stages = Stages(folder=tmp_path)
+    stages.kept("grid", "2020-03-03", "one", made)
+    other = stages.kept("grid", "2020-03-03", "two", lambda: made() + 1)
+    assert float(other["tb89h"][0, 0]) == 201
+
+
+def test_a_stage_that_failed_is_made_again(tmp_path):
+    def fail():
+        raise KeyboardInterrupt
+
+    stages = Stages(folder=tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        stages.kept("grid", "2020-03-03", "k", fail)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    xr.testing.assert_identical(stages.kept("grid", "2020-03-03", "k", made).load(), made())
+
+
+def test_code_is_known_by_its_content(tmp_path, monkeypatch):
+    package = tmp_path / "grid"
+    package.mkdir()
+    (package / "a.py").write_text("one")
+    monkeypatch.setattr("pipelines.stages.files", lambda _: Path(tmp_path))
+    code_of.cache_clear()
+    before = code_of("grid")
+    (package / "a.py").write_text("two")
+    code_of.cache_clear()
+    assert code_of("grid") != before
+    code_of.cache_clear()
