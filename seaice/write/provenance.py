@@ -2,8 +2,8 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import xarray as xr
 
 from seaice import __version__
 from seaice.grid.dataset import grid_of
+from seaice.stack.frames import source_dates, wanted_dates
 
 __all__ = ["commit", "frames_of", "provenance", "software"]
 
@@ -42,13 +43,12 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def frames_of(stack: xr.Dataset) -> list[dict[str, object]]:
-    """Which day's map stood in each frame."""
-    wanted = stack["frame_date"].values.astype("datetime64[D]")
-    source = stack["source_date"].values.astype("datetime64[D]")
+def frames_of(available: Collection[date], day: date) -> list[dict[str, object]]:
+    """Which day's map stood in each frame around `day`, given the dates that have one."""
+    pairs = zip(wanted_dates(day), source_dates(available, day), strict=True)
     return [
-        {"date": str(own), "source": str(other), "substituted": bool(replaced)}
-        for own, other, replaced in zip(wanted, source, stack["substituted"].values, strict=True)
+        {"date": str(own), "source": str(source), "substituted": source != own}
+        for own, source in pairs
     ]
 
 
