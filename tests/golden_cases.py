@@ -28,7 +28,9 @@ def folders(architecture: str) -> dict[str, Path]:
     """Every case of an architecture, by name; our own copy comes first."""
     found: dict[str, Path] = {}
     for root in (SHARED / "golden", HERE):
-        found |= {meta.parent.name: meta.parent for meta in root.glob(f"{architecture}/*/meta.json")}
+        found |= {
+            meta.parent.name: meta.parent for meta in root.glob(f"{architecture}/*/meta.json")
+        }
     return dict(sorted(found.items()))
 
 

@@ -63,15 +63,18 @@ def modulated_deform_conv(
     with torch.autocast(features.device.type, enabled=False):
         precise = torch.promote_types(offset.dtype, torch.float32)
         grid = _sampling_grid(offset.to(precise), features.shape[2:], weight.shape[2:], geometry)
-        columns = _masked_samples(features.to(precise), grid, mask.to(precise))
-    return _contract(columns, weight, bias, geometry.groups).unflatten(2, offset.shape[2:])
+        blocks = features.to(precise).reshape(len(grid), -1, *features.shape[2:])
+        masks = mask.to(precise).reshape(len(grid), 1, grid.shape[1], -1)
+    out = _convolve_tap_by_tap(blocks, grid, masks, _grouped(weight, geometry.groups))
+    out = out.reshape(len(offset), len(weight), *offset.shape[2:])
+    return out if bias is None else out + bias[:, None, None].to(out.dtype)
 
 
 def _sampling_grid(
     offset: Tensor, size: torch.Size, kernel: torch.Size, geometry: Geometry
 ) -> Tensor:
     """Where to sample, as `grid_sample` wants it: (batch * group, tap, y' * x', 2), x first."""
-    moves = offset.unflatten(1, (-1, kernel.numel(), 2)).flatten(0, 1)  # b*g tap 2 y' x'
+    moves = offset.reshape(-1, kernel.numel(), 2, *offset.shape[2:])  # b*g tap 2 y' x'
     y = geometry.places(0, kernel[0], offset).repeat_interleave(kernel[1], 0)[:, :, None]
     x = geometry.places(1, kernel[1], offset).repeat(kernel[0], 1)[:, None, :]
     at_y = (moves[:, :, 0] + (y + 0.5)) * (2 / size[0]) - 1
@@ -79,22 +82,36 @@ def _sampling_grid(
     return torch.stack((at_x, at_y), dim=-1).flatten(2, 3)
 
 
-def _masked_samples(features: Tensor, grid: Tensor, mask: Tensor) -> Tensor:
-    """What lies under the moved taps, weighted: (batch, in * tap, y' * x')."""
-    batch = features.shape[0]
-    groups = grid.shape[0] // batch
-    blocks = features.reshape(batch * groups, -1, *features.shape[2:])
-    samples = F.grid_sample(blocks, grid, padding_mode="zeros", align_corners=False)
-    weights = mask.reshape(batch * groups, 1, grid.shape[1], grid.shape[2])
-    return (samples * weights).reshape(batch, -1, grid.shape[2])
+def _grouped(weight: Tensor, groups: int) -> Tensor:
+    """(out, in / groups, ky, kx) -> (groups, out / groups, in / groups, tap)."""
+    return weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
 
 
-def _contract(columns: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
-    """Sum over input channels and taps: (batch, out, y' * x')."""
-    grouped = columns.unflatten(1, (groups, -1))  # b g in/g*tap y'x'
-    kernels = weight.reshape(groups, weight.shape[0] // groups, -1)
-    out = torch.matmul(kernels, grouped).flatten(1, 2)
-    return out if bias is None else out + bias[:, None].to(out.dtype)
+def _convolve_tap_by_tap(blocks: Tensor, grid: Tensor, masks: Tensor, weight: Tensor) -> Tensor:
+    """Sample, weight and sum: (batch, groups, out / groups, y' * x').
+
+    One tap at a time, so that what is sampled stays in the cache and no matrix of
+    in * taps * y' * x' is ever written.
+
+    Parameters
+    ----------
+    blocks : (batch * deformable_groups, in / deformable_groups, y, x)
+    grid : (batch * deformable_groups, tap, y' * x', 2)
+    masks : (batch * deformable_groups, 1, tap, y' * x')
+    weight : (groups, out / groups, in / groups, tap)
+    """
+    out: Tensor | None = None
+    taps = zip(grid.unbind(1), masks.unbind(2), weight.unbind(3), strict=True)
+    for places, amounts, kernel in taps:
+        with torch.autocast(blocks.device.type, enabled=False):
+            samples = F.grid_sample(blocks, places[:, None], align_corners=False).squeeze(2)
+            weighed = samples * amounts
+        columns = weighed.reshape(-1, len(weight), weight.shape[2], weighed.shape[-1])
+        part = torch.matmul(kernel, columns)
+        out = part if out is None else out.add_(part)
+    if out is None:
+        raise ValueError(f"a kernel of shape {tuple(weight.shape)} has no taps")
+    return out
 
 
 class ModulatedDeformConv(nn.Module):
@@ -121,10 +138,8 @@ class ModulatedDeformConv(nn.Module):
         return self
 
     def forward(self, features: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
-        """(batch, in, y, x), (batch, 2 g k, y', x'), (batch, g k, y', x') -> (batch, out, y', x')."""
-        return modulated_deform_conv(
-            features, offset, mask, self.weight, self.bias, self.geometry
-        )
+        """As `modulated_deform_conv`."""
+        return modulated_deform_conv(features, offset, mask, self.weight, self.bias, self.geometry)
 
 
 class ModulatedDeformConvPack(ModulatedDeformConv):
@@ -158,5 +173,5 @@ class ModulatedDeformConvPack(ModulatedDeformConv):
         guide : what offsets and masks are predicted from; the features themselves where left out
         """
         told: Tensor = self.conv_offset(features if guide is None else guide)
-        offset, mask = told.split((told.shape[1] // 3 * 2, told.shape[1] // 3), dim=1)
-        return super().forward(features, offset, torch.sigmoid(mask.float()))
+        moves = told.shape[1] // 3 * 2
+        return super().forward(features, told[:, :moves], torch.sigmoid(told[:, moves:]))

@@ -45,8 +45,9 @@ class TemporalFusion(nn.Module):
         (batch, frame * channel, y, x), frame-major
         """
         target = self.temporal_attn1(aligned[:, self.center_frame_idx])
-        embedded = self.temporal_attn2(aligned.flatten(0, 1)).unflatten(0, aligned.shape[:2])
-        likeness = torch.sigmoid((embedded * target[:, None]).sum(dim=2, keepdim=True))
+        embedded: Tensor = self.temporal_attn2(aligned.flatten(0, 1))
+        product = embedded.reshape(*aligned.shape[:2], *target.shape[1:]) * target[:, None]
+        likeness = torch.sigmoid(product.sum(dim=2, keepdim=True))
         return (aligned * likeness).flatten(1, 2)
 
     def forward(self, aligned: Tensor) -> Tensor:
@@ -79,7 +80,8 @@ class TSAFusion(TemporalFusion):
         fused = _activated(self.feat_fusion(weighed))
         attention = self._in_space(_activated(self.spatial_attn1(weighed)))
         added = self.spatial_attn_add2(_activated(self.spatial_attn_add1(attention)))
-        return fused * torch.sigmoid(attention) * 2 + added
+        out: Tensor = fused * torch.sigmoid(attention) * 2 + added
+        return out
 
     def _in_space(self, features: Tensor) -> Tensor:
         """Attention before the sigmoid, seen at a half and a quarter of the resolution."""

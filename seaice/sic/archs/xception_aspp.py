@@ -40,7 +40,7 @@ class Hyper:
     deep: int = 256  #: channels of ASPP and decoder
     low_level: int = 48
     context: int | None = None  #: stride-16 cells of the image-level mean; None: all (published)
-    fine: int = 0  #: channels of a full-resolution skip (ours); 0: enlarged from 6.25 km (published)
+    fine: int = 0  #: channels of a full-resolution skip (ours); 0: enlarged from stride 4
     dropout: tuple[float, float, float] = (0.5, 0.5, 0.1)  #: after ASPP, twice in the decoder
     shortcut: Shortcut = "raw"  #: "activated": what jfzhang95's in-place ReLU makes of it
 
@@ -118,7 +118,7 @@ class Xception(nn.Module):
 
     def __init__(self, hyper: Hyper) -> None:
         super().__init__()
-        stem, entry, top = hyper.stem, hyper.entry, hyper.top
+        stem, top = hyper.stem, hyper.top
         self.conv1 = nn.Conv2d(hyper.in_channels, stem[0], 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(stem[0])
         self.conv2 = nn.Conv2d(stem[0], stem[1], 3, 1, 1, bias=False)
@@ -180,7 +180,9 @@ class FineSkip(nn.Module):
         """(batch, width, y/4, x/4), (batch, in_channels, y, x) -> (batch, outputs, y, x)."""
         seen = F.relu(self.bn1(self.look(image)))
         joined = torch.cat((enlarged(decoded, image.shape[2:]), seen), dim=1)
-        out: Tensor = self.read(F.relu(self.bn2(self.join(joined))))
+        read = F.relu(self.bn2(self.join(joined)))
+        with torch.autocast(image.device.type, enabled=False):  # bfloat16 is too coarse for 0-1
+            out: Tensor = self.read(read.float())
         return out
 
 

@@ -1,0 +1,89 @@
+"""What a file of weights says of itself; building and running it need nothing else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from seaice.errors import WeightsError
+from seaice.network.catalogue import Role
+
+__all__ = ["Card"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A network's facts.
+
+    Normalization: what a channel carries is (value - offset) / scale, and 0 where absent.
+    """
+
+    architecture: str
+    role: Role
+    hyper: Mapping[str, Any]  #: fields of the architecture's `Hyper`
+    scale: int  #: fine cells to a coarse one
+    frames: int
+    channels: tuple[str, ...]  #: of the input, in order
+    outputs: tuple[str, ...]  #: in order
+    normalization: Mapping[str, tuple[float, float]]  #: channel -> (offset, scale), K
+    multiple_of: int  #: cells of the input; tiles begin and end at multiples of this
+    margin: int  #: cells of the input at a tile's edge that feel the edge
+    cell: float  #: m, of the input
+    training: Mapping[str, Any] = field(default_factory=dict)  #: data, period, steps, device
+    seed: int = 0
+    commit: str = ""  #: of the code that trained it
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unscaled = [name for name in self.channels if name not in self.normalization]
+        if unscaled:
+            raise WeightsError(
+                f"a card without a normalization of {', '.join(unscaled)}",
+                "one (offset, scale) for each of its channels",
+                "train again with this version, or fetch another file of weights",
+            )
+
+    def json(self) -> str:
+        """This card as JSON, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """A card from its JSON.
+
+        Raises
+        ------
+        WeightsError
+            If a key is unknown or missing, or the text is no JSON.
+        """
+        told = _parsed(text)
+        wrong = set(told) ^ {field.name for field in fields(cls)}
+        if wrong:
+            raise WeightsError(
+                f"a card with unknown or missing keys: {', '.join(sorted(wrong))}",
+                "exactly the keys this version writes",
+                "use weights made by this version, or another version of this package",
+            )
+        for key in ("channels", "outputs"):
+            told[key] = tuple(told[key])
+        told["hyper"] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in told["hyper"].items()
+        }
+        told["normalization"] = {k: tuple(v) for k, v in told["normalization"].items()}
+        return cls(**told)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        told = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _no_card(f"a card that is no JSON ({error})") from error
+    if not isinstance(told, dict):
+        raise _no_card("a card that is no table")
+    return told
+
+
+def _no_card(found: str) -> WeightsError:
+    return WeightsError(
+        found, "the JSON that this package writes", "fetch or train the weights again"
+    )

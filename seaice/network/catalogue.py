@@ -1,0 +1,110 @@
+"""What networks there are: tables of names that are imported only when asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Literal
+
+from torch import nn
+
+from seaice.errors import UnknownNameError, WeightsError
+
+__all__ = ["Architecture", "Role", "architectures", "build", "find", "table"]
+
+Role = Literal["sr", "sic"]
+
+TABLES = ("seaice.sr.catalogue", "seaice.sic.catalogue")  #: modules whose NETWORKS are listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What a caller must know of a network before it is built.
+
+    Its module has a frozen dataclass `Hyper`, whose defaults are the published size, a class
+    `Network` that takes one, and, where a small size is offered, an instance `COMPACT`.
+    """
+
+    name: str
+    module: str  #: where it lives
+    role: Role
+    says: str  #: one line for listings
+    paper: str
+    learns: Literal["weights", "nothing"] = "weights"
+    multiple_of: int = 1  #: cells; tiles begin and end at multiples of this
+    margin: int = 0  #: cells at a tile's edge that feel the edge
+
+    def load(self) -> ModuleType:
+        """The module of the architecture, imported now."""
+        return import_module(self.module)
+
+
+def table(*entries: Architecture) -> Mapping[str, Architecture]:
+    """Entries by their names."""
+    return {entry.name: entry for entry in entries}
+
+
+def architectures() -> Mapping[str, Architecture]:
+    """Every network of every table, by name.
+
+    >>> architectures()["pmdrnet"].role
+    'sr'
+    """
+    merged: dict[str, Architecture] = {}
+    for name in TABLES:
+        merged |= import_module(name).NETWORKS
+    return merged
+
+
+def find(name: str) -> Architecture:
+    """The network of this name.
+
+    Raises
+    ------
+    UnknownNameError
+        If no table lists it; the nearest name is suggested.
+
+    >>> find("pmdrent")
+    Traceback (most recent call last):
+    seaice.errors.UnknownNameError: no network is called 'pmdrent'; ... write 'pmdrnet' ...
+    """
+    known = architectures()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
+    raise UnknownNameError(
+        f"no network is called {name!r}",
+        f"one of {', '.join(sorted(known))}",
+        f"write {near[0]!r} if that is meant" if near else "see `seaice models`",
+    )
+
+
+def build(name: str, hyper: Mapping[str, Any]) -> nn.Module:
+    """A network with fresh weights.
+
+    Parameters
+    ----------
+    name : as the tables list it
+    hyper : fields of its `Hyper` that differ from the published size
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network.
+    WeightsError
+        If `hyper` has fields that the network does not know.
+
+    >>> build("bicubic", {"frames": 5}).hyper.frames
+    5
+    """
+    module = find(name).load()
+    unknown = set(hyper) - set(module.Hyper.__dataclass_fields__)
+    if unknown:
+        raise WeightsError(
+            f"hyper-parameters {', '.join(sorted(unknown))} for {name}",
+            f"only {', '.join(module.Hyper.__dataclass_fields__)}",
+            "use weights made by this version, or another version of this package",
+        )
+    network: nn.Module = module.Network(module.Hyper(**hyper))
+    return network

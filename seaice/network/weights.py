@@ -1,0 +1,167 @@
+"""Files of weights: safetensors with a card; nothing in them is ever executed."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from seaice.errors import UnknownNameError, WeightsError
+from seaice.files import atomic_file, sha256
+from seaice.network.card import Card
+from seaice.network.catalogue import Role, build, find
+
+__all__ = ["load", "read_card", "save", "weights_id", "without_weights"]
+
+Storage = Literal["float32", "bfloat16"]
+
+
+def save(path: Path, network: nn.Module, card: Card, storage: Storage = "float32") -> None:
+    """Write weights and card to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    storage : of matrices and kernels; statistics, scales and biases are always float32
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+    """
+    tensors = {name: _stored(value, storage) for name, value in network.state_dict().items()}
+    with atomic_file(path) as part:
+        save_file(tensors, part, metadata={"card": card.json()})
+
+
+def _stored(value: Tensor, storage: Storage) -> Tensor:
+    plain = value.detach().cpu().contiguous()
+    if storage == "bfloat16" and plain.is_floating_point() and plain.ndim > 1:
+        return plain.to(torch.bfloat16)
+    return plain
+
+
+def load(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
+    """The network in a file, ready to run (eval, float32, on the CPU), and its card.
+
+    Parameters
+    ----------
+    role : what it must be for; None: anything
+
+    Raises
+    ------
+    WeightsError
+        If the file is absent, damaged, without a card, for another role, or does not fit the
+        architecture that its card names.
+    """
+    card, tensors = _read(path)
+    if role is not None and card.role != role:
+        raise WeightsError(
+            f"{path} holds {card.architecture}, a network for {card.role!r}",
+            f"a network for {role!r}",
+            f"give weights whose card has the role {role!r}",
+        )
+    network = _built(path, card)
+    _check_fit(path, card, network.state_dict(), tensors)
+    network.load_state_dict(tensors, strict=True)
+    return network.eval(), card
+
+
+def read_card(path: Path) -> Card:
+    """The card in a file of weights, which is not read further.
+
+    Raises
+    ------
+    WeightsError
+        As `load`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return _card_of(path, file.metadata())
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+
+
+def weights_id(path: Path) -> str:
+    """What the weights are known by: the SHA-256 of their file."""
+    return sha256(path)
+
+
+def without_weights(name: str) -> nn.Module:
+    """A network that learns nothing, ready to run.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network.
+    WeightsError
+        If it cannot run without weights.
+
+    >>> without_weights("bicubic").training
+    False
+    """
+    if find(name).learns != "nothing":
+        raise WeightsError(
+            f"{name} without weights",
+            "a file of weights for it",
+            "give the file in the settings, or make one with `make train`",
+        )
+    return build(name, {}).eval()
+
+
+def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            card = _card_of(path, file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+    wide = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
+    broken = [name for name, value in wide.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise _damaged(path, ValueError(f"{broken[0]} is not finite"))
+    return card, wide
+
+
+def _card_of(path: Path, metadata: dict[str, str] | None) -> Card:
+    if not metadata or "card" not in metadata:
+        raise WeightsError(
+            f"{path} has no card", "a safetensors file whose metadata holds one", _AGAIN
+        )
+    return Card.from_json(metadata["card"])
+
+
+def _built(path: Path, card: Card) -> nn.Module:
+    try:
+        return build(card.architecture, card.hyper)
+    except UnknownNameError as error:
+        raise WeightsError(f"{path}: {error.found}", error.expected, _AGAIN) from error
+
+
+def _check_fit(
+    path: Path, card: Card, wanted: dict[str, Tensor], tensors: dict[str, Tensor]
+) -> None:
+    """Refuse tensors that are not those of the architecture, by name and shape."""
+    for name in sorted(wanted.keys() | tensors.keys()):
+        expected, found = wanted.get(name), tensors.get(name)
+        if expected is None or found is None or expected.shape != found.shape:
+            raise WeightsError(
+                f"{path} has {_described(name, found)}",
+                f"{_described(name, expected)}, as {card.architecture} with its card's sizes has",
+                _AGAIN,
+            )
+
+
+def _described(name: str, tensor: Tensor | None) -> str:
+    return f"no tensor {name}" if tensor is None else f"{name} of shape {tuple(tensor.shape)}"
+
+
+_AGAIN = "fetch the file again, or train with this version of the package"
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path} cannot be read ({error})", "a whole safetensors file", _AGAIN)

@@ -1,0 +1,24 @@
+"""Which concentration networks there are.
+
+Adding one is adding one entry here and one file in `archs`. Every one keeps the contract
+(batch, channel, y, x) -> (batch, 1 or 2, y, x): concentration 0-1, and its log-variance where
+offered.
+"""
+
+from collections.abc import Mapping
+
+from seaice.network.catalogue import Architecture, table
+
+__all__ = ["NETWORKS"]
+
+NETWORKS: Mapping[str, Architecture] = table(
+    Architecture(
+        name="xception_aspp",
+        module="seaice.sic.archs.xception_aspp",
+        role="sic",
+        says="DeepLabv3+ with the modified Xception, as a regression",
+        paper="Feng, Liu, Li 2023, IEEE JSTARS, doi 10.1109/JSTARS.2022.3232533",
+        multiple_of=16,
+        margin=128,
+    ),
+)

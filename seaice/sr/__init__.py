@@ -1,0 +1,1 @@
+"""Coarse stacks in, fine brightness temperature out."""

@@ -1,0 +1,1 @@
+"""Super-resolution networks, one file each; `seaice.sr.catalogue` lists them."""

@@ -1,0 +1,178 @@
+"""PMDRnet: five daily frames of 89 GHz H and V in, the target day four times finer out.
+
+Liu et al. 2022, IEEE TGRS 60, 4304118; the SR half of Feng, Liu, Li 2023, IEEE JSTARS, doi
+10.1109/JSTARS.2022.3232533. Features are extracted frame by frame, far frames are aligned through
+nearer ones with multi-scale deformable convolution, weighted by their likeness to the target,
+fused, and reconstructed with a skip from the interpolated target. Block and channel counts are not
+published: 64 channels and 8 deformable groups are those of its relatives EDVR and MSDTGP. Ours: a
+validity channel beside H and V, and a narrower tail at the fine resolution.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaice.network.ops.pcd_alignment import PCDAlignment
+from seaice.network.ops.temporal_attention import TemporalFusion
+
+__all__ = ["COMPACT", "Hyper", "Network"]
+
+SLOPE = 0.1  # of every leaky ReLU here
+DEEPEST = 4  # cells of the finest level under one of the alignment's coarsest
+SCALE = 4
+
+Pyramid = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyper:
+    """Sizes of the network."""
+
+    frames: int = 5  #: odd; the target is in the middle
+    channels: int = 3  #: H, V, valid
+    width: int = 64
+    groups: int = 8  #: deformable groups
+    extract_blocks: int = 5
+    reconstruct_blocks: int = 10
+    tail: int = 64  #: channels from the sub-pixel convolutions on
+
+
+COMPACT = Hyper(width=24, groups=4, extract_blocks=2, reconstruct_blocks=4, tail=16)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions without batch norm; a fresh one is nearly the identity."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        for conv in (self.conv1, self.conv2):
+            nn.init.kaiming_normal_(conv.weight)
+            conv.weight.data.mul_(0.1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, width, y, x) -> the same."""
+        out: Tensor = features + self.conv2(F.relu(self.conv1(features)))
+        return out
+
+
+class Extraction(nn.Module):
+    """Features of one frame."""
+
+    def __init__(self, hyper: Hyper) -> None:
+        super().__init__()
+        width = hyper.width
+        self.first = nn.Conv2d(hyper.channels, width, 3, padding=1)
+        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(hyper.extract_blocks)))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(n, channel, y, x) -> (n, width, y, x)."""
+        features: Tensor = self.blocks(F.leaky_relu(self.first(frames), SLOPE))
+        return features
+
+
+class ProgressiveAlignment(nn.Module):
+    """Far frames are moved onto nearer ones, and those onto the target: one day at a time.
+
+    The same unit serves every step, since every step bridges one day of drift.
+    """
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.to_half = nn.Conv2d(width, width, 3, 2, 1)
+        self.to_quarter = nn.Conv2d(width, width, 3, 2, 1)
+        self.unit = PCDAlignment(width, groups)
+
+    def forward(self, frames: Sequence[Tensor]) -> Tensor:
+        """Every frame's features, where the target saw them.
+
+        Parameters
+        ----------
+        frames : (batch, width, y, x) each, y and x multiples of 4; the target is in the middle
+            and passes unchanged
+
+        Returns
+        -------
+        (batch, frame, width, y, x)
+        """
+        pyramids = [self._pyramid(frame) for frame in frames]
+        middle = len(frames) // 2
+        early = self._walk(pyramids[: middle + 1])
+        late = self._walk(pyramids[middle:][::-1])
+        return torch.stack([*early, frames[middle], *late[::-1]], dim=1)
+
+    def _walk(self, inward: Sequence[Pyramid]) -> list[Tensor]:
+        """All but the last of these frames, farthest first, moved step by step onto the last."""
+        moved: list[Tensor] = []
+        for here, onto in pairwise(inward):
+            movers = [*map(self._pyramid, moved), here]
+            moved = [self.unit(mover, onto) for mover in movers]
+        return moved
+
+    def _pyramid(self, whole: Tensor) -> Pyramid:
+        half = F.leaky_relu(self.to_half(whole), SLOPE)
+        return whole, half, F.leaky_relu(self.to_quarter(half), SLOPE)
+
+
+class Tail(nn.Module):
+    """Channels shuffled into space twice, then read; a fresh one reads nothing but zeros."""
+
+    def __init__(self, width: int, tail: int) -> None:
+        super().__init__()
+        self.up1 = nn.Conv2d(width, 4 * tail, 3, padding=1)
+        self.up2 = nn.Conv2d(tail, 4 * tail, 3, padding=1)
+        self.smooth = nn.Conv2d(tail, tail, 3, padding=1)
+        self.read = nn.Conv2d(tail, 2, 3, padding=1)
+        nn.init.zeros_(self.read.weight)
+        if self.read.bias is not None:
+            nn.init.zeros_(self.read.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, width, y, x) -> (batch, 2, 4 y, 4 x)."""
+        for up in (self.up1, self.up2):
+            features = F.leaky_relu(F.pixel_shuffle(up(features), 2), SLOPE)
+        out: Tensor = self.read(F.leaky_relu(self.smooth(features), SLOPE))
+        return out
+
+
+class Network(nn.Module):
+    def __init__(self, hyper: Hyper) -> None:
+        super().__init__()
+        self.hyper = hyper
+        self.extraction = Extraction(hyper)
+        self.alignment = ProgressiveAlignment(hyper.width, hyper.groups)
+        self.fusion = TemporalFusion(hyper.width, hyper.frames, hyper.frames // 2)
+        blocks = (ResidualBlock(hyper.width) for _ in range(hyper.reconstruct_blocks))
+        self.reconstruction = nn.Sequential(*blocks)
+        self.tail = Tail(hyper.width, hyper.tail)
+
+    def forward(self, stack: Tensor) -> Tensor:
+        """The target day, four times finer.
+
+        Parameters
+        ----------
+        stack : (batch, frame, channel, y, x), normalized; H and V come first; any y, x
+
+        Returns
+        -------
+        (batch, 2, 4 y, 4 x) float32, normalized H and V
+        """
+        rows, columns = stack.shape[3:]
+        padding = (0, -columns % DEEPEST, 0, -rows % DEEPEST, 0, 0)
+        detail = self._detail(F.pad(stack, padding, "replicate"))
+        target = stack[:, self.hyper.frames // 2, :2].float()
+        base = F.interpolate(target, scale_factor=SCALE, mode="bicubic", align_corners=False)
+        return base + detail[..., : SCALE * rows, : SCALE * columns].float()
+
+    def _detail(self, stack: Tensor) -> Tensor:
+        """What interpolation lacks; y and x are multiples of 4."""
+        features: Tensor = self.extraction(stack.flatten(0, 1))
+        by_frame = features.reshape(*stack.shape[:2], *features.shape[1:]).unbind(1)
+        fused = self.fusion(self.alignment(by_frame))
+        out: Tensor = self.tail(self.reconstruction(fused))
+        return out

@@ -1,0 +1,169 @@
+"""What every network in the catalogue promises."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from seaice.errors import UnknownNameError, WeightsError
+from seaice.network.card import Card
+from seaice.network.catalogue import architectures, build, find
+from seaice.network.weights import load, save, weights_id, without_weights
+
+SMALL = {
+    "pmdrnet": {"width": 8, "groups": 2, "extract_blocks": 1, "reconstruct_blocks": 1, "tail": 4},
+    "xception_aspp": {
+        "outputs": 2,
+        "stem": (4, 6),
+        "entry": (6, 8, 10),
+        "middle_blocks": 1,
+        "exit": 10,
+        "top": (10, 10, 12),
+        "deep": 8,
+        "low_level": 4,
+        "context": 3,
+        "fine": 4,
+    },
+    "bicubic": {},
+}
+
+sr_networks = pytest.mark.parametrize(
+    "name", [name for name, entry in architectures().items() if entry.role == "sr"]
+)
+sic_networks = pytest.mark.parametrize(
+    "name", [name for name, entry in architectures().items() if entry.role == "sic"]
+)
+learning = pytest.mark.parametrize(
+    "name", [name for name, entry in architectures().items() if entry.learns == "weights"]
+)
+
+
+def network(name: str) -> torch.nn.Module:
+    torch.manual_seed(5)
+    return build(name, SMALL[name])
+
+
+def lively(built: torch.nn.Module) -> torch.nn.Module:
+    """Zero-initialised layers set going, so that every path carries something."""
+    for parameter in built.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)
+    return built
+
+
+def image(name: str, rows: int, columns: int) -> torch.Tensor:
+    channels = 3
+    frames = (5,) if find(name).role == "sr" else ()
+    return torch.randn(1, *frames, channels, rows, columns)
+
+
+def card(name: str) -> Card:
+    entry = find(name)
+    return Card(
+        architecture=name,
+        role=entry.role,
+        hyper=asdict(network(name).hyper),
+        scale=4 if entry.role == "sr" else 1,
+        frames=5 if entry.role == "sr" else 1,
+        channels=("tb89h", "tb89v", "valid"),
+        outputs=("tb89h", "tb89v"),
+        normalization={"tb89h": (200, 100), "tb89v": (200, 100), "valid": (0, 1)},
+        multiple_of=entry.multiple_of,
+        margin=entry.margin,
+        cell=6250.0,
+        training={"period": ["2018-01-01", "2018-12-31"]},
+        seed=7,
+        scores={"rmse": 0.05},
+    )
+
+
+@sr_networks
+@pytest.mark.parametrize("size", [(8, 12), (9, 7), (5, 1)])
+def test_refined_maps_are_four_times_as_large(name, size):
+    with torch.inference_mode():
+        fine = network(name).eval()(image(name, *size))
+    assert fine.shape == (1, 2, 4 * size[0], 4 * size[1])
+    assert fine.dtype == torch.float32
+
+
+@sr_networks
+def test_a_fresh_network_is_bicubic(name):
+    stack = image(name, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(name)(stack), without_weights("bicubic")(stack))
+
+
+@sic_networks
+@pytest.mark.parametrize("outputs", [1, 2])
+@pytest.mark.parametrize("size", [(48, 33), (17, 16), (1, 5)])
+def test_concentration_is_a_share_and_doubt_is_bounded(name, outputs, size):
+    built = build(name, SMALL[name] | {"outputs": outputs}).eval()
+    with torch.inference_mode():
+        told = built(100 * image(name, *size))
+    assert told.shape == (1, outputs, *size)
+    assert told[:, 0].min() >= 0
+    assert told[:, 0].max() <= 1
+    assert told[:, 1:].ge(-10).all()
+    assert told[:, 1:].le(1).all()
+
+
+@learning
+def test_every_parameter_learns(name):
+    built = lively(network(name)).train()
+    built(image(name, 36, 40)).square().sum().backward()
+    for parameter_name, parameter in built.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert torch.isfinite(parameter.grad).all(), parameter_name
+        assert parameter.grad.any(), parameter_name
+
+
+@learning
+def test_bfloat16_moves_nothing_by_more_than_two_percent_or_two_kelvin(name):
+    built, given = lively(network(name)).eval(), image(name, 32, 32)
+    with torch.inference_mode():
+        precise = built(given)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = built(given)
+    assert (rough - precise).abs().max() < 0.02
+
+
+@learning
+@pytest.mark.parametrize(("storage", "exact"), [("float32", True), ("bfloat16", False)])
+def test_what_is_saved_comes_back(tmp_path, name, storage, exact):
+    built, path = lively(network(name)).eval(), tmp_path / "weights.safetensors"
+    save(path, built, card(name), storage)
+    again, found = load(path)
+    given = image(name, 20, 20)
+    with torch.inference_mode():
+        before, after = built(given), again(given)
+    assert found == card(name)
+    assert not again.training
+    assert torch.equal(before, after) is exact
+    torch.testing.assert_close(before, after, atol=0.02, rtol=0.02)
+    assert len(weights_id(path)) == 64
+
+
+@learning
+def test_a_tile_with_margin_hardly_differs_from_the_whole(name):
+    """Beyond its margin a tile feels its edge so little that the seam is lost in the noise."""
+    built, entry = lively(network(name)).eval(), find(name)
+    torch.manual_seed(1)
+    side = 2 * entry.margin + 4 * entry.multiple_of
+    whole = image(name, side, side)
+    scale = 4 if entry.role == "sr" else 1
+    cut = side - entry.multiple_of
+    keep = scale * (cut - entry.margin)
+    with torch.inference_mode():
+        expected = built(whole)[..., :keep, :keep]
+        found = built(whole[..., :cut, :cut])[..., :keep, :keep]
+    assert (found - expected).abs().max() < 1e-3 * expected.std()
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="write 'xception_aspp'"):
+        find("xception-aspp")
+
+
+def test_unknown_sizes_are_refused():
+    with pytest.raises(WeightsError, match="widht"):
+        build("pmdrnet", {"widht": 3})
