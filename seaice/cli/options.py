@@ -1,0 +1,112 @@
+"""What every verb of a day can be told, once: a table that becomes options and settings."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seaice.config import Settings
+from seaice.errors import SettingsError
+
+__all__ = ["region_of", "with_settings"]
+
+Command = Callable[..., None]
+
+#: option -> (section and key of the settings, kind, help)
+OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
+    "date": (("run", "date"), str, "The day to map, UTC, as 2020-03-03."),
+    "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B or L1R granules."),
+    "out": (("run", "out"), Path, "Folder for products and finished stages."),
+    "hemisphere": (("run", "hemisphere"), str, "north or south."),
+    "region": (("run", "region"), str, "A name, or left,bottom,right,top in m on the map plane."),
+    "device": (("run", "device"), str, "auto, cpu or cuda."),
+    "precision": (("run", "precision"), str, "auto, float32 or bfloat16."),
+    "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),
+    "sr-weights": (("sr", "weights"), Path, "Its safetensors file, if not the one shipped."),
+    "sic": (("sic", "name"), str, "Concentration network or formula."),
+    "sic-weights": (("sic", "weights"), Path, "Its safetensors file, if not the one shipped."),
+}
+SETTINGS_HELP = "TOML file; what is told on the command line lies over it."
+
+
+def region_of(told: str) -> str | tuple[float, ...]:
+    """A region as told: its name, or its bounds.
+
+    Raises
+    ------
+    SettingsError
+        If it has commas but is not four numbers.
+
+    >>> region_of("svalbard"), region_of("0,-1e6,5e5,0")
+    ('svalbard', (0.0, -1000000.0, 500000.0, 0.0))
+    """
+    if "," not in told:
+        return told
+    try:
+        left, bottom, right, top = (float(edge) for edge in told.split(","))
+    except ValueError as error:
+        raise SettingsError(
+            f"region {told!r}",
+            "a name, or four numbers left,bottom,right,top in m",
+            "write them as in --region=-500000,-1500000,1000000,0",
+        ) from error
+    return left, bottom, right, top
+
+
+def with_settings(verb: Callable[[Settings], None]) -> Command:
+    """A command that takes all OPTIONS and a settings file, and hands checked settings on.
+
+    `--show-settings` prints them instead; `--demo` lays the demo's date, region and granules
+    under them.
+    """
+
+    def command(**told: Any) -> None:
+        settings = _settings(told)
+        if told["show_settings"]:
+            typer.echo(settings.toml())
+            return
+        if told["demo"]:
+            from pipelines.demo import demo_settings
+            from seaice.cli.show import watched
+
+            with watched() as progress:
+                settings = demo_settings(settings, progress)
+        verb(settings)
+
+    command.__name__, command.__doc__ = verb.__name__, verb.__doc__
+    command.__signature__ = inspect.Signature(_parameters())  # type: ignore[attr-defined]
+    return command
+
+
+def _parameters() -> list[inspect.Parameter]:
+    options = {name: (kind | None, help) for name, (_, kind, help) in OPTIONS.items()}
+    options["settings"] = (Path | None, SETTINGS_HELP)
+    switches = {
+        "demo": "Simulate the demo's granules once, and use them.",
+        "show-settings": "Print every setting, and do nothing.",
+    }
+    return [
+        *(_parameter(name, kind, help, None) for name, (kind, help) in options.items()),
+        *(_parameter(name, bool, help, False) for name, help in switches.items()),
+    ]
+
+
+def _parameter(name: str, kind: Any, help: str, default: object) -> inspect.Parameter:
+    return inspect.Parameter(
+        name.replace("-", "_"),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, typer.Option(f"--{name}", help=help)],
+    )
+
+
+def _settings(told: dict[str, Any]) -> Settings:
+    table: dict[str, dict[str, Any]] = {}
+    for name, ((section, key), _, _) in OPTIONS.items():
+        value = told[name.replace("-", "_")]
+        table.setdefault(section, {})[key] = (
+            region_of(value) if name == "region" and value else value
+        )
+    return Settings.read(told["settings"], table)

@@ -1,0 +1,176 @@
+"""The verbs of `seaice`. Pipelines are imported by the verb that runs them: help is instant."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from seaice.cli.options import region_of, with_settings
+from seaice.cli.show import failed, product_made, rows, watched
+from seaice.config import Settings
+from seaice.errors import SeaIceError
+
+__all__ = ["app"]
+
+
+class _Plain(TyperGroup):
+    """Commands whose errors are sentences: three parts, exit code 2, no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except SeaIceError as error:
+            failed(error)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Plain,
+    help="Daily sea-ice concentration maps at 1.5625 km from AMSR2 swaths.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+
+
+@app.command()
+def simulate(
+    first: Day,
+    last: Day,
+    out: Annotated[Path, typer.Option(help="Folder for granules; truth goes to OUT/truth.")],
+    region: Annotated[
+        str, typer.Option(help="A name, or left,bottom,right,top in m.")
+    ] = "svalbard",
+    hemisphere: Annotated[str, typer.Option(help="north or south.")] = "north",
+    seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 0,
+) -> None:
+    """Simulate days of L1B granules with known truth."""
+    from functools import partial
+
+    from seaice.files import ensure_writable
+    from seaice.grid.regions import region_grid
+    from seaice.simulate import simulate_days
+
+    run = Settings.read(None, {"run": {"region": region_of(region), "hemisphere": hemisphere}}).run
+    ensure_writable(out)
+    grid = region_grid(run.region, run.hemisphere)
+    with watched() as progress:
+        made = simulate_days(
+            first.date(), last.date(), grid, seed, out, partial(progress, "simulate")
+        )
+    typer.echo(f"{len(made)} granules in {out}, their truth in {out / 'truth'}")
+
+
+def grid(settings: Settings) -> None:
+    """Swaths in, daily maps of the five dates out."""
+    from pipelines.day import daily_maps
+    from pipelines.plan import plan
+
+    day = plan(settings)
+    with watched() as progress:
+        maps = daily_maps(day, progress)
+    for date in maps:
+        typer.echo(day.stages.path("grid", date.isoformat(), day.grid_key(date)))
+
+
+def refine(settings: Settings) -> None:
+    """Daily maps in, brightness temperature on four times finer cells out."""
+    from pipelines.day import refined
+    from pipelines.plan import plan
+
+    day = plan(settings)
+    with watched() as progress:
+        refined(day, progress)
+    typer.echo(day.stages.path("refine", day.day.isoformat(), day.refine_key))
+
+
+def concentrate(settings: Settings) -> None:
+    """Refined brightness temperature in, concentration with uncertainty and flags out."""
+    from pipelines.day import concentration
+    from pipelines.plan import plan
+
+    day = plan(settings)
+    with watched() as progress:
+        concentration(day, progress)
+    typer.echo(day.stages.path("concentrate", day.day.isoformat(), day.concentrate_key))
+
+
+def write(settings: Settings) -> None:
+    """Write the product again, even where it is finished."""
+    from pipelines.day import written
+    from pipelines.plan import plan
+
+    day = plan(settings)
+    with watched() as progress:
+        made = written(day, progress)
+    product_made(day.folder, made, _warnings(day.folder, made[-1].name))
+
+
+def daily(settings: Settings) -> None:
+    """A day's granules in, its product out: all stages, each only where it is not finished."""
+    from pipelines.day import run_day
+    from pipelines.plan import plan
+
+    day = plan(settings)
+    with watched() as progress:
+        made = run_day(day, progress)
+    product_made(day.folder, made, _warnings(day.folder, made[-1].name))
+
+
+for verb in (grid, refine, concentrate, write, daily):
+    app.command(verb.__name__)(with_settings(verb))
+
+
+@app.command()
+def scene(
+    file: Annotated[Path, typer.Argument(help="NetCDF with AMSR2 channels on an image grid.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the product.")],
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    sr: Annotated[str | None, typer.Option(help="Super-resolution network.")] = None,
+    sic: Annotated[str | None, typer.Option(help="Concentration network or formula.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="TOML file.")] = None,
+) -> None:
+    """One scene in, its product out; the one frame stands in for all five, and is flagged so."""
+    from pipelines.scene import run_scene
+
+    told = {"run": {"out": out, "device": device}, "sr": {"name": sr}, "sic": {"name": sic}}
+    with watched() as progress:
+        folder, made = run_scene(file, Settings.read(settings, told), progress)
+    product_made(folder, made, _warnings(folder, made[-1].name))
+
+
+@app.command()
+def models() -> None:
+    """List networks and formulas, and which have weights."""
+    from seaice.cli.doctor import models_known
+
+    rows(
+        "Networks and formulas", ("stage", "name", "weights", "what it is", "paper"), models_known()
+    )
+
+
+@app.command()
+def doctor(
+    granules: Annotated[Path | None, typer.Option(help="A folder of granules to look at.")] = None,
+) -> None:
+    """Tell what is installed, which device is used, and whether weights and granules are usable."""
+    from seaice.cli.doctor import examined
+
+    found = examined(granules)
+    rows(
+        "seaice doctor",
+        ("", "what", "found"),
+        [("ok" if e.well else "NO", e.what, e.found) for e in found],
+    )
+    if not all(examination.well for examination in found):
+        raise typer.Exit(2)
+
+
+def _warnings(folder: Path, document: str) -> list[str]:
+    warnings: list[str] = json.loads((folder / document).read_text()).get("warnings", [])
+    return warnings
