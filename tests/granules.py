@@ -6,6 +6,7 @@ the overlap of horns and the shape of a pass to be those of AMSR2.
 
 from datetime import datetime
 
+import h5py
 import numpy as np
 import xarray as xr
 
@@ -98,3 +99,98 @@ def make_swath(scans=400, pixels=486, start=datetime(2020, 3, 3, 10), phase=800.
         },
         attrs={"granule": f"made_{start:%Y%m%d%H%M}", "missing_channels": []},
     )
+
+
+SENTINELS = ((0, 65535), (1, 65534), (2, 4000))  # pixel, count; 4000 counts are 40 K
+A1 = "6G-1.25000,7G-1.00000,10G-0.80000,18G--0.50000,23G-0.75000,36G-1.40040"
+A2 = "6G--0.50000,7G-0.25000,10G-0.10000,18G-0.40000,23G--0.30000,36G-0.00000"
+LABELS = {"6": "6.9", "7": "7.3", "10": "10.7", "18": "18.7", "23": "23.8", "36": "36.5"}
+RESOLUTIONS = {
+    "6": "res06",
+    "7": "res06",
+    "10": "res10",
+    "18": "res23",
+    "23": "res23",
+    "36": "res36",
+}
+NAME = "GW1AM2_202003031000_035A_L1SGBTBR_2220220.h5"
+NAME_L1R = "GW1AM2_202003031000_035A_L1SGRTBR_2220220.h5"
+
+
+def write_l1b(folder, swath, name=NAME, overlap=30):
+    """A small L1B file of a made swath, its first and last `overlap` scans repeating neighbours.
+
+    The first scan of its own carries each sentinel; its second has a sample without a place.
+    """
+
+    def dataset(channel, horn):
+        if channel[2:-1] == "89":
+            return f"Brightness Temperature (89.0GHz-{horn},{channel[-1].upper()})"
+        return f"Brightness Temperature ({LABELS[channel[2:-1]]}GHz,{channel[-1].upper()})"
+
+    return _write(folder / name, swath, dataset, overlap)
+
+
+def write_l1r(folder, swath, name=NAME_L1R, overlap=30):
+    """The same as L1R, with decoys at coarser resolutions."""
+
+    def dataset(channel, horn):
+        band, pol = channel[2:-1], channel[-1].upper()
+        if band == "89":
+            return f"Brightness Temperature (original,89GHz-{horn},{pol})"
+        return f"Brightness Temperature ({RESOLUTIONS[band]},{LABELS[band]}GHz,{pol})"
+
+    path = _write(folder / name, swath, dataset, overlap)
+    with h5py.File(path, "a") as file:
+        for pol in "HV":
+            _counts(file, f"Brightness Temperature (res06,36.5GHz,{pol})", swath["tb6h"] * 0 + 111)
+            _counts(file, f"Brightness Temperature (res06,89.0GHz,{pol})", swath["tb6h"] * 0 + 111)
+    return path
+
+
+def _counts(file, name, kelvin):
+    counts = np.round(np.asarray(kelvin) * 100).astype(np.uint16)
+    made = file.create_dataset(name, data=counts, compression="gzip", compression_opts=1)
+    made.attrs["SCALE FACTOR"] = np.float32([0.01])
+    made.attrs["UNIT"] = "K"
+
+
+def _write(path, swath, dataset, overlap):
+    scans = swath.sizes["scan"]
+    first = overlap
+    with h5py.File(path, "w") as file:
+        for index, horn in enumerate("AB"):
+            for pol in "hv":
+                _counts(file, dataset(f"tb89{pol}", horn), swath[f"tb89{pol}"][index])
+                for pixel, count in SENTINELS:
+                    file[dataset(f"tb89{pol}", horn)][first, pixel] = count
+            for axis in ("Latitude", "Longitude"):
+                values = swath[axis.lower()].values[index].astype("f4").copy()
+                values[first + 1, 0] = -9999
+                if axis == "Longitude":
+                    values = np.where(values < 0, values + 360, values)  # the other convention
+                    values[first + 1, 0] = -9999
+                file[f"{axis} of Observation Point for 89{horn}"] = values
+        for channel in LOW_CHANNELS:
+            _counts(file, dataset(channel, "A"), swath[channel])
+            file[dataset(channel, "A")][first, 0] = 65535
+        land = np.full((2, scans, 486), 0, np.uint8)
+        land[:, first, :3] = 50, 100, 255
+        file["Land_Ocean Flag 89"] = land
+        quality = np.zeros((scans, 486), np.uint8)
+        quality[first, 5] = 3
+        file["Pixel Data Quality 89"] = quality
+        since = (swath["time"].values - np.datetime64("1993-01-01")) / np.timedelta64(1, "s")
+        file["Scan Time"] = since + 10  # ten leap seconds, from 2017 on
+        for key, value in {
+            "PlatformShortName": "GCOM-W1",
+            "SensorShortName": "AMSR2",
+            "ProductName": "AMSR2-L1",
+            "OrbitDirection": "Ascending",
+            "NumberOfScans": str(scans - 2 * overlap),
+            "OverlapScans": str(overlap),
+            "CoRegistrationParameterA1": A1,
+            "CoRegistrationParameterA2": A2,
+        }.items():
+            file.attrs[key] = np.array([value.encode()])
+    return path

@@ -106,7 +106,7 @@ def _degrees(point: Vector) -> tuple[float, float]:
     longitude = math.degrees(math.atan2(point[1], point[0]))
     return (
         math.degrees(math.atan2(point[2], math.hypot(point[0], point[1]))),
-        longitude if longitude < 180 else -180.0,
+        -180.0 if longitude > 179.99999 else longitude,  # float32 would round it up to 180
     )
 
 

@@ -1,0 +1,81 @@
+"""Raw sensor counts to brightness temperature.
+
+Each conversion is a table with an entry per possible count, so that a message such as 65535 is
+told from a measurement while it is still an integer; scaled first, it would pass as 655.35 K.
+"""
+
+from enum import IntFlag
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seaice.vocabulary import TB_RANGE
+
+__all__ = ["MESSAGES", "Quality", "brightness_temperature", "count_quality", "land_fraction"]
+
+#: counts that are messages, not measurements (the meaning of 65534 is not confirmed)
+MESSAGES = (65534, 65535)
+
+
+class Quality(IntFlag):
+    """Bits of `quality_flag`: why a sample is absent or doubtful."""
+
+    MISSING_COUNT = 1
+    OUT_OF_RANGE = 2
+    POSITION_MISSING = 4
+    FLAGGED = 8
+
+
+def brightness_temperature(counts: NDArray[np.uint16], scale: float) -> NDArray[np.float32]:
+    """Counts to kelvin; messages and anything outside 50-350 K become NaN.
+
+    Parameters
+    ----------
+    counts : (scan, pixel) uint16
+    scale : K per count
+
+    Returns
+    -------
+    (scan, pixel) float32, K
+
+    >>> brightness_temperature(np.array([[20000, 65535, 65534, 4999]], np.uint16), scale=0.01)
+    array([[200.,  nan,  nan,  nan]], dtype=float32)
+    """
+    return _kelvin_table(scale)[counts]
+
+
+def count_quality(counts: NDArray[np.uint16], scale: float) -> NDArray[np.uint8]:
+    """`Quality` bits that counts alone decide.
+
+    >>> count_quality(np.array([20000, 65535, 4999], np.uint16), scale=0.01)
+    array([0, 1, 2], dtype=uint8)
+    """
+    return _quality_table(scale)[counts]
+
+
+def land_fraction(percent: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Percent of land in the footprint to a fraction; 255 (fill) becomes NaN.
+
+    >>> land_fraction(np.array([0, 50, 100, 255], np.uint8))
+    array([0. , 0.5, 1. , nan], dtype=float32)
+    """
+    table = (np.arange(256) / 100).astype(np.float32)
+    table[101:] = np.nan
+    return table[percent]
+
+
+@lru_cache(maxsize=4)
+def _kelvin_table(scale: float) -> NDArray[np.float32]:
+    kelvin = (np.arange(65536) * scale).astype(np.float32)
+    kelvin[_quality_table(scale) > 0] = np.nan
+    return kelvin
+
+
+@lru_cache(maxsize=4)
+def _quality_table(scale: float) -> NDArray[np.uint8]:
+    kelvin = np.round(np.arange(65536) * scale, 6)
+    outside = (kelvin < TB_RANGE[0]) | (kelvin > TB_RANGE[1])
+    quality = np.where(outside, Quality.OUT_OF_RANGE, 0).astype(np.uint8)
+    quality[list(MESSAGES)] = Quality.MISSING_COUNT
+    return quality

@@ -1,0 +1,210 @@
+"""What JAXA's two level 1 formats share: scans kept, 89 GHz of both horns, low frequencies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.ingest.counts import (
+    Quality,
+    brightness_temperature,
+    count_quality,
+    land_fraction,
+)
+from seaice.ingest.names import (
+    LAND_HIGH,
+    LATITUDE,
+    LONGITUDE,
+    OVERLAP,
+    QUALITY_HIGH,
+    SCALE,
+    SCAN_TIME,
+)
+from seaice.ingest.source import FETCH_AGAIN, Source
+from seaice.ingest.time import tai93_to_utc
+from seaice.instrument import HIGH_CHANNELS, HORNS, LOW_BANDS
+from seaice.vocabulary import attrs
+
+__all__ = [
+    "PIXELS",
+    "Scans",
+    "high_variables",
+    "kept_scans",
+    "low_places",
+    "low_variables",
+    "swath_attrs",
+]
+
+PIXELS = 486  #: 89 GHz samples of a scan; the other bands have half as many
+HIGH = ("horn", "scan", "pixel")
+LOW = ("scan", "pixel_low")
+
+PLACES = ("latitude", "longitude")
+QUALITY_ATTRS = {
+    "long_name": "why a sample is absent or doubtful",
+    "flag_masks": [bit.value for bit in Quality],
+    "flag_meanings": " ".join(str(bit.name).lower() for bit in Quality),
+}
+
+Variables = dict[str, xr.Variable]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scans:
+    """Which scans of the file are this granule's own."""
+
+    total: int
+    kept: slice
+
+    @property
+    def count(self) -> int:
+        return int(self.kept.stop - self.kept.start)
+
+
+def kept_scans(source: Source) -> Scans:
+    """All scans but those at either end that repeat the neighbouring granules.
+
+    Raises
+    ------
+    GranuleError
+        If the file is of another sensor, does not say how many overlap, or none is left.
+    """
+    sensor = source.text("SensorShortName", "no sensor name")
+    if sensor != "AMSR2":
+        raise source.error(f"sensor {sensor!r}", "AMSR2", "give granules of GCOM-W1 AMSR2")
+    times = source.dataset(SCAN_TIME).shape
+    overlap = source.required_text(OVERLAP)
+    total = times[0] if len(times) == 1 else 0
+    own = total - 2 * int(overlap) if overlap.isdecimal() else 0
+    if own < 1:
+        raise source.error(
+            f"{total} scans, {overlap} overlapping at each end", "scans of its own", FETCH_AGAIN
+        )
+    return Scans(total=total, kept=slice(int(overlap), int(overlap) + own))
+
+
+def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str], str]) -> Variables:
+    """tb89h, tb89v, positions, land_fraction and quality_flag, (horn, scan, pixel); time (scan).
+
+    Raises
+    ------
+    GranuleError
+        If a dataset is missing or misshapen, or a channel holds no measurement at all.
+    """
+    shape = len(HORNS), scans.count, PIXELS
+    quality = np.zeros(shape, np.uint8)
+    values = {name: np.empty(shape, np.float32) for name in (*HIGH_CHANNELS, *PLACES)}
+    for index, horn in enumerate(HORNS):
+        for channel in HIGH_CHANNELS:
+            counts, scale = _counts(source, scans, names[channel, horn], PIXELS)
+            values[channel][index] = brightness_temperature(counts, scale)
+            quality[index] |= count_quality(counts, scale)
+        latitude, longitude = _positions(source, scans, horn)
+        values["latitude"][index], values["longitude"][index] = latitude, longitude
+    quality[np.isnan(values["latitude"])] |= np.uint8(Quality.POSITION_MISSING)
+    quality |= _instrument_flag(source, scans)
+    for name in values:
+        if np.isnan(values[name]).all():
+            raise source.error(f"{name} absent in every sample", "measurements", FETCH_AGAIN)
+    values["land_fraction"] = _land(source, scans)
+    return {
+        **{name: xr.Variable(HIGH, array, attrs(name)) for name, array in values.items()},
+        "quality_flag": xr.Variable(HIGH, quality, QUALITY_ATTRS),
+        "time": xr.Variable("scan", _times(source, scans)),
+    }
+
+
+def low_variables(
+    source: Source, scans: Scans, names: Mapping[str, str]
+) -> tuple[Variables, list[str]]:
+    """tb6h to tb36v, (scan, pixel_low), NaN for a channel that is missing; and the missing ones."""
+    variables, missing = {}, []
+    for channel, name in names.items():
+        kelvin = np.full((scans.count, PIXELS // 2), np.nan, np.float32)
+        if source.has(name):
+            kelvin = brightness_temperature(*_counts(source, scans, name, PIXELS // 2))
+        if np.isnan(kelvin).all():
+            missing.append(channel)
+        variables[channel] = xr.Variable(LOW, kelvin, attrs(channel))
+    return variables, missing
+
+
+def low_places(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) -> Variables:
+    """latitude_low and longitude_low from (band, scan, pixel_low) arrays."""
+    return {
+        "latitude_low": xr.Variable(("band", *LOW), latitude, attrs("latitude")),
+        "longitude_low": xr.Variable(("band", *LOW), longitude, attrs("longitude")),
+        "band": xr.Variable("band", list(LOW_BANDS)),
+        "horn": xr.Variable("horn", list(HORNS)),
+    }
+
+
+def swath_attrs(
+    source: Source, time: NDArray[np.datetime64], missing: list[str]
+) -> dict[str, object]:
+    """Who measured, when, which way."""
+    known = time[~np.isnat(time)].astype("datetime64[ms]")
+    return {
+        "granule": source.path.stem,
+        "platform": source.text("PlatformShortName", "GCOM-W1"),
+        "sensor": source.text("SensorShortName", "AMSR2"),
+        "orbit_direction": source.text("OrbitDirection", "unknown"),
+        "start_time": f"{known[0]}Z",
+        "end_time": f"{known[-1]}Z",
+        "missing_channels": missing,
+    }
+
+
+def _positions(
+    source: Source, scans: Scans, horn: str
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Latitude and longitude in [-180, 180) of a horn, (scan, pixel) float32; NaN where absent."""
+    shape = scans.total, PIXELS
+    latitude = source.array(LATITUDE[horn], shape, scans.kept).astype(np.float32, copy=False)
+    longitude = source.array(LONGITUDE[horn], shape, scans.kept).astype(np.float32, copy=False)
+    known = (np.abs(latitude) <= 90) & (np.abs(longitude) <= 360)
+    wrapped = longitude - 360 * np.floor((longitude + 180) / 360)
+    wrapped[wrapped >= 180] = -180  # float32 rounds 179.999999 up
+    nan = np.float32("nan")
+    return np.where(known, latitude, nan), np.where(known, wrapped, nan)
+
+
+def _counts(
+    source: Source, scans: Scans, name: str, pixels: int
+) -> tuple[NDArray[np.uint16], float]:
+    """Counts of the scans kept, and K per count."""
+    dataset = source.dataset(name)
+    raw = source.array(name, (scans.total, pixels), scans.kept)
+    if raw.dtype != np.uint16 or SCALE not in dataset.attrs:
+        raise source.error(
+            f"{name!r} as {raw.dtype} with attributes {sorted(dataset.attrs)}",
+            f"uint16 counts with {SCALE!r}",
+            FETCH_AGAIN,
+        )
+    # the attribute may be float32, whose 0.01 is not quite 0.01
+    return raw.astype(np.uint16, copy=False), round(float(np.ravel(dataset.attrs[SCALE])[0]), 6)
+
+
+def _times(source: Source, scans: Scans) -> NDArray[np.datetime64]:
+    time = tai93_to_utc(source.dataset(SCAN_TIME)[scans.kept])
+    if np.isnat(time).all():
+        raise source.error("no scan with a time", "TAI seconds since 1993", FETCH_AGAIN)
+    return time
+
+
+def _land(source: Source, scans: Scans) -> NDArray[np.float32]:
+    """Land in the footprint; NaN where the file does not say."""
+    shape = len(HORNS), scans.total, PIXELS
+    if not source.has(LAND_HIGH):
+        return np.full((shape[0], scans.count, PIXELS), np.nan, np.float32)
+    return land_fraction(source.array(LAND_HIGH, shape, scans.kept).astype(np.uint8, copy=False))
+
+
+def _instrument_flag(source: Source, scans: Scans) -> NDArray[np.uint8]:
+    """FLAGGED where the pixel's quality byte is not 0; both horns share that byte."""
+    if not source.has(QUALITY_HIGH):
+        return np.zeros((1, 1), np.uint8)
+    quality = source.array(QUALITY_HIGH, (scans.total, PIXELS), scans.kept)
+    return np.where(quality != 0, np.uint8(Quality.FLAGGED), np.uint8(0))

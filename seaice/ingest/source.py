@@ -1,0 +1,109 @@
+"""An open HDF5 file whose every failure is a sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from seaice.errors import GranuleError
+
+__all__ = ["Source", "opened"]
+
+FETCH_AGAIN = "fetch the file again, or leave it out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An open file and where it came from."""
+
+    path: Path
+    file: h5py.File
+
+    def has(self, name: str) -> bool:
+        """Whether there is a dataset of this name."""
+        return isinstance(self.file.get(name), h5py.Dataset)
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """A dataset, still on disk.
+
+        Raises
+        ------
+        GranuleError
+            If there is none of this name.
+        """
+        if not self.has(name):
+            raise self.error(f"no dataset {name!r}", "all datasets of the format", FETCH_AGAIN)
+        return self.file[name]
+
+    def array(self, name: str, shape: tuple[int, ...], scans: slice) -> NDArray[np.generic]:
+        """The scans wanted of a dataset whose scan axis is the last but one.
+
+        Raises
+        ------
+        GranuleError
+            If it is missing or not of this shape.
+        """
+        dataset = self.dataset(name)
+        if dataset.shape != shape:
+            raise self.error(f"{name!r} of shape {dataset.shape}", f"shape {shape}", FETCH_AGAIN)
+        return np.asarray(dataset[..., scans, :])
+
+    def text(self, name: str, otherwise: str) -> str:
+        """A global attribute; JAXA writes them as arrays of one string."""
+        if name not in self.file.attrs:
+            return otherwise
+        value = np.atleast_1d(self.file.attrs[name]).ravel()
+        first = value[0] if value.size else otherwise
+        return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+
+    def required_text(self, name: str) -> str:
+        """A global attribute that must be there.
+
+        Raises
+        ------
+        GranuleError
+            If it is not.
+        """
+        if name not in self.file.attrs:
+            raise self.error(f"no attribute {name!r}", "all attributes of the format", FETCH_AGAIN)
+        return self.text(name, "")
+
+    def error(self, found: str, expected: str, do_next: str) -> GranuleError:
+        """A GranuleError that names the file."""
+        return GranuleError(f"{self.path.name}: {found}", expected, do_next)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """Open an HDF5 file to read; whatever the HDF5 library then finds wrong is a GranuleError.
+
+    Raises
+    ------
+    GranuleError
+        If the file is absent, no HDF5, truncated, or damaged where it is read.
+    """
+    try:
+        if not h5py.is_hdf5(path):
+            raise _not_hdf5(path)
+        with h5py.File(path, "r") as file:
+            yield Source(path=path, file=file)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise GranuleError(
+            f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
+            "a whole HDF5 file",
+            "fetch the file again (it may have been cut short), or leave it out",
+        ) from error
+
+
+def _not_hdf5(path: Path) -> GranuleError:
+    if not path.is_file():
+        return GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
+    return GranuleError(
+        f"{path.name}: {path.stat().st_size} bytes that are not HDF5",
+        "an HDF5 file as JAXA or NSIDC gives them",
+        FETCH_AGAIN,
+    )
