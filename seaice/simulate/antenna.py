@@ -2,9 +2,9 @@
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+from seaice.compiled import compiled
 
 from seaice.instrument import Band
 
@@ -12,11 +12,11 @@ __all__ = ["footprint_mean"]
 
 Array = NDArray[np.float32]
 REACH = 1.25  #: half-power widths from the centre to the outermost quadrature node
-NODES = 9  #: quadrature nodes along each axis
+NODES = 7  #: quadrature nodes along each axis
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
-def _bilinear(field, row, column):  # type: ignore[no-untyped-def]
+@compiled
+def _bilinear(field: Array, row: float, column: float) -> float:
     rows, columns = field.shape
     row = min(max(row, 0.0), rows - 1.001)
     column = min(max(column, 0.0), columns - 1.001)
@@ -24,12 +24,18 @@ def _bilinear(field, row, column):  # type: ignore[no-untyped-def]
     fr, fc = np.float32(row - r), np.float32(column - c)
     top = field[r, c] + fc * (field[r, c + 1] - field[r, c])
     low = field[r + 1, c] + fc * (field[r + 1, c + 1] - field[r + 1, c])
-    return top + fr * (low - top)
+    return float(top + fr * (low - top))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _integrate(fields, row, column, heading, nodes, out):  # type: ignore[no-untyped-def]
+@compiled
+def _integrate(
+    fields: Array,
+    place: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    nodes: NDArray[np.float64],
+    out: Array,
+) -> None:
     """Weighted mean of each field over the nodes of each footprint."""
+    row, column, heading = place
     for s in range(row.size):
         sine, cosine = math.sin(heading[s]), math.cos(heading[s])
         inside = (
@@ -75,8 +81,9 @@ def footprint_mean(
     Parameters
     ----------
     fields : (field, y, x)
-    position : (row, column, heading) of each sample, each (sample,); rows and columns are fractional
-        cell-centre indices, heading is the look direction in radians from +x towards +y of the plane
+    position : (row, column, heading) of each sample, each (sample,)
+        Rows and columns are fractional cell-centre indices; heading is the look direction in
+        radians from +x towards +y of the plane.
     band : gives the half-power widths along and across the look direction
     cell : m, cell size of the fields
 
@@ -84,7 +91,6 @@ def footprint_mean(
     -------
     (field, sample) float32; NaN for samples outside the fields
     """
-    row, column, heading = position
-    out = np.empty((fields.shape[0], row.size), np.float32)
-    _integrate(fields, row, column, heading, _quadrature(band, cell), out)
+    out = np.empty((fields.shape[0], position[0].size), np.float32)
+    _integrate(fields, position, _quadrature(band, cell), out)
     return out

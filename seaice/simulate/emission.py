@@ -82,7 +82,7 @@ class WaterTable:
         """
         explained = np.moveaxis(terms @ self.coefficients, -1, 0)
         rest = np.tensordot(self.residual_factors, scores, axes=(0, 0))
-        return (explained + rest).astype(np.float32)
+        return np.asarray(explained + rest, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +96,14 @@ class IceTable:
     def scores(self, component: int, uniform: NDArray[np.floating]) -> Array:
         """Scores along one axis, distributed like the real ones, from uniform numbers in 0-1."""
         column = self.quantiles[:, component]
-        return np.interp(uniform, np.linspace(0, 1, len(column)), column).astype(np.float32)
+        drawn = np.interp(uniform, np.linspace(0, 1, len(column)), column)
+        return np.asarray(drawn, np.float32)
 
     def brightness(self, scores: Array, channels: tuple[str, ...]) -> Array:
         """TB of closed ice, (channel, ...) K, from (component, ...) scores."""
         index = [CHANNELS.index(name) for name in channels]
         tb = np.tensordot(self.axes[:, index], scores, axes=(0, 0))
-        result: Array = tb + self.mean[index].reshape(-1, *[1] * (scores.ndim - 1))
-        return result
+        return np.asarray(tb + self.mean[index].reshape(-1, *[1] * (scores.ndim - 1)), np.float32)
 
 
 @cache
@@ -146,5 +146,4 @@ def absorption(
     """
     oxygen, per_vapour, per_liquid = ABSORPTION[BANDS[channel[2:-1]].name]
     depth = SLANT * (oxygen + per_vapour * vapour + per_liquid * liquid)
-    result: NDArray[np.floating] = 1.0 - np.exp(-depth)
-    return result
+    return np.asarray(1.0 - np.exp(-depth))

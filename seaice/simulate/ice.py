@@ -34,7 +34,7 @@ WET = {
     "36": (0.965, 0.91),
     "89": (0.968, 0.925),
 }
-#: Calm, clear open water, K, in the order low channels then 89 GHz h, v: what thin ice and ponds show.
+#: Calm, clear open water, K: what thin ice and ponds show.
 CALM = {
     **{"tb6h": 80, "tb6v": 160, "tb7h": 81, "tb7v": 161, "tb10h": 87, "tb10v": 168},
     **{"tb18h": 108, "tb18v": 187, "tb23h": 134, "tb23v": 202, "tb36h": 141, "tb36v": 210},
@@ -107,7 +107,7 @@ def _with_remnants(coarse: Array, rng: np.random.Generator) -> Array:
     level = float(rng.uniform(1.3, 4.0))
     patches = gaussian_field(rng, coarse.shape, 2.8, 30) - level
     density = np.float32(rng.uniform(0.3, 1.0))
-    return np.maximum(coarse, density * np.clip(patches / 0.5, 0, 1))
+    return np.asarray(np.maximum(coarse, density * np.clip(patches / 0.5, 0, 1)))
 
 
 def _concentration(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:

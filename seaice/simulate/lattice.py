@@ -1,16 +1,16 @@
 """Fields moved between lattices of the same ground, and along a drift."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+from seaice.compiled import compiled
 
 __all__ = ["enlarge", "shift", "shrink"]
 
 Array = NDArray[np.float32]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def shift(field, dy, dx):  # type: ignore[no-untyped-def]
+@compiled
+def shift(field: Array, dy: Array, dx: Array) -> Array:
     """result[p] = field[p - d(p)], bilinear, edges extended; all (y, x) float32, d in cells."""
     rows, columns = field.shape
     result = np.empty_like(field)
@@ -26,8 +26,8 @@ def shift(field, dy, dx):  # type: ignore[no-untyped-def]
     return result
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _enlarge(field, factor):  # type: ignore[no-untyped-def]
+@compiled
+def _enlarge(field: Array, factor: int) -> Array:
     rows, columns = field.shape
     result = np.empty((rows * factor, columns * factor), np.float32)
     for i in range(rows * factor):
@@ -52,6 +52,8 @@ def enlarge(field: Array, factor: int) -> Array:
 
 def shrink(field: Array, factor: int) -> Array:
     """Block means over `factor` x `factor` cells; last two axes (y, x)."""
+    if factor == 1:
+        return np.ascontiguousarray(field)
     *front, rows, columns = field.shape
     blocks = field.reshape(*front, rows // factor, factor, columns // factor, factor)
-    return blocks.mean(axis=(-3, -1), dtype=np.float32)
+    return np.asarray(blocks.mean(axis=(-3, -1), dtype=np.float32))

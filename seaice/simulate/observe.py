@@ -13,11 +13,12 @@ from seaice.ingest.coregistration import low_positions
 from seaice.instrument import BANDS, HIGH_CHANNELS, HORNS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.antenna import footprint_mean
 from seaice.simulate.ice import FINE, LOW
+from seaice.simulate.lattice import shrink
 from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, looks
 from seaice.simulate.world import Brightness, World
 from seaice.vocabulary import attrs
 
-__all__ = ["COREGISTRATION", "Pass", "observe", "passes_over"]
+__all__ = ["COREGISTRATION", "Pass", "observe", "passes_over", "slot"]
 
 #: (A1, A2) per band, as the file attributes CoRegistrationParameterA1/A2 carry them.
 COREGISTRATION = {
@@ -28,6 +29,9 @@ COREGISTRATION = {
     "23": (-1.4057, -0.0126),
     "36": (-1.4004, -0.0038),
 }
+#: Cells of the low lattice averaged before a band's footprint is integrated over them: broad beams
+#: are integrated with wide steps, which must not skip what lies between.
+BLOCK = {"6": 4, "7": 4, "10": 2, "18": 2, "23": 2, "36": 1}
 SLOT_HOURS = 4.0  #: the world stands still this long; a pass sees the slot it falls into
 LOST_SCAN_CHANCE = 0.003  #: share of scans that never reach the ground station
 
@@ -47,6 +51,11 @@ class Pass:
         """Time of the middle scan."""
         time: np.datetime64 = self.looks.time[len(self.looks.time) // 2]
         return time
+
+
+def slot(hours: float) -> float:
+    """Middle of the slot that holds an hour: the world stands still within it."""
+    return float((np.floor(hours / SLOT_HOURS) + 0.5) * SLOT_HOURS)
 
 
 def _scan_times(orbit: HalfOrbit, first: int, count: int) -> NDArray[np.datetime64]:
@@ -89,7 +98,7 @@ def passes_over(
 def _placed(
     grid: Grid, latitude: NDArray[np.floating], longitude: NDArray[np.floating], nadir: Looks
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Row, column (coarse cells, fractional from the outer corner) and look heading, all (sample,)."""
+    """Row, column (coarse cells from the outer corner) and look heading, each (sample,)."""
     x, y = project(latitude, longitude, grid.crs)
     x0, y0 = project(nadir.nadir_latitude, nadir.nadir_longitude, grid.crs)
     heading = np.arctan2(y - y0[:, None], x - x0[:, None])
@@ -104,7 +113,7 @@ def _beam(
     fields: Array,
     place: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
     band: str,
-    lattice: tuple[int, float],
+    lattice: tuple[float, float],
 ) -> Array:
     """Footprint means, (field, sample), on a lattice given by (cells per coarse cell, metres)."""
     factor, cell = lattice
@@ -119,7 +128,13 @@ def _noise(rng: np.random.Generator, channel: str, shape: tuple[int, ...]) -> Ar
     return np.float32(level) * rng.standard_normal(shape, dtype=np.float32)
 
 
-def observe(world: World, seen: Brightness, one: Pass, rng: np.random.Generator) -> xr.Dataset:
+def observe(
+    world: World,
+    seen: Brightness,
+    one: Pass,
+    rng: np.random.Generator,
+    bands: tuple[str, ...] = LOW_BANDS,
+) -> xr.Dataset:
     """The swath AMSR2 would deliver from one pass over the world.
 
     Parameters
@@ -128,6 +143,7 @@ def observe(world: World, seen: Brightness, one: Pass, rng: np.random.Generator)
     seen : brightness of the world at the time of the pass
     one : the pass
     rng : noise and lost scans
+    bands : low-frequency bands wanted
 
     Returns
     -------
@@ -146,9 +162,9 @@ def observe(world: World, seen: Brightness, one: Pass, rng: np.random.Generator)
         land[horn] = mean[2]
         for k, name in enumerate(HIGH_CHANNELS):
             high[horn, k] = mean[k] + _noise(rng, name, shape)
-    lost = rng.random(shape[0]) < LOST_SCAN_CHANCE
+    lost = np.asarray(rng.random(shape[0]) < LOST_SCAN_CHANCE)
     high[:, :, lost] = np.nan
-    low = _observe_low(world, seen, geometry, rng)
+    low = _observe_low(world, seen, geometry, bands, rng)
     variables: dict[str, tuple[tuple[str, ...], NDArray[np.generic]]] = {
         name: (("horn", "scan", "pixel"), high[:, k]) for k, name in enumerate(HIGH_CHANNELS)
     }
@@ -165,7 +181,7 @@ def observe(world: World, seen: Brightness, one: Pass, rng: np.random.Generator)
         },
         coords={
             "horn": list(HORNS),
-            "band": list(LOW_BANDS),
+            "band": list(bands),
             "time": ("scan", geometry.time.astype("datetime64[ns]")),
         },
         attrs={"granule": one.half_orbit.name.format(), "lost_scans": int(lost.sum())},
@@ -178,18 +194,23 @@ def _without(tb: Array, lost: NDArray[np.bool_]) -> Array:
 
 
 def _observe_low(
-    world: World, seen: Brightness, geometry: Looks, rng: np.random.Generator
+    world: World,
+    seen: Brightness,
+    geometry: Looks,
+    bands: tuple[str, ...],
+    rng: np.random.Generator,
 ) -> tuple[dict[str, Array], Array, Array]:
     """Low-frequency channels and where they are."""
-    lattice = LOW, world.grid.cell / LOW
     tb: dict[str, Array] = {}
     positions = low_positions(
-        geometry.latitude[0], geometry.longitude[0], [COREGISTRATION[band] for band in LOW_BANDS]
+        geometry.latitude[0], geometry.longitude[0], [COREGISTRATION[band] for band in bands]
     )
-    for band, latitude, longitude in zip(LOW_BANDS, *positions, strict=True):
+    for band, latitude, longitude in zip(bands, *positions, strict=True):
         place = _placed(world.grid, latitude, longitude, geometry)
         index = [LOW_CHANNELS.index(f"tb{band}{pol}") for pol in "hv"]
-        mean = _beam(np.ascontiguousarray(seen.low[index]), place, band, lattice)
+        fields = shrink(seen.low[index], BLOCK[band])
+        factor = LOW / BLOCK[band]
+        mean = _beam(fields, place, band, (factor, world.grid.cell / factor))
         for k, pol in enumerate("hv"):
             name = f"tb{band}{pol}"
             tb[name] = mean[k].reshape(latitude.shape) + _noise(rng, name, latitude.shape)

@@ -1,8 +1,7 @@
 """Time in, geometry of AMSR2's conical scan out.
 
-A circular sun-synchronous orbit: 233 revolutions in 16 days, inclination 98.186 degrees, local time
-of the ascending node 13:30. Positions are those of a WGS84 ellipsoid under a mean sun, good to a few
-kilometres against the real satellite, which is all a simulation needs.
+A circular sun-synchronous orbit: 233 revolutions in 16 days, inclination 98.186 degrees, local
+time of the ascending node 13:30, over a WGS84 ellipsoid and under a mean sun.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ NODE_LOCAL_HOUR = 13.5
 SCAN_SECONDS = 1.5
 PIXELS = 486
 SCAN_HALF_ANGLE = np.radians(61.0)
-#: Off-nadir angle of each horn. B looks 1.5 scans of ground track behind A, so that the two interleave.
+#: Off-nadir angle of each horn. B looks 1.5 scans of track behind A, so that they interleave.
 NADIR_ANGLE = {"A": np.radians(47.5), "B": np.radians(47.055)}
 EQUATOR, POLE = 6378.137, 6356.752314  #: km, WGS84 axes
 ECCENTRICITY2 = 1 - (POLE / EQUATOR) ** 2

@@ -1,7 +1,7 @@
 """Truth-known training samples: worlds seen by the real sampling, gridded by the real gridder.
 
 Each sample is a world of its own (place, day, seed), observed for five days (or by one pass that
-stands in for all five frames), and stored as the daily maps that a run would make of it, with the truth.
+stands in for all five frames), and stored as the daily maps a run would make of it, with the truth.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from seaice.grid.land import land_mask
 
 from seaice.grid.definition import NORTH
-from seaice.grid.land import land_mask
 from seaice.grid.resample import Accumulator
-from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
+from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
-from seaice.simulate.observe import SLOT_HOURS, Pass, observe, passes_over
+from seaice.simulate.observe import Pass, observe, passes_over, slot
 from seaice.simulate.world import Brightness, World, make_world
 
 __all__ = ["SPLITS", "Split", "make_sample", "write_samples"]
@@ -74,16 +74,6 @@ def _counts(tb: Array) -> NDArray[np.uint16]:
     return np.asarray(np.round(scaled), np.uint16)
 
 
-def _hours(world: World, time: np.datetime64) -> float:
-    noon = np.datetime64(f"{world.day.isoformat()}T12:00")
-    return float((time - noon) / np.timedelta64(1, "m")) / 60
-
-
-def slot(hours: float) -> float:
-    """Middle of the slot in which the world stands still."""
-    return (np.floor(hours / SLOT_HOURS) + 0.5) * SLOT_HOURS
-
-
 def _frames(
     world: World, first: date, days: int, keep: Literal["all", "one"], rng: np.random.Generator
 ) -> tuple[list[xr.Dataset], list[list[float]]]:
@@ -97,12 +87,14 @@ def _frames(
         )
         if keep == "one" and passes:
             passes = [passes[int(rng.integers(len(passes)))]]
-        gathered, hours = Accumulator(world.grid, CHANNELS), []
+        bands = LOW_BANDS if day == world.day else ()
+        channels = CHANNELS if bands else HIGH_CHANNELS
+        gathered, hours = Accumulator(world.grid, channels), []
         for one in passes:
-            at = slot(_hours(world, one.middle))
+            at = slot(world.hours(one.middle))
             if cache is None or cache[0] != at:
                 cache = at, world.brightness(at)
-            gathered.add(observe(world, cache[1], one, rng))
+            gathered.add(observe(world, cache[1], one, rng, bands))
             hours.append(at)
         maps.append(gathered.daily_map(day))
         seen_at.append(hours)

@@ -43,6 +43,11 @@ class World:
     land_tb: Array  #: (channel, y, x) K, coarse
     sst: Array  #: (y, x) K, coarse
 
+    def hours(self, time: np.datetime64) -> float:
+        """Hours from noon of the central day to a moment."""
+        noon = np.datetime64(f"{self.day.isoformat()}T12:00")
+        return float((time - noon) / np.timedelta64(1, "s")) / 3600
+
     def brightness(self, hours: float) -> Brightness:
         """Brightness of everything at one hour."""
         air = self.atmosphere.at(hours)
@@ -105,7 +110,7 @@ class World:
 
 
 def _polarized(tb: Array) -> Array:
-    """Open water never shows more H than V: thick cloud closes the difference, it does not turn it."""
+    """Open water never shows more H than V: thick cloud only closes the difference."""
     for h in range(0, len(CHANNELS), 2):
         excess = (tb[h + 1] - tb[h] - 3) / 4
         tb[h] = tb[h + 1] - 3 - 4 * np.logaddexp(0, excess)

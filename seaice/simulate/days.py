@@ -1,0 +1,85 @@
+"""Dates in, a folder of genuine L1B granules and their truth out."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from seaice.grid.land import land_mask
+
+from seaice.files import atomic_file
+from seaice.grid.dataset import coordinates
+from seaice.grid.definition import Grid
+from seaice.simulate.granule import OVERLAP_SCANS, write_granule
+from seaice.simulate.ice import FINE
+from seaice.simulate.observe import observe, passes_over, slot
+from seaice.simulate.world import Brightness, World, make_world
+from seaice.vocabulary import attrs
+
+__all__ = ["simulate_days", "truth_path"]
+
+Progress = Callable[[int, int], None]  #: done, of how many
+
+
+def truth_path(folder: Path, day: date) -> Path:
+    """Where the truth of a simulated day lies."""
+    return folder / "truth" / f"truth_{day:%Y%m%d}.nc"
+
+
+def _write_truth(world: World, day: date, hours: list[float], folder: Path) -> Path:
+    """Concentration and brightness at noon, on the fine grid."""
+    noon = 24.0 * (day - world.day).days
+    sic, tb = world.truth(noon, tuple(hours) or (noon,))
+    land = world.land > 0.5
+    fine = world.grid.refine(FINE)
+    layers = {"sic": np.where(land, np.nan, sic), "tb89h": tb[0], "tb89v": tb[1]}
+    truth = xr.Dataset(
+        {n: (("y", "x"), v.astype(np.float32), attrs(n)) for n, v in layers.items()},
+        coords=coordinates(fine) | {"time": np.datetime64(f"{day.isoformat()}T12:00", "ns")},
+        attrs={"title": "truth of a simulated day", "crs": fine.crs, "date": day.isoformat()},
+    )
+    encoding = {name: {"zlib": True, "complevel": 1} for name in layers}
+    with atomic_file(truth_path(folder, day)) as partial:
+        truth.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
+    return truth_path(folder, day)
+
+
+def simulate_days(
+    first: date, last: date, grid: Grid, seed: int, folder: Path, progress: Progress
+) -> list[Path]:
+    """Write every granule that sees the grid on the days from first to last, and the days' truth.
+
+    Parameters
+    ----------
+    first, last : UTC days, both included
+    grid : coarse grid (6.25 km) of the region; samples outside it are absent in the files
+    seed : the same seed gives the same bytes of data
+    folder : made if absent; truth goes to `folder/truth`
+    progress : called with passes done and passes in all
+
+    Returns
+    -------
+    list of Path
+        The granules, in order of time.
+    """
+    (folder / "truth").mkdir(parents=True, exist_ok=True)
+    centre = first + (last - first) // 2
+    world = make_world(grid, centre, seed, land_mask(grid.refine(FINE)))
+    rng = np.random.default_rng([seed, 2])
+    start = np.datetime64(f"{first.isoformat()}T00:00", "ms")
+    stop = np.datetime64(f"{(last + timedelta(days=1)).isoformat()}T00:00", "ms")
+    passes = list(passes_over(grid, start, stop, OVERLAP_SCANS))
+    written: list[Path] = []
+    hours: dict[date, set[float]] = {}
+    seen: tuple[float, Brightness] | None = None
+    for count, one in enumerate(passes):
+        at = slot(world.hours(one.middle))
+        if seen is None or seen[0] != at:
+            seen = at, world.brightness(at)
+        written.append(write_granule(observe(world, seen[1], one, rng), one, folder))
+        hours.setdefault(one.middle.astype("datetime64[D]").item(), set()).add(at)
+        progress(count + 1, len(passes))
+    for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
+        _write_truth(world, day, sorted(hours.get(day, ())), folder)
+    return written
