@@ -18,7 +18,7 @@ __all__ = ["failed", "product_made", "rows", "watched"]
 
 @contextmanager
 def watched() -> "Iterator[Told]":
-    """A progress to hand to a pipeline: a bar for each stage; nothing where there is no terminal."""
+    """A progress to hand to a pipeline: a bar for each stage, on a terminal only."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:<24}"),

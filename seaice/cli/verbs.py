@@ -138,7 +138,11 @@ def scene(
     """One scene in, its product out; the one frame stands in for all five, and is flagged so."""
     from pipelines.scene import run_scene
 
-    told = {"run": {"out": out, "device": device}, "sr": {"name": sr}, "sic": {"name": sic}}
+    told: dict[str, dict[str, Any]] = {
+        "run": {"out": out, "device": device},
+        "sr": {"name": sr},
+        "sic": {"name": sic},
+    }
     with watched() as progress:
         folder, made = run_scene(file, Settings.read(settings, told), progress)
     product_made(folder, made, _warnings(folder, made[-1].name))
