@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from seaice.instrument import HORNS, LOW_BANDS, LOW_CHANNELS
+from seaice.instrument import CHANNELS, HORNS, LOW_BANDS, LOW_CHANNELS
 
 RADIUS = 6371.0  # km
 PERIOD = 98.8 * 60  # s
@@ -193,4 +193,39 @@ def _write(path, swath, dataset, overlap):
             "CoRegistrationParameterA2": A2,
         }.items():
             file.attrs[key] = np.array([value.encode()])
+    return path
+
+
+def write_au_si6(folder, kelvin, name="AMSR_U2_L3_SeaIce6km_B04_20200303.he5"):
+    """A small AU_SI6 file; `kelvin` maps "NH"/"SH" to the H and V fields, 0 where absent."""
+    with h5py.File(folder / name, "w") as file:
+        for pole, fields in kelvin.items():
+            group = f"HDFEOS/GRIDS/{pole[0]}pPolarGrid06km/Data Fields"
+            for pol, field in zip("HV", fields, strict=True):
+                counts = np.round(np.asarray(field) * 10).astype(np.int32)
+                file.create_dataset(
+                    f"{group}/SI_06km_{pole}_89{pol}_DAY", data=counts, compression="gzip"
+                )
+    return folder / name
+
+
+def write_scene(path, swath, **attributes):
+    """An image-grid scene of a made swath's horn A, named as DMI names channels."""
+    labels = LABELS | {"89": "89.0"}
+    rows, columns = swath.sizes["scan"], swath.sizes["pixel_low"]
+    scene = xr.Dataset(
+        {
+            f"tb{labels[name[2:-1]].replace('.', 'p')}{name[-1]}": (
+                ("y", "x"),
+                swath[name].values.reshape(-1, rows, swath[name].shape[-1])[0][:, :columns],
+            )
+            for name in CHANNELS
+        },
+        coords={
+            axis: (("y", "x"), swath[axis].values[0, :, :columns])
+            for axis in ("latitude", "longitude")
+        },
+        attrs=attributes,
+    )
+    scene.to_netcdf(path)
     return path

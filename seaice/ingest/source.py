@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seaice.errors import GranuleError
 
-__all__ = ["Source", "opened"]
+__all__ = ["FETCH_AGAIN", "Source", "opened", "translated"]
 
 FETCH_AGAIN = "fetch the file again, or leave it out"
 
@@ -78,25 +78,38 @@ class Source:
 
 
 @contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Whatever a file library finds wrong inside becomes a GranuleError.
+
+    Raises
+    ------
+    GranuleError
+        With the library's words as the found part, and its error as the cause.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise GranuleError(
+            f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
+            "a whole file",
+            "fetch the file again (it may have been cut short), or leave it out",
+        ) from error
+
+
+@contextmanager
 def opened(path: Path) -> Iterator[Source]:
-    """Open an HDF5 file to read; whatever the HDF5 library then finds wrong is a GranuleError.
+    """Open an HDF5 file to read.
 
     Raises
     ------
     GranuleError
         If the file is absent, no HDF5, truncated, or damaged where it is read.
     """
-    try:
+    with translated(path):
         if not h5py.is_hdf5(path):
             raise _not_hdf5(path)
         with h5py.File(path, "r") as file:
             yield Source(path=path, file=file)
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise GranuleError(
-            f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
-            "a whole HDF5 file",
-            "fetch the file again (it may have been cut short), or leave it out",
-        ) from error
 
 
 def _not_hdf5(path: Path) -> GranuleError:
