@@ -5,8 +5,10 @@ stands in for all five frames), and stored as the daily maps a run would make of
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +25,7 @@ from seaice.simulate.ice import FINE, coarse_concentration
 from seaice.simulate.observe import Pass, observe, passes_over, slot
 from seaice.simulate.world import Brightness, World, make_world
 
-__all__ = ["SPLITS", "Split", "make_sample", "write_samples"]
+__all__ = ["SPLITS", "Split", "draw", "make_sample", "write_samples"]
 
 SIDE = 128  #: coarse cells of a sample
 MARGIN = 16  #: coarse cells of world around it, so that broad footprints are whole
@@ -181,16 +183,38 @@ def _open(split: Split, count: int, store: Path) -> zarr.Group:
     return group
 
 
-def write_samples(split: Split, count: int, store: Path) -> Iterator[int]:
-    """Make the samples of a split and write them to a Zarr group; yields each index when done.
+def _write_one(split: Split, store: Path, index: int) -> int:
+    """Make one sample and write it; runs in a process of its own."""
+    group = zarr.open_group(store, mode="r+")
+    for name, values in make_sample(*draw(split, index)).items():
+        group[name][index] = values  # type: ignore[index]
+    group["done"][index] = 1  # type: ignore[index]
+    return index
 
-    A store that holds some of them already is continued.
+
+def write_samples(split: Split, count: int, store: Path, workers: int = 2) -> Iterator[int]:
+    """Make the samples of a split and write them to a Zarr group.
+
+    A store that holds some of them already is continued. Which sample is which follows from the
+    split and the index alone, so the number of workers changes nothing but the time.
+
+    Parameters
+    ----------
+    split : of `SPLITS`
+    count : samples the store shall hold
+    store : folder of the group
+    workers : processes
+
+    Yields
+    ------
+    int
+        How many of the samples are there, after each one.
     """
-    group = _open(split, count, store)
-    done = group["done"][:]  # type: ignore[index]
-    for index in range(count):
-        if not done[index]:  # type: ignore[index]
-            for name, values in make_sample(*draw(split, index)).items():
-                group[name][index] = values  # type: ignore[index]
-            group["done"][index] = 1  # type: ignore[index]
-        yield index
+    done = np.asarray(_open(split, count, store)["done"][:])  # type: ignore[index]
+    missing = [int(index) for index in np.flatnonzero(done[:count] == 0)]
+    yield count - len(missing)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(_write_one, split, store, index) for index in missing]
+        for number, finished in enumerate(as_completed(waiting), start=1):
+            finished.result()
+            yield count - len(missing) + number

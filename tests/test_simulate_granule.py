@@ -1,0 +1,114 @@
+"""A simulated granule is a genuine L1B file: independent readers find the same numbers in it."""
+
+from datetime import date
+
+import h5py
+import numpy as np
+import pytest
+from pyproj import Geod
+
+from seaice.grid.definition import NORTH
+from seaice.ingest import read_swath
+from seaice.simulate.days import simulate_days, truth_path
+from seaice.simulate.orbit import PERIOD, half_orbits, looks
+
+DAY = date(2018, 3, 10)
+GRID = NORTH.crop(slice(900, 948), slice(720, 768))
+
+
+@pytest.fixture(scope="module")
+def granules(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("granules")
+    return simulate_days(DAY, DAY, GRID, 5, folder, lambda done, of: None)
+
+
+def test_a_day_has_the_passes_a_day_has(granules):
+    """At 80 degrees north AMSR2 passes a place on about half of its 29 half orbits."""
+    assert 10 <= len(granules) <= 30
+    assert len({path.name for path in granules}) == len(granules)
+
+
+def test_satpy_opens_a_granule_and_reads_the_same_kelvin(granules):
+    satpy = pytest.importorskip("satpy")
+    scene = satpy.Scene(filenames=[str(granules[5])], reader="amsr2_l1b")
+    names = [n for n in scene.available_dataset_names() if n == "btemp_36.5v"]
+    assert names
+    scene.load(names)
+    theirs = np.asarray(scene[names[0]].values)
+    with h5py.File(granules[5]) as file:
+        counts = file["Brightness Temperature (36.5GHz,V)"][:]
+    present = counts < 65534
+    assert np.allclose(theirs[present], counts[present] * 0.01, atol=0.006)
+    ours = read_swath(granules[5])["tb36v"].values
+    trimmed = np.where(present, counts * 0.01, np.nan)[30:-30]
+    assert np.allclose(ours, trimmed, atol=0.006, equal_nan=True)
+
+
+def test_every_fill_is_absent_after_reading(granules):
+    swath = read_swath(granules[0])
+    for name in ("tb89h", "tb89v", "tb6h", "tb36v"):
+        values = swath[name].values
+        assert np.nanmax(values) < 350
+        assert np.nanmin(values) > 50
+
+
+def test_neighbouring_granules_repeat_their_overlap_scans_only(granules):
+    """Trimmed granules share no scan; untrimmed ones of one orbit may."""
+    times = np.concatenate([read_swath(path)["time"].values for path in granules])
+    assert np.unique(times).size == times.size
+
+
+def test_types_and_attributes_are_those_of_the_format(granules):
+    with h5py.File(granules[0]) as file:
+        tb = file["Brightness Temperature (89.0GHz-A,V)"]
+        assert tb.dtype == np.uint16
+        assert tb.shape[1] == 486
+        assert tb.attrs["SCALE FACTOR"][0] == pytest.approx(0.01)
+        assert file["Latitude of Observation Point for 89A"].dtype == np.float32
+        assert file["Land_Ocean Flag 89"].shape[0] == 2
+        assert file.attrs["SensorShortName"][0] in (b"AMSR2", "AMSR2")
+        scans = tb.shape[0]
+        number = file.attrs["NumberOfScans"][0]
+        assert int(number) == scans - 2 * 30
+
+
+def test_the_same_seed_writes_the_same_data(granules, tmp_path):
+    again = simulate_days(DAY, DAY, GRID, 5, tmp_path, lambda done, of: None)
+    name = "Brightness Temperature (89.0GHz-B,H)"
+    with h5py.File(granules[3]) as first, h5py.File(again[3]) as second:
+        assert np.array_equal(first[name][:], second[name][:])
+
+
+def test_the_truth_lies_beside_on_the_fine_grid(granules):
+    import xarray as xr
+
+    with xr.open_dataset(truth_path(granules[0].parent, DAY)) as truth:
+        assert truth["sic"].shape == GRID.refine(4).shape
+        sic = truth["sic"].values
+        assert np.nanmin(sic) >= 0
+        assert np.nanmax(sic) <= 1
+
+
+def test_the_orbit_repeats_after_sixteen_days():
+    first = half_orbits(np.datetime64("2018-04-15", "ms"), np.datetime64("2018-04-16", "ms"))[4]
+    time = first.start + np.arange(0, 900_000, 60_000).astype("timedelta64[ms]")
+    now, later = looks(time, 27), looks(time + np.timedelta64(16, "D"), 27)
+    assert np.allclose(now.latitude, later.latitude, atol=0.02)
+    assert pytest.approx(5933, abs=1) == PERIOD
+
+
+def test_scan_geometry_is_that_of_amsr2():
+    """Swath about 1450 km, scans about 10 km apart, horn B between the scans of horn A."""
+    orbit = half_orbits(np.datetime64("2018-04-15", "ms"), np.datetime64("2018-04-16", "ms"))[3]
+    time = orbit.start + (np.arange(900, 906) * 1500).astype("timedelta64[ms]")
+    seen, geod = looks(time), Geod(ellps="WGS84")
+
+    def distance(a, b):
+        (ha, sa, pa), (hb, sb, pb) = a, b
+        place = seen.longitude[ha, sa, pa], seen.latitude[ha, sa, pa]
+        return geod.inv(*place, seen.longitude[hb, sb, pb], seen.latitude[hb, sb, pb])[2] / 1000
+
+    assert distance((0, 0, 0), (0, 0, -1)) == pytest.approx(1450, abs=30)
+    assert distance((0, 0, 243), (0, 1, 243)) == pytest.approx(10.1, abs=0.5)
+    nearest = min(distance((0, 0, 243), (1, scan, 243)) for scan in range(6))
+    assert 3.5 < nearest < 6.5

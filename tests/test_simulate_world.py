@@ -1,0 +1,162 @@
+"""The simulated world behaves like the real one, in numbers measured on real AMSR2 samples."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from seaice.grid.definition import NORTH
+from seaice.instrument import LOW_CHANNELS
+from seaice.simulate.emission import ice_table, water_table, weather_terms
+from seaice.simulate.lattice import enlarge, shift, shrink
+from seaice.simulate.random_fields import gaussian_field
+from seaice.simulate.samples import SPLITS, draw
+from seaice.simulate.world import make_world
+
+SIDE = 64
+PLACES = [(900e3, 0.0), (600e3, -900e3), (-1200e3, 800e3), (1000e3, 700e3)]
+#: P = V - H at 89 GHz over real open water (south) and closed ice (north), percentiles 5, 25, 50,
+#: 75, 95, from 42 639 Round Robin Data Package samples (doi 10.6084/m9.figshare.6626549).
+REAL_WATER_P = (14.8, 30.7, 40.4, 47.8, 57.1)
+REAL_ICE_P = (6.5, 9.0, 10.7, 12.3, 14.4)
+
+
+def world_at(place, day, seed):
+    row, column = NORTH.locate(*place)
+    half = SIDE // 2
+    grid = NORTH.crop(slice(row - half, row + half), slice(column - half, column + half))
+    return make_world(grid, day, seed, np.zeros((4 * SIDE, 4 * SIDE), bool))
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """TB of all channels over open water of the whole year and over winter's closed ice."""
+    water, ice = [], []
+    for k in range(36):
+        month = k % 12 + 1
+        world = world_at(PLACES[k % 4], date(2018, month, 10), k)
+        seen = world.brightness(0.0)
+        high, cover = shrink(seen.high, 2), world.ice.low_concentration
+        both = np.concatenate([seen.low, high])
+        water.append(both[:, cover < 0.005][:, ::5])
+        if month in (1, 2, 3, 4, 10, 11, 12):
+            ice.append(both[:, cover > 0.99][:, ::5])
+    return np.concatenate(water, axis=1), np.concatenate(ice, axis=1)
+
+
+def ratio(pixels, a, b):
+    va, vb = (pixels[LOW_CHANNELS.index(name)] for name in (a, b))
+    return (va - vb) / (va + vb)
+
+
+def filtered(pixels):
+    """The published weather filters, written out again here."""
+    return (ratio(pixels, "tb36v", "tb18v") >= 0.045) | (ratio(pixels, "tb23v", "tb18v") >= 0.04)
+
+
+def test_polarization_over_open_water_is_spread_as_on_real_samples(pixels):
+    p = pixels[0][-1] - pixels[0][-2]
+    assert np.abs(np.percentile(p, (25, 50, 75)) - REAL_WATER_P[1:4]).max() < 5
+    assert 9 < p.std() < 15
+
+
+def test_polarization_over_closed_winter_ice_is_as_on_real_samples(pixels):
+    p = pixels[1][-1] - pixels[1][-2]
+    assert np.abs(np.percentile(p, (25, 50, 75)) - REAL_ICE_P[1:4]).max() < 2.5
+
+
+def test_weather_filters_zero_open_water_and_leave_closed_ice(pixels):
+    assert filtered(pixels[0]).mean() > 0.99
+    assert filtered(pixels[1]).mean() < 0.01
+
+
+def test_open_water_never_shows_more_horizontal_than_vertical(pixels):
+    water = pixels[0]
+    assert (water[1::2] >= water[0::2]).all()
+
+
+def test_more_vapour_and_more_cloud_lower_the_polarization_of_water():
+    n = 5
+    still = np.full(n, 5.0), np.full(n, 0.01), np.full(n, 7.0), np.full(n, 275.0)
+    scores = np.zeros((6, n))
+
+    def p(vapour, liquid):
+        terms = weather_terms(vapour, liquid, *still[2:])
+        tb = water_table().brightness(terms, scores)
+        return tb[-1] - tb[-2]
+
+    assert (np.diff(p(np.linspace(2, 20, n), still[1])) < 0).all()
+    assert (np.diff(p(still[0], np.linspace(0.01, 0.4, n))) < 0).all()
+
+
+def test_ice_scores_have_the_real_distribution():
+    table = ice_table("north")
+    uniform = np.linspace(0, 1, 4001)
+    drawn = table.scores(0, uniform)
+    assert np.allclose(
+        np.quantile(drawn, [0.25, 0.5, 0.75]), table.quantiles[[10, 20, 30], 0], atol=0.5
+    )
+
+
+def test_same_seed_same_world_other_seed_other_world():
+    a, b, c = (world_at(PLACES[0], date(2018, 3, 10), seed) for seed in (5, 5, 6))
+    assert np.array_equal(a.brightness(7.0).high, b.brightness(7.0).high)
+    assert not np.array_equal(a.brightness(7.0).high, c.brightness(7.0).high)
+
+
+def test_concentration_stays_between_nothing_and_all():
+    world = world_at(PLACES[0], date(2018, 7, 10), 3)
+    for hours in (-60.0, 0.0, 33.0):
+        cover = world.ice.at(hours).concentration
+        assert cover.min() >= 0
+        assert cover.max() <= 1
+
+
+def test_fine_structure_is_there():
+    """Within an ice cover the cells of 1.5625 km differ, as they do in charts."""
+    cover = world_at(PLACES[1], date(2018, 3, 10), 1).ice.concentration
+    assert (cover - enlarge(shrink(cover, 4), 4)).std() > 0.02
+
+
+def test_moving_nothing_changes_nothing_and_moving_whole_cells_rolls():
+    field = gaussian_field(np.random.default_rng(0), (40, 50), 2.5, 10)
+    still = np.zeros_like(field)
+    assert np.array_equal(shift(field, still, still)[:-1, :-1], field[:-1, :-1])
+    moved = shift(field, still + 3, still)
+    assert np.allclose(moved[3:-1, :-1], field[:-4, :-1])
+
+
+def test_enlarging_keeps_a_plane_inside():
+    y, x = np.mgrid[:20, :30].astype(np.float32)
+    larger = enlarge(2 * y + x, 4)
+    rows, columns = (np.arange(n * 4) / 4 - 0.375 for n in (20, 30))
+    inner = np.s_[4:-4, 4:-4]
+    assert np.allclose(larger[inner], (2 * rows[:, None] + columns)[inner], atol=1e-4)
+
+
+@pytest.mark.parametrize("slope", [2.0, 3.0])
+def test_a_random_field_has_the_spectrum_it_was_asked_for(slope):
+    field = gaussian_field(np.random.default_rng(1), (512, 512), slope, 200)
+    power = np.abs(np.fft.fft2(field)) ** 2
+    k = np.hypot(np.fft.fftfreq(512)[:, None], np.fft.fftfreq(512)[None])
+    ring = (k > 0.02) & (k < 0.3)
+    fitted = np.polyfit(np.log(k[ring]), np.log(power[ring]), 1)[0]
+    assert fitted == pytest.approx(-slope, abs=0.15)
+
+
+def test_splits_share_neither_days_nor_ground():
+    spans = {name: set(range(s.days[0] - 2, s.days[1] + 3)) for name, s in SPLITS.items()}
+    assert not spans["train"] & spans["valid"]
+    assert not spans["train"] & spans["test"]
+    columns = {
+        name: {c for low, high in s.columns for c in range(low, high)} for name, s in SPLITS.items()
+    }
+    assert not columns["train"] & columns["test"]
+
+
+def test_a_draw_obeys_its_split():
+    for name, split in SPLITS.items():
+        for index in range(4):
+            (_, column), day, _ = draw(split, index)
+            assert split.days[0] <= day.day <= split.days[1], name
+            assert any(low <= column <= high - 128 for low, high in split.columns), name
