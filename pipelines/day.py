@@ -1,0 +1,182 @@
+"""A day: granules in, product out; each finished stage is kept and recognised.
+
+Networks are imported inside the functions that run them: a day that is finished, or resumes after
+them, is told in a second instead of waiting for torch.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import xarray as xr
+
+from pipelines.plan import Plan
+from pipelines.stages import Progress
+from seaice.errors import GranuleError, NoInputError
+from seaice.grid.gridded import daily_map_from_au_si6
+from seaice.grid.resample import grid_day
+from seaice.stack.frames import five_frames
+from seaice.write.product import Made, made_in, write_product
+from seaice.write.provenance import frames_of, provenance
+
+__all__ = ["concentration", "daily_maps", "finished", "refined", "run_day", "written"]
+
+
+def run_day(plan: Plan, progress: Progress) -> list[Made]:
+    """The product of a day: what its folder holds, made now or found finished.
+
+    Raises
+    ------
+    SeaIceError
+        If it cannot be made; the folder is then as it was.
+    """
+    return finished(plan) or written(plan, progress)
+
+
+def finished(plan: Plan) -> list[Made]:
+    """The files of the day's product where it is whole and of these inputs; else nothing."""
+    made = made_in(plan.folder)
+    if not made:
+        return []
+    document = json.loads((plan.folder / made[-1].name).read_text())
+    return made if document.get("key") == plan.product_key else []
+
+
+def written(plan: Plan, progress: Progress) -> list[Made]:
+    """Make the product's folder."""
+    maps = daily_maps(plan, progress)
+    product = concentration(plan, progress).load()
+    product.attrs["region"] = plan.region
+    product.attrs["provenance"] = json.dumps(_document(plan, maps, product))
+    progress("write", 0, 1)
+    made = write_product(product, plan.folder, plan.settings.write.formats)
+    progress("write", 1, 1)
+    return made
+
+
+def concentration(plan: Plan, progress: Progress) -> xr.Dataset:
+    """Concentration, uncertainty and flags on the refined grid."""
+
+    def make() -> xr.Dataset:
+        from pipelines.networks import concentrate_with
+
+        fine, coarse = refined(plan, progress), daily_maps(plan, progress)[plan.day]
+        return concentrate_with(plan, fine.load(), coarse.load(), partial(progress, "concentrate"))
+
+    return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
+
+
+def refined(plan: Plan, progress: Progress) -> xr.Dataset:
+    """Brightness temperature on the refined grid."""
+
+    def make() -> xr.Dataset:
+        from pipelines.networks import refine_with
+
+        stack = five_frames(daily_maps(plan, progress), plan.day)
+        return refine_with(plan, stack, partial(progress, "refine"))
+
+    return plan.stages.kept("refine", plan.day.isoformat(), plan.refine_key, make)
+
+
+def daily_maps(plan: Plan, progress: Progress) -> dict[date, xr.Dataset]:
+    """The maps of the five dates; a date without usable granules is left out.
+
+    Raises
+    ------
+    NoInputError
+        If the day itself has none.
+    """
+    maps = {}
+    for day in plan.granules:
+        try:
+            maps[day] = plan.stages.kept(
+                "grid", day.isoformat(), plan.grid_key(day), partial(_gridded, plan, day, progress)
+            )
+        except NoInputError:
+            if day == plan.day:
+                raise
+    return maps
+
+
+def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
+    """The map of one date; what could not be read stands in its attribute `rejected`.
+
+    Raises
+    ------
+    NoInputError
+        If nothing usable reaches the region.
+    """
+    rejected: list[str] = []
+    paths = plan.granules[day]
+    try:
+        if [path.suffix for path in paths] == [".he5"]:
+            return daily_map_from_au_si6(paths[0], plan.grid)
+        swaths = _readable(plan, paths, rejected, partial(progress, f"grid {day}"))
+        return grid_day(swaths, plan.grid, day).assign_attrs(rejected=rejected)
+    except (NoInputError, GranuleError) as error:
+        why = f" (left out: {rejected[0]})" if rejected else f" ({error.found})"
+        raise NoInputError(
+            f"{len(paths)} files of {day}, none with a sample in the region{why}",
+            error.expected,
+            error.do_next,
+        ) from error
+
+
+def _readable(
+    plan: Plan, paths: Sequence[Path], rejected: list[str], progress: partial[None]
+) -> Iterator[xr.Dataset]:
+    """The swaths that can be read, one at a time; why others cannot goes to `rejected`."""
+    for done, path in enumerate(paths):
+        progress(done, len(paths))
+        try:
+            yield plan.read(path)
+        except GranuleError as error:
+            rejected.append(f"{path.name}: {error}")
+    progress(len(paths), len(paths))
+
+
+def _document(
+    plan: Plan, maps: Mapping[date, xr.Dataset], product: xr.Dataset
+) -> dict[str, object]:
+    """The provenance of the day's product."""
+    key, day = plan.product_key, plan.day.isoformat()
+    kept = (
+        ("grid", plan.stages.path("grid", day, plan.grid_key(plan.day))),
+        ("refine", plan.stages.path("refine", day, plan.refine_key)),
+        ("concentrate", plan.stages.path("concentrate", day, plan.concentrate_key)),
+    )
+    inputs = {
+        "key": key,
+        "region": plan.region,
+        "granules": {
+            day.isoformat(): [
+                {"name": path.name, "sha256": plan.hashes[path]} for path in plan.granules[day]
+            ]
+            for day in plan.granules
+        },
+        "frames": frames_of(maps, plan.day),
+        "stages": {stage: str(path.relative_to(plan.settings.run.out)) for stage, path in kept},
+        "networks": {
+            stage: {
+                "name": used.name,
+                "weights": used.weights.name if used.weights else None,
+                "sha256": used.sha256,
+            }
+            for stage, used in (("sr", plan.sr), ("sic", plan.sic))
+        },
+    }
+    settings = plan.settings.model_dump(mode="json")
+    return provenance(product, inputs=inputs, settings=settings, warnings=_warnings(plan, maps))
+
+
+def _warnings(plan: Plan, maps: Mapping[date, xr.Dataset]) -> Iterator[str]:
+    """What a user of the map should know of its inputs."""
+    for day, paths in plan.granules.items():
+        if not paths:
+            yield f"{day}: no granules; the nearest day stands in for it"
+        elif day not in maps:
+            yield f"{day}: none of {len(paths)} granules was usable; the nearest day stands in"
+        else:
+            yield from (f"{day}: left out {reason}" for reason in maps[day].attrs["rejected"])

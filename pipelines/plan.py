@@ -1,0 +1,201 @@
+"""All that decides a day's map, gathered and checked before any work begins."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+import xarray as xr
+from safetensors import SafetensorError, safe_open
+from seaice.grid.regions import region_grid
+
+from pipelines.stages import Stages, code_of, key_of
+from seaice.config import NetworkSettings, Settings
+from seaice.errors import NoInputError, SettingsError, WeightsError
+from seaice.files import ensure_writable, sha256_of_all
+from seaice.grid.definition import Grid
+from seaice.ingest.au_si6 import find_au_si6
+from seaice.ingest.read import find_granules, read_swath
+from seaice.instrument import CHANNELS, HIGH_CHANNELS
+from seaice.stack.frames import wanted_dates
+from seaice.write.product import product_name
+
+__all__ = ["Method", "Plan", "method", "plan", "region_label"]
+
+WEIGHTLESS = ("bicubic", "asi")  #: methods that are formulas
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A network with its weights, or a formula without."""
+
+    name: str
+    weights: Path | None
+    sha256: str | None
+
+
+def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
+    """Which weights a stage ("sr" or "sic") runs with, and their hash.
+
+    Raises
+    ------
+    WeightsError
+        If the file told of is absent, damaged or for another network, or the package ships none.
+    UnknownNameError
+        If there is no network of this name.
+    """
+    if told.name in WEIGHTLESS:
+        return Method(name=told.name, weights=None, sha256=None)
+    path = told.weights or _shipped(stage, told.name)
+    _check_card(path, told.name)
+    return Method(name=told.name, weights=path, sha256=sha256_of_all([path], notes)[path])
+
+
+def _shipped(stage: str, name: str) -> Path:
+    folder = Path(str(files("seaice") / stage / "weights"))
+    found = sorted(folder.glob(f"{name}*.safetensors"))
+    if not found:
+        from seaice.network.catalogue import find  # imports torch: only to explain
+
+        raise WeightsError(
+            f"no weights for {find(name).name!r} ship with this package",
+            "the name of a network in the table of `seaice models` that has weights",
+            f"give `weights` in [{stage}] of a settings file, or train them with `make train`",
+        )
+    return found[-1]
+
+
+def _check_card(path: Path, name: str) -> None:
+    """Refuse weights of another network before any work; `seaice.network.weights` checks all."""
+    do_next = "leave `weights` out to use those shipped, or give a file made for this network"
+    try:
+        with safe_open(path, framework="np") as file:
+            card = json.loads((file.metadata() or {}).get("card", "{}"))
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        expected = f"a whole safetensors file with weights of {name!r}"
+        raise WeightsError(f"{path} cannot be read ({error})", expected, do_next) from error
+    if card.get("architecture") != name:
+        found = f"{path} holds weights of {card.get('architecture', 'no known network')!r}"
+        raise WeightsError(found, f"weights of {name!r}", do_next)
+
+
+def region_label(region: str | tuple[float, float, float, float]) -> str:
+    """What file names call a region: its name, or its bounds in km.
+
+    >>> region_label((-1e6, -2e6, 0.0, 1.5e6))
+    'box_-1000_-2000_0_1500'
+    """
+    if isinstance(region, str):
+        return region
+    return "box_" + "_".join(f"{edge / 1000:.0f}" for edge in region)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one day's map will be made of."""
+
+    settings: Settings
+    day: date
+    region: str
+    grid: Grid
+    granules: Mapping[date, tuple[Path, ...]]  #: of each of the five dates
+    hashes: Mapping[Path, str]
+    sr: Method
+    sic: Method
+    read: Callable[[Path], xr.Dataset] = read_swath
+
+    @property
+    def stages(self) -> Stages:
+        """Where finished stages are kept."""
+        return Stages(folder=self.settings.run.out / "stages")
+
+    @property
+    def folder(self) -> Path:
+        """The product's folder."""
+        name = product_name(self.settings.run.hemisphere, self.region, self.day.isoformat())
+        return self.settings.run.out / name
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channels that are gridded."""
+        return CHANNELS if self.settings.grid.low_frequency == "keep" else HIGH_CHANNELS
+
+    def grid_key(self, day: date) -> str:
+        """Name of a daily map: the granules, the grid, and how one becomes the other."""
+        return key_of(
+            code=code_of("ingest", "grid"),
+            grid=asdict(self.grid),
+            channels=self.channels,
+            granules=[(path.name, self.hashes[path]) for path in self.granules[day]],
+        )
+
+    @property
+    def refine_key(self) -> str:
+        """Name of the refined map: five daily maps and the network."""
+        return key_of(
+            code=code_of("stack", "network", "sr"),
+            maps=[self.grid_key(day) for day in self.granules],
+            network=(self.sr.name, self.sr.sha256, self.settings.run.precision),
+        )
+
+    @property
+    def concentrate_key(self) -> str:
+        """Name of the concentration: the refined map and the second network."""
+        return key_of(
+            code=code_of("network", "sic"),
+            refined=self.refine_key,
+            network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
+        )
+
+    @property
+    def product_key(self) -> str:
+        """Name of the product: the concentration and how it is written."""
+        return key_of(
+            code=code_of("write"),
+            concentration=self.concentrate_key,
+            formats=self.settings.write.formats,
+            region=self.region,
+        )
+
+
+def plan(settings: Settings) -> Plan:
+    """Find and check everything a day needs; nothing is computed yet.
+
+    Raises
+    ------
+    SettingsError, NoInputError, OutputError, WeightsError
+        If the run could not end well: better said now than after an hour.
+    """
+    run = settings.run
+    if run.date is None or run.granules is None:
+        raise SettingsError(
+            "no date" if run.date is None else "no folder of granules",
+            "the day to map and where its granules are",
+            "give --date 2020-03-03 and --granules FOLDER, or --demo",
+        )
+    ensure_writable(run.out)
+    notes = run.out / "stages" / "hashes.json"
+    granules = {day: _found(run.granules, day) for day in wanted_dates(run.date)}
+    if not granules[run.date]:
+        raise NoInputError(
+            f"no granule of {run.date} in {run.granules}",
+            "files such as GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5, in any subfolder",
+            "give another folder or date; `seaice doctor --granules FOLDER` shows what is there",
+        )
+    return Plan(
+        settings=settings,
+        day=run.date,
+        region=region_label(run.region),
+        grid=region_grid(run.region, run.hemisphere),
+        granules=granules,
+        hashes=sha256_of_all({path for paths in granules.values() for path in paths}, notes),
+        sr=method("sr", settings.sr, notes),
+        sic=method("sic", settings.sic, notes),
+    )
+
+
+def _found(folder: Path, day: date) -> tuple[Path, ...]:
+    """A date's granules, or where there are none its gridded file."""
+    return tuple(find_granules(folder, day) or find_au_si6(folder, day)[-1:])

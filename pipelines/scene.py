@@ -1,0 +1,93 @@
+"""One scene in, its product out: the chain of a day, on the ground that the scene covers."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from pyproj import Transformer
+
+from pipelines.day import run_day
+from pipelines.plan import Plan, method
+from pipelines.stages import Progress
+from seaice.config import Settings
+from seaice.errors import NoInputError
+from seaice.files import ensure_writable, sha256_of_all
+from seaice.grid.definition import HEMISPHERES, Grid
+from seaice.ingest.scene import read_scene
+from seaice.stack.frames import wanted_dates
+from seaice.write.product import Made
+
+__all__ = ["ground_of", "run_scene"]
+
+SNAP = 4  #: cells; a scene's grid begins and ends at multiples of it, at least so far outside
+
+
+def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[Made]]:
+    """The product of one scene: its folder and what it holds.
+
+    The scene's one frame stands in for all five; every cell is flagged `substituted_frame` and
+    `single_overpass`.
+
+    Parameters
+    ----------
+    file : AMSR2 channels with latitude and longitude per cell, see `seaice.ingest.scene`
+    settings : hemisphere, region and granules are the scene's own, whatever they say
+
+    Raises
+    ------
+    SeaIceError
+        If the file is no such scene, or nothing can be written.
+    """
+    ensure_writable(settings.run.out)
+    scene = read_scene(file)
+    hemisphere, grid = ground_of(scene)
+    day: date = scene["time"].values[0].astype("datetime64[D]").item()
+    run = {"hemisphere": hemisphere, "date": day, "granules": file.parent, "region": "all"}
+    settings = settings.model_copy(update={"run": settings.run.model_copy(update=run)})
+    notes = settings.run.out / "stages" / "hashes.json"
+    plan = Plan(
+        settings=settings,
+        day=day,
+        region="scene_" + re.sub(r"\W+", "-", file.stem),
+        grid=grid,
+        granules={other: (file,) if other == day else () for other in wanted_dates(day)},
+        hashes=sha256_of_all([file], notes),
+        sr=method("sr", settings.sr, notes),
+        sic=method("sic", settings.sic, notes),
+        read=read_scene,
+    )
+    return plan.folder, run_day(plan, progress)
+
+
+def ground_of(scene: xr.Dataset) -> tuple[str, Grid]:
+    """Hemisphere and the part of its 6.25 km grid that a scene covers.
+
+    Raises
+    ------
+    NoInputError
+        If it lies outside the grid of its hemisphere.
+    """
+    latitude, longitude = (scene[name].values.ravel() for name in ("latitude", "longitude"))
+    hemisphere = "north" if np.nanmean(latitude) > 0 else "south"
+    whole = HEMISPHERES[hemisphere]
+    to_plane = Transformer.from_crs("EPSG:4326", whole.crs, always_xy=True)
+    x, y = to_plane.transform(longitude, latitude)
+    rows = _snapped((whole.top - y) / whole.cell, whole.shape[0])
+    columns = _snapped((x - whole.left) / whole.cell, whole.shape[1])
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        raise NoInputError(
+            "a scene that lies outside the polar grids",
+            "one north of 31 degrees north or south of 39 degrees south",
+            "choose a scene that shows sea ice",
+        )
+    return hemisphere, whole.crop(rows, columns)
+
+
+def _snapped(place: np.ndarray[tuple[int], np.dtype[np.float64]], size: int) -> slice:
+    """From below the least to above the greatest place, at multiples of SNAP within the grid."""
+    known = place[np.isfinite(place)]
+    first = int(np.floor(known.min() / SNAP) - 1) * SNAP
+    last = int(np.ceil(known.max() / SNAP) + 1) * SNAP
+    return slice(max(first, 0), min(last, size))

@@ -1,0 +1,163 @@
+"""Training sets in, files of weights out.
+
+Run it again and it goes on where it was left.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seaice.network.card import Card
+from seaice.network.catalogue import build, find
+from seaice.network.train import Schedule, Task, train
+from seaice.network.weights import load, save
+from seaice.sic.inputs import CHANNELS
+from seaice.sic.inputs import blank_card as blank_sic_card
+from seaice.sic.learning import SICLesson, counted_weights
+from seaice.sr.inputs import blank_card as blank_sr_card
+from seaice.sr.learning import SRLesson
+from seaice.sr.samples import SampleSet
+
+__all__ = ["SICTraining", "SRTraining", "compact", "train_sic", "train_sr"]
+
+PUBLISHED_SR = Schedule(steps=300_000, batch=16, rate=4e-4, warm_up=1000)
+PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000)
+
+Report = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SRTraining:
+    """How a super-resolution network is trained; defaults are the published size."""
+
+    name: str = "pmdrnet"
+    hyper: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Schedule = PUBLISHED_SR
+    crop: int = 64  #: coarse cells
+    difference_weight: float = 1.0  #: of the error of V - H
+    commit: str = ""  #: of the code, for the card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SICTraining:
+    """How a concentration network is trained; defaults are the published size."""
+
+    sr_weights: Path  #: of the frozen network whose refined maps it learns from
+    name: str = "xception_aspp"
+    hyper: Mapping[str, Any] = field(default_factory=dict)
+    schedule: Schedule = PUBLISHED_SIC
+    crop: int = 128  #: coarse cells
+    channels: tuple[str, ...] = CHANNELS
+    variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
+    low_missing: float = 0.1  #: share of samples without low frequencies
+    commit: str = ""  #: of the code, for the card
+
+
+def compact(name: str) -> dict[str, Any]:
+    """The sizes of a network's small version, for two CPU cores.
+
+    >>> compact("pmdrnet")["width"]
+    24
+    """
+    return asdict(find(name).load().COMPACT)
+
+
+def train_sr(
+    data: Path, out: Path, settings: SRTraining, device: torch.device, report: Report
+) -> Path:
+    """Train super-resolution on `data`/train.zarr, scored on `data`/valid.zarr.
+
+    Parameters
+    ----------
+    data : folder of the two sample sets, as `seaice.sr.samples` describes them
+    out : folder for the weights and, below it, the checkpoint and the logs
+    report : called with the steps done and the loss
+
+    Returns
+    -------
+    Path of the weights
+
+    Raises
+    ------
+    NoInputError
+        If a sample set is absent or incomplete.
+    SettingsError
+        If a checkpoint of other settings lies in `out`, or learning diverges.
+    """
+    lesson = SRLesson(
+        train=SampleSet.open(data / "train.zarr"),
+        valid=SampleSet.open(data / "valid.zarr"),
+        card=blank_sr_card(settings.name, settings.hyper),
+        crop=settings.crop,
+        difference_weight=settings.difference_weight,
+    )
+    torch.manual_seed(settings.schedule.seed)
+    task = lesson.task(build(settings.name, settings.hyper))
+    run = _Run(lesson.card, lesson.train.notes, settings.schedule, settings.commit)
+    return run.through(task, out, device, report)
+
+
+def train_sic(
+    data: Path, out: Path, settings: SICTraining, device: torch.device, report: Report
+) -> Path:
+    """Train concentration on what the super-resolution network makes of `data`.
+
+    Parameters and errors are those of `train_sr`; besides:
+
+    Raises
+    ------
+    WeightsError
+        If the super-resolution weights are absent, damaged or of another role.
+    """
+    samples = SampleSet.open(data / "train.zarr")
+    sr, sr_card = load(settings.sr_weights, "sr")
+    lesson = SICLesson(
+        train=samples,
+        valid=SampleSet.open(data / "valid.zarr"),
+        card=blank_sic_card(settings.name, settings.hyper, settings.channels),
+        sr=sr.to(device).requires_grad_(requires_grad=False),
+        sr_card=sr_card,
+        crop=settings.crop,
+        weights=counted_weights(samples, 64),
+        variance_weight=settings.variance_weight,
+        low_missing=settings.low_missing,
+    )
+    torch.manual_seed(settings.schedule.seed)
+    task = lesson.task(build(settings.name, lesson.card.hyper))
+    run = _Run(lesson.card, samples.notes, settings.schedule, settings.commit)
+    return run.through(task, out, device, report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One network on its way to a file."""
+
+    card: Card
+    notes: Mapping[str, Any]  #: of the training set
+    schedule: Schedule
+    commit: str
+
+    def through(self, task: Task, out: Path, device: torch.device, report: Report) -> Path:
+        """Train, score, save; the path of the weights."""
+        name = self.card.architecture
+        network, steps = train(task, self.schedule, out / name, device, report)
+        path = out / f"{name}.safetensors"
+        save(path, network, self._filled_card(task, network, steps, device))
+        return path
+
+    def _filled_card(
+        self, task: Task, network: nn.Module, steps: int, device: torch.device
+    ) -> Card:
+        scores = {key: round(value, 6) for key, value in task.evaluate(network).items()}
+        training = dict(self.notes) | {"steps": steps, "device": device.type}
+        return replace(
+            self.card,
+            training=training | {"batch": self.schedule.batch, "rate": self.schedule.rate},
+            seed=self.schedule.seed,
+            commit=self.commit,
+            scores=scores,
+        )
