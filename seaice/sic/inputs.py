@@ -1,0 +1,123 @@
+"""The one place where the input of a concentration network is put together.
+
+Training and the daily run both come here, so that a network is asked what it was taught.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seaice.errors import WeightsError
+from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
+from seaice.network.card import Card
+from seaice.network.catalogue import find
+from seaice.sr.inputs import on_fine_cells
+
+__all__ = ["CHANNELS", "assemble", "blank_card", "low_wanted"]
+
+#: what networks are taught with unless told otherwise, in this order
+CHANNELS = (*HIGH_CHANNELS, "pd", "valid", *LOW_CHANNELS, "land")
+NORMALIZATION = {
+    **{name: (200.0, 100.0) for name in (*HIGH_CHANNELS, *LOW_CHANNELS)},  # K, as published
+    "pd": (25.0, 25.0),  # K
+    "valid": (0.0, 1.0),
+    "land": (0.0, 1.0),
+}
+
+
+def blank_card(name: str, hyper: Mapping[str, Any], channels: Sequence[str]) -> Card:
+    """The card of a concentration network before anything is known of its training.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network.
+    WeightsError
+        If there is no such channel.
+
+    >>> blank_card("xception_aspp", {"outputs": 1}, ("tb89h", "tb89v", "pd")).hyper["in_channels"]
+    3
+    """
+    entry = find(name)
+    _check(channels)
+    return Card(
+        architecture=name,
+        role="sic",
+        hyper={**hyper, "in_channels": len(channels)},
+        scale=1,
+        frames=1,
+        channels=tuple(channels),
+        outputs=("sic", "log_variance")[: hyper.get("outputs", 1)],
+        normalization={channel: NORMALIZATION[channel] for channel in channels},
+        multiple_of=entry.multiple_of,
+        margin=entry.margin,
+        cell=1562.5,
+    )
+
+
+def low_wanted(card: Card) -> tuple[str, ...]:
+    """The low-frequency channels that a network was taught with."""
+    return tuple(name for name in card.channels if name in LOW_CHANNELS)
+
+
+def assemble(refined: Tensor, low: Mapping[str, Tensor], land: Tensor, card: Card) -> Tensor:
+    """Named maps as one tensor; what is absent is 0 after normalization.
+
+    Parameters
+    ----------
+    refined : (..., 2, y, x), K, H then V, NaN where absent
+    low : (..., y / 4, x / 4) each, K, NaN where absent; a channel may be missing altogether
+    land : (..., y, x) bool
+    card : whose channels, order and normalization are kept
+
+    Returns
+    -------
+    (..., channel, y, x) float32
+
+    Raises
+    ------
+    WeightsError
+        If the card wants a channel that this package does not know.
+    """
+    _check(card.channels)
+    h, v = refined.unbind(-3)
+    named = {"tb89h": h, "tb89v": v, "pd": v - h, "land": land.float()}
+    named["valid"] = torch.isfinite(named["pd"]).float()
+    planes = []
+    for name in card.channels:
+        if name in named:
+            planes.append(_normalized(named[name], card.normalization[name]))
+        elif name in low:
+            planes.append(_enlarged(low[name], card.normalization[name]))
+        else:
+            planes.append(torch.zeros_like(h))
+    return torch.stack(planes, dim=-3).float()
+
+
+def _check(channels: Sequence[str]) -> None:
+    strange = [name for name in channels if name not in NORMALIZATION]
+    if strange:
+        raise WeightsError(
+            f"weights that want {', '.join(strange)}",
+            f"channels out of {', '.join(NORMALIZATION)}",
+            "give weights of a concentration network made by this package",
+        )
+
+
+def _normalized(values: Tensor, pair: tuple[float, float]) -> Tensor:
+    return torch.where(torch.isfinite(values), (values - pair[0]) / pair[1], 0.0)
+
+
+def _enlarged(coarse: Tensor, pair: tuple[float, float]) -> Tensor:
+    """Bilinear between observed cells, normalized; absent where the coarse cell itself is."""
+    planes = coarse.reshape(-1, 1, *coarse.shape[-2:])
+    known = torch.isfinite(planes).float()
+    sums, weights = (
+        F.interpolate(part, scale_factor=4, mode="bilinear", align_corners=False)
+        for part in (_normalized(planes, pair), known)
+    )
+    fine = torch.where(on_fine_cells(known, 4) > 0, sums / weights.clamp(min=1e-6), 0.0)
+    return fine.reshape(*coarse.shape[:-2], *fine.shape[-2:])

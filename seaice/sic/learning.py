@@ -1,0 +1,132 @@
+"""Concentration as a task: samples, loss and scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seaice.instrument import LOW_CHANNELS
+from seaice.network.card import Card
+from seaice.network.train import Batch, Task
+from seaice.sic.inputs import assemble
+from seaice.sic.loss import CLASSES, class_weights, concentration_loss
+from seaice.sr.inputs import assemble as assemble_stack
+from seaice.sr.inputs import in_kelvin, on_fine_cells
+from seaice.sr.samples import SampleSet, Window, batched, standing_in
+
+__all__ = ["SICLesson", "counted_weights"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SICLesson:
+    """What a concentration network is to learn, and from which refined maps."""
+
+    train: SampleSet
+    valid: SampleSet
+    card: Card
+    sr: nn.Module  #: frozen
+    sr_card: Card
+    crop: int = 96  #: coarse cells
+    weights: Sequence[float]  #: of the ten classes
+    variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
+    low_missing: float = 0.1  #: share of samples without low frequencies
+    valid_samples: int = 16  #: looked at in each validation
+
+    def task(self, network: nn.Module) -> Task:
+        """This lesson for a network."""
+        return Task(network=network, loss=self._loss, source=self._source, evaluate=self.evaluate)
+
+    def _source(self, random: np.random.Generator, size: int) -> Batch:
+        def sample() -> dict[str, NDArray[Any]]:
+            frames = list(standing_in(random))
+            parts = _parts(self.train, self.train.draw(random, self.crop))
+            if random.random() < self.low_missing:
+                parts["low"][:] = np.nan
+            return parts | {"tb": parts["tb"][frames]}
+
+        return batched(sample, size)
+
+    def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        truth, known = _truth(batch)
+        told = network(self._input(batch))
+        return concentration_loss(told, truth, known, self.weights, self.variance_weight)
+
+    @torch.no_grad()
+    def _input(self, batch: Batch) -> Tensor:
+        """What the daily run would give the network here."""
+        refined = in_kelvin(self.sr(assemble_stack(batch["tb"], self.sr_card)), self.sr_card)
+        refined = torch.where(_observed(batch), refined, torch.nan)
+        low = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
+        return assemble(refined, low, torch.isnan(batch["truth"]), self.card)
+
+    @torch.inference_mode()
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Scores over the first validation samples.
+
+        Returns
+        -------
+        `rmse`, `mae`, `bias` over all known cells; `rmse_00` ... `rmse_90` by class of truth where
+        it occurs; `within_1_sigma` where the network tells its variance
+        """
+        device = next(network.parameters()).device
+        errors, truths, within = [], [], []
+        for sample in range(min(self.valid_samples, len(self.valid))):
+            parts = _parts(self.valid, self.valid.whole(sample))
+            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in parts.items()}
+            truth, known = _truth(batch)
+            told = network(self._input(batch)).float()
+            error = told[:, :1] - truth
+            errors.append(error[known].cpu())
+            truths.append(truth[known].cpu())
+            if told.shape[1] > 1:
+                within.append((error.abs() <= torch.exp(told[:, 1:] / 2))[known].float().cpu())
+        scores = _scores(torch.cat(errors), torch.cat(truths))
+        return scores | ({"within_1_sigma": float(torch.cat(within).mean())} if within else {})
+
+
+def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:
+    """Class weights from how often each class of truth occurs, over evenly spaced samples."""
+    counts = np.zeros(CLASSES, np.int64)
+    for sample in np.unique(np.linspace(0, len(samples) - 1, looked_at).astype(int)):
+        truth = samples.truth_sic(samples.whole(int(sample)))
+        counts += np.histogram(truth[np.isfinite(truth)], CLASSES, (0.0, 1.0))[0]
+    return class_weights(counts.tolist())
+
+
+def _parts(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
+    return {
+        "tb": samples.tb89(window),
+        "low": samples.low(window),
+        "truth": samples.truth_sic(window),
+    }
+
+
+def _observed(batch: Batch) -> Tensor:
+    """(batch, 1, y, x) bool: fine cells whose coarse cell the target day has."""
+    target = batch["tb"][:, batch["tb"].shape[1] // 2]
+    observed = torch.isfinite(target).all(1, keepdim=True)
+    return on_fine_cells(observed, batch["truth"].shape[-1] // observed.shape[-1])
+
+
+def _truth(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Concentration, 0 where it is not known, and where it is known; (batch, 1, y, x) both."""
+    truth = batch["truth"][:, None]
+    known = torch.isfinite(truth) & _observed(batch)
+    return torch.where(known, truth, 0.0), known
+
+
+def _scores(error: Tensor, truth: Tensor) -> dict[str, float]:
+    scores = {
+        "rmse": float(error.square().mean().sqrt()),
+        "mae": float(error.abs().mean()),
+        "bias": float(error.mean()),
+    }
+    index = (truth * CLASSES).long().clamp(0, CLASSES - 1)
+    for number in range(CLASSES):
+        if (here := error[index == number]).numel():
+            scores[f"rmse_{number}0"] = float(here.square().mean().sqrt())
+    return scores

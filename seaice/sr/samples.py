@@ -1,0 +1,173 @@
+"""Truth-known days on disk in, training samples of super-resolution out.
+
+A set is a Zarr v3 group whose arrays have the sample as first axis, one sample a chunk:
+
+- `tb89` (n, 5, 2, y, x), `low` (n, 12, y, x), `truth_tb` (n, 2, 4 y, 4 x): uint16, hundredths of a
+  kelvin, 65535 = absent; H before V, `low` as `seaice.instrument.LOW_CHANNELS`, target day only
+- `truth_sic` (n, 4 y, 4 x): uint8, half percent 0-200, 255 = land
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seaice.errors import NoInputError
+
+__all__ = ["ABSENT", "FRAMES", "LAND", "SampleSet", "Window", "batched", "kelvin", "standing_in"]
+
+FRAMES = 5
+SCALE = 4
+ABSENT = 65535
+LAND = 255
+RANKS = {"tb89": 5, "low": 4, "truth_tb": 4, "truth_sic": 3}
+
+Random = np.random.Generator
+
+
+def kelvin(counts: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Hundredths of a kelvin to kelvin; NaN where absent."""
+    values = counts.astype(np.float32) / np.float32(100)
+    values[counts == ABSENT] = np.nan
+    return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A square of coarse cells of one sample, turned and mirrored."""
+
+    sample: int
+    row: int
+    column: int
+    side: int  #: coarse cells
+    turns: int  #: quarter turns
+    mirror: Literal[1, -1]  #: step along x
+
+    @classmethod
+    def drawn(cls, random: Random, samples: int, shape: tuple[int, int], side: int) -> Self:
+        """One at random: H and V have no preferred direction on the map."""
+        return cls(
+            sample=int(random.integers(samples)),
+            row=int(random.integers(shape[0] - side + 1)),
+            column=int(random.integers(shape[1] - side + 1)),
+            side=side,
+            turns=int(random.integers(4)),
+            mirror=1 if random.random() < 0.5 else -1,
+        )
+
+    def of(self, sample: NDArray[Any], scale: int) -> NDArray[Any]:
+        """This window of (..., y, x) whose cells are `scale` times smaller than coarse ones."""
+        side = self.side * scale
+        row, column = self.row * scale, self.column * scale
+        cut = sample[..., row : row + side, column : column + side]
+        return np.rot90(cut, self.turns, axes=(-2, -1))[..., :: self.mirror].copy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSet:
+    """A set of truth-known samples on disk, each read when it is wanted."""
+
+    arrays: Mapping[str, zarr.Array[Any]]
+    notes: Mapping[str, Any]  #: period, region, seed
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The set at `path`.
+
+        Raises
+        ------
+        NoInputError
+            If there is none, or it lacks an array or a dimension.
+        """
+        try:
+            group = zarr.open_group(path, mode="r")
+            arrays = {name: group[name] for name in RANKS}
+        except (FileNotFoundError, KeyError) as error:
+            raise _no_set(f"no training set at {path} ({error})") from error
+        found: dict[str, zarr.Array[Any]] = {}
+        for name, array in arrays.items():
+            if not isinstance(array, zarr.Array) or array.ndim != RANKS[name] or not array.size:
+                raise _no_set(f"{path} with {name} of shape {getattr(array, 'shape', None)}")
+            found[name] = array
+        return cls(arrays=found, notes=dict(group.attrs))
+
+    def __len__(self) -> int:
+        return int(self.arrays["tb89"].shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Coarse (y, x) of a sample."""
+        rows, columns = self.arrays["tb89"].shape[-2:]
+        return int(rows), int(columns)
+
+    def whole(self, sample: int) -> Window:
+        """All of a sample, unturned; its largest square where it is none."""
+        return Window(sample=sample, row=0, column=0, side=min(self.shape), turns=0, mirror=1)
+
+    def draw(self, random: Random, side: int) -> Window:
+        """A window at random."""
+        return Window.drawn(random, len(self), self.shape, min(side, *self.shape))
+
+    def tb89(self, window: Window) -> NDArray[np.float32]:
+        """(5, 2, y, x) K."""
+        return kelvin(window.of(self._read("tb89", window), 1))
+
+    def low(self, window: Window) -> NDArray[np.float32]:
+        """(12, y, x) K."""
+        return kelvin(window.of(self._read("low", window), 1))
+
+    def truth_tb(self, window: Window) -> NDArray[np.float32]:
+        """(2, 4 y, 4 x) K."""
+        return kelvin(window.of(self._read("truth_tb", window), SCALE))
+
+    def truth_sic(self, window: Window) -> NDArray[np.float32]:
+        """(4 y, 4 x), 0-1, NaN on land."""
+        counts = window.of(self._read("truth_sic", window), SCALE)
+        return np.where(counts == LAND, np.float32("nan"), counts.astype(np.float32) / 200)
+
+    def _read(self, name: str, window: Window) -> NDArray[Any]:
+        return np.asarray(self.arrays[name][window.sample])
+
+
+def standing_in(random: Random) -> tuple[int, ...]:
+    """Which frame stands where on a day when some are missing.
+
+    Half of all days are whole; others lack the days to come (provisional), a few at random, or all
+    but their own (a single scene). The nearest frame stands in, of two the one nearer the target.
+    """
+    kind = random.random()
+    target = FRAMES // 2
+    if kind < 0.5:
+        present = list(range(FRAMES))
+    elif kind < 0.7:
+        present = list(range(target + 1 + int(random.integers(2))))
+    elif kind < 0.85:
+        present = [n for n in range(FRAMES) if n == target or random.random() < 0.6]
+    else:
+        present = [target]
+    return tuple(
+        min(present, key=lambda other: (abs(other - n), abs(other - target))) for n in range(FRAMES)
+    )
+
+
+def batched(make: Callable[[], Mapping[str, NDArray[Any]]], size: int) -> dict[str, Tensor]:
+    """`size` samples of a maker, stacked by name."""
+    samples = [make() for _ in range(size)]
+    return {
+        name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
+        for name in samples[0]
+    }
+
+
+def _no_set(found: str) -> NoInputError:
+    return NoInputError(
+        found,
+        f"a Zarr group with {', '.join(RANKS)}, one sample a chunk",
+        "make one with `make train`, which simulates days where none are",
+    )
