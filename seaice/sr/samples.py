@@ -5,6 +5,7 @@ A set is a Zarr v3 group whose arrays have the sample as first axis, one sample 
 - `tb89` (n, 5, 2, y, x), `low` (n, 12, y, x), `truth_tb` (n, 2, 4 y, 4 x): uint16, hundredths of a
   kelvin, 65535 = absent; H before V, `low` as `seaice.instrument.LOW_CHANNELS`, target day only
 - `truth_sic` (n, 4 y, 4 x): uint8, half percent 0-200, 255 = land
+- `done` (n,): uint8, 1 for what is written; a set that is still being made ends at its first gap
 """
 
 from collections.abc import Callable, Mapping
@@ -74,6 +75,7 @@ class SampleSet:
     """A set of truth-known samples on disk, each read when it is wanted."""
 
     arrays: Mapping[str, zarr.Array[Any]]
+    size: int  #: samples that are there
     notes: Mapping[str, Any]  #: period, region, seed
 
     @classmethod
@@ -95,10 +97,13 @@ class SampleSet:
             if not isinstance(array, zarr.Array) or array.ndim != RANKS[name] or not array.size:
                 raise _no_set(f"{path} with {name} of shape {getattr(array, 'shape', None)}")
             found[name] = array
-        return cls(arrays=found, notes=dict(group.attrs))
+        size = _leading(group, int(found["tb89"].shape[0]))
+        if not size:
+            raise _no_set(f"{path} whose first sample is not there yet")
+        return cls(arrays=found, size=size, notes=dict(group.attrs))
 
     def __len__(self) -> int:
-        return int(self.arrays["tb89"].shape[0])
+        return self.size
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -133,6 +138,15 @@ class SampleSet:
 
     def _read(self, name: str, window: Window) -> NDArray[Any]:
         return np.asarray(self.arrays[name][window.sample])
+
+
+def _leading(group: zarr.Group, length: int) -> int:
+    """How many samples stand before the first that is not written."""
+    done = group.get("done")
+    if not isinstance(done, zarr.Array):
+        return length
+    gaps = np.flatnonzero(np.asarray(done[:]) == 0)
+    return int(gaps[0]) if gaps.size else length
 
 
 def standing_in(random: Random) -> tuple[int, ...]:
