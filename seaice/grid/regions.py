@@ -1,0 +1,151 @@
+"""Parts of a hemisphere by name, or by longitude and latitude."""
+
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import numpy as np
+
+from seaice.errors import SettingsError, UnknownNameError
+from seaice.grid.dataset import Hemisphere
+from seaice.grid.definition import HEMISPHERES, Grid
+from seaice.grid.projection import project
+
+__all__ = ["NAMES", "region_grid"]
+
+SNAP = 16  #: cells; borders lie on multiples of it, so that networks and tiles need no padding
+
+Box = tuple[float, float, float, float]
+
+#: west, south, east, north in degrees
+BOXES = MappingProxyType(
+    {
+        "north": MappingProxyType(
+            {
+                "barents": (15.0, 68.0, 60.0, 82.0),
+                "fram": (-20.0, 76.0, 20.0, 83.0),
+                "greenland": (-40.0, 66.0, 5.0, 82.0),
+                "kara": (55.0, 66.0, 100.0, 82.0),
+                "laptev": (95.0, 70.0, 145.0, 82.0),
+                "beaufort": (-160.0, 68.0, -120.0, 80.0),
+                "baffin": (-82.0, 60.0, -45.0, 80.0),
+                "hudson": (-96.0, 51.0, -64.0, 66.0),
+                "bering": (160.0, 52.0, -155.0, 67.0),
+                "okhotsk": (135.0, 43.0, 165.0, 62.0),
+                "baltic": (8.0, 53.0, 32.0, 67.0),
+            }
+        ),
+        "south": MappingProxyType(
+            {
+                "weddell": (-65.0, -80.0, -10.0, -60.0),
+                "ross": (160.0, -79.0, -140.0, -60.0),
+                "amundsen": (-140.0, -76.0, -70.0, -62.0),
+                "indian": (20.0, -72.0, 90.0, -55.0),
+            }
+        ),
+    }
+)
+
+#: The demo's region, a sixth of the northern grid: x from -950 to 2350 km, y from -2650 to 1650 km.
+#: Norwegian, Greenland, Barents, Kara and Laptev seas, the islands between, and the pole.
+SVALBARD = HEMISPHERES["north"].crop(slice(672, 1360), slice(464, 992))
+
+#: all names of a hemisphere
+NAMES = MappingProxyType(
+    {
+        "north": ("north", "svalbard", *BOXES["north"]),
+        "south": ("south", *BOXES["south"]),
+    }
+)
+
+
+def region_grid(name_or_bounds: str, hemisphere: Hemisphere) -> Grid:
+    """The part of the 6.25 km grid that a region covers, snapped outwards to 16 cells.
+
+    Parameters
+    ----------
+    name_or_bounds : one of `NAMES`, or "west,south,east,north" in degrees
+        A box may cross the date line: "170,60,-160,70".
+
+    Raises
+    ------
+    UnknownNameError
+        If no region of that hemisphere has this name.
+    SettingsError
+        If the bounds are no box, or none of it lies on the grid.
+
+    >>> region_grid("svalbard", "north").shape
+    (688, 528)
+    >>> region_grid("10,76,30,81", "north").shape
+    (112, 128)
+    """
+    whole = HEMISPHERES[hemisphere]
+    name = name_or_bounds.strip().lower()
+    if name == hemisphere:
+        return whole
+    if (hemisphere, name) == ("north", "svalbard"):
+        return SVALBARD
+    if name in BOXES[hemisphere]:
+        return _covering(BOXES[hemisphere][name], whole)
+    if "," in name:
+        return _covering(_box(name_or_bounds), whole)
+    near = get_close_matches(name, NAMES[hemisphere], n=1)
+    raise UnknownNameError(
+        f"a region called {name_or_bounds!r}",
+        f"one of {', '.join(NAMES[hemisphere])} ({hemisphere})",
+        f"did you mean {near[0]!r}?" if near else 'use a name, or "west,south,east,north"',
+    )
+
+
+def _box(text: str) -> Box:
+    """West, south, east, north in degrees, checked."""
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError:
+        raise _no_box(text) from None
+    if not (-90 <= south < north <= 90 and -360 <= west <= 360 and -360 <= east <= 360):
+        raise _no_box(text)
+    return west, south, east, north
+
+
+def _covering(box: Box, whole: Grid) -> Grid:
+    """The smallest snapped crop that holds a box of longitudes and latitudes."""
+    west, south, east, north = box
+    share = np.linspace(0, 1, 721)
+    longitude = west + share * ((east - west) % 360 or 360)
+    latitude = south + share * (north - south)
+    # x and y are extreme on the rim of the box, or, where a box holds the pole, on its rim too
+    rim = (
+        np.concatenate([longitude, longitude, 0 * share + longitude[0], 0 * share + longitude[-1]]),
+        np.concatenate([0 * share + south, 0 * share + north, latitude, latitude]),
+    )
+    x, y = project(rim[1], rim[0], whole.crs)
+    on_plane = np.isfinite(x)
+    if not on_plane.any():
+        raise _off_grid(box)
+    columns = _snapped((x[on_plane] - whole.left) / whole.cell, whole.shape[1])
+    rows = _snapped((whole.top - y[on_plane]) / whole.cell, whole.shape[0])
+    if columns.start >= columns.stop or rows.start >= rows.stop:
+        raise _off_grid(box)
+    return whole.crop(rows, columns)
+
+
+def _snapped(cells: np.ndarray[tuple[int], np.dtype[np.float64]], size: int) -> slice:
+    """Outwards to multiples of SNAP, within the grid."""
+    first, last = float(cells.min()) // SNAP, -(-float(cells.max()) // SNAP)
+    return slice(max(int(first) * SNAP, 0), min(int(last) * SNAP, size))
+
+
+def _no_box(text: str) -> SettingsError:
+    return SettingsError(
+        f"bounds {text!r}",
+        "west,south,east,north in degrees with south below north",
+        'write for example "10,76,30,81"',
+    )
+
+
+def _off_grid(box: Box) -> SettingsError:
+    return SettingsError(
+        f"bounds {','.join(f'{edge:g}' for edge in box)} outside the grid",
+        "a box that touches the hemisphere's grid",
+        "check the signs, and HEMISPHERE",
+    )
