@@ -59,7 +59,7 @@ train: $(VENV)/.run ## train both networks on simulated days; resumes where it s
 	$(BIN)/seaice train
 
 bench: $(VENV)/.run ## time and memory of each stage of the demo day
-	$(BIN)/python -m pipelines.bench --out "$(OUT)"
+	$(BIN)/python -m pipelines.bench
 
 doctor: $(VENV)/.run ## what is installed, which device, are weights and GRANULES= usable
 	@$(BIN)/seaice doctor $(call option,granules,GRANULES)
@@ -78,9 +78,9 @@ $(VENV)/.torch:
 	touch $@
 
 $(VENV)/.run: pyproject.toml | $(VENV)/.torch
-	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[notebook]"
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable .
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run
-	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[notebook,test]"
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[test]"
 	touch $@

@@ -4,8 +4,7 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-from seaice.grid.regions import region_grid
-
+from pipelines.plan import ground
 from pipelines.stages import Progress, code_of, key_of
 from seaice.config import Settings
 from seaice.files import atomic_folder, ensure_writable
@@ -38,7 +37,7 @@ def simulated_granules(settings: Settings, progress: Progress) -> Path:
 
         ensure_writable(run.out)
         two = timedelta(days=2)
-        grid = region_grid(run.region, run.hemisphere)
+        grid = ground(run)
         with atomic_folder(folder) as part:
             simulate_days(day - two, day + two, grid, SEED, part, partial(progress, "simulate"))
     return folder

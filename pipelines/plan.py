@@ -9,20 +9,20 @@ from pathlib import Path
 
 import xarray as xr
 from safetensors import SafetensorError, safe_open
-from seaice.grid.regions import region_grid
 
 from pipelines.stages import Stages, code_of, key_of
-from seaice.config import NetworkSettings, Settings
+from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import ensure_writable, sha256_of_all
 from seaice.grid.definition import Grid
+from seaice.grid.regions import region_grid
 from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.stack.frames import wanted_dates
 from seaice.write.product import product_name
 
-__all__ = ["Method", "Plan", "method", "plan", "region_label"]
+__all__ = ["Method", "Plan", "ground", "method", "plan", "region_label"]
 
 WEIGHTLESS = ("bicubic", "asi")  #: methods that are formulas
 
@@ -81,15 +81,20 @@ def _check_card(path: Path, name: str) -> None:
         raise WeightsError(found, f"weights of {name!r}", do_next)
 
 
-def region_label(region: str | tuple[float, float, float, float]) -> str:
-    """What file names call a region: its name, or its bounds in km.
+def region_label(region: str) -> str:
+    """What file names call a region: its name, or its bounds.
 
-    >>> region_label((-1e6, -2e6, 0.0, 1.5e6))
-    'box_-1000_-2000_0_1500'
+    >>> region_label("Svalbard"), region_label("10, 76, 30, 81.5")
+    ('svalbard', 'box_10_76_30_81.5')
     """
-    if isinstance(region, str):
-        return region
-    return "box_" + "_".join(f"{edge / 1000:.0f}" for edge in region)
+    edges = [edge.strip().lower() for edge in region.split(",")]
+    return edges[0] if len(edges) == 1 else "_".join(["box", *edges])
+
+
+def ground(run: RunSettings) -> Grid:
+    """The 6.25 km grid of a run's region; of the whole hemisphere where it names none."""
+    whole = run.region == "all"
+    return region_grid(run.hemisphere if whole else run.region, run.hemisphere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +193,7 @@ def plan(settings: Settings) -> Plan:
         settings=settings,
         day=run.date,
         region=region_label(run.region),
-        grid=region_grid(run.region, run.hemisphere),
+        grid=ground(run),
         granules=granules,
         hashes=sha256_of_all({path for paths in granules.values() for path in paths}, notes),
         sr=method("sr", settings.sr, notes),

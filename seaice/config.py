@@ -15,7 +15,6 @@ from seaice.errors import SettingsError
 
 __all__ = ["Format", "GridSettings", "NetworkSettings", "RunSettings", "Settings", "WriteSettings"]
 
-Bounds = tuple[float, float, float, float]
 Format = Literal["geotiff", "zarr", "quicklook"]
 
 
@@ -34,9 +33,7 @@ class RunSettings(_Settled):
         default=Path("products"), description="folder for products and finished stages"
     )
     hemisphere: Literal["north", "south"] = "north"
-    region: str | Bounds = Field(
-        default="all", description="a name, or [left, bottom, right, top] in m on the map plane"
-    )
+    region: str = Field(default="all", description='a name, or "west,south,east,north" in degrees')
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="arithmetic of the networks"

@@ -90,7 +90,7 @@ def _weights() -> Iterator[Examination]:
 
 def _granules(folder: Path) -> Iterator[Examination]:
     """Granules by name, and whether the first and the last can be read."""
-    from seaice.ingest import read_swath
+    from seaice.ingest.read import read_swath
 
     found = sorted(folder.rglob("GW1AM2_*.h5"))
     days = sorted({path.name[7:15] for path in found})

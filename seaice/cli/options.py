@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from seaice.config import Settings
-from seaice.errors import SettingsError
 
-__all__ = ["region_of", "with_settings"]
+__all__ = ["with_settings"]
 
 Command = Callable[..., None]
 
@@ -20,7 +19,7 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B or L1R granules."),
     "out": (("run", "out"), Path, "Folder for products and finished stages."),
     "hemisphere": (("run", "hemisphere"), str, "north or south."),
-    "region": (("run", "region"), str, "A name, or left,bottom,right,top in m on the map plane."),
+    "region": (("run", "region"), str, "A name, or west,south,east,north in degrees."),
     "device": (("run", "device"), str, "auto, cpu or cuda."),
     "precision": (("run", "precision"), str, "auto, float32 or bfloat16."),
     "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),
@@ -29,30 +28,6 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "sic-weights": (("sic", "weights"), Path, "Its safetensors file, if not the one shipped."),
 }
 SETTINGS_HELP = "TOML file; what is told on the command line lies over it."
-
-
-def region_of(told: str) -> str | tuple[float, ...]:
-    """A region as told: its name, or its bounds.
-
-    Raises
-    ------
-    SettingsError
-        If it has commas but is not four numbers.
-
-    >>> region_of("svalbard"), region_of("0,-1e6,5e5,0")
-    ('svalbard', (0.0, -1000000.0, 500000.0, 0.0))
-    """
-    if "," not in told:
-        return told
-    try:
-        left, bottom, right, top = (float(edge) for edge in told.split(","))
-    except ValueError as error:
-        raise SettingsError(
-            f"region {told!r}",
-            "a name, or four numbers left,bottom,right,top in m",
-            "write them as in --region=-500000,-1500000,1000000,0",
-        ) from error
-    return left, bottom, right, top
 
 
 def with_settings(verb: Callable[[Settings], None]) -> Command:
@@ -106,7 +81,5 @@ def _settings(told: dict[str, Any]) -> Settings:
     table: dict[str, dict[str, Any]] = {}
     for name, ((section, key), _, _) in OPTIONS.items():
         value = told[name.replace("-", "_")]
-        table.setdefault(section, {})[key] = (
-            region_of(value) if name == "region" and value else value
-        )
+        table.setdefault(section, {})[key] = value
     return Settings.read(told["settings"], table)

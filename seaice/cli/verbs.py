@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seaice.cli.options import region_of, with_settings
+from seaice.cli.options import with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
 from seaice.errors import SeaIceError
@@ -43,22 +43,20 @@ def simulate(
     first: Day,
     last: Day,
     out: Annotated[Path, typer.Option(help="Folder for granules; truth goes to OUT/truth.")],
-    region: Annotated[
-        str, typer.Option(help="A name, or left,bottom,right,top in m.")
-    ] = "svalbard",
+    region: Annotated[str, typer.Option(help="A name, or west,south,east,north.")] = "svalbard",
     hemisphere: Annotated[str, typer.Option(help="north or south.")] = "north",
     seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 0,
 ) -> None:
     """Simulate days of L1B granules with known truth."""
     from functools import partial
 
+    from pipelines.plan import ground
     from seaice.files import ensure_writable
-    from seaice.grid.regions import region_grid
-    from seaice.simulate import simulate_days
+    from seaice.simulate.days import simulate_days
 
-    run = Settings.read(None, {"run": {"region": region_of(region), "hemisphere": hemisphere}}).run
+    run = Settings.read(None, {"run": {"region": region, "hemisphere": hemisphere}}).run
     ensure_writable(out)
-    grid = region_grid(run.region, run.hemisphere)
+    grid = ground(run)
     with watched() as progress:
         made = simulate_days(
             first.date(), last.date(), grid, seed, out, partial(progress, "simulate")

@@ -1,0 +1,66 @@
+"""Time and memory of each stage of the demo day, from nothing: `make bench`.
+
+Every stage runs in a process of its own, as a fresh `seaice VERB` would, so that each finds what the
+one before it kept, and its memory is its own.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Measured", "measured", "stages_measured"]
+
+VERBS = ("grid", "refine", "concentrate", "daily")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one command took."""
+
+    what: str
+    seconds: float
+    peak: int  #: bytes, the most memory any command held until now
+
+
+def measured(what: str, command: list[str]) -> Measured:
+    """Run a command to its end.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails; its own message is then on the terminal.
+
+    >>> measured("nothing", [sys.executable, "-c", ""]).seconds < 30
+    True
+    """
+    start = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return Measured(what=what, seconds=time.monotonic() - start, peak=peak)
+
+
+def stages_measured(out: Path) -> Iterator[Measured]:
+    """Each verb of the demo day on an empty folder, then the finished day once more."""
+    for verb in (*VERBS, "daily"):
+        command = [sys.executable, "-m", "seaice.cli", verb, "--demo", "--out", str(out)]
+        yield measured(verb, command)
+
+
+def main() -> None:
+    """Print a table as the stages end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="a folder to keep; else a temporary one")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        for stage in stages_measured(told.out or Path(temporary)):
+            print(f"{stage.what:<12} {stage.seconds:7.1f} s {stage.peak / 1e9:6.2f} GB", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What the command line says: every verb has help, settings are shown, a folder can be examined."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from days import DAY, run, write_five_days
+from typer.testing import CliRunner
+
+from pipelines.plan import WEIGHTLESS
+from seaice.cli import app
+from seaice.config import Settings
+
+VERBS = (
+    "simulate",
+    "grid",
+    "refine",
+    "concentrate",
+    "write",
+    "daily",
+    "scene",
+    "models",
+    "doctor",
+)
+
+
+def test_every_stage_has_a_verb():
+    told = CliRunner().invoke(app, ["--help"]).output
+    for verb in VERBS:
+        assert f" {verb} " in told
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb):
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_help_is_instant_because_nothing_heavy_is_imported():
+    program = "import sys, seaice.cli; print('torch' in sys.modules, 'xarray' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert told.stdout.split() == ["False", "False"], told.stderr
+
+
+def test_every_default_is_shown():
+    result = CliRunner().invoke(app, ["daily", "--show-settings"])
+    assert result.exit_code == 0
+    assert result.output.strip() == Settings().toml().strip()
+
+
+def test_what_is_told_is_shown(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('[run]\nhemisphere = "south"\nout = "elsewhere"\n')
+    told = ["daily", "--show-settings", "--settings", str(file), "--out", "here", "--sr", "bicubic"]
+    shown = CliRunner().invoke(app, told).output
+    assert 'hemisphere = "south"' in shown
+    assert 'out = "here"' in shown
+    assert 'name = "bicubic"' in shown
+
+
+def test_nothing_told_is_explained():
+    result = CliRunner().invoke(app, ["daily"])
+    assert result.exit_code == 2
+    assert "--date" in result.output
+
+
+def test_models_are_listed_with_what_they_need():
+    from seaice.network.catalogue import architectures
+
+    told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["models"]).output
+    for name, entry in architectures().items():
+        assert name in told
+        assert (entry.learns == "nothing") == (name in WEIGHTLESS)
+    assert "asi" in told
+
+
+def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
+    folder = tmp_path / "granules"
+    write_five_days(folder)
+    told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["doctor", "--granules", str(folder)])
+    assert "5 files on 5 dates, 20200301 to 20200305" in told.output
+    assert "readable, 60 scans" in told.output
+    assert "device" in told.output
+
+    sorted(folder.iterdir())[0].write_text("not HDF5")
+    told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["doctor", "--granules", str(folder)])
+    assert told.exit_code == 2
+    assert "NO" in told.output
+    assert "not HDF5" in told.output
+
+
+def test_grid_prints_where_the_maps_are(tmp_path):
+    write_five_days(tmp_path / "granules")
+    result = run("grid", tmp_path / "granules", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    stores = result.output.split()
+    assert len(stores) == 5
+    attrs = json.loads((tmp_path / "out" / stores[2] / "zarr.json").read_text())["attributes"]
+    assert attrs["date"] == DAY.isoformat()
