@@ -1,6 +1,6 @@
 """Time and memory of each stage of the demo day, from nothing: `make bench`.
 
-Every stage runs in a process of its own, as a fresh `seaice VERB` would, so that each finds what the
+Every stage runs in a process of its own, as `seaice VERB` does, so that each finds what the
 one before it kept, and its memory is its own.
 """
 
