@@ -176,8 +176,10 @@ def _open(split: Split, count: int, store: Path) -> zarr.Group:
     }
     group = zarr.open_group(store, mode="a", zarr_format=3)
     for name, (shape, dtype) in shapes.items():
-        array = group.require_array(name, shape=(count, *shape), chunks=(1, *shape), dtype=dtype)
-        if array.shape[0] < count:
+        if name not in group:
+            group.create_array(name, shape=(count, *shape), chunks=(1, *shape), dtype=dtype)
+        array = group[name]
+        if isinstance(array, zarr.Array) and array.shape[0] < count:
             array.resize((count, *shape))
     group.attrs.update({"split": split.name, "seed": split.seed, "days": list(split.days)})
     return group
