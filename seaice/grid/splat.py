@@ -32,11 +32,12 @@ def _beam(fwhm: float, radius: float) -> Beam:
     return Beam(fwhm / (2 * math.sqrt(math.log(2))), radius)
 
 
-#: 89 GHz: the mean of the beam's 3 and 5 km, to twice the longer width.
-HIGH_BEAM = _beam(4000.0, 10_000.0)
+#: 89 GHz: the mean of the beam's 3 and 5 km, to twice the longer width. The half percent more is
+#: the difference between ellipsoid and sphere: no cell that a spherical search fills stays empty.
+HIGH_BEAM = _beam(4000.0, 10_050.0)
 #: 6.9 to 36.5 GHz: samples lie 10 km apart, closer than any of these footprints (12 to 62 km), so
 #: the footprint has done the smoothing already: the weight only joins neighbouring samples.
-LOW_BEAM = _beam(10_000.0, 15_000.0)
+LOW_BEAM = _beam(10_000.0, 15_075.0)
 
 
 class Lattice(NamedTuple):

@@ -1,0 +1,92 @@
+"""Land masks that ship with the package, for any part of either hemisphere.
+
+Made by `seaice.grid.derive_land` from GSHHG; lakes and ice shelves are land.
+"""
+
+from importlib.resources import as_file, files
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy.ndimage import binary_dilation
+
+from seaice.errors import SettingsError
+from seaice.grid.dataset import hemisphere_of
+from seaice.grid.definition import HEMISPHERES, Grid
+
+__all__ = ["coast_mask", "land_mask"]
+
+FACTORS = (1, 4)  #: how much finer than the hemisphere's 6.25 km a mask ships
+
+
+def land_mask(grid: Grid) -> NDArray[np.bool_]:
+    """Where the cells of a grid are land.
+
+    Parameters
+    ----------
+    grid : NORTH, SOUTH, `refine(4)` of them, or a crop of those
+
+    Returns
+    -------
+    (y, x) bool
+        At 1.5625 km, land at the cell's centre; at 6.25 km, land in at least half of the cell.
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+
+    >>> land_mask(HEMISPHERES["south"]).shape
+    (1328, 1264)
+    """
+    whole, rows, columns = _place(grid)
+    name = f"land_{hemisphere_of(grid)}_{int(whole.cell)}m.tif"
+    window = Window.from_slices(rows, columns)
+    with as_file(files("seaice.grid") / "data" / name) as path, rasterio.open(path) as mask:
+        return np.asarray(mask.read(1, window=window), bool)
+
+
+def coast_mask(grid: Grid) -> NDArray[np.bool_]:
+    """Water cells that touch land, by side or corner, also across the edge of a crop.
+
+    Parameters
+    ----------
+    grid : as for `land_mask`
+
+    Returns
+    -------
+    (y, x) bool
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+    """
+    whole, rows, columns = _place(grid)
+    top, left = max(rows.start - 1, 0), max(columns.start - 1, 0)
+    land = land_mask(whole.crop(slice(top, rows.stop + 1), slice(left, columns.stop + 1)))
+    coast = binary_dilation(land, np.ones((3, 3), bool)) & ~land
+    inner = (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
+    )
+    return np.asarray(coast[inner], bool)
+
+
+def _place(grid: Grid) -> tuple[Grid, slice, slice]:
+    """The whole grid that has a mask, and which of its rows and columns are meant."""
+    coarse = HEMISPHERES[hemisphere_of(grid)]
+    for factor in FACTORS:
+        whole = coarse.refine(factor)
+        if whole.cell == grid.cell:
+            try:
+                rows, columns = grid.within(whole)
+            except ValueError:
+                break
+            return whole, rows, columns
+    raise SettingsError(
+        f"a grid of {grid.cell:g} m cells with its corner at ({grid.left:g}, {grid.top:g}) m",
+        "cells of the 6.25 km or 1.5625 km grid of a hemisphere",
+        "crop NORTH or SOUTH, or their refine(4)",
+    )
