@@ -1,0 +1,1 @@
+"""Published algorithms without weights: baselines, and a second opinion on every map."""
