@@ -1,8 +1,16 @@
 """Why a cell of a product has the value it has: one bit a reason."""
 
+from collections.abc import Mapping
 from enum import IntFlag
+from typing import Any
 
-__all__ = ["Flag"]
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
+
+__all__ = ["Flag", "coast", "everyday", "status"]
+
+Mask = NDArray[np.bool_]
 
 
 class Flag(IntFlag):
@@ -23,3 +31,46 @@ class Flag(IntFlag):
     LAKE = 256
     SINGLE_OVERPASS = 512
     LOW_FREQUENCY_MISSING = 1024
+
+
+def status(reasons: Mapping[Flag, Mask]) -> NDArray[np.uint16]:
+    """All reasons as bits.
+
+    >>> status({Flag.LAND: np.array([True, False]), Flag.COAST: np.array([False, True])}).tolist()
+    [1, 2]
+    """
+    bits = [mask * np.uint16(flag) for flag, mask in reasons.items()]
+    together: NDArray[np.uint16] = np.bitwise_or.reduce(bits, dtype=np.uint16)
+    return together
+
+
+def everyday(land: Mask, observed: Mask, timed: Mask, day: Mapping[str, Any]) -> dict[Flag, Mask]:
+    """The reasons that any method has: land, coast, nothing observed, frames that stand in.
+
+    Parameters
+    ----------
+    land, observed, timed : (y, x) on the refined grid; `timed`: the time of observation is known,
+        which gridded daily means do not tell
+    day : attributes of the refined map: `status` tells of substituted frames, `n_granules` of a
+        day that a single granule saw
+    """
+    sea = ~land
+    return {
+        Flag.LAND: land,
+        Flag.COAST: coast(land),
+        Flag.NO_INPUT: sea & ~observed,
+        Flag.SUBSTITUTED_FRAME: sea & (day.get("status") == "provisional"),
+        Flag.SINGLE_OVERPASS: sea & observed & timed & (day.get("n_granules") == 1),
+    }
+
+
+def coast(land: Mask, reach: int = 4) -> Mask:
+    """Sea whose footprint may hold land: within `reach` cells of it, diagonals included.
+
+    Four cells of 1.5625 km are one sample of the 89 GHz grid.
+
+    >>> coast(np.array([[True, False, False]]), 1).tolist()
+    [[False, True, False]]
+    """
+    near: Mask = binary_dilation(land, np.ones((3, 3), bool), iterations=reach)
+    return near & ~land

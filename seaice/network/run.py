@@ -1,0 +1,89 @@
+"""A network over a map of any size, tile by tile."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seaice.network.card import Card
+from seaice.stack.tiles import Tiling, stitch
+
+__all__ = ["Machine", "Progress", "run_tiled", "silent"]
+
+Cut = Callable[[slice, slice], Tensor]
+Progress = Callable[[int, int], None]
+
+
+def silent(done: int, tiles: int) -> None:
+    """Progress nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What networks run on, and how."""
+
+    device: torch.device
+    precision: Literal["float32", "bfloat16"] = "float32"
+    tile: float = 2_400_000.0  #: m, side of a tile on the ground; smaller ones take less memory
+
+    def tiling(self, card: Card) -> Tiling:
+        """How maps are cut for a network: tiles of about `tile`, a feather of half the margin."""
+        unit = card.multiple_of
+        feather = card.margin // 2
+        least = 2 * card.margin + feather + unit
+        side = max(round(self.tile / card.cell), least)
+        return Tiling(
+            side=-(-side // unit) * unit, margin=card.margin, feather=feather, multiple_of=unit
+        )
+
+
+def run_tiled(
+    network: nn.Module,
+    card: Card,
+    cut: Cut,
+    wanted: NDArray[np.bool_],
+    machine: Machine,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """What a network tells of a map; the same in every run on the same machine.
+
+    Parameters
+    ----------
+    network : already on the machine's device, in eval
+    cut : gives the input of (rows, columns), (..., rows, columns) without a batch, on any device
+    wanted : (y, x), cells of the input that matter; tiles without any are not computed
+    progress : called with the tiles done and their number
+
+    Returns
+    -------
+    (output, scale * y, scale * x) float32; NaN in tiles that were not computed
+    """
+    rows, columns = wanted.shape
+    out = np.full((len(card.outputs), rows * card.scale, columns * card.scale), np.nan, np.float32)
+    tiles = [
+        tile
+        for tile in machine.tiling(card).over((rows, columns))
+        if wanted[tile.rows.kept, tile.columns.kept].any()
+    ]
+    for done, tile in enumerate(tiles):
+        progress(done, len(tiles))
+        told = _run(network, cut(tile.rows.cells, tile.columns.cells), machine)
+        stitch(out, tile, told, card.scale)
+    progress(len(tiles), len(tiles))
+    return out
+
+
+@torch.inference_mode()
+def _run(network: nn.Module, given: Tensor, machine: Machine) -> NDArray[np.float32]:
+    batch = given.to(machine.device)[None]
+    if batch.ndim == 4:
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    mixed = machine.precision == "bfloat16"
+    with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
+        told: Tensor = network(batch)
+    found: NDArray[np.float32] = told[0].float().cpu().numpy()
+    return found

@@ -1,0 +1,130 @@
+"""Refined brightness temperatures in, concentration with its doubt and its reasons out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seaice.network.card import Card
+from seaice.network.run import Machine, Progress, run_tiled
+from seaice.sic.flags import Flag, everyday, status
+from seaice.sic.inputs import assemble, low_wanted
+from seaice.vocabulary import attrs
+
+__all__ = ["concentrate", "product"]
+
+SCALE = 4  # refined cells to a cell of the daily map
+Map = NDArray[np.float32]
+
+
+def concentrate(
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    land: NDArray[np.bool_],
+    teller: tuple[nn.Module, Card],
+    machine: Machine,
+    progress: Progress,
+) -> xr.Dataset:
+    """Concentration of a day by a network.
+
+    Low-frequency channels that the network was taught with and the day lacks are absent to it (0
+    after normalization), and flagged.
+
+    Parameters
+    ----------
+    refined : as `seaice.sr.refine.refine` makes it
+    daily_map : of the same day, on the grid that was refined
+    land : (y, x) bool, on the refined grid
+    teller : network and card, as `seaice.network.weights.load` gives them
+    progress : called with the tiles done and their number
+
+    Returns
+    -------
+    Dataset
+        As `product`.
+
+    Raises
+    ------
+    WeightsError
+        If the network wants channels that this package does not know.
+    """
+    network, card = teller
+    tb = np.stack([refined[name].values for name in ("tb89h", "tb89v")])
+    low = {name: daily_map[name].values for name in low_wanted(card) if name in daily_map}
+    observed = np.isfinite(tb).all(axis=0)
+
+    def cut(rows: slice, columns: slice) -> Tensor:
+        here = torch.from_numpy(tb[:, rows, columns])
+        return assemble(here, _coarse_cut(low, rows, columns), _tensor(land[rows, columns]), card)
+
+    network.to(machine.device)
+    told = run_tiled(network, card, cut, observed & ~land, machine, progress)
+    doubt = np.exp(told[1] / 2) if len(told) > 1 else np.full_like(told[0], np.nan)
+    missing = _missing(low, low_wanted(card), (land.shape[0] // SCALE, land.shape[1] // SCALE))
+    timed = _on_refined(~np.isnat(daily_map["obs_time"].values))
+    reasons = everyday(land, observed, timed, refined.attrs)
+    reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & _on_refined(missing)
+    return product(refined, daily_map, (told[0], doubt), reasons)
+
+
+def product(
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    told: tuple[Map, Map],
+    reasons: Mapping[Flag, NDArray[np.bool_]],
+) -> xr.Dataset:
+    """The product of any method.
+
+    Parameters
+    ----------
+    told : concentration and its standard deviation, (y, x), 0-1
+    reasons : `Flag.LAND` and `Flag.NO_INPUT` say where concentration is NaN
+
+    Returns
+    -------
+    Dataset, dims y, x of the refined grid
+        `sic`, `sic_uncertainty`, `status_flag`, `tb89h`, `tb89v`, `pd`, `n_obs`, `obs_time`
+        attrs: those of the refined map.
+    """
+    nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
+    sic, doubt = (np.where(nothing, np.float32("nan"), values.clip(0, 1)) for values in told)
+    maps = {
+        "sic": sic,
+        "sic_uncertainty": doubt,
+        "status_flag": status(reasons),
+        **{name: refined[name].values for name in ("tb89h", "tb89v", "pd")},
+        **{name: _on_refined(daily_map[name].values) for name in ("n_obs", "obs_time")},
+    }
+    return xr.Dataset(
+        {name: (("y", "x"), values, attrs(name)) for name, values in maps.items()},
+        coords={"y": refined["y"], "x": refined["x"]},
+        attrs=dict(refined.attrs),
+    )
+
+
+def _coarse_cut(low: Mapping[str, Map], rows: slice, columns: slice) -> dict[str, Tensor]:
+    """The daily map under a tile of the refined one."""
+    here = tuple(slice(span.start // SCALE, span.stop // SCALE) for span in (rows, columns))
+    return {name: torch.from_numpy(values[here]) for name, values in low.items()}
+
+
+def _tensor(mask: NDArray[np.bool_]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(mask))
+
+
+def _missing(
+    low: Mapping[str, Map], wanted: tuple[str, ...], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Where the day lacks a channel that is wanted; everywhere if it lacks it altogether."""
+    missing = np.zeros(shape, bool)
+    for name in wanted:
+        missing |= ~np.isfinite(low[name]) if name in low else True
+    return missing
+
+
+def _on_refined(coarse: NDArray[Any]) -> NDArray[Any]:
+    return coarse.repeat(SCALE, 0).repeat(SCALE, 1)

@@ -1,0 +1,63 @@
+"""Five-frame stacks in, brightness temperature four times finer out."""
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from seaice.grid.dataset import coordinates, grid_of
+from seaice.instrument import HIGH_CHANNELS
+from seaice.network.card import Card
+from seaice.network.run import Machine, Progress, run_tiled
+from seaice.sr.inputs import assemble, in_kelvin
+from seaice.vocabulary import attrs
+
+__all__ = ["refine"]
+
+
+def refine(
+    stack: xr.Dataset,
+    network: nn.Module,
+    card: Card,
+    machine: Machine,
+    weights: str,
+    progress: Progress,
+) -> xr.Dataset:
+    """The target day of a stack on the refined grid.
+
+    Parameters
+    ----------
+    stack : as `seaice.stack.frames.five_frames` makes it
+    network, card : as `seaice.network.weights.load` gives them, or
+        `without_weights` and `seaice.sr.inputs.blank_card`
+    weights : what the weights are known by, for the attributes
+    progress : called with the tiles done and their number
+
+    Returns
+    -------
+    Dataset, dims y, x of the refined grid
+        `tb89h`, `tb89v`, `pd` (float32, K); NaN where the target frame lacks H or V. attrs: the
+        stack's, `sr_name`, `sr_weights`.
+
+    Raises
+    ------
+    WeightsError
+        If the network wants other channels than a stack has.
+    """
+    tb = np.stack([stack[name].values for name in HIGH_CHANNELS], axis=1)  # frame 2 y x
+    observed = np.isfinite(tb[len(tb) // 2]).all(axis=0)
+
+    def cut(rows: slice, columns: slice) -> Tensor:
+        return assemble(torch.from_numpy(tb[:, :, rows, columns]), card)
+
+    network.to(machine.device)
+    told = run_tiled(network, card, cut, observed, machine, progress)
+    h, v = in_kelvin(torch.from_numpy(told), card).numpy()
+    absent = ~observed.repeat(card.scale, 0).repeat(card.scale, 1)
+    h[absent] = v[absent] = np.nan
+    maps = {"tb89h": h, "tb89v": v, "pd": v - h}
+    return xr.Dataset(
+        {name: (("y", "x"), values, attrs(name)) for name, values in maps.items()},
+        coords=coordinates(grid_of(stack).refine(card.scale)),
+        attrs=stack.attrs | {"sr_name": card.architecture, "sr_weights": weights},
+    )

@@ -1,0 +1,119 @@
+"""Maps cut into tiles with margin, and tiles stitched into maps without seams.
+
+A tile's outermost `margin` cells feel its edge and are thrown away; over the next `feather` cells
+two neighbours are blended with cosine weights.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Span", "Tile", "Tiling", "stitch"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A tile along one axis, in cells."""
+
+    start: int
+    stop: int
+    kept_start: int  #: what is used of it begins here
+    kept_stop: int
+    feather: int  #: cells from `kept_start` on that are blended with the tile before; 0: none
+
+    @property
+    def cells(self) -> slice:
+        """What is cut."""
+        return slice(self.start, self.stop)
+
+    @property
+    def kept(self) -> slice:
+        """What is used."""
+        return slice(self.kept_start, self.kept_stop)
+
+    def weights(self, scale: int) -> NDArray[np.float32]:
+        """How much this tile counts against those before it, (kept cells * scale,)."""
+        weights = np.ones((self.kept_stop - self.kept_start) * scale, np.float32)
+        steps = np.arange(self.feather * scale) + 0.5
+        weights[: len(steps)] = 0.5 - 0.5 * np.cos(np.pi * steps / max(len(steps), 1))
+        return weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A tile: its rows and its columns."""
+
+    rows: Span
+    columns: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiling:
+    """How maps are cut: every tile begins at a multiple of `multiple_of`.
+
+    >>> [(t.columns.start, t.columns.stop) for t in Tiling(side=8, margin=2).over((4, 13))]
+    [(0, 8), (4, 12), (8, 13)]
+    """
+
+    side: int
+    margin: int = 0
+    feather: int = 0
+    multiple_of: int = 1
+
+    def __post_init__(self) -> None:
+        if self.step < 1 or self.side % self.multiple_of:
+            raise ValueError(
+                f"tiles of {self.side} cells keep nothing between margins of {self.margin} and a "
+                f"feather of {self.feather}, or are no multiple of {self.multiple_of}."
+            )
+
+    @property
+    def step(self) -> int:
+        """Cells from tile to tile."""
+        step = self.side - 2 * self.margin - self.feather
+        return step // self.multiple_of * self.multiple_of
+
+    def over(self, shape: tuple[int, int]) -> Iterator[Tile]:
+        """Tiles that cover a map of (y, x) cells, row by row."""
+        for rows in self._spans(shape[0]):
+            for columns in self._spans(shape[1]):
+                yield Tile(rows=rows, columns=columns)
+
+    def _spans(self, length: int) -> Iterator[Span]:
+        start, used = 0, 0
+        while used < length:
+            stop = min(start + self.side, length)
+            kept_start = start + self.margin if start else 0
+            kept_stop = stop - self.margin if stop < length else length
+            yield Span(
+                start=start,
+                stop=stop,
+                kept_start=kept_start,
+                kept_stop=kept_stop,
+                feather=max(used - kept_start, 0),
+            )
+            start, used = start + self.step, kept_stop
+
+
+def stitch(onto: NDArray[np.float32], tile: Tile, told: NDArray[np.float32], scale: int) -> None:
+    """Lay a tile on a map, blended with what lies there; NaN is where nothing lies yet.
+
+    Parameters
+    ----------
+    onto : (channel, scale * y, scale * x), changed in place
+    tile : where it was cut
+    told : (channel, scale * rows, scale * columns), what became of it; finite
+    scale : cells of `onto` to a cell of the tiling
+    """
+    target, source = [slice(None)], [slice(None)]
+    for span in (tile.rows, tile.columns):
+        target.append(slice(span.kept_start * scale, span.kept_stop * scale))
+        first = span.kept_start - span.start
+        length = span.kept_stop - span.kept_start
+        source.append(slice(first * scale, (first + length) * scale))
+    there, new = onto[tuple(target)], told[tuple(source)]
+    weights = tile.rows.weights(scale)[:, None] * tile.columns.weights(scale)
+    blended = there + weights * (new - there)
+    there[...] = np.where(np.isnan(there) | (weights == 1), new, blended)

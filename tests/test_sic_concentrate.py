@@ -1,0 +1,145 @@
+"""A refined map becomes a product: a share where there is sea to see, a reason everywhere else."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from test_network_contract import SMALL, lively
+from test_sr_refine import MACHINE, bicubic, stack
+
+from seaice.instrument import LOW_CHANNELS
+from seaice.network.catalogue import build
+from seaice.network.run import Machine, silent
+from seaice.sic.concentrate import concentrate
+from seaice.sic.flags import Flag, coast, everyday, status
+from seaice.sic.inputs import CHANNELS, blank_card
+
+SHAPE = (40, 36)
+
+
+def daily_map(**absent) -> xr.Dataset:
+    random = np.random.default_rng(1)
+    maps = {
+        name: (("y", "x"), random.normal(200, 20, SHAPE).astype(np.float32))
+        for name in LOW_CHANNELS
+    }
+    maps["n_obs"] = ("y", "x"), random.integers(0, 9, SHAPE).astype(np.uint16)
+    times = np.full(SHAPE, np.datetime64("2020-03-03T11:00", "ns"))
+    maps["obs_time"] = ("y", "x"), times
+    return xr.Dataset(maps)
+
+
+def teller(channels=CHANNELS, **hyper):
+    torch.manual_seed(0)
+    card = blank_card("xception_aspp", SMALL["xception_aspp"] | hyper, channels)
+    return lively(build("xception_aspp", card.hyper)).eval(), card
+
+
+@pytest.fixture(scope="module")
+def land():
+    mask = np.zeros((160, 144), bool)
+    mask[:30, :50] = True
+    return mask
+
+
+@pytest.fixture(scope="module")
+def made(land):
+    return concentrate(bicubic(stack(SHAPE)), daily_map(), land, teller(), MACHINE, silent)
+
+
+def has(product, flag):
+    return (product["status_flag"].values & flag) > 0
+
+
+def test_a_share_with_its_doubt_where_there_is_sea_to_see(made, land):
+    seen = np.isfinite(bicubic(stack(SHAPE))["pd"].values) & ~land
+    assert np.array_equal(np.isfinite(made["sic"].values), seen)
+    assert np.array_equal(np.isfinite(made["sic_uncertainty"].values), seen)
+    assert made["sic"].dtype == np.float32
+    assert 0 <= float(made["sic"].min()) <= float(made["sic"].max()) <= 1
+
+
+def test_every_cell_without_a_share_has_a_reason_and_no_other_has_that(made):
+    reason = has(made, Flag.LAND | Flag.NO_INPUT)
+    assert np.array_equal(reason, np.isnan(made["sic"].values))
+
+
+def test_what_was_observed_when_travels_along(made):
+    assert np.array_equal(made["n_obs"].values[::4, ::4], daily_map()["n_obs"].values)
+    assert made["obs_time"].dtype.kind == "M"
+    assert made.attrs["sr_name"] == "bicubic"
+
+
+def test_without_low_frequencies_it_runs_and_says_so(land):
+    refined = bicubic(stack(SHAPE))
+    lacking = daily_map().drop_vars(LOW_CHANNELS)
+    product = concentrate(refined, lacking, land, teller(), MACHINE, silent)
+    assert np.array_equal(has(product, Flag.LOW_FREQUENCY_MISSING), product["sic"].notnull())
+    empty = daily_map()
+    for name in LOW_CHANNELS:
+        empty[name][:] = np.nan
+    same = concentrate(refined, empty, land, teller(), MACHINE, silent)
+    xr.testing.assert_identical(product, same)
+
+
+def test_one_absent_low_cell_is_flagged_there_only(land):
+    gap = daily_map()
+    gap["tb18v"][20, 20] = np.nan
+    product = concentrate(bicubic(stack(SHAPE)), gap, land, teller(), MACHINE, silent)
+    expected = np.zeros((160, 144), bool)
+    expected[80:84, 80:84] = True
+    assert np.array_equal(has(product, Flag.LOW_FREQUENCY_MISSING), expected)
+
+
+def test_networks_that_do_not_want_low_frequencies_do_not_miss_them(land):
+    plain = teller(("tb89h", "tb89v", "pd"), outputs=1)
+    lacking = daily_map().drop_vars(LOW_CHANNELS)
+    product = concentrate(bicubic(stack(SHAPE)), lacking, land, plain, MACHINE, silent)
+    assert not has(product, Flag.LOW_FREQUENCY_MISSING).any()
+    assert bool(product["sic_uncertainty"].isnull().all())
+
+
+def test_substituted_frames_are_flagged_on_all_sea(land):
+    given = stack(SHAPE)
+    given.attrs["status"] = "provisional"
+    product = concentrate(bicubic(given), daily_map(), land, teller(), MACHINE, silent)
+    assert np.array_equal(has(product, Flag.SUBSTITUTED_FRAME), ~land)
+
+
+def test_tiles_do_not_show():
+    small = (SHAPE[0] * 4, SHAPE[1] * 4)
+    land = np.zeros(small, bool)
+    tiny = Machine(device=torch.device("cpu"), tile=1.0)
+    network, card = teller()
+    narrow = blank_card("xception_aspp", card.hyper, CHANNELS)
+    one, many = (
+        concentrate(bicubic(stack(SHAPE)), daily_map(), land, (network, narrow), machine, silent)
+        for machine in (MACHINE, tiny)
+    )
+    assert float(abs(one["sic"] - many["sic"]).max()) < 1e-3
+
+
+@given(st.integers(0, 2**11 - 1))
+def test_bits_are_the_sum_of_their_reasons(bits):
+    reasons = {flag: np.array([bool(bits & flag)]) for flag in Flag}
+    assert status(reasons)[0] == sum(flag for flag in Flag if bits & flag)
+    assert status(reasons).dtype == np.uint16
+
+
+@given(st.integers(0, 1000), st.integers(1, 5))
+def test_coast_is_the_sea_within_reach_of_land(seed, reach):
+    land = np.random.default_rng(seed).random((14, 11)) < 0.03
+    places = np.argwhere(land)
+    for cell in np.ndindex(land.shape):
+        distance = np.abs(places - cell).max(axis=1).min() if len(places) else np.inf
+        assert coast(land, reach)[cell] == (0 < distance <= reach)
+
+
+def test_a_single_granule_is_a_single_overpass_but_a_gridded_mean_is_not():
+    land, seen = np.array([[True, False, False]]), np.array([[True, True, False]])
+    day = {"n_granules": 1, "status": "final"}
+    single = everyday(land, seen, seen, day)[Flag.SINGLE_OVERPASS]
+    assert single.tolist() == [[False, True, False]]
+    assert not everyday(land, seen, ~seen, day)[Flag.SINGLE_OVERPASS].any()

@@ -1,0 +1,155 @@
+"""What concentration networks are taught with, and by what measure."""
+
+import numpy as np
+import pytest
+import tiny_samples
+import torch
+from test_network_contract import SMALL
+
+from seaice.errors import WeightsError
+from seaice.instrument import LOW_CHANNELS
+from seaice.network.catalogue import build
+from seaice.network.weights import without_weights
+from seaice.sic.inputs import CHANNELS, assemble, blank_card
+from seaice.sic.learning import SICLesson, counted_weights
+from seaice.sic.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
+from seaice.sr.inputs import blank_card as blank_sr_card
+from seaice.sr.samples import SampleSet
+
+
+def given(seed=0):
+    random = torch.Generator().manual_seed(seed)
+    refined = 200 + 20 * torch.randn(2, 32, 24, generator=random)
+    low = {name: 200 + torch.randn(8, 6, generator=random) for name in LOW_CHANNELS}
+    land = torch.rand(32, 24, generator=random) < 0.1
+    return refined, low, land
+
+
+def test_channels_stand_in_the_order_of_the_card():
+    refined, low, land = given()
+    card = blank_card("xception_aspp", {}, ("land", "pd", "tb18v"))
+    planes = assemble(refined, low, land, card)
+    assert torch.equal(planes[0], land.float())
+    torch.testing.assert_close(planes[1], (refined[1] - refined[0] - 25) / 25)
+    constant = assemble(refined, {"tb18v": torch.full((8, 6), 150.0)}, land, card)
+    assert torch.equal(constant[2], torch.full((32, 24), -0.5))
+
+
+def test_absence_is_zero_and_does_not_spread():
+    refined, low, land = given()
+    card = blank_card("xception_aspp", {}, CHANNELS)
+    whole = assemble(refined, low, land, card)
+    refined[0, 5, 7] = torch.nan
+    low["tb6h"][2, 3] = torch.nan
+    gappy = assemble(refined, low, land, card)
+    names = dict(zip(CHANNELS, gappy, strict=True))
+    assert [float(names[name][5, 7]) for name in ("tb89h", "pd", "valid")] == [0, 0, 0]
+    assert not names["tb6h"][8:12, 12:16].any()
+    assert torch.isfinite(gappy).all()
+    far = np.ones((32, 24), bool)
+    far[5, 7], far[6:14, 10:18] = False, False
+    assert torch.equal(whole[:, far], gappy[:, far])
+
+
+def test_a_batch_is_its_samples():
+    card = blank_card("xception_aspp", {}, CHANNELS)
+    one, two = given(1), given(2)
+    low = {name: torch.stack((one[1][name], two[1][name])) for name in LOW_CHANNELS}
+    both = assemble(torch.stack((one[0], two[0])), low, torch.stack((one[2], two[2])), card)
+    torch.testing.assert_close(both, torch.stack([assemble(*each, card) for each in (one, two)]))
+
+
+def test_unknown_channels_are_refused():
+    with pytest.raises(WeightsError, match="tb89x"):
+        blank_card("xception_aspp", {}, ("tb89x",))
+
+
+def test_published_weights_follow_from_counts():
+    """Rare classes count more, and weights times logarithms are one constant."""
+    counts = [10**7, 10**4, 3 * 10**4, 10**5, 10**5, 10**5, 10**6, 10**6, 10**7, 10**8]
+    weights = np.array(class_weights(counts))
+    products = weights * np.log10(counts)
+    assert np.allclose(products, products[0])
+    assert np.isclose(products[0], np.log10(counts).mean())
+    assert len(PUBLISHED_WEIGHTS) == 10
+
+
+def test_an_empty_class_has_a_finite_weight():
+    assert np.isfinite(class_weights([0] * 9 + [100])).all()
+
+
+def test_loss_of_one_class_is_its_weight_times_the_squared_error():
+    truth = torch.full((1, 1, 2, 2), 0.95)
+    valid = torch.tensor([[[[True, True], [True, False]]]])
+    told = torch.full((1, 1, 2, 2), 0.75)
+    told[..., 1, 1] = 0.0  # where nothing is known
+    found = concentration_loss(told, truth, valid, PUBLISHED_WEIGHTS, 0.0)
+    assert float(found) == pytest.approx(0.7868 * 0.04, rel=1e-5)
+
+
+def test_the_log_variance_learns_the_squared_error_and_leaves_the_mean_alone():
+    truth = torch.zeros(1, 1, 64, 64)
+    error = 0.2 * torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    log_variance = torch.zeros(1, requires_grad=True)
+    mean = error.clone().requires_grad_()
+    optimizer = torch.optim.Adam([log_variance], 0.05)
+    valid = torch.ones_like(truth, dtype=torch.bool)
+    for _ in range(300):
+        told = torch.cat((mean, log_variance.expand_as(mean)), dim=1)
+        loss = concentration_loss(told, truth, valid, [0.0] * 10, 1.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(log_variance.detach().exp()) == pytest.approx(float(error.square().mean()), rel=0.02)
+    assert not mean.grad.any()
+
+
+@pytest.fixture(scope="module")
+def lesson(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "train.zarr"
+    tiny_samples.write(path)
+    samples = SampleSet.open(path)
+    return SICLesson(
+        train=samples,
+        valid=samples,
+        card=blank_card("xception_aspp", SMALL["xception_aspp"], CHANNELS),
+        sr=without_weights("bicubic"),
+        sr_card=blank_sr_card("bicubic", {}),
+        crop=8,
+        weights=PUBLISHED_WEIGHTS,
+    )
+
+
+def test_samples_follow_from_their_random_numbers(lesson):
+    source = lesson.task(torch.nn.Identity()).source
+    one, two, other = (source(np.random.default_rng(seed), 2) for seed in (1, 1, 2))
+    assert all(torch.equal(one[key].nan_to_num(-1), two[key].nan_to_num(-1)) for key in one)
+    assert not torch.equal(one["truth"].nan_to_num(-1), other["truth"].nan_to_num(-1))
+
+
+def test_a_perfect_answer_scores_zero(lesson):
+    class Knowing(torch.nn.Module):
+        """Reads the answer from V of the made set, where it is linear in concentration."""
+
+        def __init__(self):
+            super().__init__()
+            self.none = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, image):
+            return ((image[:, 1:2] * 100 + 200 - 180) / 60).clamp(0, 1)
+
+    scores = lesson.evaluate(Knowing())
+    assert scores["rmse"] < 0.05
+    assert abs(scores["bias"]) < 0.02
+    assert {f"rmse_{n}0" for n in (0, 5, 9)} <= scores.keys()
+
+
+def test_the_real_network_is_scored_with_its_doubt(lesson):
+    network = build("xception_aspp", lesson.card.hyper).eval()
+    assert 0 <= lesson.evaluate(network)["within_1_sigma"] <= 1
+
+
+def test_classes_are_counted_over_the_set(lesson):
+    weights = counted_weights(lesson.train, 3)
+    assert weights[0] < weights[5]
+    assert weights[9] < weights[5]

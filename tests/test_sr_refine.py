@@ -1,0 +1,148 @@
+"""A stack becomes a refined map: whole, in place, and absent where the day was."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from test_network_contract import SMALL, lively
+
+from seaice.grid.dataset import coordinates, grid_of
+from seaice.grid.definition import NORTH
+from seaice.network.catalogue import build
+from seaice.network.run import Machine, run_tiled, silent
+from seaice.network.weights import without_weights
+from seaice.sr.inputs import assemble, blank_card
+from seaice.sr.loss import reconstruction
+from seaice.sr.refine import refine
+
+MACHINE = Machine(device=torch.device("cpu"))
+
+
+def stack(shape=(40, 36), seed=0) -> xr.Dataset:
+    random = np.random.default_rng(seed)
+    v = random.normal(220, 15, (5, *shape)).astype(np.float32)
+    h = v - random.uniform(5, 50, v.shape).astype(np.float32)
+    h[2, 3:5, 6:9] = np.nan
+    v[2, 20, 30] = np.nan
+    v[1] = np.nan
+    frames = ("frame", "y", "x")
+    return xr.Dataset(
+        {"tb89h": (frames, h), "tb89v": (frames, v)},
+        coords=coordinates(NORTH.crop(slice(600, 600 + shape[0]), slice(500, 500 + shape[1]))),
+        attrs={"crs": NORTH.crs, "date": "2020-03-03", "status": "final"},
+    )
+
+
+def bicubic(given: xr.Dataset, machine=MACHINE) -> xr.Dataset:
+    network, card = without_weights("bicubic"), blank_card("bicubic", {})
+    return refine(given, network, card, machine, "none", silent)
+
+
+def small() -> tuple[torch.nn.Module, object]:
+    torch.manual_seed(0)
+    hyper = SMALL["pmdrnet"]
+    return lively(build("pmdrnet", hyper)).eval(), blank_card("pmdrnet", hyper)
+
+
+def test_it_lies_on_the_refined_grid():
+    refined = bicubic(stack())
+    assert grid_of(refined) == grid_of(stack()).refine(4)
+    assert refined.attrs["sr_name"] == "bicubic"
+    assert refined.attrs["date"] == "2020-03-03"
+    assert refined["pd"].attrs["units"] == "K"
+
+
+def test_it_is_absent_where_the_day_lacks_either_polarization_and_nowhere_else():
+    given = stack()
+    observed = np.isfinite(given["tb89h"][2]) & np.isfinite(given["tb89v"][2])
+    expected = observed.values.repeat(4, 0).repeat(4, 1)
+    for name in ("tb89h", "tb89v", "pd"):
+        assert np.array_equal(np.isfinite(bicubic(given)[name]), expected)
+
+
+def test_the_difference_is_the_difference():
+    refined = bicubic(stack())
+    xr.testing.assert_allclose(
+        refined["pd"].drop_attrs(), (refined["tb89v"] - refined["tb89h"]).drop_attrs()
+    )
+
+
+def test_a_plane_stays_in_its_place():
+    """Cubic convolution with a = -0.75 ripples a little; one fine cell's shift would be 0.125 K."""
+    given = stack()
+    rows, columns = np.mgrid[:40, :36]
+    for name in ("tb89h", "tb89v"):
+        given[name][:] = (200 + rows / 2 + columns / 4).astype(np.float32)
+    fine_rows, fine_columns = (np.mgrid[:160, :144] - 1.5) / 4
+    expected = 200 + fine_rows / 2 + fine_columns / 4
+    inner = (slice(8, -8), slice(8, -8))
+    assert np.allclose(bicubic(given)["tb89h"].values[inner], expected[inner], atol=0.04)
+
+
+@pytest.mark.parametrize("name", ["bicubic", "pmdrnet"])
+def test_tiles_do_not_show(name):
+    network, card = small() if name == "pmdrnet" else (without_weights(name), blank_card(name, {}))
+    given = stack((72, 61))
+    one, many = (
+        refine(given, network, card, machine, "", silent)
+        for machine in (MACHINE, Machine(device=torch.device("cpu"), tile=300_000.0))
+    )
+    assert float(abs(one - many).to_array().max()) < 0.01  # K
+
+
+def test_it_is_repeatable_and_tells_how_far_it_is():
+    network, card = small()
+    told = []
+    machine = Machine(device=torch.device("cpu"), tile=300_000.0)
+    one, two = (
+        refine(stack((72, 61)), network, card, machine, "", lambda *at: told.append(at))
+        for _ in range(2)
+    )
+    xr.testing.assert_identical(one, two)
+    assert told[0] == (0, told[0][1])
+    assert told[-1] == (told[0][1], told[0][1])
+    assert told[0][1] > 1
+
+
+def test_tiles_without_anything_wanted_are_not_computed():
+    wanted = np.zeros((200, 40), bool)
+    wanted[:10] = True
+    seen = []
+    card = blank_card("bicubic", {})
+
+    def cut(rows, columns):
+        seen.append(rows)
+        return assemble(torch.full((5, 2, rows.stop - rows.start, 40), 250.0), card)
+
+    machine = Machine(device=torch.device("cpu"), tile=300_000.0)
+    out = run_tiled(without_weights("bicubic"), card, cut, wanted, machine, silent)
+    assert [rows.start for rows in seen] == [0]
+    assert np.isfinite(out[:, :40]).all()
+    assert np.isnan(out[:, -40:]).all()
+
+
+def test_bfloat16_stays_within_a_kelvin():
+    network, card = small()
+    rough = Machine(device=torch.device("cpu"), precision="bfloat16")
+    precise, quick = (
+        refine(stack(), network, card, machine, "", silent) for machine in (MACHINE, rough)
+    )
+    assert float(abs(precise - quick).to_array().max()) < 1
+
+
+def test_absent_cells_carry_no_temperature_into_the_network():
+    tb = torch.full((5, 2, 3, 3), 250.0)
+    tb[0, 0, 1, 1] = torch.nan
+    planes = assemble(tb, blank_card("pmdrnet", {}))
+    assert planes[0, :, 1, 1].tolist() == [0, 0, 0]
+    assert planes[1, :, 1, 1].tolist() == [0.5, 0.5, 1]
+
+
+def test_the_loss_sees_errors_of_the_difference_twice():
+    """H and V wrong by the same cost less than wrong by the opposite, and unknown cells nothing."""
+    truth, valid = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    together, apart = torch.full((1, 2, 4, 4), 0.1), torch.full((1, 2, 4, 4), 0.1)
+    apart[:, 1] = -0.1
+    assert reconstruction(together, truth, valid) < 0.4 * reconstruction(apart, truth, valid)
+    assert reconstruction(apart, truth, ~valid) == 0
+    assert reconstruction(apart, truth, valid, 0.0) == reconstruction(together, truth, valid, 0.0)

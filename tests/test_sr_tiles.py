@@ -1,0 +1,82 @@
+"""Cutting and stitching lose nothing and invent nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from seaice.stack.tiles import Tiling, stitch
+
+shapes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+
+
+@st.composite
+def tilings(draw):
+    unit = draw(st.sampled_from([1, 2, 4]))
+    margin, feather = draw(st.integers(0, 5)), draw(st.integers(0, 4))
+    side = unit * draw(st.integers(1, 12))
+    assume(side - 2 * margin - feather >= unit)
+    return Tiling(side=side, margin=margin, feather=feather, multiple_of=unit)
+
+
+@given(tilings(), shapes, st.sampled_from([1, 4]), st.integers(0, 100))
+def test_stitching_what_was_cut_gives_it_back(tiling, shape, scale, seed):
+    whole = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    fine = whole.repeat(scale, 0).repeat(scale, 1)[None]
+    out = np.full_like(fine, np.nan)
+    for tile in tiling.over(shape):
+        told = whole[tile.rows.cells, tile.columns.cells].repeat(scale, 0).repeat(scale, 1)[None]
+        stitch(out, tile, told, scale)
+    assert np.array_equal(out, fine)
+
+
+@given(tilings(), shapes)
+def test_tiles_begin_at_multiples_and_fit(tiling, shape):
+    for tile in tiling.over(shape):
+        for span, length in zip((tile.rows, tile.columns), shape, strict=True):
+            assert span.start % tiling.multiple_of == 0
+            assert 0 <= span.start <= span.kept_start < span.kept_stop <= span.stop <= length
+            assert span.stop - span.start <= tiling.side
+
+
+@given(tilings(), shapes)
+def test_nothing_within_a_margin_is_used_but_at_the_edge_of_the_map(tiling, shape):
+    for tile in tiling.over(shape):
+        for span, length in zip((tile.rows, tile.columns), shape, strict=True):
+            assert span.start == 0 or span.kept_start - span.start >= tiling.margin
+            assert span.stop == length or span.stop - span.kept_stop >= tiling.margin
+
+
+@given(tilings(), shapes, st.integers(0, 100))
+def test_blending_stays_between_what_is_blended(tiling, shape, seed):
+    random = np.random.default_rng(seed)
+    out = np.full((1, *shape), np.nan, np.float32)
+    for tile in tiling.over(shape):
+        size = (1, tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start)
+        stitch(out, tile, np.full(size, random.random(), np.float32), 1)
+    assert out.min() >= 0
+    assert out.max() <= 1
+
+
+def test_the_feather_is_smooth():
+    first, second = Tiling(side=20, margin=2, feather=6).over((1, 30))
+    out = np.full((1, 1, 30), np.nan, np.float32)
+    stitch(out, first, np.zeros((1, 1, 20), np.float32), 1)
+    stitch(out, second, np.ones((1, 1, 20), np.float32), 1)
+    steps = np.diff(out[0, 0])
+    assert (steps >= 0).all()
+    assert steps.max() < 0.27
+    assert out[0, 0, 11] == 0
+    assert out[0, 0, 18] == 1
+
+
+def test_a_tile_beside_one_that_was_left_out_counts_wholly():
+    _, second = Tiling(side=20, margin=2, feather=6).over((1, 30))
+    out = np.full((1, 1, 30), np.nan, np.float32)
+    stitch(out, second, np.ones((1, 1, 20), np.float32), 1)
+    assert np.nanmin(out[0, 0, second.columns.kept]) == 1
+
+
+def test_tiles_that_keep_nothing_are_refused():
+    with pytest.raises(ValueError, match="keep nothing"):
+        Tiling(side=8, margin=4)
