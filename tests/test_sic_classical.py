@@ -1,5 +1,8 @@
 """ASI is the published cubic, and its doubt is largest where it should be."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -105,3 +108,39 @@ def test_sensor_noise_of_one_sample_is_the_published_middle():
 
 def test_no_sample_no_uncertainty():
     assert np.isnan(asi_uncertainty(np.array([0.5, np.nan]), np.array([0, 9]))).all()
+
+
+SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
+POINTS = SHARED / "real" / "rrdp_amsr2_points.nc"
+
+
+def real_points():
+    """Only what is needed: the file's texts take seconds."""
+    wanted = ["sic", "hemisphere", "tb18p7v", "tb23p8v", "tb36p5v", "tb89p0h", "tb89p0v"]
+    with xr.open_dataset(POINTS) as points:
+        return points[wanted].load()
+
+
+@pytest.mark.skipif(not POINTS.exists(), reason="the Round Robin points are not on this machine")
+@pytest.mark.parametrize("hemisphere", ["N", "S"])
+def test_on_real_samples_filters_clear_open_water_and_spare_ice(hemisphere):
+    """Unfiltered, ASI sees 25 to 45 % ice over real open water; filtered, next to none."""
+    points = real_points()
+    points = points.isel(sample=points["hemisphere"].values == hemisphere)
+    ice = points["sic"].values == 1
+    sic = asi(points["tb89p0v"].values - points["tb89p0h"].values)
+    filtered = weather_filter(*(points[f"tb{band}v"].values for band in ("18p7", "23p8", "36p5")))
+    assert 0.25 < sic[~ice].mean() < 0.45
+    assert filtered[~ice].mean() > 0.995
+    assert filtered[ice].mean() < 0.001
+    assert sic[ice].mean() > 0.95
+
+
+@pytest.mark.skipif(not POINTS.exists(), reason="the Round Robin points are not on this machine")
+def test_on_real_ice_the_stated_doubt_is_about_the_error():
+    points = real_points()
+    points = points.isel(sample=points["sic"].values == 1)
+    sic = asi(points["tb89p0v"].values - points["tb89p0h"].values)
+    error = np.sqrt(np.mean((1 - sic) ** 2))
+    stated = np.sqrt(np.mean(asi_uncertainty(sic, np.ones(sic.shape, int)) ** 2))
+    assert 0.5 < error / stated < 2
