@@ -49,7 +49,7 @@ class Schedule:
 
         >>> schedule = Schedule(steps=100, warm_up=10, rate=1.0)
         >>> [round(schedule.rate_at(step), 2) for step in (0, 9, 55, 99)]
-        [0.1, 1.0, 0.49, 0.0]
+        [0.1, 1.0, 0.48, 0.0]
         """
         if step < self.warm_up:
             return self.rate * (step + 1) / self.warm_up

@@ -1,0 +1,1 @@
+"""Fine brightness temperature in, concentration out."""
