@@ -12,5 +12,13 @@ R = TypeVar("R")
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """The same function through numba; it gives the interpreter lock free while it runs."""
-    return cast(Callable[P, R], numba.njit(cache=True, nogil=True)(function))
+    """The same function through numba; it gives the interpreter lock free while it runs.
+
+    The machine code is kept for the next process where there is a folder to keep it in: beside the
+    source, or the user's cache. Where neither can be written, each process compiles anew.
+    """
+    try:
+        made = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # numba: "cannot cache function: no locator available"
+        made = numba.njit(nogil=True)(function)
+    return cast(Callable[P, R], made)
