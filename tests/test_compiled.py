@@ -13,10 +13,10 @@ def twice(x: float) -> float:
 def test_without_a_folder_to_keep_code_in_it_compiles_anew(monkeypatch):
     njit = numba.njit
 
-    def homeless(**options):
+    def homeless(*functions, **options):
         if options.get("cache"):
             raise RuntimeError("cannot cache function 'twice': no locator available")
-        return njit(**options)
+        return njit(*functions, **options)
 
     monkeypatch.setattr(numba, "njit", homeless)
     assert compiled(twice)(21.0) == 42.0
