@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= torch==2.13.0
-PIP_INSTALL ?= pip install
+PIP_INSTALL ?= pip install --no-compile
 OUT ?= products
 
 # Only what was given is passed on, so that a settings file is not overruled by defaults.

@@ -60,7 +60,7 @@ def concentration(plan: Plan, progress: Progress) -> xr.Dataset:
     """Concentration, uncertainty and flags on the refined grid."""
 
     def make() -> xr.Dataset:
-        from pipelines.networks import concentrate_with
+        from pipelines.methods import concentrate_with
 
         fine, coarse = refined(plan, progress), daily_maps(plan, progress)[plan.day]
         return concentrate_with(plan, fine.load(), coarse.load(), partial(progress, "concentrate"))
@@ -72,7 +72,7 @@ def refined(plan: Plan, progress: Progress) -> xr.Dataset:
     """Brightness temperature on the refined grid."""
 
     def make() -> xr.Dataset:
-        from pipelines.networks import refine_with
+        from pipelines.methods import refine_with
 
         stack = five_frames(daily_maps(plan, progress), plan.day)
         return refine_with(plan, stack, partial(progress, "refine"))

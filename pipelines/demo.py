@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-from pipelines.plan import ground
+from pipelines.plan import ground, method
 from pipelines.stages import Progress, code_of, key_of
 from seaice.config import Settings
 from seaice.files import atomic_folder, ensure_writable
@@ -21,6 +21,8 @@ def demo_settings(settings: Settings, progress: Progress) -> Settings:
     run = settings.run
     day = run.date or DATE
     region = REGION if run.region == "all" else run.region
+    for stage, network in (("sr", settings.sr), ("sic", settings.sic)):
+        method(stage, network, run.out / "stages" / "hashes.json")  # said before minutes of work
     told = run.model_copy(update={"date": day, "region": region})
     granules = simulated_granules(settings.model_copy(update={"run": told}), progress)
     return settings.model_copy(update={"run": told.model_copy(update={"granules": granules})})

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 if TYPE_CHECKING:
     from pipelines.stages import Progress as Told
@@ -39,37 +39,32 @@ def watched() -> "Iterator[Told]":
 
 def failed(message: object) -> None:
     """An error, plainly."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"[bold]seaice:[/] {_plain(message)}"
-    )
+    typer.echo(f"seaice: {message}", err=True)
 
 
-def rows(title: str, headings: Sequence[str], lines: Sequence[Sequence[object]]) -> None:
-    """A table."""
-    table = Table(*headings, title=title, title_justify="left", box=None, pad_edge=False)
-    for line in lines:
-        table.add_row(*(_plain(cell) for cell in line))
-    Console(soft_wrap=True).print(table)
+def rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """A table; lines are never cut, so that names can be copied."""
+    widths = [max(map(len, column)) for column in zip(headings, *lines, strict=True)]
+    for line in (headings, *lines):
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
 
 
 def product_made(folder: Path, made: "Sequence[Made]", warnings: Sequence[str]) -> None:
     """What a product folder holds, and how to open it."""
-    lines = [(file.name, _readable(file.size), file.says) for file in made]
-    rows(f"{folder}/", ("file", "size", "what it is"), lines)
-    console = Console(soft_wrap=True, highlight=False)
+    typer.echo(f"{folder}/\n")
+    rows(
+        ("file", "size", "what it is"),
+        [(file.name, _readable(file.size), file.says) for file in made],
+    )
     for warning in warnings:
-        console.print(f"note: {_plain(warning)}")
+        typer.echo(f"\nnote: {warning}")
     raster = next((file.name for file in made if file.name.endswith(".tif")), None)
     store = next((file.name for file in made if file.name.endswith(".zarr")), None)
     if raster:
-        console.print(f"\nIn QGIS: drag {folder / raster} into the map; its style lies beside it.")
+        typer.echo(f"\nIn QGIS: drag {raster} into the map; its style lies beside it.")
     if store:
-        console.print(f'In a notebook: xarray.open_zarr("{folder / store}")["sic"][0].plot()')
-
-
-def _plain(text: object) -> str:
-    """Text in which square brackets are brackets, not rich's markup."""
-    return str(text).replace("[", r"\[")
+        typer.echo(f'In a notebook: xarray.open_zarr("{folder / store}")["sic"][0].plot()')
 
 
 def _readable(size: int) -> str:

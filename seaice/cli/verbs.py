@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -147,13 +147,37 @@ def scene(
 
 
 @app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints and weights.")] = Path(
+        "training"
+    ),
+    recipe: Annotated[
+        Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
+    ] = "compact",
+    step: Annotated[
+        Literal["samples", "sr", "sic", "all"], typer.Option(help="One of them, or all in turn.")
+    ] = "all",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Simulated samples in, weights of both networks out; goes on where it was left."""
+    from pipelines.recipe import RECIPES, follow
+    from seaice.files import ensure_writable
+    from seaice.network.device import choose_device
+
+    run = Settings.read(None, {"run": {"device": device}}).run
+    ensure_writable(out)
+    with watched() as progress:
+        made = follow(RECIPES[recipe], step, out, choose_device(run.device), progress)
+    for path in made:
+        typer.echo(path)
+
+
+@app.command()
 def models() -> None:
     """List networks and formulas, and which have weights."""
     from seaice.cli.doctor import models_known
 
-    rows(
-        "Networks and formulas", ("stage", "name", "weights", "what it is", "paper"), models_known()
-    )
+    rows(("stage", "name", "weights", "what it is", "paper"), models_known())
 
 
 @app.command()
@@ -164,12 +188,9 @@ def doctor(
     from seaice.cli.doctor import examined
 
     found = examined(granules)
-    rows(
-        "seaice doctor",
-        ("", "what", "found"),
-        [("ok" if e.well else "NO", e.what, e.found) for e in found],
-    )
-    if not all(examination.well for examination in found):
+    lines = [("ok" if one.well else "NO", one.what, one.found) for one in found]
+    rows(("", "what", "found"), lines)
+    if not all(one.well for one in found):
         raise typer.Exit(2)
 
 

@@ -1,0 +1,240 @@
+"""Whatever is wrong with the input: a sentence in three parts, or a product that says so.
+
+Exit code 2 where nothing could be made; a product with a warning in its provenance where something
+could. Never a traceback, a partial file or a wrong map.
+"""
+
+import json
+import shutil
+from datetime import timedelta
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from days import DAY, PRODUCT, run, write_day, write_five_days
+
+
+@pytest.fixture(scope="module")
+def five_days(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("granules")
+    write_five_days(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """One place for all runs: maps of the unspoilt days are made once."""
+    return tmp_path_factory.mktemp("products")
+
+
+@pytest.fixture(scope="module")
+def unspoilt(five_days, tmp_path_factory):
+    """Concentration from the good granules alone."""
+    out = tmp_path_factory.mktemp("unspoilt")
+    made = run("daily", five_days, out)
+    assert made.exit_code == 0, made.output
+    return concentration(out)
+
+
+def concentration(out):
+    return xr.open_zarr(out / PRODUCT / f"{PRODUCT}.zarr")["sic"].load()
+
+
+def provenance(out):
+    return json.loads((out / PRODUCT / f"{PRODUCT}.json").read_text())
+
+
+def assert_refused(result, *words):
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    told = " ".join(result.output.split())
+    assert told.startswith("seaice: ")
+    for part in ("; expected ", "Do next: ", *words):
+        assert part in told, told
+
+
+def assert_nothing_made(out):
+    assert [path.name for path in out.glob("seaice_sic_*")] == []
+    assert_nothing_partial(out)
+
+
+def assert_nothing_partial(out):
+    assert [path for path in out.rglob("*.part")] == []
+
+
+def high(file):
+    return [name for name in file if "GHz-" in name]
+
+
+def truncate(path):
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def not_hdf5(path):
+    path.write_text("<html>please log in</html>")
+
+
+def level_3(path):
+    with h5py.File(path, "w") as file:
+        file["Brightness Temperature (V)"] = np.full((1, 20, 20), 20000, np.uint16)
+        for name, text in {"ProductName": "AMSR2-L3", "SensorShortName": "AMSR2"}.items():
+            file.attrs[name] = np.array([text.encode()])
+
+
+def missing_dataset(path):
+    with h5py.File(path, "a") as file:
+        del file[high(file)[0]]
+
+
+def all_fill(path):
+    with h5py.File(path, "a") as file:
+        for name in high(file):
+            file[name][...] = 65535
+
+
+def other_sensor(path):
+    with h5py.File(path, "a") as file:
+        file.attrs["PlatformShortName"] = np.array([b"Aqua"])
+        file.attrs["SensorShortName"] = np.array([b"AMSR-E"])
+
+
+every_fault = pytest.mark.parametrize(
+    "spoil", [truncate, not_hdf5, level_3, missing_dataset, all_fill, other_sensor]
+)
+
+
+@every_fault
+def test_a_bad_granule_alone_makes_nothing_and_is_explained(spoil, five_days, tmp_path):
+    granules = tmp_path / "granules"
+    shutil.copytree(five_days, granules)
+    (bad,) = granules.glob(f"GW1AM2_{DAY:%Y%m%d}*")
+    spoil(bad)
+    assert_refused(run("daily", granules, tmp_path / "out"), str(DAY), bad.stem)
+    assert_nothing_made(tmp_path / "out")
+
+
+@every_fault
+def test_a_bad_granule_beside_a_good_one_is_left_out_and_said(
+    spoil, five_days, out, unspoilt, tmp_path
+):
+    granules = tmp_path / "granules"
+    shutil.copytree(five_days, granules)
+    bad = write_day(granules, hour=12)
+    spoil(bad)
+    result = run("daily", granules, out)
+    assert result.exit_code == 0, result.output
+    (warning,) = provenance(out)["warnings"]
+    assert bad.stem in warning
+    assert bad.stem in result.output.replace("\n", "")
+    xr.testing.assert_equal(concentration(out), unspoilt)
+    assert_nothing_partial(out)
+
+
+def test_no_granules_for_the_day(five_days, tmp_path):
+    result = run("daily", five_days, tmp_path / "out", "--date", DAY + timedelta(days=30))
+    assert_refused(result, "2020-04-02", "GW1AM2_")
+    assert_nothing_made(tmp_path / "out")
+
+
+def test_no_folder_of_granules(tmp_path):
+    assert_refused(run("daily", tmp_path / "nowhere", tmp_path / "out"), "nowhere")
+    assert_nothing_made(tmp_path / "out")
+
+
+def test_granules_that_do_not_reach_the_region(five_days, tmp_path):
+    region = "40,74,44,75"
+    result = run("daily", five_days, tmp_path / "out", "--region", region)
+    assert_refused(result, str(DAY))
+    assert_nothing_made(tmp_path / "out")
+
+
+def test_two_frames_of_five_make_a_provisional_map_that_says_so(tmp_path):
+    granules = tmp_path / "granules"
+    granules.mkdir()
+    for day in (DAY - timedelta(days=1), DAY):
+        write_day(granules, day)
+    result = run("daily", granules, tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    document = provenance(tmp_path / "out")
+    assert document["status"] == "provisional"
+    assert len(document["warnings"]) == 3
+    replaced = [frame["date"] for frame in document["frames"] if frame["substituted"]]
+    assert replaced == ["2020-03-01", "2020-03-04", "2020-03-05"]
+    product = xr.open_zarr(tmp_path / "out" / PRODUCT / f"{PRODUCT}.zarr")
+    flag = product["status_flag"]
+    masks = dict(zip(flag.attrs["flag_meanings"].split(), flag.attrs["flag_masks"], strict=True))
+    seen = product["sic"].notnull()
+    assert bool(seen.any())
+    assert bool(((flag & masks["substituted_frame"]) > 0).where(seen, True).all())
+
+
+def test_an_unwritable_output_is_refused_before_any_work(five_days, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setattr("pipelines.plan.find_granules", lambda *_: pytest.fail("work began"))
+    assert_refused(run("daily", five_days, tmp_path / "file" / "out"), "--out")
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_weights_of_another_network_are_refused(five_days, tmp_path):
+    from seaice.network.card import Card
+    from seaice.network.catalogue import build
+    from seaice.network.weights import save
+
+    weights = tmp_path / "weights.safetensors"
+    card = Card(
+        architecture="bicubic",
+        role="sr",
+        hyper={},
+        scale=4,
+        frames=5,
+        channels=("tb89h", "tb89v"),
+        outputs=("tb89h", "tb89v"),
+        normalization={"tb89h": (200.0, 50.0), "tb89v": (200.0, 50.0)},
+        multiple_of=1,
+        margin=2,
+        cell=6250.0,
+    )
+    save(weights, build("bicubic", {}), card)
+    result = run("daily", five_days, tmp_path / "out", "--sr", "pmdrnet", "--sr-weights", weights)
+    assert_refused(result, "'bicubic'", "'pmdrnet'")
+    assert_nothing_made(tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"", b"not tensors", b"\x08\x00\x00\x00\x00\x00\x00\x00{}"])
+def test_damaged_weights_are_refused(content, five_days, tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(content)
+    told = ("--sr", "pmdrnet", "--sr-weights", weights)
+    assert_refused(run("daily", five_days, tmp_path / "out", *told), "weights")
+    assert_nothing_made(tmp_path / "out")
+
+
+def test_a_network_nobody_knows_is_refused_and_the_nearest_named(five_days, tmp_path):
+    result = run("daily", five_days, tmp_path / "out", "--sr", "pmdrent")
+    assert_refused(result, "'pmdrent'", "'pmdrnet'")
+    assert_nothing_made(tmp_path / "out")
+
+
+def test_a_misspelt_setting_is_refused_and_the_nearest_named(five_days, tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[run]\nhemispere = "north"\n')
+    result = run("daily", five_days, tmp_path / "out", "--settings", settings)
+    assert_refused(result, "'hemispere'", "'hemisphere'")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        (("--hemisphere", "east"), "east"),
+        (("--date", "yesterday"), "yesterday"),
+        (("--device", "abacus"), "abacus"),
+        (("--region", "atlantis"), "atlantis"),
+        (("--region", "1,2,3"), "1,2,3"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(told, word, five_days, tmp_path):
+    assert_refused(run("daily", five_days, tmp_path / "out", *told), word)
+    assert_nothing_made(tmp_path / "out")
