@@ -14,12 +14,13 @@ from torch import nn
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.train import Schedule, Task, train
-from seaice.network.weights import load, save
+from seaice.network.weights import load, save, weights_id
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.learning import SICLesson, counted_weights
 from seaice.sr.inputs import blank_card as blank_sr_card
 from seaice.sr.learning import SRLesson
+from seaice.sr.refined_samples import add_refined
 from seaice.sr.samples import SampleSet
 
 __all__ = ["SICTraining", "SRTraining", "compact", "train_sic", "train_sr"]
@@ -113,14 +114,16 @@ def train_sic(
     WeightsError
         If the super-resolution weights are absent, damaged or of another role.
     """
+    network, known = load(settings.sr_weights, "sr"), weights_id(settings.sr_weights)
+    network[0].to(device)
+    for name in ("valid.zarr", "train.zarr"):
+        for done, _ in add_refined(data / name, network, known, device):
+            report(-done, 0.0)
     samples = SampleSet.open(data / "train.zarr")
-    sr, sr_card = load(settings.sr_weights, "sr")
     lesson = SICLesson(
         train=samples,
         valid=SampleSet.open(data / "valid.zarr"),
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
-        sr=sr.to(device).requires_grad_(requires_grad=False),
-        sr_card=sr_card,
         crop=settings.crop,
         weights=counted_weights(samples, 64),
         variance_weight=settings.variance_weight,

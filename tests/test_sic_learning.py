@@ -14,6 +14,7 @@ from seaice.sic.inputs import CHANNELS, assemble, blank_card
 from seaice.sic.learning import SICLesson, counted_weights
 from seaice.sic.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
 from seaice.sr.inputs import blank_card as blank_sr_card
+from seaice.sr.refined_samples import add_refined
 from seaice.sr.samples import SampleSet
 
 
@@ -109,13 +110,14 @@ def test_the_log_variance_learns_the_squared_error_and_leaves_the_mean_alone():
 def lesson(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "train.zarr"
     tiny_samples.write(path)
+    refiner = without_weights("bicubic"), blank_sr_card("bicubic", {})
+    for _ in add_refined(path, refiner, "0" * 64, torch.device("cpu")):
+        pass
     samples = SampleSet.open(path)
     return SICLesson(
         train=samples,
         valid=samples,
         card=blank_card("xception_aspp", SMALL["xception_aspp"], CHANNELS),
-        sr=without_weights("bicubic"),
-        sr_card=blank_sr_card("bicubic", {}),
         crop=8,
         weights=PUBLISHED_WEIGHTS,
     )

@@ -16,8 +16,10 @@ from pipelines.train import SICTraining, SRTraining, compact, train_sic, train_s
 from seaice.errors import NoInputError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule
-from seaice.network.weights import load
+from seaice.network.weights import load, without_weights
 from seaice.sic.inputs import CHANNELS
+from seaice.sr.inputs import blank_card
+from seaice.sr.refined_samples import add_refined
 from seaice.sr.samples import SampleSet, Window, kelvin, standing_in
 
 CPU = torch.device("cpu")
@@ -96,3 +98,36 @@ def test_training_is_repeatable(data, tmp_path):
     one, two = (load(train_sr(data, tmp_path / n, settings, CPU, silent))[0] for n in "ab")
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
+
+
+def test_samples_are_refined_once_and_again_for_other_weights(tmp_path):
+    tiny_samples.write(tmp_path / "train.zarr")
+    refiner = without_weights("bicubic"), blank_card("bicubic", {})
+    calls = []
+    counting = refiner[0].register_forward_hook(lambda *_: calls.append(1))
+    for weights, expected in (("1" * 64, 3), ("1" * 64, 3), ("2" * 64, 6)):
+        steps = list(add_refined(tmp_path / "train.zarr", refiner, weights, CPU))
+        assert steps[-1] == (3, 3)
+        assert len(calls) == expected
+    counting.remove()
+
+
+def test_refined_samples_are_absent_where_the_target_day_is(tmp_path):
+    tiny_samples.write(tmp_path / "train.zarr")
+    refiner = without_weights("bicubic"), blank_card("bicubic", {})
+    for _ in add_refined(tmp_path / "train.zarr", refiner, "0" * 64, CPU):
+        pass
+    samples = SampleSet.open(tmp_path / "train.zarr")
+    window = samples.whole(1)
+    absent = np.isnan(samples.tb89(window)[2]).any(axis=0).repeat(4, 0).repeat(4, 1)
+    assert absent.any()
+    assert np.array_equal(np.isnan(samples.refined(window)[0]), absent)
+    error = samples.refined(window) - samples.truth_tb(window)
+    assert np.nanmean(np.abs(error)) < 3
+
+
+def test_a_set_that_was_not_refined_is_refused(data):
+    samples = SampleSet.open(data / "valid.zarr")
+    bare = replace(samples, arrays={k: v for k, v in samples.arrays.items() if k != "refined"})
+    with pytest.raises(NoInputError, match="not refined"):
+        bare.refined(bare.whole(0))

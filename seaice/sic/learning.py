@@ -14,9 +14,7 @@ from seaice.network.card import Card
 from seaice.network.train import Batch, Task
 from seaice.sic.inputs import assemble
 from seaice.sic.loss import CLASSES, class_weights, concentration_loss
-from seaice.sr.inputs import assemble as assemble_stack
-from seaice.sr.inputs import in_kelvin, on_fine_cells
-from seaice.sr.samples import SampleSet, Window, batched, standing_in
+from seaice.sr.samples import SampleSet, Window, batched
 
 __all__ = ["SICLesson", "counted_weights"]
 
@@ -28,8 +26,6 @@ class SICLesson:
     train: SampleSet
     valid: SampleSet
     card: Card
-    sr: nn.Module  #: frozen
-    sr_card: Card
     crop: int = 96  #: coarse cells
     weights: Sequence[float]  #: of the ten classes
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
@@ -42,11 +38,10 @@ class SICLesson:
 
     def _source(self, random: np.random.Generator, size: int) -> Batch:
         def sample() -> dict[str, NDArray[Any]]:
-            frames = list(standing_in(random))
             parts = _parts(self.train, self.train.draw(random, self.crop))
             if random.random() < self.low_missing:
                 parts["low"][:] = np.nan
-            return parts | {"tb": parts["tb"][frames]}
+            return parts
 
         return batched(sample, size)
 
@@ -58,10 +53,8 @@ class SICLesson:
     @torch.no_grad()
     def _input(self, batch: Batch) -> Tensor:
         """What the daily run would give the network here."""
-        refined = in_kelvin(self.sr(assemble_stack(batch["tb"], self.sr_card)), self.sr_card)
-        refined = torch.where(_observed(batch), refined, torch.nan)
         low = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
-        return assemble(refined, low, torch.isnan(batch["truth"]), self.card)
+        return assemble(batch["refined"], low, torch.isnan(batch["truth"]), self.card)
 
     @torch.inference_mode()
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -99,7 +92,7 @@ def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:
 
 def _parts(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
     return {
-        "tb": samples.tb89(window),
+        "refined": samples.refined(window),
         "low": samples.low(window),
         "truth": samples.truth_sic(window),
     }
@@ -107,9 +100,7 @@ def _parts(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
 
 def _observed(batch: Batch) -> Tensor:
     """(batch, 1, y, x) bool: fine cells whose coarse cell the target day has."""
-    target = batch["tb"][:, batch["tb"].shape[1] // 2]
-    observed = torch.isfinite(target).all(1, keepdim=True)
-    return on_fine_cells(observed, batch["truth"].shape[-1] // observed.shape[-1])
+    return torch.isfinite(batch["refined"]).all(1, keepdim=True)
 
 
 def _truth(batch: Batch) -> tuple[Tensor, Tensor]:

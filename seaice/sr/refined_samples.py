@@ -1,0 +1,83 @@
+"""Training samples in, the same with what a super-resolution network makes of them.
+
+Concentration learns from refined maps. Each sample is refined once, with the frames of one kind of
+day (whole, provisional, single scene ...), and kept in the set, because refining costs many times
+what learning from the result does.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+from torch import nn
+
+from seaice.network.card import Card
+from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
+from seaice.sr.samples import ABSENT, SCALE, SampleSet, standing_in
+
+__all__ = ["add_refined"]
+
+SEED = 7  #: of which kind of day a sample becomes
+
+
+def add_refined(
+    path: Path, network: tuple[nn.Module, Card], weights: str, device: torch.device
+) -> Iterator[tuple[int, int]]:
+    """Refine every sample of a set that was not refined with these weights yet.
+
+    Parameters
+    ----------
+    path : of the set; gains arrays `refined` (n, 2, 4 y, 4 x), uint16, hundredths of a kelvin, and
+        `refined_by` (n,), the first digits of the weights' hash
+    network : super-resolution network and its card
+    weights : what the weights are known by, a hexadecimal hash
+
+    Yields
+    ------
+    (done, of) : samples
+
+    Raises
+    ------
+    NoInputError
+        If there is no set at `path`.
+    """
+    samples = SampleSet.open(path)
+    refined, by = _arrays(path, samples)
+    mark = np.uint64(1 + int(weights[:15], 16))  # 0 is what a fresh array holds
+    for index in range(len(samples)):
+        yield index, len(samples)
+        if by[index] != mark:
+            refined[index] = _refined(samples, index, network, device)
+            by[index] = mark
+    yield len(samples), len(samples)
+
+
+def _arrays(path: Path, samples: SampleSet) -> tuple[zarr.Array, zarr.Array]:  # type: ignore[type-arg]
+    """The two arrays, as long as the set."""
+    group = zarr.open_group(path, mode="a")
+    length, *shape = samples.arrays["truth_tb"].shape
+    for name, size, dtype in (("refined", tuple(shape), "uint16"), ("refined_by", (), "uint64")):
+        if name not in group or group[name].shape[0] != length:  # type: ignore[union-attr]
+            group.create_array(
+                name, shape=(length, *size), chunks=(1, *size), dtype=dtype, overwrite=True
+            )
+    return group["refined"], group["refined_by"]  # type: ignore[return-value]
+
+
+@torch.inference_mode()
+def _refined(
+    samples: SampleSet, index: int, network: tuple[nn.Module, Card], device: torch.device
+) -> NDArray[np.uint16]:
+    """One sample refined, (2, 4 y, 4 x) hundredths of a kelvin."""
+    refine, card = network
+    frames = list(standing_in(np.random.default_rng((SEED, index))))
+    tb = torch.from_numpy(samples.tb89(samples.whole(index))[frames])[None].to(device)
+    with torch.autocast(device.type, torch.bfloat16):
+        told = refine(assemble(tb, card))
+    kelvin = in_kelvin(told, card)[0]
+    seen = on_fine_cells(torch.isfinite(tb[0, tb.shape[1] // 2]).all(0), SCALE)
+    counts = torch.where(seen, (100 * kelvin).round().clamp(0, ABSENT - 1), ABSENT)
+    return counts.cpu().numpy().astype(np.uint16)
