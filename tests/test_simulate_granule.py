@@ -8,7 +8,7 @@ import pytest
 from pyproj import Geod
 
 from seaice.grid.definition import NORTH
-from seaice.ingest import read_swath
+from seaice.ingest.read import read_swath
 from seaice.simulate.days import simulate_days, truth_path
 from seaice.simulate.orbit import PERIOD, half_orbits, looks
 
@@ -23,8 +23,8 @@ def granules(tmp_path_factory):
 
 
 def test_a_day_has_the_passes_a_day_has(granules):
-    """At 80 degrees north AMSR2 passes a place on about half of its 29 half orbits."""
-    assert 10 <= len(granules) <= 30
+    """At 82 degrees north AMSR2 sees a place from about a third of its 29 half orbits."""
+    assert 7 <= len(granules) <= 15
     assert len({path.name for path in granules}) == len(granules)
 
 
