@@ -23,6 +23,8 @@ from seaice.write.provenance import frames_of, provenance
 
 __all__ = ["concentration", "daily_maps", "finished", "refined", "run_day", "written"]
 
+Maps = Mapping[date, xr.Dataset]  #: daily maps by date
+
 
 def run_day(plan: Plan, progress: Progress) -> list[Made]:
     """The product of a day: what its folder holds, made now or found finished.
@@ -47,7 +49,7 @@ def finished(plan: Plan) -> list[Made]:
 def written(plan: Plan, progress: Progress) -> list[Made]:
     """Make the product's folder."""
     maps = daily_maps(plan, progress)
-    product = concentration(plan, progress).load()
+    product = concentration(plan, progress, maps).load()
     product.attrs["region"] = plan.region
     product.attrs["provenance"] = json.dumps(_document(plan, maps, product))
     progress("write", 0, 1)
@@ -56,25 +58,26 @@ def written(plan: Plan, progress: Progress) -> list[Made]:
     return made
 
 
-def concentration(plan: Plan, progress: Progress) -> xr.Dataset:
-    """Concentration, uncertainty and flags on the refined grid."""
+def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
+    """Concentration, uncertainty and flags on the refined grid; `maps` if they are at hand."""
 
     def make() -> xr.Dataset:
         from pipelines.methods import concentrate_with
 
-        fine, coarse = refined(plan, progress), daily_maps(plan, progress)[plan.day]
-        return concentrate_with(plan, fine.load(), coarse.load(), partial(progress, "concentrate"))
+        days = maps or daily_maps(plan, progress)
+        fine, coarse = refined(plan, progress, days).load(), days[plan.day].load()
+        return concentrate_with(plan, fine, coarse, partial(progress, "concentrate"))
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
 
 
-def refined(plan: Plan, progress: Progress) -> xr.Dataset:
-    """Brightness temperature on the refined grid."""
+def refined(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
+    """Brightness temperature on the refined grid; `maps` if they are at hand."""
 
     def make() -> xr.Dataset:
         from pipelines.methods import refine_with
 
-        stack = five_frames(daily_maps(plan, progress), plan.day)
+        stack = five_frames(maps or daily_maps(plan, progress), plan.day)
         return refine_with(plan, stack, partial(progress, "refine"))
 
     return plan.stages.kept("refine", plan.day.isoformat(), plan.refine_key, make)
@@ -171,7 +174,7 @@ def _document(
     return provenance(product, inputs=inputs, settings=settings, warnings=_warnings(plan, maps))
 
 
-def _warnings(plan: Plan, maps: Mapping[date, xr.Dataset]) -> Iterator[str]:
+def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
     for day, paths in plan.granules.items():
         if not paths:

@@ -29,12 +29,20 @@ def out(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def unspoilt(five_days, tmp_path_factory):
+def unspoilt(five_days, plain, tmp_path_factory):
     """Concentration from the good granules alone."""
     out = tmp_path_factory.mktemp("unspoilt")
-    made = run("daily", five_days, out)
+    made = run("daily", five_days, out, *plain)
     assert made.exit_code == 0, made.output
     return concentration(out)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Settings that write what these tests read, and no more."""
+    settings = tmp_path_factory.mktemp("settings") / "plain.toml"
+    settings.write_text('[write]\nformats = ["zarr"]\n')
+    return "--settings", settings
 
 
 def concentration(out):
@@ -117,13 +125,13 @@ def test_a_bad_granule_alone_makes_nothing_and_is_explained(spoil, five_days, tm
 
 @every_fault
 def test_a_bad_granule_beside_a_good_one_is_left_out_and_said(
-    spoil, five_days, out, unspoilt, tmp_path
+    spoil, five_days, out, unspoilt, plain, tmp_path
 ):
     granules = tmp_path / "granules"
     shutil.copytree(five_days, granules)
     bad = write_day(granules, hour=12)
     spoil(bad)
-    result = run("daily", granules, out)
+    result = run("daily", granules, out, *plain)
     assert result.exit_code == 0, result.output
     (warning,) = provenance(out)["warnings"]
     assert bad.stem in warning
@@ -150,12 +158,12 @@ def test_granules_that_do_not_reach_the_region(five_days, tmp_path):
     assert_nothing_made(tmp_path / "out")
 
 
-def test_two_frames_of_five_make_a_provisional_map_that_says_so(tmp_path):
+def test_two_frames_of_five_make_a_provisional_map_that_says_so(plain, tmp_path):
     granules = tmp_path / "granules"
     granules.mkdir()
     for day in (DAY - timedelta(days=1), DAY):
         write_day(granules, day)
-    result = run("daily", granules, tmp_path / "out")
+    result = run("daily", granules, tmp_path / "out", *plain)
     assert result.exit_code == 0, result.output
     document = provenance(tmp_path / "out")
     assert document["status"] == "provisional"

@@ -81,20 +81,20 @@ def _draw_graticule(axes: Axes, grid: Grid) -> None:
     wide = max(right - left, top - bottom)
     pole = 90.0 if grid.crs == "EPSG:3411" else -90.0
     step, turn = (2, 10) if wide < 1.5e6 else (5, 15) if wide < 4e6 else (10, 30)
+    to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     along = np.linspace(30, 90 - step / 2, 600)
     around = np.arange(-180, 180.1, 0.25)
     for longitude in range(-180, 180, turn):
-        line = np.full_like(along, longitude), np.copysign(along, pole)
+        line = to_plane.transform(np.full_like(along, longitude), np.copysign(along, pole))
         _draw_line(axes, grid, line, _degrees(longitude, "EW"))
     for latitude in range(90 - step, 30, -step):
-        line = around, np.full_like(around, np.copysign(latitude, pole))
+        line = to_plane.transform(around, np.full_like(around, np.copysign(latitude, pole)))
         _draw_line(axes, grid, line, _degrees(int(np.copysign(latitude, pole)), "NS"))
 
 
-def _draw_line(axes: Axes, grid: Grid, lonlat: tuple[Line, Line], label: str) -> None:
+def _draw_line(axes: Axes, grid: Grid, line: tuple[Line, Line], label: str) -> None:
     """One line of the graticule, named where it enters the map; nothing where it misses it."""
-    to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
-    x, y = to_plane.transform(*lonlat)
+    x, y = line
     inside, well_inside = (_within(grid, x, y, margin) for margin in (0.0, 0.025))
     if np.count_nonzero(well_inside) < 10:
         return

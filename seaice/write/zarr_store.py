@@ -28,17 +28,21 @@ def write_zarr(product: xr.Dataset, path: Path) -> None:
             mode="w",
             zarr_format=3,
             consolidated=True,
-            encoding={str(name): _encoding(cf[name]) for name in cf if "y" in cf[name].dims},
+            encoding={
+                str(name): _encoding(values, f"seconds since {product.attrs['date']}")
+                for name, values in cf.items()
+                if "y" in values.dims
+            },
         )
 
 
-def _encoding(values: xr.DataArray) -> dict[str, object]:
+def _encoding(values: xr.DataArray, clock: str) -> dict[str, object]:
     rows, columns = values.sizes["y"], values.sizes["x"]
     kind: dict[str, object] = {}
     if np.issubdtype(values.dtype, np.floating):
         kind = {"_FillValue": np.float32("nan")}
     elif np.issubdtype(values.dtype, np.datetime64):
-        kind = {"units": "seconds since 1970-01-01", "dtype": "float64", "_FillValue": np.nan}
+        kind = {"units": clock, "dtype": "float64", "_FillValue": np.nan}
     return kind | {
         "chunks": (1, CHUNK, CHUNK),
         "shards": (1, -(-rows // CHUNK) * CHUNK, -(-columns // CHUNK) * CHUNK),

@@ -1,0 +1,181 @@
+"""A day is its stages; what is finished stays finished, and what was cut short goes on."""
+
+import json
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import xarray as xr
+from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
+
+from pipelines.methods import by_asi
+from seaice.grid.land import land_mask
+from seaice.grid.regions import region_grid
+from seaice.grid.resample import grid_day
+from seaice.ingest.read import find_granules, read_swath
+from seaice.ingest.source import opened
+from seaice.stack.frames import five_frames, wanted_dates
+
+
+@pytest.fixture(scope="module")
+def granules(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("granules")
+    write_five_days(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Settings that write what these tests read, and no more."""
+    settings = tmp_path_factory.mktemp("settings") / "plain.toml"
+    settings.write_text('[write]\nformats = ["zarr"]\n')
+    return "--settings", settings
+
+
+@pytest.fixture(scope="module")
+def finished(granules, plain, tmp_path_factory):
+    out = tmp_path_factory.mktemp("products")
+    assert run("daily", granules, out, *plain).exit_code == 0
+    return out
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """The granules that were opened."""
+    seen = []
+
+    def watched(path):
+        seen.append(path.name)
+        return opened(path)
+
+    monkeypatch.setattr("seaice.ingest.read.opened", watched)
+    return seen
+
+
+def provenance(out):
+    return json.loads((out / PRODUCT / f"{PRODUCT}.json").read_text())
+
+
+def product(out):
+    return xr.open_zarr(out / PRODUCT / f"{PRODUCT}.zarr").isel(time=0).load()
+
+
+def test_a_product_is_the_composition_of_its_stages(granules, finished):
+    import torch
+
+    from seaice.network.run import Machine, silent
+    from seaice.network.weights import without_weights
+    from seaice.sr.inputs import blank_card
+    from seaice.sr.refine import refine
+
+    grid = region_grid(REGION, "north")
+    maps = {
+        day: grid_day(map(read_swath, find_granules(granules, day)), grid, day)
+        for day in wanted_dates(DAY)
+    }
+    machine = Machine(device=torch.device("cpu"))
+    network, card = without_weights("bicubic"), blank_card("bicubic", {})
+    fine = refine(five_frames(maps, DAY), network, card, machine, "none", silent)
+    expected = by_asi(fine, maps[DAY], land_mask(grid.refine(4)))
+    made = product(finished)
+    assert bool(made["sic"].notnull().any())
+    for name in expected.drop_vars("obs_time"):
+        np.testing.assert_array_equal(made[name].values, expected[name].values, err_msg=name)
+    late = np.abs(made["obs_time"] - expected["obs_time"].values)
+    assert bool((late <= np.timedelta64(1, "us")).all())  # kept as seconds in float64
+
+
+def test_provenance_names_every_granule_with_its_hash(granules, finished):
+    from hashlib import sha256
+
+    document = provenance(finished)
+    told = {
+        entry["name"]: entry["sha256"] for day in document["granules"].values() for entry in day
+    }
+    assert told == {
+        path.name: sha256(path.read_bytes()).hexdigest() for path in granules.glob("*.h5")
+    }
+    assert document["status"] == "final"
+    assert document["warnings"] == []
+    for path in document["stages"].values():
+        assert (finished / path).is_dir()
+
+
+def test_a_finished_day_is_recognised_and_left_alone(granules, finished, plain, reads):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    again = run("daily", granules, finished, *plain)
+    assert again.exit_code == 0
+    assert PRODUCT in again.output
+    assert reads == []
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+
+
+def test_a_finished_day_is_told_without_torch(granules, finished, plain):
+    program = (
+        "import sys\n"
+        "from seaice.cli import app\n"
+        "try:\n    app()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "print('torch' in sys.modules)\n"
+    )
+    told = ["daily", "--date", DAY.isoformat(), "--granules", granules, "--out", finished]
+    told += ["--region", REGION, "--sr", "bicubic", "--sic", "asi", *plain]
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *map(str, told)], capture_output=True, text=True
+    )
+    assert ran.stdout.split()[-1] == "False", ran.stderr
+
+
+def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
+    granules, plain, reads, tmp_path, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.methods.refine_with", killed)
+        assert run("daily", granules, tmp_path, *plain).exit_code != 0
+    assert len(reads) == 5
+    assert not (tmp_path / PRODUCT).exists()
+    reads.clear()
+    assert run("daily", granules, tmp_path, *plain).exit_code == 0
+    assert reads == []
+    assert (tmp_path / PRODUCT).is_dir()
+
+
+def test_a_provisional_day_becomes_final_when_the_last_granules_come(
+    granules, finished, plain, reads, tmp_path
+):
+    last = next(granules.glob(f"GW1AM2_{DAY + timedelta(days=2):%Y%m%d}*"))
+    early = tmp_path / "granules"
+    shutil.copytree(granules, early, ignore=shutil.ignore_patterns(last.name))
+    assert run("daily", early, tmp_path / "out", *plain).exit_code == 0
+    assert provenance(tmp_path / "out")["status"] == "provisional"
+    reads.clear()
+    shutil.copy(last, early)
+    assert run("daily", early, tmp_path / "out", *plain).exit_code == 0
+    assert reads == [last.name]  # the other four days' maps were kept
+    assert provenance(tmp_path / "out")["status"] == "final"
+    xr.testing.assert_equal(product(tmp_path / "out"), product(finished))
+
+
+def test_a_changed_granule_is_another_input(granules, finished, plain, reads, tmp_path):
+    changed = tmp_path / "granules"
+    shutil.copytree(granules, changed)
+    write_day(changed, DAY + timedelta(days=1), hour=12)
+    key = provenance(finished)["key"]
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    assert run("daily", changed, out, *plain).exit_code == 0
+    assert len(reads) == 2  # both granules of the one day that changed
+    assert provenance(out)["key"] != key
+
+
+def test_verbs_of_stages_share_what_is_finished(granules, finished, plain, reads):
+    for verb, stage in (("grid", "grid"), ("refine", "refine"), ("concentrate", "concentrate")):
+        result = run(verb, granules, finished, *plain)
+        assert result.exit_code == 0, result.output
+        assert provenance(finished)["stages"][stage] in result.output
+    assert reads == []
