@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from seaice.compiled import compiled
 
+from seaice.compiled import compiled
 from seaice.instrument import Band
 
 __all__ = ["footprint_mean"]

@@ -1,24 +1,28 @@
 """Dates in, a folder of genuine L1B granules and their truth out."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from seaice.grid.land import land_mask
 
 from seaice.files import atomic_file
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import Grid
+from seaice.grid.land import land_mask
 from seaice.simulate.granule import OVERLAP_SCANS, write_granule
 from seaice.simulate.ice import FINE
-from seaice.simulate.observe import observe, passes_over, slot
+from seaice.simulate.observe import Pass, observe, passes_over, slot
 from seaice.simulate.world import Brightness, World, make_world
 from seaice.vocabulary import attrs
 
 __all__ = ["simulate_days", "truth_path"]
 
+THREADS = 2  #: passes observed at once; compiled code lets others run
 Progress = Callable[[int, int], None]  #: done, of how many
 
 
@@ -45,6 +49,14 @@ def _write_truth(world: World, day: date, hours: list[float], folder: Path) -> P
     return truth_path(folder, day)
 
 
+def _write_pass(
+    world: World, seen: Brightness, seed: int, folder: Path, one: Pass
+) -> tuple[Pass, Path]:
+    """Observe one pass, with noise of its own, and write its granule."""
+    rng = np.random.default_rng([seed, 2, one.half_orbit.number])
+    return one, write_granule(observe(world, seen, one, rng), one, folder)
+
+
 def simulate_days(
     first: date, last: date, grid: Grid, seed: int, folder: Path, progress: Progress
 ) -> list[Path]:
@@ -66,20 +78,18 @@ def simulate_days(
     (folder / "truth").mkdir(parents=True, exist_ok=True)
     centre = first + (last - first) // 2
     world = make_world(grid, centre, seed, land_mask(grid.refine(FINE)))
-    rng = np.random.default_rng([seed, 2])
     start = np.datetime64(f"{first.isoformat()}T00:00", "ms")
     stop = np.datetime64(f"{(last + timedelta(days=1)).isoformat()}T00:00", "ms")
     passes = list(passes_over(grid, start, stop, OVERLAP_SCANS))
     written: list[Path] = []
     hours: dict[date, set[float]] = {}
-    seen: tuple[float, Brightness] | None = None
-    for count, one in enumerate(passes):
-        at = slot(world.hours(one.middle))
-        if seen is None or seen[0] != at:
-            seen = at, world.brightness(at)
-        written.append(write_granule(observe(world, seen[1], one, rng), one, folder))
-        hours.setdefault(one.middle.astype("datetime64[D]").item(), set()).add(at)
-        progress(count + 1, len(passes))
+    with ThreadPoolExecutor(THREADS) as pool:
+        for at, group in groupby(passes, lambda one: slot(world.hours(one.middle))):
+            write = partial(_write_pass, world, world.brightness(at), seed, folder)
+            for one, path in pool.map(write, group):
+                written.append(path)
+                hours.setdefault(one.middle.astype("datetime64[D]").item(), set()).add(at)
+                progress(len(written), len(passes))
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
         _write_truth(world, day, sorted(hours.get(day, ())), folder)
     return written

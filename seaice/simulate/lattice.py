@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+
 from seaice.compiled import compiled
 
 __all__ = ["enlarge", "shift", "shrink"]

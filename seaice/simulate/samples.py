@@ -16,9 +16,9 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
-from seaice.grid.land import land_mask
 
 from seaice.grid.definition import NORTH
+from seaice.grid.land import land_mask
 from seaice.grid.resample import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
