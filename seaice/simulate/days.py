@@ -17,6 +17,7 @@ from seaice.grid.land import land_mask
 from seaice.simulate.granule import OVERLAP_SCANS, write_granule
 from seaice.simulate.ice import FINE
 from seaice.simulate.observe import Pass, observe, passes_over, slot
+from seaice.simulate.orbit import half_orbits
 from seaice.simulate.world import Brightness, World, make_world
 from seaice.vocabulary import attrs
 
@@ -68,7 +69,7 @@ def simulate_days(
     grid : coarse grid (6.25 km) of the region; samples outside it are absent in the files
     seed : the same seed gives the same bytes of data
     folder : made if absent; truth goes to `folder/truth`
-    progress : called with passes done and passes in all
+    progress : called with passes done and half orbits in all, of which some see nothing
 
     Returns
     -------
@@ -80,7 +81,8 @@ def simulate_days(
     world = make_world(grid, centre, seed, land_mask(grid.refine(FINE)))
     start = np.datetime64(f"{first.isoformat()}T00:00", "ms")
     stop = np.datetime64(f"{(last + timedelta(days=1)).isoformat()}T00:00", "ms")
-    passes = list(passes_over(grid, start, stop, OVERLAP_SCANS))
+    passes = passes_over(grid, start, stop, OVERLAP_SCANS)
+    most = len(half_orbits(start, stop))
     written: list[Path] = []
     hours: dict[date, set[float]] = {}
     with ThreadPoolExecutor(THREADS) as pool:
@@ -89,7 +91,8 @@ def simulate_days(
             for one, path in pool.map(write, group):
                 written.append(path)
                 hours.setdefault(one.middle.astype("datetime64[D]").item(), set()).add(at)
-                progress(len(written), len(passes))
+                progress(len(written), most)
     for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
         _write_truth(world, day, sorted(hours.get(day, ())), folder)
+    progress(most, most)
     return written
