@@ -176,10 +176,11 @@ def _document(
 
 def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
+    absent = [day.isoformat() for day, paths in plan.granules.items() if not paths]
+    if absent:
+        yield f"{', '.join(absent)}: no granules; the nearest day stands in"
     for day, paths in plan.granules.items():
-        if not paths:
-            yield f"{day}: no granules; the nearest day stands in for it"
-        elif day not in maps:
-            yield f"{day}: none of {len(paths)} granules was usable; the nearest day stands in"
-        else:
+        if day in maps:
             yield from (f"{day}: left out {reason}" for reason in maps[day].attrs["rejected"])
+        elif paths:
+            yield f"{day}: none of {len(paths)} granules was usable; the nearest day stands in"

@@ -50,7 +50,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
     plan = Plan(
         settings=settings,
         day=day,
-        region="scene_" + re.sub(r"\W+", "-", file.stem),
+        region=re.sub(r"\W+", "-", file.stem),
         grid=grid,
         granules={other: (file,) if other == day else () for other in wanted_dates(day)},
         hashes=sha256_of_all([file], notes),

@@ -45,13 +45,13 @@ def code_of(*packages: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
-    """A folder of finished stages, one Zarr store each: STAGE/DATE_KEY.zarr."""
+    """A folder of finished stages, one Zarr store each: STAGE/DATE_KEY."""
 
     folder: Path
 
     def path(self, stage: str, date: str, key: str) -> Path:
         """Where a result is, or will be."""
-        return self.folder / stage / f"{date}_{key}.zarr"
+        return self.folder / stage / f"{date}_{key}"
 
     def kept(self, stage: str, date: str, key: str, make: Callable[[], xr.Dataset]) -> xr.Dataset:
         """The result of a stage: from disk where it is finished, else made and kept.
