@@ -23,7 +23,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
       $(call option,device,DEVICE) $(call option,sr,SR) $(call option,sic,SIC)
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily scene test test-slow lint types layers notebook-test train bench doctor install clean
+.PHONY: help daily scene test test-slow lint types layers notebook-test train evaluate bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,9 @@ notebook-test: $(VENV)/.test daily ## every notebook from top to bottom, on the 
 
 train: $(VENV)/.run ## train both networks on simulated days; resumes where it stopped
 	$(BIN)/seaice train
+
+evaluate: $(VENV)/.run ## how good several methods are on the demo day, whose truth is known
+	@$(BIN)/seaice evaluate $(DEMO) $(RUN)
 
 bench: $(VENV)/.run ## time and memory of each stage of the demo day
 	$(BIN)/python -m pipelines.bench

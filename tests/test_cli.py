@@ -20,6 +20,8 @@ VERBS = (
     "write",
     "daily",
     "scene",
+    "train",
+    "evaluate",
     "models",
     "doctor",
 )

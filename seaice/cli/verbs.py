@@ -120,7 +120,16 @@ def daily(settings: Settings) -> None:
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
-for verb in (grid, refine, concentrate, write, daily):
+def evaluate(settings: Settings) -> None:
+    """A simulated day with its truth in, the figures of several methods out."""
+    from pipelines.evaluate import compared, markdown
+
+    with watched() as progress:
+        figures = list(compared(settings, progress))
+    typer.echo(markdown(figures))
+
+
+for verb in (grid, refine, concentrate, write, daily, evaluate):
     app.command(verb.__name__)(with_settings(verb))
 
 
