@@ -1,6 +1,6 @@
 """Dates in, a folder of genuine L1B granules and their truth out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import partial
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from seaice.files import atomic_file
 from seaice.grid.dataset import coordinates
@@ -16,7 +17,7 @@ from seaice.grid.definition import Grid
 from seaice.grid.land import land_mask
 from seaice.simulate.granule import OVERLAP_SCANS, write_granule
 from seaice.simulate.ice import FINE
-from seaice.simulate.observe import Pass, observe, passes_over, slot
+from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
 from seaice.simulate.orbit import half_orbits
 from seaice.simulate.world import Brightness, World, make_world
 from seaice.vocabulary import attrs
@@ -24,6 +25,7 @@ from seaice.vocabulary import attrs
 __all__ = ["simulate_days", "truth_path"]
 
 THREADS = 2  #: passes observed at once; compiled code lets others run
+Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]  #: done, of how many
 
 
@@ -32,10 +34,10 @@ def truth_path(folder: Path, day: date) -> Path:
     return folder / "truth" / f"truth_{day:%Y%m%d}.nc"
 
 
-def _write_truth(world: World, day: date, hours: list[float], folder: Path) -> Path:
-    """Concentration and brightness at noon, on the fine grid."""
+def _write_truth(world: World, day: date, watched: Mapping[float, Array], folder: Path) -> Path:
+    """Concentration and brightness, each place when it was observed, on the fine grid."""
     noon = 24.0 * (day - world.day).days
-    sic, tb = world.truth(noon, tuple(hours) or (noon,))
+    sic, tb = world.truth(watched or {noon: np.ones(world.grid.shape, np.float32)})
     land = world.land > 0.5
     fine = world.grid.refine(FINE)
     layers = {"sic": np.where(land, np.nan, sic), "tb89h": tb[0], "tb89v": tb[1]}
@@ -84,15 +86,17 @@ def simulate_days(
     passes = passes_over(grid, start, stop, OVERLAP_SCANS)
     most = len(half_orbits(start, stop))
     written: list[Path] = []
-    hours: dict[date, set[float]] = {}
+    watched: dict[date, dict[float, Array]] = {}
     with ThreadPoolExecutor(THREADS) as pool:
         for at, group in groupby(passes, lambda one: slot(world.hours(one.middle))):
             write = partial(_write_pass, world, world.brightness(at), seed, folder)
             for one, path in pool.map(write, group):
                 written.append(path)
-                hours.setdefault(one.middle.astype("datetime64[D]").item(), set()).add(at)
+                day = watched.setdefault(one.middle.astype("datetime64[D]").item(), {})
+                day[at] = day.get(at, 0) + coverage(grid, one.looks)
                 progress(len(written), most)
-    for day in (first + timedelta(days=n) for n in range((last - first).days + 1)):
-        _write_truth(world, day, sorted(hours.get(day, ())), folder)
+    for number in range((last - first).days + 1):
+        each = first + timedelta(days=number)
+        _write_truth(world, each, watched.get(each, {}), folder)
     progress(most, most)
     return written

@@ -52,11 +52,14 @@ class IceCover:
     low_ice: Array  #: (12, y, x) low lattice, concentration times the TB of the ice, K
     drift: Array  #: (2, 2, y, x) coarse: two modes of velocity (y, x), coarse cells per day
 
-    def at(self, hours: float) -> "IceCover":
-        """The cover after it has drifted for some hours (negative: before)."""
-        if hours == 0:
-            return self
-        days = np.float32(hours / 24)
+    def at(self, hours: float | Array) -> "IceCover":
+        """The cover after it has drifted for some hours (negative: before).
+
+        Parameters
+        ----------
+        hours : one for all, or (y, x) on the coarse grid, each place at its own time
+        """
+        days = np.asarray(hours, np.float32) / np.float32(24)
         moved = self.drift[0] * days + self.drift[1] * (days * abs(days) / 2)
         fine = [FINE * enlarge(m, FINE) for m in moved]
         low = [LOW * enlarge(m, LOW) for m in moved]

@@ -18,7 +18,7 @@ from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, l
 from seaice.simulate.world import Brightness, World
 from seaice.vocabulary import attrs
 
-__all__ = ["COREGISTRATION", "Pass", "observe", "passes_over", "slot"]
+__all__ = ["COREGISTRATION", "Pass", "coverage", "observe", "passes_over", "slot"]
 
 #: (A1, A2) per band, as the file attributes CoRegistrationParameterA1/A2 carry them.
 COREGISTRATION = {
@@ -107,6 +107,16 @@ def _placed(
         ((x - grid.left) / grid.cell).ravel(),
         heading.ravel(),
     )
+
+
+def coverage(grid: Grid, geometry: Looks) -> Array:
+    """How many 89 GHz samples fall into each cell of a grid, (y, x) float32."""
+    x, y = project(geometry.latitude, geometry.longitude, grid.crs)
+    rows, columns = (grid.top - y) / grid.cell, (x - grid.left) / grid.cell
+    inside = (rows >= 0) & (rows < grid.shape[0]) & (columns >= 0) & (columns < grid.shape[1])
+    cells = rows[inside].astype(np.int64) * grid.shape[1] + columns[inside].astype(np.int64)
+    counts = np.bincount(cells, minlength=grid.shape[0] * grid.shape[1])
+    return counts.reshape(grid.shape).astype(np.float32)
 
 
 def _beam(

@@ -22,7 +22,7 @@ from seaice.grid.land import land_mask
 from seaice.grid.resample import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
-from seaice.simulate.observe import Pass, observe, passes_over, slot
+from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
 from seaice.simulate.world import Brightness, World, make_world
 
 __all__ = ["SPLITS", "Split", "draw", "make_sample", "write_samples"]
@@ -78,9 +78,10 @@ def _counts(tb: Array) -> NDArray[np.uint16]:
 
 def _frames(
     world: World, first: date, days: int, keep: Literal["all", "one"], rng: np.random.Generator
-) -> tuple[list[xr.Dataset], list[list[float]]]:
-    """Daily maps of some days and, for each, the hours at which it was seen."""
-    maps, seen_at = [], []
+) -> tuple[list[xr.Dataset], dict[float, Array]]:
+    """Daily maps of some days, and when and where the world's central day was seen."""
+    maps: list[xr.Dataset] = []
+    watched: dict[float, Array] = {}
     cache: tuple[float, Brightness] | None = None
     for day in (first + timedelta(days=n) for n in range(days)):
         start = np.datetime64(f"{day.isoformat()}T00:00", "ms")
@@ -91,16 +92,16 @@ def _frames(
             passes = [passes[int(rng.integers(len(passes)))]]
         bands = LOW_BANDS if day == world.day else ()
         channels = CHANNELS if bands else HIGH_CHANNELS
-        gathered, hours = Accumulator(world.grid, channels), []
+        gathered = Accumulator(world.grid, channels)
         for one in passes:
             at = slot(world.hours(one.middle))
             if cache is None or cache[0] != at:
                 cache = at, world.brightness(at)
             gathered.add(observe(world, cache[1], one, rng, bands))
-            hours.append(at)
+            if day == world.day:
+                watched[at] = watched.get(at, 0) + coverage(world.grid, one.looks)
         maps.append(gathered.daily_map(day))
-        seen_at.append(hours)
-    return maps, seen_at
+    return maps, watched
 
 
 def _covering(world: World, passes: list[Pass]) -> list[Pass]:
@@ -133,12 +134,11 @@ def make_sample(place: tuple[int, int], day: date, seed: int) -> dict[str, NDArr
     land = land_mask(grid.refine(FINE))
     world = make_world(grid, day, seed, land)
     if rng.random() < SINGLE_PASS_SHARE:
-        maps, seen_at = _frames(world, day, 1, "one", rng)
-        maps, ice_hours, air_hours = maps * 5, seen_at[0][0], seen_at[0]
+        maps, watched = _frames(world, day, 1, "one", rng)
+        maps = maps * 5
     else:
-        maps, seen_at = _frames(world, day - timedelta(days=2), 5, "all", rng)
-        ice_hours, air_hours = 0.0, sorted(set(seen_at[2]))
-    sic, tb = world.truth(ice_hours, tuple(air_hours))
+        maps, watched = _frames(world, day - timedelta(days=2), 5, "all", rng)
+    sic, tb = world.truth(watched)
     return _cut(maps, sic, tb, land)
 
 

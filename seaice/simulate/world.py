@@ -1,5 +1,6 @@
 """Ice, sea, air and land put together: the brightness of a world at any hour, and its truth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -53,21 +54,29 @@ class World:
         air = self.atmosphere.at(hours)
         return self._seen(self.ice.at(hours), air)
 
-    def truth(self, hours: float, air_hours: tuple[float, ...]) -> tuple[Array, Array]:
-        """What the retrieval should find.
+    def truth(self, watched: Mapping[float, Array]) -> tuple[Array, Array]:
+        """What the retrieval should find in a day's map: each place when and as it was seen.
+
+        A day's map is the mean over its passes, which come at other hours in other places. So
+        the ice is where it was at the place's mean time of observation, and the air is the mean
+        of the airs that the place was seen through.
 
         Parameters
         ----------
-        hours : when the ice is as it is
-        air_hours : the air is the mean over these hours, as a day's map holds a day's weather
+        watched : for each hour of observation, how many samples fell into each coarse cell, (y, x)
 
         Returns
         -------
         concentration (y, x) 0-1, and 89 GHz H, V (2, y, x) K, both at 1.5625 km
         """
-        ice = self.ice.at(hours)
-        seen = [self._high(ice, self.atmosphere.at(h)) for h in air_hours]
-        return ice.concentration, np.mean(seen, axis=0, dtype=np.float32)
+        counts = np.stack([ndimage.uniform_filter(n, 5, mode="nearest") for n in watched.values()])
+        share = (counts + np.float32(1e-6)) / (counts + np.float32(1e-6)).sum(axis=0)
+        when = np.tensordot(np.array(list(watched), np.float32), share, axes=1)
+        ice = self.ice.at(when)
+        seen = np.zeros((len(HIGH_CHANNELS), *ice.concentration.shape), np.float32)
+        for hours, part in zip(watched, share, strict=True):
+            seen += enlarge(part, FINE) * self._high(ice, self.atmosphere.at(hours))
+        return ice.concentration, seen
 
     def _water(self, air: Air) -> Array:
         terms = weather_terms(air.vapour, air.liquid, air.wind, self.sst)
