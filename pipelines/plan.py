@@ -149,7 +149,7 @@ class Plan:
     def concentrate_key(self) -> str:
         """Name of the concentration: the refined map and the second network."""
         return key_of(
-            code=code_of("network", "sic"),
+            code=code_of("network", "sic", "grid"),
             refined=self.refine_key,
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
         )

@@ -33,14 +33,21 @@ def key_of(**facts: object) -> str:
 
 @cache
 def code_of(*packages: str) -> str:
-    """The hash of all source in these packages of `seaice`: changed code means changed results."""
+    """The hash of all source and data in these packages of `seaice`, other than weights.
+
+    Changed code means changed results; weights are known by their own hash.
+    """
     digest = sha256()
     for package in packages:
         root = Path(str(files("seaice") / package))
-        for source in sorted(root.rglob("*.py")):
+        for source in sorted(path for path in root.rglob("*") if _decides(path)):
             digest.update(source.relative_to(root).as_posix().encode() + b"\0")
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _decides(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".pyc" and path.parent.name != "weights"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
