@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
+from granules import write_au_si6
 
 from pipelines.methods import by_asi
 from seaice.grid.land import land_mask
@@ -179,3 +180,16 @@ def test_verbs_of_stages_share_what_is_finished(granules, finished, plain, reads
         assert result.exit_code == 0, result.output
         assert provenance(finished)["stages"][stage] in result.output
     assert reads == []
+
+
+def test_a_gridded_day_stands_in_where_there_are_no_swaths(granules, plain, reads, tmp_path):
+    folder = tmp_path / "granules"
+    swaths = f"GW1AM2_{DAY:%Y%m%d}*"
+    shutil.copytree(granules, folder, ignore=shutil.ignore_patterns(swaths))
+    h, v = (np.full((1792, 1216), kelvin) for kelvin in (180.0, 200.0))
+    gridded = write_au_si6(folder, {"NH": (h, v)})
+    assert run("daily", folder, tmp_path / "out", *plain).exit_code == 0
+    made = product(tmp_path / "out")
+    np.testing.assert_allclose(made["pd"].values[8:-8, 8:-8], 20.0, atol=0.2)
+    assert provenance(tmp_path / "out")["granules"][DAY.isoformat()][0]["name"] == gridded.name
+    assert len(reads) == 4
