@@ -38,7 +38,10 @@ VOCABULARY = MappingProxyType(
     {
         **{name: _channel(name) for name in CHANNELS},
         "pd": Quantity(
-            None, "K", "polarization difference at 89 GHz, vertical minus horizontal", (-10.0, 120.0)
+            None,
+            "K",
+            "polarization difference at 89 GHz, vertical minus horizontal",
+            (-10.0, 120.0),
         ),
         "sic": Quantity("sea_ice_area_fraction", "1", "sea-ice concentration", (0.0, 1.0)),
         "sic_uncertainty": Quantity(
@@ -58,7 +61,10 @@ VOCABULARY = MappingProxyType(
         ),
         "obs_time": Quantity("time", "1", "mean time of the observations of the cell", (0, 2**62)),
         "spread": Quantity(
-            None, "K", "weighted standard deviation of the samples behind the cell's tb89v", (0, 150)
+            None,
+            "K",
+            "weighted standard deviation of the samples behind the cell's tb89v",
+            (0, 150),
         ),
         "latitude": Quantity("latitude", "degrees_north", "latitude", (-90.0, 90.0)),
         "longitude": Quantity("longitude", "degrees_east", "longitude", (-180.0, 180.0)),
