@@ -1,0 +1,111 @@
+"""A simulated day's truth in, the figures of several methods on the same cells out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pipelines.day import concentration, refined
+from pipelines.plan import plan
+from pipelines.stages import Progress
+from seaice.config import Settings
+from seaice.errors import NoInputError
+from seaice.sic.classical.asi import asi
+from seaice.sic.metrics import by_class, summary
+from seaice.simulate.days import truth_path
+
+__all__ = ["METHODS", "compared", "markdown"]
+
+#: What a row of the table says, and which networks make it.
+METHODS: Mapping[str, tuple[str, str]] = {
+    "ASI on bicubic frames, filtered": ("bicubic", "asi"),
+    "ASI on PMDRnet, filtered": ("pmdrnet", "asi"),
+    "PMDRnet + Xception-ASPP": ("pmdrnet", "xception_aspp"),
+}
+UNFILTERED = "ASI on bicubic frames, no filter"
+COARSER = (1, 4)  #: cell sizes, in cells of 1.5625 km
+
+Map = NDArray[np.float32]
+Row = tuple[str, float, Mapping[str, float]]  #: method, cell in km, figures
+
+
+def compared(settings: Settings, progress: Progress) -> Iterator[Row]:
+    """The figures of every method on one simulated day, at 1.5625 and at 6.25 km.
+
+    Parameters
+    ----------
+    settings : of the day; its granules lie in a folder that `seaice simulate` made
+    progress : told what is done
+
+    Raises
+    ------
+    NoInputError
+        If the folder of granules holds no truth of the day.
+    """
+    truth = _truth(settings)
+    for name, estimate in _estimates(settings, progress):
+        known = np.where(np.isfinite(estimate), truth, np.float32("nan"))
+        for factor in COARSER:
+            pair = [_coarse(values, factor) for values in (estimate, known)]
+            cell = 1.5625 * factor
+            classes = by_class(pair[0], pair[1])
+            worst = {f"rmse_{10 * k}": score.rmse for k, score in enumerate(classes)}
+            yield name, cell, summary(pair[0], pair[1], cell) | worst
+
+
+def _truth(settings: Settings) -> Map:
+    run = settings.run
+    if run.granules is None or run.date is None or not truth_path(run.granules, run.date).exists():
+        raise NoInputError(
+            f"no truth of {run.date} in {run.granules}",
+            "a folder of simulated granules with `truth` beside them",
+            "make one with `seaice simulate`, or evaluate the demo with `make evaluate`",
+        )
+    with xr.open_dataset(truth_path(run.granules, run.date)) as truth:
+        return np.asarray(truth["sic"].values, np.float32)
+
+
+def _estimates(settings: Settings, progress: Progress) -> Iterator[tuple[str, Map]]:
+    first = _with(settings, "bicubic", "asi")
+    fine = refined(plan(first), partial(_said, progress, UNFILTERED))
+    yield UNFILTERED, np.asarray(asi(fine["pd"].values), np.float32)
+    for name, (sr, sic) in METHODS.items():
+        day = plan(_with(settings, sr, sic))
+        yield name, concentration(day, partial(_said, progress, name))["sic"].values
+
+
+def _with(settings: Settings, sr: str, sic: str) -> Settings:
+    """The same settings with other methods, and their shipped weights."""
+    told = {
+        "sr": settings.sr.model_copy(update={"name": sr}),
+        "sic": settings.sic.model_copy(update={"name": sic}),
+    }
+    return settings.model_copy(update=told)
+
+
+def _said(progress: Progress, name: str, stage: str, done: int, steps: int) -> None:
+    progress(f"{name}: {stage}", done, steps)
+
+
+def _coarse(values: Map, factor: int) -> Map:
+    """Means of blocks, NaN where more than half of a block is."""
+    rows, columns = (n // factor for n in values.shape)
+    blocks = values[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    known = np.isfinite(blocks)
+    count = known.sum(axis=(1, 3))
+    total = np.where(known, blocks, 0).sum(axis=(1, 3))
+    mean = total / np.maximum(count, 1)
+    return np.asarray(np.where(2 * count >= factor**2, mean, np.nan), np.float32)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The figures as a table of Markdown, shares in percent."""
+    heads = ("method", "cell km", "RMSE %", "MAE %", "bias %", "false ice %", "lost ice %")
+    lines = [" | ".join((*heads, "edge km")), " | ".join("---" for _ in range(len(heads) + 1))]
+    for name, cell, figures in rows:
+        shares = ("rmse", "mae", "bias", "false_ice", "lost_ice")
+        told = [f"{100 * figures[key]:.2f}" for key in shares]
+        lines.append(" | ".join([name, f"{cell:g}", *told, f"{figures['edge_distance']:.2f}"]))
+    return "\n".join(f"| {line} |" for line in lines) + "\n"
