@@ -14,7 +14,7 @@ from torch import nn
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.train import Schedule, Task, train
-from seaice.network.weights import load, save, weights_id
+from seaice.network.weights import load, save, weights_id, without_weights
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.learning import SICLesson, counted_weights
@@ -47,7 +47,8 @@ class SRTraining:
 class SICTraining:
     """How a concentration network is trained; defaults are the published size."""
 
-    sr_weights: Path  #: of the frozen network whose refined maps it learns from
+    sr_weights: Path | None  #: of the network whose refined maps it learns from; None: bicubic
+    start: Path | None = None  #: weights of the same network to go on from; None: fresh ones
     name: str = "xception_aspp"
     hyper: Mapping[str, Any] = field(default_factory=dict)
     schedule: Schedule = PUBLISHED_SIC
@@ -114,25 +115,36 @@ def train_sic(
     WeightsError
         If the super-resolution weights are absent, damaged or of another role.
     """
-    network, known = load(settings.sr_weights, "sr"), weights_id(settings.sr_weights)
-    network[0].to(device)
+    refiner, known = _refiner(settings.sr_weights)
+    refiner[0].to(device)
     for name in ("valid.zarr", "train.zarr"):
-        for done, _ in add_refined(data / name, network, known, device):
-            report(-done, 0.0)
+        for done, of in add_refined(data / name, refiner, known, device):
+            report(done - of, 0.0)
     samples = SampleSet.open(data / "train.zarr")
     lesson = SICLesson(
         train=samples,
         valid=SampleSet.open(data / "valid.zarr"),
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
+        refiner=refiner[1].architecture,
         crop=settings.crop,
         weights=counted_weights(samples, 64),
         variance_weight=settings.variance_weight,
         low_missing=settings.low_missing,
     )
     torch.manual_seed(settings.schedule.seed)
-    task = lesson.task(build(settings.name, lesson.card.hyper))
+    fresh = build(settings.name, lesson.card.hyper)
+    if settings.start is not None:
+        fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
+    task = lesson.task(fresh)
     run = _Run(lesson.card, samples.notes, settings.schedule, settings.commit)
     return run.through(task, out, device, report)
+
+
+def _refiner(weights: Path | None) -> tuple[tuple[nn.Module, Card], str]:
+    """A super-resolution network with its card, and what its weights are known by."""
+    if weights is None:
+        return (without_weights("bicubic"), blank_sr_card("bicubic", {})), "0"
+    return load(weights, "sr"), weights_id(weights)
 
 
 @dataclass(frozen=True, slots=True)

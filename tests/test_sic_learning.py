@@ -118,6 +118,7 @@ def lesson(tmp_path_factory):
         train=samples,
         valid=samples,
         card=blank_card("xception_aspp", SMALL["xception_aspp"], CHANNELS),
+        refiner="bicubic",
         crop=8,
         weights=PUBLISHED_WEIGHTS,
     )

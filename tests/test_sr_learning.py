@@ -121,13 +121,12 @@ def test_refined_samples_are_absent_where_the_target_day_is(tmp_path):
     window = samples.whole(1)
     absent = np.isnan(samples.tb89(window)[2]).any(axis=0).repeat(4, 0).repeat(4, 1)
     assert absent.any()
-    assert np.array_equal(np.isnan(samples.refined(window)[0]), absent)
-    error = samples.refined(window) - samples.truth_tb(window)
+    assert np.array_equal(np.isnan(samples.refined(window, "bicubic")[0]), absent)
+    error = samples.refined(window, "bicubic") - samples.truth_tb(window)
     assert np.nanmean(np.abs(error)) < 3
 
 
 def test_a_set_that_was_not_refined_is_refused(data):
     samples = SampleSet.open(data / "valid.zarr")
-    bare = replace(samples, arrays={k: v for k, v in samples.arrays.items() if k != "refined"})
-    with pytest.raises(NoInputError, match="not refined"):
-        bare.refined(bare.whole(0))
+    with pytest.raises(NoInputError, match="not refined by espcn"):
+        samples.refined(samples.whole(0), "espcn")

@@ -26,6 +26,7 @@ class SICLesson:
     train: SampleSet
     valid: SampleSet
     card: Card
+    refiner: str  #: network that refined the samples
     crop: int = 96  #: coarse cells
     weights: Sequence[float]  #: of the ten classes
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
@@ -38,7 +39,7 @@ class SICLesson:
 
     def _source(self, random: np.random.Generator, size: int) -> Batch:
         def sample() -> dict[str, NDArray[Any]]:
-            parts = _parts(self.train, self.train.draw(random, self.crop))
+            parts = self._parts(self.train, self.train.draw(random, self.crop))
             if random.random() < self.low_missing:
                 parts["low"][:] = np.nan
             return parts
@@ -49,6 +50,13 @@ class SICLesson:
         truth, known = _truth(batch)
         told = network(self._input(batch))
         return concentration_loss(told, truth, known, self.weights, self.variance_weight)
+
+    def _parts(self, samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
+        return {
+            "refined": samples.refined(window, self.refiner),
+            "low": samples.low(window),
+            "truth": samples.truth_sic(window),
+        }
 
     @torch.no_grad()
     def _input(self, batch: Batch) -> Tensor:
@@ -68,7 +76,7 @@ class SICLesson:
         device = next(network.parameters()).device
         errors, truths, within = [], [], []
         for sample in range(min(self.valid_samples, len(self.valid))):
-            parts = _parts(self.valid, self.valid.whole(sample))
+            parts = self._parts(self.valid, self.valid.whole(sample))
             batch = {name: torch.from_numpy(v)[None].to(device) for name, v in parts.items()}
             truth, known = _truth(batch)
             told = network(self._input(batch)).float()
@@ -88,14 +96,6 @@ def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:
         truth = samples.truth_sic(samples.whole(int(sample)))
         counts += np.histogram(truth[np.isfinite(truth)], CLASSES, (0.0, 1.0))[0]
     return class_weights(counts.tolist())
-
-
-def _parts(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
-    return {
-        "refined": samples.refined(window),
-        "low": samples.low(window),
-        "truth": samples.truth_sic(window),
-    }
 
 
 def _observed(batch: Batch) -> Tensor:

@@ -30,8 +30,8 @@ def add_refined(
 
     Parameters
     ----------
-    path : of the set; gains arrays `refined` (n, 2, 4 y, 4 x), uint16, hundredths of a kelvin, and
-        `refined_by` (n,), the first digits of the weights' hash
+    path : of the set; gains arrays `refined_NETWORK` (n, 2, 4 y, 4 x), uint16, hundredths of a
+        kelvin, and `weights_NETWORK` (n,), the first digits of the weights' hash
     network : super-resolution network and its card
     weights : what the weights are known by, a hexadecimal hash
 
@@ -45,7 +45,7 @@ def add_refined(
         If there is no set at `path`.
     """
     samples = SampleSet.open(path)
-    refined, by = _arrays(path, samples)
+    refined, by = _arrays(path, samples, network[1].architecture)
     mark = np.uint64(1 + int(weights[:15], 16))  # 0 is what a fresh array holds
     for index in range(len(samples)):
         yield index, len(samples)
@@ -55,16 +55,18 @@ def add_refined(
     yield len(samples), len(samples)
 
 
-def _arrays(path: Path, samples: SampleSet) -> tuple[zarr.Array, zarr.Array]:  # type: ignore[type-arg]
+def _arrays(path: Path, samples: SampleSet, network: str) -> tuple[zarr.Array, zarr.Array]:  # type: ignore[type-arg]
     """The two arrays, as long as the set."""
     group = zarr.open_group(path, mode="a")
     length, *shape = samples.arrays["truth_tb"].shape
-    for name, size, dtype in (("refined", tuple(shape), "uint16"), ("refined_by", (), "uint64")):
+    kinds = {f"refined_{network}": (tuple(shape), "uint16"), f"weights_{network}": ((), "uint64")}
+    for name, (size, dtype) in kinds.items():
         if name not in group or group[name].shape[0] != length:  # type: ignore[union-attr]
             group.create_array(
                 name, shape=(length, *size), chunks=(1, *size), dtype=dtype, overwrite=True
             )
-    return group["refined"], group["refined_by"]  # type: ignore[return-value]
+    refined, by = (group[name] for name in kinds)
+    return refined, by  # type: ignore[return-value]
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ A set is a Zarr v3 group whose arrays have the sample as first axis, one sample 
 - `tb89` (n, 5, 2, y, x), `low` (n, 12, y, x), `truth_tb` (n, 2, 4 y, 4 x): uint16, hundredths of a
   kelvin, 65535 = absent; H before V, `low` as `seaice.instrument.LOW_CHANNELS`, target day only
 - `truth_sic` (n, 4 y, 4 x): uint8, half percent 0-200, 255 = land
-- `refined` (n, 2, 4 y, 4 x), where `seaice.sr.refined_samples` was: as `truth_tb`
+- `refined_NETWORK` (n, 2, 4 y, 4 x), where `seaice.sr.refined_samples` was: as `truth_tb`
 - `done` (n,): uint8, 1 for what is written; a set that is still being made ends at its first gap
 """
 
@@ -98,9 +98,9 @@ class SampleSet:
             if not isinstance(array, zarr.Array) or array.ndim != RANKS[name] or not array.size:
                 raise _no_set(f"{path} with {name} of shape {getattr(array, 'shape', None)}")
             found[name] = array
-        refined = group.get("refined")
-        if isinstance(refined, zarr.Array):
-            found["refined"] = refined
+        for name, array in group.arrays():
+            if name.startswith("refined_"):
+                found[name] = array
         size = _leading(group, int(found["tb89"].shape[0]))
         if not size:
             raise _no_set(f"{path} whose first sample is not there yet")
@@ -131,17 +131,17 @@ class SampleSet:
         """(12, y, x) K."""
         return kelvin(window.of(self._read("low", window), 1))
 
-    def refined(self, window: Window) -> NDArray[np.float32]:
-        """(2, 4 y, 4 x) K, what super-resolution made of the sample.
+    def refined(self, window: Window, refiner: str) -> NDArray[np.float32]:
+        """(2, 4 y, 4 x) K, what a super-resolution network made of the sample.
 
         Raises
         ------
         NoInputError
             If `seaice.sr.refined_samples.add_refined` has not been here.
         """
-        if "refined" not in self.arrays:
-            raise _no_set("a training set whose samples are not refined")
-        return kelvin(window.of(self._read("refined", window), SCALE))
+        if f"refined_{refiner}" not in self.arrays:
+            raise _no_set(f"a training set whose samples are not refined by {refiner}")
+        return kelvin(window.of(self._read(f"refined_{refiner}", window), SCALE))
 
     def truth_tb(self, window: Window) -> NDArray[np.float32]:
         """(2, 4 y, 4 x) K."""

@@ -55,7 +55,7 @@ COMPACT = Hyper(
     deep=64,
     low_level=24,
     context=9,
-    fine=8,
+    fine=16,
     dropout=(0.0, 0.0, 0.0),
 )
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.network.ops.deformable import ModulatedDeformConvPack
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.temporal_attention import TemporalFusion
 
@@ -24,6 +25,7 @@ __all__ = ["COMPACT", "Hyper", "Network"]
 SLOPE = 0.1  # of every leaky ReLU here
 DEEPEST = 4  # cells of the finest level under one of the alignment's coarsest
 SCALE = 4
+QUIET = 0.3  # of the weights in a fresh residual block
 
 Pyramid = tuple[Tensor, Tensor, Tensor]
 
@@ -51,9 +53,6 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        for conv in (self.conv1, self.conv2):
-            nn.init.kaiming_normal_(conv.weight)
-            conv.weight.data.mul_(0.1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, width, y, x) -> the same."""
@@ -128,9 +127,6 @@ class Tail(nn.Module):
         self.up2 = nn.Conv2d(tail, 4 * tail, 3, padding=1)
         self.smooth = nn.Conv2d(tail, tail, 3, padding=1)
         self.read = nn.Conv2d(tail, 2, 3, padding=1)
-        nn.init.zeros_(self.read.weight)
-        if self.read.bias is not None:
-            nn.init.zeros_(self.read.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, width, y, x) -> (batch, 2, 4 y, 4 x)."""
@@ -138,6 +134,29 @@ class Tail(nn.Module):
             features = F.leaky_relu(F.pixel_shuffle(up(features), 2), SLOPE)
         out: Tensor = self.read(F.leaky_relu(self.smooth(features), SLOPE))
         return out
+
+
+def _start(network: nn.Module) -> None:
+    """Weights that keep the size of what passes through, and no biases.
+
+    PyTorch's own start shrinks a signal by a third to a half in every convolution, and drowns what
+    is left in random biases: after twenty of them little is left to learn from.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | ModulatedDeformConvPack):
+            nn.init.kaiming_normal_(module.weight, SLOPE)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        if isinstance(module, ModulatedDeformConvPack):
+            module.weight.data.mul_(2)  # masks start at one half
+    for module in network.modules():
+        if isinstance(module, ModulatedDeformConvPack):
+            nn.init.zeros_(module.conv_offset.weight)
+        if isinstance(module, ResidualBlock):
+            module.conv1.weight.data.mul_(QUIET)
+            module.conv2.weight.data.mul_(QUIET)
+        if isinstance(module, Tail):
+            nn.init.zeros_(module.read.weight)
 
 
 class Network(nn.Module):
@@ -150,6 +169,7 @@ class Network(nn.Module):
         blocks = (ResidualBlock(hyper.width) for _ in range(hyper.reconstruct_blocks))
         self.reconstruction = nn.Sequential(*blocks)
         self.tail = Tail(hyper.width, hyper.tail)
+        _start(self)
 
     def forward(self, stack: Tensor) -> Tensor:
         """The target day, four times finer.
