@@ -6,13 +6,24 @@ import numpy as np
 import pytest
 import rasterio
 from products import made_product
+from pyproj import CRS
 from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
 from seaice.write.geotiff import percent, rasters, write_geotiff
-from seaice.write.style import LAND, NO_DATA, colour_of, colour_table, write_qml
+from seaice.write.qgis import write_projection, write_qml
+from seaice.write.style import (
+    FLAG_COLOURS,
+    LAND,
+    NO_DATA,
+    NO_DATA_COLOUR,
+    colour_of,
+    colour_table,
+    flags_style,
+    percent_style,
+)
 
 
 @pytest.fixture(scope="module", params=["north", "south"])
@@ -21,6 +32,7 @@ def written(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rasters")
     for ending, raster in rasters(product).items():
         write_geotiff(raster, product, folder / f"map{ending}.tif")
+        write_projection(product.attrs["crs"], folder / f"map{ending}.tif.aux.xml")
     return product, folder
 
 
@@ -48,7 +60,8 @@ def test_float_rasters_hold_the_very_numbers(written):
             np.testing.assert_array_equal(file.read(1), product[name].values)
     with rasterio.open(folder / "map_flags.tif") as file:
         np.testing.assert_array_equal(file.read(1), product["status_flag"].values)
-        assert "1 land" in file.descriptions[0]
+        assert file.descriptions[0] == "why a cell has its value"
+        assert file.tags()["BITS"].startswith("1 land, 2 coast, 4 no_input")
 
 
 def test_percent_is_the_concentration_to_half_a_percent_and_says_the_rest(written):
@@ -82,13 +95,40 @@ def test_land_is_land_even_where_a_concentration_was_left():
 
 
 def test_the_style_paints_what_the_colour_table_paints(tmp_path):
-    write_qml(tmp_path / "map.qml")
+    write_qml(percent_style(), tmp_path / "map.qml")
     renderer = ElementTree.parse(tmp_path / "map.qml").getroot().find("pipe/rasterrenderer")
-    items = renderer.findall("rastershader/colorrampshader/item")
     assert renderer.get("type") == "singlebandpseudocolor"
-    table = colour_table()
-    for item in items:
-        red, green, blue = bytes.fromhex(item.get("color").removeprefix("#"))
-        assert table[int(item.get("value"))] == (red, green, blue, 255)
-    assert [item.get("label") for item in items][-1] == "land"
-    assert str(NO_DATA) not in {item.get("value") for item in items}
+    items = renderer.findall("rastershader/colorrampshader/item")
+    painted = {int(item.get("value")): _rgb(item.get("color")) for item in items}
+    assert painted.pop(NO_DATA) == _rgb(renderer.get("nodataColor")) == NO_DATA_COLOUR
+    assert painted == {value: colour_table()[value][:3] for value in painted}
+    between = [np.interp(range(101), list(painted)[:-1], band) for band in _bands(painted)]
+    table = [colour_of(percent) for percent in range(101)]
+    np.testing.assert_allclose(np.transpose(between), table, atol=2)
+    assert [item.get("label") for item in items][-3:] == ["100 %", "land", "no data"]
+
+
+def _rgb(code):
+    return tuple(bytes.fromhex(code.removeprefix("#")))
+
+
+def _bands(painted):
+    return np.transpose([colour for value, colour in painted.items() if value <= 100])
+
+
+def test_every_flag_and_every_pair_of_flags_has_a_class_and_a_colour_of_its_own():
+    assert set(FLAG_COLOURS) == set(Flag)
+    held = {0, *Flag, *(one | other for one in Flag for other in Flag)}
+    stops = flags_style(held).stops
+    assert {stop.value for stop in stops} == held
+    assert len({stop.colour for stop in stops}) == len({stop.says for stop in stops}) == len(held)
+
+
+def test_the_projection_beside_a_raster_is_the_one_in_it(written):
+    product, folder = written
+    note = ElementTree.parse(folder / "map.tif.aux.xml").getroot()
+    assert note.tag == "PAMDataset"
+    said = CRS(note.findtext("SRS"))
+    assert said == CRS(product.attrs["crs"])
+    assert said.ellipsoid.semi_major_metre == 6378273  # Hughes 1980, not WGS 84
+    assert not (folder / "map.tif.aux.xml").read_text().startswith("<?xml")  # GDAL skips those

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["failed", "product_made", "rows", "watched"]
 
+BESIDE = (".qml", ".aux.xml")  #: what GIS programs read along with a raster, unasked
+
 
 @contextmanager
 def watched() -> "Iterator[Told]":
@@ -55,7 +57,11 @@ def product_made(folder: Path, made: "Sequence[Made]", warnings: Sequence[str]) 
     typer.echo(f"{folder}/\n")
     rows(
         ("file", "size", "what it is"),
-        [(file.name, _readable(file.size), file.says) for file in made],
+        [
+            (file.name, _readable(file.size), file.says)
+            for file in made
+            if not file.name.endswith(BESIDE)
+        ],
     )
     for warning in warnings:
         typer.echo(f"\nnote: {warning}")

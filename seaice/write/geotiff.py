@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
-from seaice.write.style import LAND, NO_DATA, Colour, colour_table
+from seaice.write.style import (
+    LAND,
+    NO_DATA,
+    Colour,
+    Style,
+    colour_table,
+    flags_style,
+    fraction_style,
+    percent_style,
+    uncertainty_style,
+)
 
 __all__ = ["Raster", "percent", "rasters", "write_geotiff"]
 
@@ -27,7 +37,9 @@ class Raster:
     unit: str
     nodata: float | None
     overviews: str  #: how GDAL makes the coarser levels
+    style: Style  #: how QGIS draws it
     colours: Mapping[int, Colour] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def percent(product: xr.Dataset) -> NDArray[np.uint8]:
@@ -53,6 +65,7 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             unit="%",
             nodata=NO_DATA,
             overviews="NEAREST",
+            style=percent_style(),
             colours=colour_table(),
         ),
         "_float": Raster(
@@ -61,6 +74,7 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             unit="1",
             nodata=np.nan,
             overviews="AVERAGE",
+            style=fraction_style(),
         ),
         "_uncertainty": Raster(
             values=product["sic_uncertainty"].values.astype(np.float32),
@@ -68,13 +82,16 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             unit="1",
             nodata=np.nan,
             overviews="AVERAGE",
+            style=uncertainty_style(),
         ),
         "_flags": Raster(
             values=product["status_flag"].values.astype(np.uint16),
-            says=f"why a cell has its value, bits: {meanings}",
+            says="why a cell has its value",
             unit="1",
             nodata=None,
             overviews="NEAREST",
+            style=flags_style(np.unique(product["status_flag"].values)),
+            tags={"BITS": meanings},
         ),
     }
 
@@ -109,4 +126,5 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
             TIFFTAG_IMAGEDESCRIPTION=f"{raster.says}; {product.attrs['date']} UTC",
             TIFFTAG_SOFTWARE=f"seaice {__version__}",
             STATUS=product.attrs.get("status", "final"),
+            **raster.tags,
         )

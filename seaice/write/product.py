@@ -12,8 +12,8 @@ from seaice import __version__
 from seaice.config import Format
 from seaice.files import atomic_folder
 from seaice.write.geotiff import rasters, write_geotiff
+from seaice.write.qgis import write_projection, write_qml
 from seaice.write.quicklook import write_quicklook
-from seaice.write.style import write_qml
 from seaice.write.zarr_store import write_zarr
 
 __all__ = ["FORMATS", "Made", "made_in", "product_name", "write_product"]
@@ -114,10 +114,15 @@ def _geotiffs(product: xr.Dataset, stem: Path) -> Iterator[Task]:
     for ending, raster in rasters(product).items():
         yield (
             _named(stem, f"{ending}.tif"),
-            raster.says.partition(", bits:")[0],
+            raster.says,
             partial(write_geotiff, raster, product),
         )
-    yield _named(stem, ".qml"), "QGIS style of the percent map", write_qml
+        yield _named(stem, f"{ending}.qml"), "its QGIS style", partial(write_qml, raster.style)
+        yield (
+            _named(stem, f"{ending}.tif.aux.xml"),
+            "its projection, for older GIS programs",
+            partial(write_projection, product.attrs["crs"]),
+        )
 
 
 def _named(stem: Path, ending: str) -> Path:

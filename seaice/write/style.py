@@ -1,15 +1,37 @@
-"""How concentration looks: one ramp for rasters, pictures and QGIS."""
+"""How a product looks: colours and legends, the same in rasters, pictures and QGIS."""
 
-from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
-__all__ = ["LAND", "NO_DATA", "PERCENT_RAMP", "colour_table", "write_qml"]
+from seaice.sic.flags import Flag
+
+__all__ = [
+    "LAND",
+    "NO_DATA",
+    "PERCENT_RAMP",
+    "Colour",
+    "Stop",
+    "Style",
+    "colour_of",
+    "colour_table",
+    "flags_style",
+    "fraction_style",
+    "percent_style",
+    "uncertainty_style",
+]
 
 LAND = 254  #: in the byte raster
 NO_DATA = 255  #: in the byte raster
 LAND_COLOUR = (150, 148, 143)
+NO_DATA_COLOUR = (239, 227, 200)  #: sand: on a white canvas nothing may pass for ice
+NEVER = 2.0  #: above every fraction; gives absence its line in a legend
+
+RGB = tuple[int, int, int]
+Colour = tuple[int, int, int, int]
 
 #: Percent and colour: dark blue water to white ice, as ice services draw it.
 PERCENT_RAMP = (
@@ -21,10 +43,55 @@ PERCENT_RAMP = (
     (100, (255, 255, 255)),
 )
 
-Colour = tuple[int, int, int, int]
+#: One standard deviation and colour: violets, which nothing else here has.
+UNCERTAINTY_RAMP = (
+    (0.0, (250, 247, 253)),
+    (0.05, (222, 210, 238)),
+    (0.1, (186, 164, 220)),
+    (0.2, (147, 101, 189)),
+    (0.3, (128, 45, 153)),
+    (0.5, (92, 10, 105)),
+    (1.0, (40, 0, 40)),
+)
+
+#: The reason that decides most about a value stands first.
+FLAG_COLOURS = MappingProxyType(
+    {
+        Flag.LAND: LAND_COLOUR,
+        Flag.NO_INPUT: NO_DATA_COLOUR,
+        Flag.LAKE: (64, 160, 170),
+        Flag.GAP_FILLED: (197, 27, 125),
+        Flag.OPEN_WATER_FILTERED: (33, 102, 172),
+        Flag.OUTSIDE_CLIMATOLOGY: (255, 200, 0),
+        Flag.LAND_SPILLOVER_CORRECTED: (140, 81, 10),
+        Flag.COAST: (230, 120, 30),
+        Flag.SUBSTITUTED_FRAME: (128, 70, 170),
+        Flag.LOW_FREQUENCY_MISSING: (120, 190, 90),
+        Flag.SINGLE_OVERPASS: (160, 205, 240),
+    }
+)
+UNFLAGGED = (250, 252, 253)
 
 
-def colour_of(percent: float) -> tuple[int, int, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """One value with its colour, and what a legend says of it."""
+
+    value: float
+    colour: RGB
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How one raster is drawn: colours run on between the stops, or belong to single values."""
+
+    kind: Literal["ramp", "classes"]
+    stops: tuple[Stop, ...]
+    absent: RGB | None  #: of cells without a value; None where there are none
+
+
+def colour_of(percent: float) -> RGB:
     """The colour of a concentration, straight between the stops of the ramp.
 
     >>> colour_of(0), colour_of(100)
@@ -45,49 +112,62 @@ def colour_table() -> dict[int, Colour]:
     return table
 
 
-def write_qml(path: Path) -> None:
-    """Write the QGIS style that belongs beside the byte raster of the same name.
+def percent_style() -> Style:
+    """Tenths, as ice charts count, and the ice edge; land; no data."""
+    stops = [_stop(percent, colour_of(percent), f"{percent} %") for percent in _tenths()]
+    stops.append(_stop(LAND, LAND_COLOUR, "land"))
+    stops.append(_stop(NO_DATA, NO_DATA_COLOUR, "no data"))
+    return Style(kind="ramp", stops=tuple(stops), absent=NO_DATA_COLOUR)
 
-    Source: layer style files of QGIS 3.22, single-band pseudocolour renderer.
+
+def fraction_style() -> Style:
+    """As the percent raster, from 0 to 1; there land has no value of its own."""
+    stops = [
+        _stop(percent / 100, colour_of(percent), f"{percent / 100:g}") for percent in _tenths()
+    ]
+    return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+
+
+def uncertainty_style() -> Style:
+    """One standard deviation: pale where it is small."""
+    stops = [_stop(value, colour, f"± {value:g}") for value, colour in UNCERTAINTY_RAMP]
+    return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+
+
+def flags_style(held: Iterable[int]) -> Style:
+    """A class for each combination of flags that a raster holds, single flags first.
+
+    >>> [stop.says for stop in flags_style([514, 0, 2]).stops]
+    ['no flag', 'coast', 'coast + single overpass']
     """
-    qgis = Element(
-        "qgis", version="3.22.0", styleCategories="Symbology", hasScaleBasedVisibilityFlag="0"
-    )
-    pipe = SubElement(qgis, "pipe")
-    renderer = SubElement(
-        pipe,
-        "rasterrenderer",
-        type="singlebandpseudocolor",
-        band="1",
-        opacity="1",
-        alphaBand="-1",
-        nodataColor="",
-        classificationMin="0",
-        classificationMax=str(LAND),
-    )
-    SubElement(renderer, "rasterTransparency")
-    shader = SubElement(
-        SubElement(renderer, "rastershader"),
-        "colorrampshader",
-        colorRampType="INTERPOLATED",
-        classificationMode="1",
-        clip="1",
-        minimumValue="0",
-        maximumValue=str(LAND),
-        labelPrecision="0",
-    )
-    for percent in range(0, 101, 10):
-        _item(shader, percent, colour_of(percent), f"{percent} %")
-    _item(shader, LAND, LAND_COLOUR, "land")
-    SubElement(shader, "rampLegendSettings", useContinuousLegend="0")
-    SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma="1")
-    SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
-    SubElement(pipe, "rasterresampler", maxOversampling="2")
-    SubElement(qgis, "blendMode").text = "0"
-    indent(qgis)
-    ElementTree(qgis).write(path, encoding="utf-8", xml_declaration=True)
+    ordered = sorted(map(int, held), key=lambda bits: (bits.bit_count(), bits))
+    stops = tuple(_stop(bits, _flags_colour(bits), _flags_said(bits)) for bits in ordered)
+    return Style(kind="classes", stops=stops, absent=None)
 
 
-def _item(shader: Element, value: int, colour: tuple[int, int, int], label: str) -> None:
-    code = "#{:02x}{:02x}{:02x}".format(*colour)
-    SubElement(shader, "item", value=str(value), color=code, label=label, alpha="255")
+def _flags_colour(bits: int) -> RGB:
+    """The colour of the flag that decides, tinted by the others so that combinations differ."""
+    colours = [colour for flag, colour in FLAG_COLOURS.items() if flag & bits]
+    if not colours:
+        return UNFLAGGED
+    weights = 5.0 ** -np.arange(len(colours))
+    red, green, blue = np.rint(np.average(colours, axis=0, weights=weights)).astype(int).tolist()
+    return red, green, blue
+
+
+def _flags_said(bits: int) -> str:
+    names = [str(flag.name).lower().replace("_", " ") for flag in FLAG_COLOURS if flag & bits]
+    return " + ".join(names) or "no flag"
+
+
+def _tenths() -> list[int]:
+    """Percents of a legend: tenths and the ice edge, where the ramp bends."""
+    return sorted({*range(0, 101, 10), 15})
+
+
+def _absence() -> Stop:
+    return _stop(NEVER, NO_DATA_COLOUR, "land or no data")
+
+
+def _stop(value: float, colour: RGB, says: str) -> Stop:
+    return Stop(value=value, colour=colour, says=says)
