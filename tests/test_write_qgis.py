@@ -10,7 +10,8 @@ from products import made_product
 from scipy.ndimage import binary_erosion
 
 from seaice.write.geotiff import rasters, write_geotiff
-from seaice.write.style import LAND_COLOUR, colour_of, write_qml
+from seaice.write.qgis import write_qml
+from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 
 PYTHON = Path("/usr/bin/python3")  # Debian's, which is the one that knows QGIS
 PAINT = """
@@ -49,10 +50,11 @@ def qgis_is_here():
 
 
 @pytest.mark.skipif(not qgis_is_here(), reason="Debian's python3-qgis is not installed")
-def test_qgis_paints_water_ice_and_land_and_leaves_out_what_was_not_observed(tmp_path):
+def test_qgis_paints_water_ice_land_and_what_was_not_observed(tmp_path):
     product = made_product()
-    write_geotiff(rasters(product)[""], product, tmp_path / "map.tif")
-    write_qml(tmp_path / "map.qml")
+    raster = rasters(product)[""]
+    write_geotiff(raster, product, tmp_path / "map.tif")
+    write_qml(raster.style, tmp_path / "map.qml")
     told = subprocess.run(
         [PYTHON, "-c", PAINT, tmp_path / "map.tif", tmp_path / "map.png"],
         capture_output=True,
@@ -66,7 +68,7 @@ def test_qgis_paints_water_ice_and_land_and_leaves_out_what_was_not_observed(tmp
         (sic == 0, colour_of(0)),
         (sic == 1, colour_of(100)),
         (flags == 1, LAND_COLOUR),
-        (flags == 4, (255, 0, 255)),
+        (flags == 4, NO_DATA_COLOUR),
     ):
         inside = binary_erosion(chosen)  # a cell's rim may fall into its neighbour's pixel
         assert inside.any()
