@@ -30,9 +30,9 @@ def write_qml(style: Style, path: Path) -> None:
 def write_projection(crs: str, path: Path) -> None:
     """Write GDAL's note beside a raster (its name and ".aux.xml") that spells out its projection.
 
-    A PROJ older than 9.2 calls EPSG:3411 and 3412 deprecated; GDAL then reads their codes in a
-    GeoTIFF as EPSG:3413 and 3976, another ellipsoid, and cells move by up to 0.15 km.
-    What is spelt out is not replaced.
+    The registry of an older PROJ (9.1, as in Debian 12) calls EPSG:3411 and 3412 deprecated; GDAL
+    then reads their codes in a GeoTIFF as EPSG:3413 and 3976, another ellipsoid, and cells move by
+    up to 0.15 km. What is spelt out is not replaced.
 
     Source: GDAL, "PAM - Persistent Auxiliary Metadata", element SRS.
     """
