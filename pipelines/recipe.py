@@ -1,7 +1,6 @@
 """From nothing to weights: simulated samples, then super-resolution, then concentration.
 
-Every step goes on where it was left. What ships was made by `COMPACT`; `PAPER` is the published
-size, for a GPU, from the same code.
+Every step goes on where it was left.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pipelines.train import SICTraining, SRTraining, compact, train_sic, train_s
 from seaice.network.train import Schedule
 from seaice.simulate.samples import SPLITS, write_samples
 
-__all__ = ["RECIPES", "Recipe", "Step", "follow"]
+__all__ = ["Recipe", "Step", "follow", "recipes"]
 
 Step = Literal["samples", "sr", "sic", "all"]
 Progress = Callable[[str, int, int], None]
@@ -29,50 +28,43 @@ class Recipe:
     samples: int  #: simulated five-day worlds of 128 x 128 coarse cells
     valid: int  #: worlds to validate on
     sr: SRTraining
-    sic: SICTraining
+    sic: tuple[SICTraining, ...]  #: one after another; each goes on from the one before
 
 
-_SR_WEIGHTS = Path("pmdrnet.safetensors")  # below the folder of weights
+_REFINED = Path("pmdrnet.safetensors")  # in the folder of weights
+_SMALL = {"average": 0.99, "precision": "bfloat16", "checkpoint_every": 50, "batch": 4}
 
-RECIPES = {
-    "compact": Recipe(
-        samples=600,
-        valid=16,
-        sr=SRTraining(
-            hyper=compact("pmdrnet"),
-            crop=64,
-            schedule=Schedule(
-                steps=1000,
-                batch=4,
-                rate=1e-3,
-                warm_up=50,
-                average=0.99,
-                precision="bfloat16",
-                checkpoint_every=50,
+
+def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
+    """A lesson in concentration for two cores."""
+    schedule = Schedule(steps=steps, rate=rate, warm_up=40, **_SMALL)  # type: ignore[arg-type]
+    hyper = compact("xception_aspp")
+    return SICTraining(sr_weights=refiner, hyper=hyper, crop=96, schedule=schedule)
+
+
+def recipes() -> dict[str, Recipe]:
+    """What `seaice train` can follow: `compact` made what ships, `paper` is for a GPU.
+
+    The compact concentration network learns from bicubic frames first, which cost nothing, and is
+    then used to what super-resolution makes of them.
+    """
+    small = Schedule(steps=500, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    return {
+        "compact": Recipe(
+            samples=282,
+            valid=16,
+            sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
+            sic=(_small_sic(None, 900, 1.5e-3), _small_sic(_REFINED, 300, 5e-4)),
+        ),
+        "paper": Recipe(
+            samples=12_000,
+            valid=200,
+            sr=SRTraining(),
+            sic=(
+                SICTraining(sr_weights=_REFINED, hyper={"outputs": 2, "context": 32, "fine": 16}),
             ),
         ),
-        sic=SICTraining(
-            sr_weights=_SR_WEIGHTS,
-            hyper=compact("xception_aspp"),
-            crop=96,
-            schedule=Schedule(
-                steps=1500,
-                batch=4,
-                rate=1.5e-3,
-                warm_up=50,
-                average=0.99,
-                precision="bfloat16",
-                checkpoint_every=50,
-            ),
-        ),
-    ),
-    "paper": Recipe(
-        samples=12_000,
-        valid=200,
-        sr=SRTraining(),
-        sic=SICTraining(sr_weights=_SR_WEIGHTS, hyper={"outputs": 2, "context": 32, "fine": 16}),
-    ),
-}
+    }
 
 
 def follow(
@@ -82,7 +74,7 @@ def follow(
 
     Parameters
     ----------
-    recipe : of `RECIPES`, or changed from one of them
+    recipe : of `recipes()`, or changed from one of them
     step : "samples", "sr", "sic", or "all" of them in turn
     folder : samples go to `folder/{train,valid}.zarr`, weights to `folder/weights`
     device : where the networks learn
@@ -111,10 +103,24 @@ def follow(
         report = partial(_report, progress, "super-resolution", steps)
         made.append(train_sr(folder, weights, recipe.sr, device, report))
     if "sic" in wanted:
-        steps = recipe.sic.schedule.steps
-        report = partial(_report, progress, "concentration", steps)
-        settings = replace(recipe.sic, sr_weights=weights / recipe.sic.sr_weights)
-        made.append(train_sic(folder, weights, settings, device, report))
+        made.append(_concentration(recipe, folder, device, progress))
+    return made
+
+
+def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress: Progress) -> Path:
+    """The lessons in concentration, one after another; the last one's weights."""
+    weights, made = folder / "weights", None
+    for number, lesson in enumerate(recipe.sic, start=1):
+        last = number == len(recipe.sic)
+        refiner = lesson.sr_weights and weights / lesson.sr_weights
+        report = partial(
+            _report, progress, f"concentration, lesson {number}", lesson.schedule.steps
+        )
+        settings = replace(lesson, sr_weights=refiner, start=made)
+        out = weights if last else weights / f"lesson_{number}"
+        made = train_sic(folder, out, settings, device, report)
+    if made is None:
+        raise ValueError("a recipe without lessons in concentration")
     return made
 
 

@@ -169,14 +169,14 @@ def train(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
     """Simulated samples in, weights of both networks out; goes on where it was left."""
-    from pipelines.recipe import RECIPES, follow
+    from pipelines.recipe import follow, recipes
     from seaice.files import ensure_writable
     from seaice.network.device import choose_device
 
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
     with watched() as progress:
-        made = follow(RECIPES[recipe], step, out, choose_device(run.device), progress)
+        made = follow(recipes()[recipe], step, out, choose_device(run.device), progress)
     for path in made:
         typer.echo(path)
 
