@@ -29,16 +29,15 @@ Steps = Callable[[int, int], None]
 
 
 def machine_of(run: RunSettings) -> Machine:
-    """What networks run on; "auto" precision is bfloat16 on CUDA, float32 on the CPU.
+    """What networks run on; "auto" precision is float32, so that every device makes the same map.
 
     Raises
     ------
     SettingsError
         If CUDA is wished for and absent.
     """
-    device = choose_device(run.device)
-    fast: Literal["float32", "bfloat16"] = "bfloat16" if device.type == "cuda" else "float32"
-    return Machine(device=device, precision=fast if run.precision == "auto" else run.precision)
+    precision = "float32" if run.precision == "auto" else run.precision
+    return Machine(device=choose_device(run.device), precision=precision)
 
 
 def refine_with(plan: Plan, stack: xr.Dataset, progress: Steps) -> xr.Dataset:

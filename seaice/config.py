@@ -32,11 +32,16 @@ class RunSettings(_Settled):
     out: Path = Field(
         default=Path("products"), description="folder for products and finished stages"
     )
-    hemisphere: Literal["north", "south"] = "north"
-    region: str = Field(default="all", description='a name, or "west,south,east,north" in degrees')
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    hemisphere: Literal["north", "south"] = Field(default="north", description="north or south")
+    region: str = Field(
+        default="all", description='"all", a name, or "west,south,east,north" in degrees'
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="auto, cpu or cuda; auto is CUDA where PyTorch sees it"
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="arithmetic of the networks"
+        default="auto",
+        description="of the networks; auto is float32: one map on CPU and CUDA; bfloat16 is faster",
     )
 
 
@@ -51,7 +56,7 @@ class GridSettings(_Settled):
 class NetworkSettings(_Settled):
     """Which network, and which weights."""
 
-    name: str = Field(description="as `seaice models` lists them")
+    name: str = Field(description="one that `seaice models` lists")
     weights: Path | None = Field(
         default=None, description="a safetensors file; left out: those shipped with the package"
     )
@@ -60,7 +65,9 @@ class NetworkSettings(_Settled):
 class WriteSettings(_Settled):
     """What a product folder holds beside its provenance."""
 
-    formats: tuple[Format, ...] = Field(default=("geotiff", "zarr", "quicklook"), min_length=1)
+    formats: tuple[Format, ...] = Field(
+        default=("geotiff", "zarr", "quicklook"), min_length=1, description="any of these"
+    )
 
 
 class Settings(_Settled):

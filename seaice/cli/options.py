@@ -16,12 +16,12 @@ Command = Callable[..., None]
 #: option -> (section and key of the settings, kind, help)
 OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "date": (("run", "date"), str, "The day to map, UTC, as 2020-03-03."),
-    "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B or L1R granules."),
+    "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B, L1R or AU_SI6 files."),
     "out": (("run", "out"), Path, "Folder for products and finished stages."),
     "hemisphere": (("run", "hemisphere"), str, "north or south."),
     "region": (("run", "region"), str, "A name, or west,south,east,north in degrees."),
-    "device": (("run", "device"), str, "auto, cpu or cuda."),
-    "precision": (("run", "precision"), str, "auto, float32 or bfloat16."),
+    "device": (("run", "device"), str, "auto (CUDA where there is one), cpu or cuda."),
+    "precision": (("run", "precision"), str, "float32 (auto), or bfloat16: faster, rougher."),
     "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),
     "sr-weights": (("sr", "weights"), Path, "Its safetensors file, if not the one shipped."),
     "sic": (("sic", "name"), str, "Concentration network or formula."),

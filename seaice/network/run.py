@@ -1,6 +1,7 @@
 """A network over a map of any size, tile by tile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,11 @@ def silent(done: int, tiles: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What networks run on, and how."""
+    """What networks run on, and how.
+
+    In float32 every device tells the same but for the order of sums. bfloat16 is faster and takes
+    less memory, and is rougher.
+    """
 
     device: torch.device
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -83,7 +88,19 @@ def _run(network: nn.Module, given: Tensor, machine: Machine) -> NDArray[np.floa
     if batch.ndim == 4:
         batch = batch.contiguous(memory_format=torch.channels_last)
     mixed = machine.precision == "bfloat16"
-    with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
+    with _whole_float32(), torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
         told: Tensor = network(batch)
     found: NDArray[np.float32] = told[0].float().cpu().numpy()
     return found
+
+
+@contextmanager
+def _whole_float32() -> Iterator[None]:
+    """Keep CUDA from rounding float32 to TF32 (10 bits of 23), which it does in convolutions."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.allow_tf32, products.allow_tf32
+    convolutions.allow_tf32 = products.allow_tf32 = False
+    try:
+        yield
+    finally:
+        convolutions.allow_tf32, products.allow_tf32 = before
