@@ -54,7 +54,7 @@ def recipes() -> dict[str, Recipe]:
             samples=282,
             valid=16,
             sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
-            sic=(_small_sic(None, 900, 1.5e-3), _small_sic(_REFINED, 300, 5e-4)),
+            sic=(_small_sic(None, 900, 1.5e-3), _small_sic(_REFINED, 700, 1e-3)),
         ),
         "paper": Recipe(
             samples=12_000,
