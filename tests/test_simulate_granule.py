@@ -1,15 +1,18 @@
 """A simulated granule is a genuine L1B file: independent readers find the same numbers in it."""
 
 from datetime import date
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 from pyproj import Geod
 
 from seaice.grid.definition import NORTH
+from seaice.grid.land import land_mask
 from seaice.ingest.read import read_swath
-from seaice.simulate.days import simulate_days, truth_path
+from seaice.simulate.days import _write_truth, simulate_days, truth_path
 from seaice.simulate.orbit import PERIOD, half_orbits, looks
 
 DAY = date(2018, 3, 10)
@@ -80,13 +83,32 @@ def test_the_same_seed_writes_the_same_data(granules, tmp_path):
 
 
 def test_the_truth_lies_beside_on_the_fine_grid(granules):
-    import xarray as xr
-
+    land = land_mask(GRID.refine(4))
     with xr.open_dataset(truth_path(granules[0].parent, DAY)) as truth:
         assert truth["sic"].shape == GRID.refine(4).shape
-        sic = truth["sic"].values
-        assert np.nanmin(sic) >= 0
-        assert np.nanmax(sic) <= 1
+        for name, low, high in (("sic", 0, 1), ("tb89h", 50, 350), ("tb89v", 50, 350)):
+            values = truth[name].values
+            assert values.dtype == np.float32
+            assert np.array_equal(np.isnan(values), land)
+            assert low <= np.nanmin(values) <= np.nanmax(values) <= high
+
+
+def test_the_truth_is_packed_finer_than_anyone_can_measure(tmp_path):
+    """What is read differs from what was simulated by half a step at most."""
+    sic = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
+    tb = np.stack([100 + 180 * sic, 150 + 120 * sic])
+    world = SimpleNamespace(
+        day=DAY,
+        grid=GRID.crop(slice(0, 16), slice(0, 16)),
+        land=sic > 0.9,
+        truth=lambda _: (sic, tb),
+    )
+    with xr.open_dataset(_write_truth(world, DAY, {}, tmp_path)) as truth:
+        sea = sic <= 0.9
+        assert np.abs(truth["sic"].values - sic)[sea].max() < 0.0026
+        for name, kelvin in zip(("tb89h", "tb89v"), tb, strict=True):
+            assert np.abs(truth[name].values - kelvin)[sea].max() < 0.051
+            assert np.isnan(truth[name].values[~sea]).all()
 
 
 def test_the_orbit_repeats_after_sixteen_days():

@@ -25,6 +25,9 @@ from seaice.vocabulary import attrs
 __all__ = ["simulate_days", "truth_path"]
 
 THREADS = 2  #: passes observed at once; compiled code lets others run
+HALF_PERCENT = {"dtype": "uint8", "scale_factor": np.float32(0.005), "_FillValue": np.uint8(255)}
+#: Far finer than the instrument's noise of about 1 K; hundredths would double the files.
+TENTHS = {"dtype": "uint16", "scale_factor": np.float32(0.1), "_FillValue": np.uint16(65535)}
 Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]  #: done, of how many
 
@@ -35,18 +38,22 @@ def truth_path(folder: Path, day: date) -> Path:
 
 
 def _write_truth(world: World, day: date, watched: Mapping[float, Array], folder: Path) -> Path:
-    """Concentration and brightness, each place when it was observed, on the fine grid."""
+    """Concentration and brightness of the sea, each place when it was observed, on the fine grid.
+
+    Packed (half percent, tenths of a kelvin), because five days of float32 would take 200 MB.
+    """
     noon = 24.0 * (day - world.day).days
     sic, tb = world.truth(watched or {noon: np.ones(world.grid.shape, np.float32)})
     land = world.land > 0.5
     fine = world.grid.refine(FINE)
-    layers = {"sic": np.where(land, np.nan, sic), "tb89h": tb[0], "tb89v": tb[1]}
+    layers = {"sic": (sic, HALF_PERCENT), "tb89h": (tb[0], TENTHS), "tb89v": (tb[1], TENTHS)}
     truth = xr.Dataset(
-        {n: (("y", "x"), v.astype(np.float32), attrs(n)) for n, v in layers.items()},
+        {n: (("y", "x"), np.where(land, np.nan, v), attrs(n)) for n, (v, _) in layers.items()},
         coords=coordinates(fine) | {"time": np.datetime64(f"{day.isoformat()}T12:00", "ns")},
         attrs={"title": "truth of a simulated day", "crs": fine.crs, "date": day.isoformat()},
     )
-    encoding = {name: {"zlib": True, "complevel": 1} for name in layers}
+    small = {"zlib": True, "complevel": 4, "shuffle": True}
+    encoding = {name: packing | small for name, (_, packing) in layers.items()}
     with atomic_file(truth_path(folder, day)) as partial:
         truth.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
     return truth_path(folder, day)
@@ -70,7 +77,8 @@ def simulate_days(
     first, last : UTC days, both included
     grid : coarse grid (6.25 km) of the region; samples outside it are absent in the files
     seed : the same seed gives the same bytes of data
-    folder : made if absent; truth goes to `folder/truth`
+    folder : made if absent; truth goes to `folder/truth`: `sic` (0-1, kept as half percent),
+        `tb89h`, `tb89v` (K, kept as tenths), NaN on land, on the grid four times finer
     progress : called with passes done and half orbits in all, of which some see nothing
 
     Returns
