@@ -16,7 +16,7 @@ from seaice.sic.classical.asi import asi
 from seaice.sic.metrics import by_class, summary
 from seaice.simulate.days import truth_path
 
-__all__ = ["METHODS", "compared", "markdown"]
+__all__ = ["METHODS", "compared", "markdown", "scored"]
 
 #: What a row of the table says, and which networks make it.
 METHODS: Mapping[str, tuple[str, str]] = {
@@ -27,7 +27,7 @@ METHODS: Mapping[str, tuple[str, str]] = {
 UNFILTERED = "ASI on bicubic frames, no filter"
 COARSER = (1, 4)  #: cell sizes, in cells of 1.5625 km
 
-Map = NDArray[np.float32]
+Map = NDArray[np.floating]
 Row = tuple[str, float, Mapping[str, float]]  #: method, cell in km, figures
 
 
@@ -46,13 +46,30 @@ def compared(settings: Settings, progress: Progress) -> Iterator[Row]:
     """
     truth = _truth(settings)
     for name, estimate in _estimates(settings, progress):
-        known = np.where(np.isfinite(estimate), truth, np.float32("nan"))
-        for factor in COARSER:
-            pair = [_coarse(values, factor) for values in (estimate, known)]
-            cell = 1.5625 * factor
-            classes = by_class(pair[0], pair[1])
-            worst = {f"rmse_{10 * k}": score.rmse for k, score in enumerate(classes)}
-            yield name, cell, summary(pair[0], pair[1], cell) | worst
+        for cell, figures in scored(estimate, truth):
+            yield name, cell, figures
+
+
+def scored(estimate: Map, truth: Map) -> Iterator[tuple[float, Mapping[str, float]]]:
+    """The figures of one estimate on cells of 1.5625 km and of 6.25 km.
+
+    Parameters
+    ----------
+    estimate, truth : (y, x), 0-1, on cells of 1.5625 km; NaN in either is left out of both
+
+    Yields
+    ------
+    (cell, figures) : km; those of `seaice.sic.metrics.summary`, and `rmse_0` to `rmse_90` by class
+
+    >>> [(cell, figures["rmse"]) for cell, figures in scored(np.eye(8), np.eye(8))]
+    [(1.5625, 0.0), (6.25, 0.0)]
+    """
+    known = np.where(np.isfinite(estimate), truth, np.float32("nan"))
+    told = np.where(np.isfinite(truth), estimate, np.float32("nan"))
+    for factor in COARSER:
+        ours, theirs, cell = _coarse(told, factor), _coarse(known, factor), 1.5625 * factor
+        classes = {f"rmse_{10 * k}": score.rmse for k, score in enumerate(by_class(ours, theirs))}
+        yield cell, summary(ours, theirs, cell) | classes
 
 
 def _truth(settings: Settings) -> Map:
@@ -77,7 +94,7 @@ def _estimates(settings: Settings, progress: Progress) -> Iterator[tuple[str, Ma
 
 
 def _with(settings: Settings, sr: str, sic: str) -> Settings:
-    """The same settings with other methods, and their shipped weights."""
+    """The same settings with other methods; formulas need no weights, whatever is told."""
     told = {
         "sr": settings.sr.model_copy(update={"name": sr}),
         "sic": settings.sic.model_copy(update={"name": sic}),

@@ -124,5 +124,12 @@ def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress:
     return made
 
 
-def _report(progress: Progress, what: str, steps: int, done: int, loss: float) -> None:
-    progress(f"{what}, loss {loss:.4f}", done, steps)
+def _report(progress: Progress, what: str, steps: int, done: int, _loss: float) -> None:
+    """Steps as they are done; before them, samples that wait to be refined, which count up to 0.
+
+    The loss of every step is in the log that lies beside the checkpoint.
+    """
+    if done < 0:
+        progress(f"{what}: samples left to refine", 0, -done)
+    else:
+        progress(what, done, steps)

@@ -1,0 +1,118 @@
+"""A recipe is its lessons in turn; each goes on from the one before, and nothing is done twice."""
+
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+import tiny_samples
+import torch
+from test_network_contract import SMALL
+
+from pipelines.recipe import Recipe, follow, recipes
+from pipelines.train import SICTraining, SRTraining
+from seaice.errors import NoInputError
+from seaice.network.catalogue import build
+from seaice.network.train import Schedule
+from seaice.network.weights import load, weights_id
+
+CPU = torch.device("cpu")
+STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=1)  # no weight moves
+QUICK = replace(STILL, rate=1e-2)
+
+
+def lesson(refiner, schedule):
+    hyper = SMALL["xception_aspp"]
+    return SICTraining(sr_weights=refiner, hyper=hyper, schedule=schedule, crop=8)
+
+
+def tiny(second):
+    """As the compact recipe: bicubic frames first, refined ones then."""
+    (bicubic, refined) = recipes()["compact"].sic
+    return Recipe(
+        samples=3,
+        valid=1,
+        sr=SRTraining(hyper=SMALL["pmdrnet"], schedule=QUICK, crop=8),
+        sic=(lesson(bicubic.sr_weights, QUICK), lesson(refined.sr_weights, second)),
+    )
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch):
+    """A made-up set in the place of simulated worlds; the sets that were asked for."""
+    asked = []
+
+    def write(split, count, store):
+        asked.append((split.name, count))
+        if not store.exists():
+            tiny_samples.write(store, samples=count)
+        yield count
+
+    monkeypatch.setattr("pipelines.recipe.write_samples", write)
+    return asked
+
+
+def followed(recipe, step, folder):
+    """The weights that were made, and every progress that was told."""
+    told = []
+    made = follow(recipe, step, folder, CPU, lambda *one: told.append(one))
+    return made, told
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    return tmp_path_factory.mktemp("training")
+
+
+def trained(told):
+    """Steps of learning that were done."""
+    return [
+        (what, done) for what, done, of in told if of == 2 and done > 0 and "sample" not in what
+    ]
+
+
+def test_all_lessons_run_in_turn(finished, simulated):
+    made, told = followed(tiny(STILL), "all", finished)
+    assert simulated == [("valid", 1), ("train", 3)]
+    lessons = ("super-resolution", "concentration, lesson 1", "concentration, lesson 2")
+    assert trained(told) == [(what, step) for what in lessons for step in (1, 2)]
+    assert [path.name for path in made] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
+    assert [load(path)[1].role for path in made] == ["sr", "sic"]
+
+
+def test_the_second_lesson_starts_from_the_weights_of_the_first(finished):
+    """It learns at a rate of 0 here, so what it ends with is what it began with."""
+    followed(tiny(STILL), "all", finished)
+    weights = finished / "weights"
+    first, card = load(weights / "lesson_1" / "xception_aspp.safetensors")
+    second, _ = load(weights / "xception_aspp.safetensors")
+    torch.manual_seed(STILL.seed)
+    fresh = dict(build("xception_aspp", card.hyper).named_parameters())
+    for name, value in second.named_parameters():
+        assert torch.equal(value, dict(first.named_parameters())[name]), name
+    assert any(not torch.equal(value, fresh[name]) for name, value in second.named_parameters())
+
+
+def test_a_second_call_does_nothing_twice(finished):
+    before = [weights_id(path) for path in followed(tiny(STILL), "all", finished)[0]]
+    made, told = followed(tiny(STILL), "all", finished)
+    assert trained(told) == []
+    assert [weights_id(path) for path in made] == before
+
+
+def test_steps_are_the_recipe_in_parts(tmp_path, finished):
+    whole, _ = followed(tiny(STILL), "all", finished)
+    parts = [followed(tiny(STILL), step, tmp_path)[0] for step in ("samples", "sr", "sic")]
+    assert [len(made) for made in parts] == [0, 1, 1]
+    for one, other in zip(chain.from_iterable(parts), whole, strict=True):
+        assert weights_id(one) == weights_id(other)
+
+
+def test_super_resolution_without_samples_says_so(tmp_path):
+    with pytest.raises(NoInputError, match="no training set at"):
+        followed(tiny(STILL), "sr", tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_a_recipe_ends_with_what_the_demo_runs(name):
+    """The last lesson learns from the refined frames that the daily chain gives it."""
+    assert str(recipes()[name].sic[-1].sr_weights) == "pmdrnet.safetensors"
