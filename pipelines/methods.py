@@ -1,30 +1,26 @@
 """The methods a plan names, run: networks with their weights, or formulas."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from torch import nn
 
 from pipelines.plan import Method, Plan
 from seaice.config import RunSettings
 from seaice.grid.land import land_mask
+from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.network.device import choose_device
 from seaice.network.run import Machine
 from seaice.network.weights import load, without_weights
-from seaice.sic.classical.asi import asi, asi_uncertainty, weather_filter
-from seaice.sic.concentrate import concentrate, product
-from seaice.sic.flags import Flag, everyday
+from seaice.sic.classical.daily import by_asi
+from seaice.sic.concentrate import concentrate
 from seaice.sr.inputs import blank_card
 from seaice.sr.refine import refine
 
-__all__ = ["by_asi", "concentrate_with", "machine_of", "refine_with"]
+__all__ = ["concentrate_with", "machine_of", "refine_with"]
 
-SCALE = 4  #: refined cells to a cell of the daily map
-FILTERS = ("tb18v", "tb23v", "tb36v")  #: channels of the weather filters
 Steps = Callable[[int, int], None]
 
 
@@ -62,39 +58,7 @@ def concentrate_with(
     return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
 
 
-def by_asi(refined: xr.Dataset, daily_map: xr.Dataset, land: NDArray[np.bool_]) -> xr.Dataset:
-    """Concentration of a refined day by ASI, its weather filters on the daily map's cells.
-
-    Parameters
-    ----------
-    refined, daily_map : of one day
-    land : (y, x) bool, on the refined grid
-
-    Returns
-    -------
-    Dataset
-        As `seaice.sic.concentrate.product`; filtered cells are 0 and flagged, cells whose filter
-        had no channels are flagged.
-    """
-    pd = refined["pd"].values
-    observed = np.isfinite(pd)
-    low = [daily_map[name].values for name in FILTERS]
-    water = _on_refined(weather_filter(*low)) & observed & ~land
-    sic = np.where(water, 0.0, asi(pd)).astype(np.float32)
-    doubt = asi_uncertainty(sic, _on_refined(daily_map["n_obs"].values))
-    timed = _on_refined(~np.isnat(daily_map["obs_time"].values))
-    reasons = everyday(land, observed, timed, refined.attrs)
-    reasons[Flag.OPEN_WATER_FILTERED] = water
-    missing = np.logical_or.reduce([np.isnan(channel) for channel in low])
-    reasons[Flag.LOW_FREQUENCY_MISSING] = _on_refined(missing) & observed & ~land
-    return product(refined, daily_map, (sic, doubt), reasons)
-
-
 def _network(method: Method, role: Literal["sr", "sic"]) -> tuple[nn.Module, Card]:
     if method.weights is None:
         return without_weights(method.name), blank_card(method.name, {})
     return load(method.weights, role)
-
-
-def _on_refined(coarse: NDArray[Any]) -> NDArray[Any]:
-    return coarse.repeat(SCALE, 0).repeat(SCALE, 1)

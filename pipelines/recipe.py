@@ -14,6 +14,7 @@ import torch
 from pipelines.train import SICTraining, SRTraining, compact, train_sic, train_sr
 from seaice.network.train import Schedule
 from seaice.simulate.samples import SPLITS, write_samples
+from seaice.write.provenance import commit
 
 __all__ = ["Recipe", "Step", "follow", "recipes"]
 
@@ -97,11 +98,10 @@ def follow(
         for split, count in (("valid", recipe.valid), ("train", recipe.samples)):
             for done in write_samples(SPLITS[split], count, folder / f"{split}.zarr"):
                 progress(f"samples to {split} with", done, count)
-    weights = folder / "weights"
     if "sr" in wanted:
-        steps = recipe.sr.schedule.steps
-        report = partial(_report, progress, "super-resolution", steps)
-        made.append(train_sr(folder, weights, recipe.sr, device, report))
+        settings = replace(recipe.sr, commit=commit() or "")
+        report = partial(_report, progress, "super-resolution", settings.schedule.steps)
+        made.append(train_sr(folder, folder / "weights", settings, device, report))
     if "sic" in wanted:
         made.append(_concentration(recipe, folder, device, progress))
     return made
@@ -116,7 +116,7 @@ def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress:
         report = partial(
             _report, progress, f"concentration, lesson {number}", lesson.schedule.steps
         )
-        settings = replace(lesson, sr_weights=refiner, start=made)
+        settings = replace(lesson, sr_weights=refiner, start=made, commit=commit() or "")
         out = weights if last else weights / f"lesson_{number}"
         made = train_sic(folder, out, settings, device, report)
     if made is None:

@@ -48,6 +48,7 @@ def simulated(monkeypatch):
         yield count
 
     monkeypatch.setattr("pipelines.recipe.write_samples", write)
+    monkeypatch.setattr("pipelines.recipe.commit", lambda: "abc")
     return asked
 
 
@@ -76,7 +77,8 @@ def test_all_lessons_run_in_turn(finished, simulated):
     lessons = ("super-resolution", "concentration, lesson 1", "concentration, lesson 2")
     assert trained(told) == [(what, step) for what in lessons for step in (1, 2)]
     assert [path.name for path in made] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
-    assert [load(path)[1].role for path in made] == ["sr", "sic"]
+    cards = [load(path)[1] for path in made]
+    assert [(card.role, card.commit) for card in cards] == [("sr", "abc"), ("sic", "abc")]
 
 
 def test_the_second_lesson_starts_from_the_weights_of_the_first(finished):

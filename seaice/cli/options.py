@@ -9,7 +9,7 @@ import typer
 
 from seaice.config import Settings
 
-__all__ = ["with_settings"]
+__all__ = ["OPTIONS", "SETTINGS_HELP", "with_settings"]
 
 Command = Callable[..., None]
 
@@ -19,15 +19,15 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B, L1R or AU_SI6 files."),
     "out": (("run", "out"), Path, "Folder for products and finished stages."),
     "hemisphere": (("run", "hemisphere"), str, "north or south."),
-    "region": (("run", "region"), str, "A name, or west,south,east,north in degrees."),
+    "region": (("run", "region"), str, "all, a name, or west,south,east,north in degrees."),
     "device": (("run", "device"), str, "auto (CUDA where there is one), cpu or cuda."),
     "precision": (("run", "precision"), str, "float32 (auto), or bfloat16: faster, rougher."),
     "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),
-    "sr-weights": (("sr", "weights"), Path, "Its safetensors file, if not the one shipped."),
-    "sic": (("sic", "name"), str, "Concentration network or formula."),
-    "sic-weights": (("sic", "weights"), Path, "Its safetensors file, if not the one shipped."),
+    "sr-weights": (("sr", "weights"), Path, "Its safetensors file; else the one shipped."),
+    "sic": (("sic", "name"), str, "Concentration network or formula; likewise."),
+    "sic-weights": (("sic", "weights"), Path, "Its safetensors file; else the one shipped."),
 }
-SETTINGS_HELP = "TOML file; what is told on the command line lies over it."
+SETTINGS_HELP = "TOML file, as --show-settings prints; options of the command line overrule it."
 
 
 def with_settings(verb: Callable[[Settings], None]) -> Command:
@@ -59,7 +59,7 @@ def _parameters() -> list[inspect.Parameter]:
     options = {name: (kind | None, help) for name, (_, kind, help) in OPTIONS.items()}
     options["settings"] = (Path | None, SETTINGS_HELP)
     switches = {
-        "demo": "Simulate the demo's granules once, and use them.",
+        "demo": "Simulate the demo's granules, if not there yet, and use them.",
         "show-settings": "Print every setting, and do nothing.",
     }
     return [

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from seaice.cli.options import with_settings
+from seaice.cli.options import OPTIONS, SETTINGS_HELP, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
 from seaice.errors import SeaIceError
@@ -35,13 +35,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+First = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")]
+Last = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day, included.")]
 
 
 @app.command()
 def simulate(
-    first: Day,
-    last: Day,
+    first: First,
+    last: Last,
     out: Annotated[Path, typer.Option(help="Folder for granules; truth goes to OUT/truth.")],
     region: Annotated[str, typer.Option(help="A name, or west,south,east,north.")] = "svalbard",
     hemisphere: Annotated[str, typer.Option(help="north or south.")] = "north",
@@ -121,7 +122,10 @@ def daily(settings: Settings) -> None:
 
 
 def evaluate(settings: Settings) -> None:
-    """A simulated day with its truth in, the figures of several methods out."""
+    """A simulated day with its truth in, the figures of several methods out.
+
+    `--granules` is a folder that `seaice simulate` made of the same region, or `--demo`.
+    """
     from pipelines.evaluate import compared, markdown
 
     with watched() as progress:
@@ -137,10 +141,10 @@ for verb in (grid, refine, concentrate, write, daily, evaluate):
 def scene(
     file: Annotated[Path, typer.Argument(help="NetCDF with AMSR2 channels on an image grid.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the product.")],
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    sr: Annotated[str | None, typer.Option(help="Super-resolution network.")] = None,
-    sic: Annotated[str | None, typer.Option(help="Concentration network or formula.")] = None,
-    settings: Annotated[Path | None, typer.Option(help="TOML file.")] = None,
+    device: Annotated[str | None, typer.Option(help=OPTIONS["device"][2])] = None,
+    sr: Annotated[str | None, typer.Option(help=OPTIONS["sr"][2])] = None,
+    sic: Annotated[str | None, typer.Option(help=OPTIONS["sic"][2])] = None,
+    settings: Annotated[Path | None, typer.Option(help=SETTINGS_HELP)] = None,
 ) -> None:
     """One scene in, its product out; the one frame stands in for all five, and is flagged so."""
     from pipelines.scene import run_scene
@@ -166,7 +170,7 @@ def train(
     step: Annotated[
         Literal["samples", "sr", "sic", "all"], typer.Option(help="One of them, or all in turn.")
     ] = "all",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
 ) -> None:
     """Simulated samples in, weights of both networks out; goes on where it was left."""
     from pipelines.recipe import follow, recipes

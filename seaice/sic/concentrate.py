@@ -1,7 +1,6 @@
 """Refined brightness temperatures in, concentration with its doubt and its reasons out."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.grid.refined import SCALE, on_refined
 from seaice.network.card import Card
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.flags import Flag, everyday, status
@@ -17,7 +17,6 @@ from seaice.vocabulary import attrs
 
 __all__ = ["concentrate", "product"]
 
-SCALE = 4  # refined cells to a cell of the daily map
 Map = NDArray[np.float32]
 
 
@@ -65,9 +64,9 @@ def concentrate(
     told = run_tiled(network, card, cut, observed & ~land, machine, progress)
     doubt = np.exp(told[1] / 2) if len(told) > 1 else np.full_like(told[0], np.nan)
     missing = _missing(low, low_wanted(card), (land.shape[0] // SCALE, land.shape[1] // SCALE))
-    timed = _on_refined(~np.isnat(daily_map["obs_time"].values))
+    timed = on_refined(~np.isnat(daily_map["obs_time"].values))
     reasons = everyday(land, observed, timed, refined.attrs)
-    reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & _on_refined(missing)
+    reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
     return product(refined, daily_map, (told[0], doubt), reasons)
 
 
@@ -97,7 +96,7 @@ def product(
         "sic_uncertainty": doubt,
         "status_flag": status(reasons),
         **{name: refined[name].values for name in ("tb89h", "tb89v", "pd")},
-        **{name: _on_refined(daily_map[name].values) for name in ("n_obs", "obs_time")},
+        **{name: on_refined(daily_map[name].values) for name in ("n_obs", "obs_time")},
     }
     return xr.Dataset(
         {name: (("y", "x"), values, attrs(name)) for name, values in maps.items()},
@@ -124,7 +123,3 @@ def _missing(
     for name in wanted:
         missing |= ~np.isfinite(low[name]) if name in low else True
     return missing
-
-
-def _on_refined(coarse: NDArray[Any]) -> NDArray[Any]:
-    return coarse.repeat(SCALE, 0).repeat(SCALE, 1)

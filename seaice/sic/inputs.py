@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seaice.errors import WeightsError
+from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.catalogue import find
@@ -116,8 +117,8 @@ def _enlarged(coarse: Tensor, pair: tuple[float, float]) -> Tensor:
     planes = coarse.reshape(-1, 1, *coarse.shape[-2:])
     known = torch.isfinite(planes).float()
     sums, weights = (
-        F.interpolate(part, scale_factor=4, mode="bilinear", align_corners=False)
+        F.interpolate(part, scale_factor=SCALE, mode="bilinear", align_corners=False)
         for part in (_normalized(planes, pair), known)
     )
-    fine = torch.where(on_fine_cells(known, 4) > 0, sums / weights.clamp(min=1e-6), 0.0)
+    fine = torch.where(on_fine_cells(known, SCALE) > 0, sums / weights.clamp(min=1e-6), 0.0)
     return fine.reshape(*coarse.shape[:-2], *fine.shape[-2:])

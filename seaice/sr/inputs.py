@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from seaice.errors import WeightsError
+from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS
 from seaice.network.card import Card
 from seaice.network.catalogue import find
@@ -33,7 +34,7 @@ def blank_card(name: str, hyper: Mapping[str, Any]) -> Card:
         architecture=name,
         role="sr",
         hyper=hyper,
-        scale=4,
+        scale=SCALE,
         frames=5,
         channels=CHANNELS,
         outputs=HIGH_CHANNELS,

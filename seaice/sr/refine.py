@@ -6,6 +6,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from seaice.grid.dataset import coordinates, grid_of
+from seaice.grid.refined import on_refined
 from seaice.instrument import HIGH_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, Progress, run_tiled
@@ -53,7 +54,7 @@ def refine(
     network.to(machine.device)
     told = run_tiled(network, card, cut, observed, machine, progress)
     h, v = in_kelvin(torch.from_numpy(told), card).numpy()
-    absent = ~observed.repeat(card.scale, 0).repeat(card.scale, 1)
+    absent = ~on_refined(observed, card.scale)
     h[absent] = v[absent] = np.nan
     maps = {"tb89h": h, "tb89v": v, "pd": v - h}
     return xr.Dataset(

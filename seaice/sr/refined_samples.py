@@ -14,9 +14,10 @@ import zarr
 from numpy.typing import NDArray
 from torch import nn
 
+from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
-from seaice.sr.samples import ABSENT, SCALE, SampleSet, standing_in
+from seaice.sr.samples import ABSENT, SampleSet, standing_in
 
 __all__ = ["add_refined"]
 

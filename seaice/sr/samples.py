@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seaice.errors import NoInputError
+from seaice.grid.refined import SCALE
 
 __all__ = ["ABSENT", "FRAMES", "LAND", "SampleSet", "Window", "batched", "kelvin", "standing_in"]
 
 FRAMES = 5
-SCALE = 4
 ABSENT = 65535
 LAND = 255
 RANKS = {"tb89": 5, "low": 4, "truth_tb": 4, "truth_sic": 3}

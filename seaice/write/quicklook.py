@@ -16,7 +16,7 @@ from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.sic.flags import Flag
-from seaice.write.style import LAND_COLOUR, colour_of
+from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 
 __all__ = ["write_quicklook"]
 
@@ -24,7 +24,6 @@ LONGEST = 1600  #: cells along the longer side of the picture
 WIDTH = 9.0  #: inches
 MARGIN = 1.5  #: inches above and below the map for title and provenance
 DOTS = 150  #: per inch
-NOT_OBSERVED = "#efe3c8"
 KM = 1e-3
 Line = NDArray[np.float64]
 
@@ -41,7 +40,7 @@ def write_quicklook(product: xr.Dataset, path: Path) -> None:
     figure.set_layout_engine("constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    axes.set_facecolor(NOT_OBSERVED)
+    axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
     extent = (left, right, bottom, top)
     picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_ramp(), vmin=0, vmax=100)
     _draw_land(axes, coarse)
@@ -126,6 +125,7 @@ def _degrees(angle: int, sides: str) -> str:
 def _title(product: xr.Dataset) -> str:
     status = product.attrs.get("status", "final")
     note = "" if status == "final" else f" ({status})"
+    note += ", simulated" if product.attrs.get("origin") == "simulated" else ""
     return f"Sea-ice concentration, {product.attrs['date']} UTC{note}"
 
 
