@@ -2,6 +2,7 @@
 #
 # Settings of `make daily` (all optional): DATE=2020-03-03 GRANULES=/data/amsr2 HEMISPHERE=north
 # REGION=svalbard OUT=/data/products DEVICE=auto SR=pmdrnet SIC=xception_aspp SETTINGS=my.toml
+# SR_WEIGHTS=file.safetensors SIC_WEIGHTS=file.safetensors; of `make train`: DEVICE=auto RECIPE=compact
 # Installation: TORCH=torch==2.13.0, PYTHON=python3.11, PIP_INSTALL='pip install --index-url ...'.
 
 .DEFAULT_GOAL := help
@@ -17,10 +18,12 @@ OUT ?= products
 
 # Only what was given is passed on, so that a settings file is not overruled by defaults.
 option = $(if $($(2)),--$(1) "$($(2))")
+METHOD = $(call option,device,DEVICE) $(call option,sr,SR) $(call option,sic,SIC) \
+         $(call option,sr-weights,SR_WEIGHTS) $(call option,sic-weights,SIC_WEIGHTS)
 RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,granules,GRANULES) \
       $(call option,hemisphere,HEMISPHERE) $(call option,region,REGION) \
       $(if $(SETTINGS),$(if $(filter command line environment,$(origin OUT)),--out "$(OUT)"),--out "$(OUT)") \
-      $(call option,device,DEVICE) $(call option,sr,SR) $(call option,sic,SIC)
+      $(METHOD)
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
 .PHONY: help daily scene test test-slow lint types layers notebook-test train evaluate bench doctor install clean
@@ -28,13 +31,13 @@ DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@sed -n '3,5s/^# /  /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '3,6s/^# /  /p' $(firstword $(MAKEFILE_LIST))
 
 daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
 	@$(BIN)/seaice daily $(DEMO) $(RUN)
 
 scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
-	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,device,DEVICE)
+	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,settings,SETTINGS) $(METHOD)
 
 test: lint types layers ## lint, types, import layers and the fast tests
 	$(BIN)/pytest -n 2
@@ -55,13 +58,13 @@ layers: $(VENV)/.test ## imports go one way
 notebook-test: $(VENV)/.test daily ## every notebook from top to bottom, on the newest product
 	SEAICE_PRODUCTS="$(abspath $(OUT))" $(BIN)/pytest --nbmake --nbmake-timeout=300 notebooks
 
-train: $(VENV)/.run ## train both networks on simulated days; resumes where it stopped
-	$(BIN)/seaice train
+train: $(VENV)/.run ## train both networks on simulated days, in training/; goes on where it stopped
+	$(BIN)/seaice train $(call option,recipe,RECIPE) $(call option,device,DEVICE)
 
 evaluate: $(VENV)/.run ## how good several methods are on the demo day, whose truth is known
 	@$(BIN)/seaice evaluate $(DEMO) $(RUN)
 
-bench: $(VENV)/.run ## time and memory of each stage of the demo day
+bench: $(VENV)/.run ## time and memory of each stage of the demo day, from nothing
 	$(BIN)/python -m pipelines.bench
 
 doctor: $(VENV)/.run ## what is installed, which device, are weights and GRANULES= usable
