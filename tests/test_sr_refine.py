@@ -82,10 +82,10 @@ def test_a_plane_stays_in_its_place():
 @pytest.mark.parametrize("name", ["bicubic", "pmdrnet"])
 def test_tiles_do_not_show(name):
     network, card = small() if name == "pmdrnet" else (without_weights(name), blank_card(name, {}))
-    given = stack((72, 61))
+    given, small_tiles = stack((110, 92)), Machine(device=torch.device("cpu"), tile=300_000.0)
+    assert len(list(small_tiles.tiling(card).over((110, 92)))) > 1
     one, many = (
-        refine(given, network, card, machine, "", silent)
-        for machine in (MACHINE, Machine(device=torch.device("cpu"), tile=300_000.0))
+        refine(given, network, card, machine, "", silent) for machine in (MACHINE, small_tiles)
     )
     assert float(abs(one - many).to_array().max()) < 0.01  # K
 
@@ -95,7 +95,7 @@ def test_it_is_repeatable_and_tells_how_far_it_is():
     told = []
     machine = Machine(device=torch.device("cpu"), tile=300_000.0)
     one, two = (
-        refine(stack((72, 61)), network, card, machine, "", lambda *at: told.append(at))
+        refine(stack((110, 40)), network, card, machine, "", lambda *at: told.append(at))
         for _ in range(2)
     )
     xr.testing.assert_identical(one, two)

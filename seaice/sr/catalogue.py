@@ -18,7 +18,7 @@ NETWORKS: Mapping[str, Architecture] = table(
         says="five frames aligned step by step by deformable convolution, weighed, fused",
         paper="Liu et al. 2022, IEEE TGRS 60, 4304118",
         multiple_of=4,
-        margin=16,
+        margin=32,
     ),
     Architecture(
         name="bicubic",
