@@ -176,6 +176,8 @@ def _document(
 
 def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
+    if any(each.attrs.get("origin") == "simulated" for each in maps.values()):
+        yield "made of simulated granules: this ice never was"
     absent = [day.isoformat() for day, paths in plan.granules.items() if not paths]
     if absent:
         yield f"{', '.join(absent)}: no granules; the nearest day stands in"

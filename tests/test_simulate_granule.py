@@ -11,6 +11,7 @@ from pyproj import Geod
 
 from seaice.grid.definition import NORTH
 from seaice.grid.land import land_mask
+from seaice.grid.resample import grid_day
 from seaice.ingest.read import read_swath
 from seaice.simulate.days import _write_truth, simulate_days, truth_path
 from seaice.simulate.orbit import PERIOD, half_orbits, looks
@@ -134,3 +135,8 @@ def test_scan_geometry_is_that_of_amsr2():
     assert distance((0, 0, 243), (0, 1, 243)) == pytest.approx(10.1, abs=0.5)
     nearest = min(distance((0, 0, 243), (1, scan, 243)) for scan in range(6))
     assert 3.5 < nearest < 6.5
+
+
+def test_what_is_made_of_simulated_granules_says_so(granules):
+    assert read_swath(granules[0]).attrs["origin"] == "simulated"
+    assert grid_day([read_swath(granules[0])], GRID, DAY).attrs["origin"] == "simulated"

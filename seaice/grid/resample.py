@@ -73,6 +73,7 @@ class Accumulator:
         self.grid = grid
         self.channels = tuple(channels)
         self.granules: list[str] = []
+        self.origin = "observed"
         self._lattice = lattice_of(grid)
         self._epoch = np.datetime64("NaT", "ns")
         # tb89h, tb89v, its square, time
@@ -90,6 +91,8 @@ class Accumulator:
             given += self._add_band(swath, band)
         if given:
             self.granules.append(str(swath.attrs.get("granule", "unnamed")))
+            if swath.attrs.get("origin") == "simulated":
+                self.origin = "simulated"
 
     def _add_horn(self, swath: xr.Dataset) -> int:
         h, v = (_samples(swath[name]) for name in HIGH_CHANNELS)
@@ -146,6 +149,7 @@ class Accumulator:
                 "date": date.isoformat(),
                 "granules": sorted(self.granules),
                 "n_granules": len(self.granules),
+                "origin": self.origin,
                 "rejected": [],
                 "missing_channels": missing,
             },

@@ -153,6 +153,7 @@ def swath_attrs(
         "orbit_direction": source.text("OrbitDirection", "unknown"),
         "start_time": f"{known[0]}Z",
         "end_time": f"{known[-1]}Z",
+        "origin": "simulated" if source.text("ProcessingCenter", "") == "simulated" else "observed",
         "missing_channels": missing,
     }
 
