@@ -8,10 +8,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipelines.day import concentration, refined
-from pipelines.plan import plan
+from pipelines.plan import ground, plan
 from pipelines.stages import Progress
 from seaice.config import Settings
 from seaice.errors import NoInputError
+from seaice.grid.dataset import grid_of
+from seaice.grid.refined import SCALE
 from seaice.sic.classical.asi import asi
 from seaice.sic.metrics import by_class, summary
 from seaice.simulate.days import truth_path
@@ -25,7 +27,7 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "PMDRnet + Xception-ASPP": ("pmdrnet", "xception_aspp"),
 }
 UNFILTERED = "ASI on bicubic frames, no filter"
-COARSER = (1, 4)  #: cell sizes, in cells of 1.5625 km
+COARSER = (1, SCALE)  #: cell sizes, in cells of 1.5625 km
 
 Map = NDArray[np.floating]
 Row = tuple[str, float, Mapping[str, float]]  #: method, cell in km, figures
@@ -42,7 +44,7 @@ def compared(settings: Settings, progress: Progress) -> Iterator[Row]:
     Raises
     ------
     NoInputError
-        If the folder of granules holds no truth of the day.
+        If the folder of granules holds no truth of the day, or one of another region.
     """
     truth = _truth(settings)
     for name, estimate in _estimates(settings, progress):
@@ -81,6 +83,12 @@ def _truth(settings: Settings) -> Map:
             "make one with `seaice simulate`, or evaluate the demo with `make evaluate`",
         )
     with xr.open_dataset(truth_path(run.granules, run.date)) as truth:
+        if grid_of(truth) != ground(run).refine(SCALE):
+            raise NoInputError(
+                f"the truth of {run.date} in {run.granules} is of another region than {run.region!r}",
+                "the region that was simulated",
+                "give --region and --hemisphere as they were given to `seaice simulate`",
+            )
         return np.asarray(truth["sic"].values, np.float32)
 
 

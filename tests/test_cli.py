@@ -4,13 +4,16 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from days import DAY, run, write_five_days
+from granules import write_au_si6
 from typer.testing import CliRunner
 
 from pipelines.plan import WEIGHTLESS
 from seaice.cli import app
 from seaice.config import Settings
+from seaice.grid.definition import NORTH
 
 VERBS = (
     "simulate",
@@ -91,6 +94,16 @@ def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
     assert told.exit_code == 2
     assert "NO" in told.output
     assert "not HDF5" in told.output
+
+
+def test_doctor_knows_gridded_days_and_absent_folders(tmp_path):
+    write_au_si6(tmp_path, {"NH": [np.full(NORTH.shape, 250.0)] * 2})
+    told = CliRunner().invoke(app, ["doctor", "--granules", str(tmp_path)]).output
+    assert "1 files on 1 dates, 20200303" in told
+    assert "readable, 1792 x 1216 cells in the north" in told
+    told = CliRunner().invoke(app, ["doctor", "--granules", str(tmp_path / "absent")])
+    assert told.exit_code == 2
+    assert "no such folder" in told.output
 
 
 def test_grid_prints_where_the_maps_are(tmp_path):

@@ -129,6 +129,13 @@ def test_granules_without_truth_are_refused(simulated, tmp_path):
     assert "seaice simulate" in error.value.do_next
 
 
+def test_truth_of_another_region_is_refused(simulated, tmp_path):
+    told = table(simulated, tmp_path)
+    other = told.run.model_copy(update={"region": "svalbard"})
+    with pytest.raises(NoInputError, match="another region than 'svalbard'"):
+        next(compared(told.model_copy(update={"run": other}), silent))
+
+
 def test_the_command_refuses_them_in_three_parts(tmp_path):
     told = ["evaluate", "--date", "2020-03-03", "--granules", tmp_path, "--out", tmp_path / "out"]
     ran = CliRunner().invoke(app, [str(part) for part in told])

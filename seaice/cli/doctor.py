@@ -89,21 +89,35 @@ def _weights() -> Iterator[Examination]:
 
 
 def _granules(folder: Path) -> Iterator[Examination]:
-    """Granules by name, and whether the first and the last can be read."""
-    from seaice.ingest.read import read_swath
-
-    found = sorted(folder.rglob("GW1AM2_*.h5"))
-    days = sorted({path.name[7:15] for path in found})
+    """Granules by name, or gridded days where there are none; are the first and last readable."""
+    swaths = sorted(folder.rglob("GW1AM2_*.h5"))
+    found = swaths or sorted(folder.rglob("AMSR_U2_L3_SeaIce6km_*.he5"))
+    days = sorted({path.name[7:15] if swaths else path.stem[-8:] for path in found})
     span = f", {days[0]} to {days[-1]}" if days else ""
-    yield Examination(
-        what=f"granules in {folder}",
-        found=f"{len(found)} files on {len(days)} dates{span}",
-        well=bool(found),
+    there = (
+        f"{len(found)} files on {len(days)} dates{span}" if folder.is_dir() else "no such folder"
     )
+    yield Examination(what=f"granules in {folder}", found=there, well=bool(found))
     for path in dict.fromkeys([*found[:1], *found[-1:]]):
         try:
-            scans = read_swath(path).sizes["scan"]
+            size = _readable(path)
         except GranuleError as error:
             yield Examination(what=path.name, found=str(error), well=False)
         else:
-            yield Examination(what=path.name, found=f"readable, {scans} scans", well=True)
+            yield Examination(what=path.name, found=f"readable, {size}", well=True)
+
+
+def _readable(path: Path) -> str:
+    """How much a file holds.
+
+    Raises
+    ------
+    GranuleError
+        If it cannot be read.
+    """
+    from seaice.ingest.au_si6 import read_au_si6
+    from seaice.ingest.read import read_swath
+
+    if path.suffix == ".he5":
+        return "{y} x {x} cells in the north".format(**read_au_si6(path, "north").sizes)
+    return f"{read_swath(path).sizes['scan']} scans"
