@@ -85,7 +85,7 @@ def _truth(settings: Settings) -> Map:
     with xr.open_dataset(truth_path(run.granules, run.date)) as truth:
         if grid_of(truth) != ground(run).refine(SCALE):
             raise NoInputError(
-                f"the truth of {run.date} in {run.granules} is of another region than {run.region!r}",
+                f"truth of {run.date} in {run.granules} of another region than {run.region!r}",
                 "the region that was simulated",
                 "give --region and --hemisphere as they were given to `seaice simulate`",
             )

@@ -119,5 +119,6 @@ def _readable(path: Path) -> str:
     from seaice.ingest.read import read_swath
 
     if path.suffix == ".he5":
-        return "{y} x {x} cells in the north".format(**read_au_si6(path, "north").sizes)
+        sizes = read_au_si6(path, "north").sizes
+        return f"{sizes['y']} x {sizes['x']} cells in the north"
     return f"{read_swath(path).sizes['scan']} scans"
