@@ -83,6 +83,23 @@ def _beside(path: Path) -> Iterator[Path]:
         os.close(handle)
 
 
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """A name in a working folder; the block puts what it holds at `path`, and that is made to last.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+    """
+    try:
+        with _beside(path) as work:
+            yield work / path.name
+            _sync(path.parent)
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -100,14 +117,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     OutputError
         If the disk refuses; `path` is then as it was.
     """
-    try:
-        with _beside(path) as work:
-            yield work / path.name
-            _sync(work / path.name)
-            os.replace(work / path.name, path)
-            _sync(path.parent)
-    except OSError as error:
-        raise _refusal(path, error) from error
+    with _staged(path) as part:
+        yield part
+        _sync(part)
+        os.replace(part, path)
 
 
 @contextmanager
@@ -119,17 +132,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     OutputError
         If the disk refuses; `path` is then as it was.
     """
-    try:
-        with _beside(path) as work:
-            filled = work / path.name
-            filled.mkdir()
-            yield filled
-            for item in (filled, *filled.rglob("*")):
-                _sync(item)
-            _replace_folder(filled, path)
-            _sync(path.parent)
-    except OSError as error:
-        raise _refusal(path, error) from error
+    with _staged(path) as filled:
+        filled.mkdir()
+        yield filled
+        for item in (filled, *filled.rglob("*")):
+            _sync(item)
+        _replace_folder(filled, path)
 
 
 def _replace_folder(new: Path, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Of a folder's files, those of a day are found: each granule once, in order of time."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
