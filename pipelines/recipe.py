@@ -46,8 +46,8 @@ def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
 def recipes() -> dict[str, Recipe]:
     """What `seaice train` can follow: `compact` made what ships, `paper` is for a GPU.
 
-    The compact concentration network learns from bicubic frames first, which cost nothing, and is
-    then used to what super-resolution makes of them.
+    The compact concentration network learns from bicubic frames first, which cost nothing, is then
+    used to what super-resolution makes of them, and last weighs every cell alike.
     """
     small = Schedule(steps=500, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
     return {
@@ -55,7 +55,11 @@ def recipes() -> dict[str, Recipe]:
             samples=282,
             valid=16,
             sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
-            sic=(_small_sic(None, 900, 1.5e-3), _small_sic(_REFINED, 700, 1e-3)),
+            sic=(
+                _small_sic(None, 900, 1.5e-3),
+                _small_sic(_REFINED, 700, 1e-3),
+                replace(_small_sic(_REFINED, 500, 7e-4), balance="cells"),
+            ),
         ),
         "paper": Recipe(
             samples=12_000,
