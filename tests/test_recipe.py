@@ -26,8 +26,8 @@ def lesson(refiner, schedule):
 
 
 def tiny(second):
-    """As the compact recipe: bicubic frames first, refined ones then."""
-    (bicubic, refined) = recipes()["compact"].sic
+    """As the compact recipe: bicubic frames first, refined ones last."""
+    bicubic, *_, refined = recipes()["compact"].sic
     return Recipe(
         samples=3,
         valid=1,
