@@ -25,7 +25,7 @@ SLOPE_WATER, SLOPE_ICE = -1.14, -0.14
 GR_CLOUD = 0.045  #: (36.5 - 18.7) / (36.5 + 18.7), answers to cloud liquid
 GR_VAPOUR = 0.040  #: (23.8 - 18.7) / (23.8 + 18.7), answers to water vapour
 
-#: Spread of P, K, over open water of one weather (shared measurements: about 9 K within each class
+#: Spread of P, K, over open water of one weather (Round Robin samples: about 9 K within each class
 #: of water vapour) and over closed ice (percentiles 5 to 95 span 6.5 to 14.4 K).
 SPREAD_WATER, SPREAD_ICE = 9.0, 2.4
 
