@@ -47,7 +47,8 @@ def code_of(*packages: str) -> str:
 
 
 def _decides(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".pyc" and path.parent.name != "weights"
+    """Not what Python and numba leave beside the source when it has run."""
+    return path.is_file() and path.parent.name not in ("__pycache__", "weights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,3 +71,17 @@ def test_code_is_known_by_its_content(tmp_path, monkeypatch):
     code_of.cache_clear()
     assert code_of("grid") != before
     code_of.cache_clear()
+
+
+def test_what_running_leaves_beside_the_code_does_not_change_its_name(tmp_path, monkeypatch):
+    """Python and numba keep compiled code in __pycache__, also under other suffixes."""
+    (tmp_path / "grid" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "grid" / "a.py").write_text("one")
+    monkeypatch.setattr("pipelines.stages.files", lambda _: Path(tmp_path))
+    code_of.cache_clear()
+    before = code_of("grid")
+    for suffix in ("pyc", "nbi", "nbc"):
+        (tmp_path / "grid" / "__pycache__" / f"a.{suffix}").write_text("compiled")
+    code_of.cache_clear()
+    assert code_of("grid") == before
+    code_of.cache_clear()
