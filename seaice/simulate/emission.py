@@ -31,7 +31,6 @@ ABSORPTION = {
     "36": (0.035, 0.0022, 0.175),
     "89": (0.060, 0.0110, 0.850),
 }
-AIR_TEMPERATURE = 262.0  #: K, effective emission temperature of polar air
 SLANT = 1.743  #: secant of the 55 degree incidence angle
 
 

@@ -43,7 +43,6 @@ class Pass:
     """The part of one half orbit that sees a region, with its geometry."""
 
     half_orbit: HalfOrbit
-    first_scan: int  #: counts from the half orbit's start; may be negative within the overlap
     looks: Looks
 
     @property
@@ -92,7 +91,7 @@ def passes_over(
         end = min(int(seeing[-1]) + every, orbit.scans)
         count = end - begin + 2 * padding
         times = _scan_times(orbit, begin - padding, count)
-        yield Pass(half_orbit=orbit, first_scan=begin - padding, looks=looks(times))
+        yield Pass(half_orbit=orbit, looks=looks(times))
 
 
 def _placed(

@@ -75,7 +75,8 @@ class World:
         ice = self.ice.at(when)
         seen = np.zeros((len(HIGH_CHANNELS), *ice.concentration.shape), np.float32)
         for hours, part in zip(watched, share, strict=True):
-            seen += enlarge(part, FINE) * self._high(ice, self.atmosphere.at(hours))
+            air = self.atmosphere.at(hours)
+            seen += enlarge(part, FINE) * self._high(ice, air, self._water(air))
         return ice.concentration, seen
 
     def _water(self, air: Air) -> Array:
@@ -88,8 +89,7 @@ class World:
         now = absorption(name, air.vapour, air.liquid)
         return np.asarray(1 - (1 - now) / (1 - typical), np.float32)
 
-    def _high(self, ice: IceCover, air: Air) -> Array:
-        water = self._water(air)
+    def _high(self, ice: IceCover, air: Air, water: Array) -> Array:
         layers = []
         warm = np.float32(self.climate.air_temperature)
         land = self.land
@@ -115,7 +115,7 @@ class World:
             share = cover + land
             solid = solid + veil * (warm * share - solid)
             layers.append(solid + (1 - share) * enlarge(water[i], LOW))
-        return Brightness(high=self._high(ice, air), low=np.stack(layers))
+        return Brightness(high=self._high(ice, air, water), low=np.stack(layers))
 
 
 def _polarized(tb: Array) -> Array:
