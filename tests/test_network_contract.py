@@ -24,6 +24,7 @@ SMALL = {
         "context": 3,
         "fine": 4,
     },
+    "espcn": {"width": 8, "inner": 6},
     "bicubic": {},
 }
 
@@ -56,7 +57,7 @@ def lively(built: torch.nn.Module) -> torch.nn.Module:
 
 def image(name: str, rows: int, columns: int) -> torch.Tensor:
     channels = 3
-    frames = (5,) if find(name).role == "sr" else ()
+    frames = (network(name).hyper.frames,) if find(name).role == "sr" else ()
     return torch.randn(1, *frames, channels, rows, columns)
 
 
@@ -67,7 +68,7 @@ def card(name: str) -> Card:
         role=entry.role,
         hyper=asdict(network(name).hyper),
         scale=4 if entry.role == "sr" else 1,
-        frames=5 if entry.role == "sr" else 1,
+        frames=network(name).hyper.frames if entry.role == "sr" else 1,
         channels=("tb89h", "tb89v", "valid"),
         outputs=("tb89h", "tb89v"),
         normalization={"tb89h": (200, 100), "tb89v": (200, 100), "valid": (0, 1)},

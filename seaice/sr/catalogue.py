@@ -21,6 +21,14 @@ NETWORKS: Mapping[str, Architecture] = table(
         margin=32,
     ),
     Architecture(
+        name="espcn",
+        module="seaice.sr.archs.espcn",
+        role="sr",
+        says="the target frame alone, three convolutions and a pixel shuffle",
+        paper="Shi et al. 2016, arXiv:1609.05158",
+        margin=4,
+    ),
+    Architecture(
         name="bicubic",
         module="seaice.sr.archs.bicubic",
         role="sr",

@@ -30,12 +30,13 @@ def blank_card(name: str, hyper: Mapping[str, Any]) -> Card:
     4
     """
     entry = find(name)
+    usual = entry.load().Hyper().frames
     return Card(
         architecture=name,
         role="sr",
         hyper=hyper,
         scale=SCALE,
-        frames=5,
+        frames=hyper.get("frames", usual),
         channels=CHANNELS,
         outputs=HIGH_CHANNELS,
         normalization={"tb89h": KELVIN, "tb89v": KELVIN, "valid": (0.0, 1.0)},
@@ -54,13 +55,15 @@ def assemble(tb: Tensor, card: Card) -> Tensor:
 
     Returns
     -------
-    (..., frame, channel, y, x) float32, in the card's order
+    (..., frame, channel, y, x) float32, in the card's order; as many frames as the card has, those
+    around the middle one
 
     Raises
     ------
     WeightsError
-        If the card wants a channel that a stack does not have.
+        If the card wants a channel or more frames than the stack has.
     """
+    tb = _around_the_target(tb, card)
     named = dict(zip(HIGH_CHANNELS, tb.unbind(-3), strict=True))
     valid = torch.isfinite(tb).all(dim=-3)
     named["valid"] = valid.float()
@@ -76,6 +79,18 @@ def assemble(tb: Tensor, card: Card) -> Tensor:
         offset, scale = card.normalization[name]
         planes.append(torch.where(valid, (named[name] - offset) / scale, 0.0))
     return torch.stack(planes, dim=-3).float()
+
+
+def _around_the_target(tb: Tensor, card: Card) -> Tensor:
+    frames = tb.shape[-4]
+    if card.frames > frames:
+        raise WeightsError(
+            f"weights that want {card.frames} frames",
+            f"at most {frames}, as a stack has",
+            "give weights of a network that looks at fewer days",
+        )
+    first = (frames - card.frames) // 2
+    return tb[..., first : first + card.frames, :, :, :]
 
 
 def in_kelvin(refined: Tensor, card: Card) -> Tensor:

@@ -17,7 +17,7 @@ SCALE = 4
 class Hyper:
     """What it is given."""
 
-    frames: int = 5  #: odd; the target is in the middle
+    frames: int = 5  #: any odd number; the target is in the middle
     channels: int = 3  #: H, V, valid
 
 
@@ -28,5 +28,5 @@ class Network(nn.Module):
 
     def forward(self, stack: Tensor) -> Tensor:
         """(batch, frame, channel, y, x) -> (batch, 2, 4 y, 4 x) float32, normalized H and V."""
-        target = stack[:, self.hyper.frames // 2, :2].float()
+        target = stack[:, stack.shape[1] // 2, :2].float()
         return F.interpolate(target, scale_factor=SCALE, mode="bicubic", align_corners=False)

@@ -11,11 +11,13 @@ validity channel beside H and V, and a narrower tail at the fine resolution.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.errors import WeightsError
 from seaice.network.ops.deformable import ModulatedDeformConvPack
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.temporal_attention import TemporalFusion
@@ -41,6 +43,15 @@ class Hyper:
     extract_blocks: int = 5
     reconstruct_blocks: int = 10
     tail: int = 64  #: channels from the sub-pixel convolutions on
+    alignment: Literal["deformable", "none"] = "deformable"  #: "none" is for comparison
+
+    def __post_init__(self) -> None:
+        if self.frames % 2 == 0 or self.alignment not in ("deformable", "none"):
+            raise WeightsError(
+                f"a PMDRnet of {self.frames} frames with alignment {self.alignment!r}",
+                "an odd number of frames, and alignment 'deformable' or 'none'",
+                "correct the network's sizes",
+            )
 
 
 COMPACT = Hyper(width=24, groups=4, extract_blocks=2, reconstruct_blocks=4, tail=16)
@@ -118,6 +129,14 @@ class ProgressiveAlignment(nn.Module):
         return whole, half, F.leaky_relu(self.to_quarter(half), SLOPE)
 
 
+class Unaligned(nn.Module):
+    """Every frame's features where they were seen: of one frame, or to see what moving brings."""
+
+    def forward(self, frames: Sequence[Tensor]) -> Tensor:
+        """(batch, width, y, x) each -> (batch, frame, width, y, x)."""
+        return torch.stack(list(frames), dim=1)
+
+
 class Tail(nn.Module):
     """Channels shuffled into space twice, then read; a fresh one reads nothing but zeros."""
 
@@ -134,6 +153,12 @@ class Tail(nn.Module):
             features = F.leaky_relu(F.pixel_shuffle(up(features), 2), SLOPE)
         out: Tensor = self.read(F.leaky_relu(self.smooth(features), SLOPE))
         return out
+
+
+def _alignment(hyper: Hyper) -> nn.Module:
+    if hyper.frames == 1 or hyper.alignment == "none":
+        return Unaligned()
+    return ProgressiveAlignment(hyper.width, hyper.groups)
 
 
 def _start(network: nn.Module) -> None:
@@ -164,7 +189,7 @@ class Network(nn.Module):
         super().__init__()
         self.hyper = hyper
         self.extraction = Extraction(hyper)
-        self.alignment = ProgressiveAlignment(hyper.width, hyper.groups)
+        self.alignment = _alignment(hyper)
         self.fusion = TemporalFusion(hyper.width, hyper.frames, hyper.frames // 2)
         blocks = (ResidualBlock(hyper.width) for _ in range(hyper.reconstruct_blocks))
         self.reconstruction = nn.Sequential(*blocks)

@@ -1,0 +1,94 @@
+"""What a super-resolution network looks at, and what it leaves alone."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from test_network_contract import SMALL, lively
+
+from seaice.errors import WeightsError
+from seaice.network.catalogue import build
+from seaice.network.weights import load, without_weights
+from seaice.sr.inputs import assemble, blank_card
+
+VARIANTS = {
+    "espcn": ("espcn", SMALL["espcn"]),
+    "one frame": ("pmdrnet", SMALL["pmdrnet"] | {"frames": 1}),
+    "three frames": ("pmdrnet", SMALL["pmdrnet"] | {"frames": 3}),
+    "five frames": ("pmdrnet", SMALL["pmdrnet"]),
+    "without alignment": ("pmdrnet", SMALL["pmdrnet"] | {"alignment": "none"}),
+}
+every_variant = pytest.mark.parametrize("variant", VARIANTS)
+
+
+def made(variant):
+    name, hyper = VARIANTS[variant]
+    torch.manual_seed(3)
+    return lively(build(name, hyper)).eval(), blank_card(name, hyper)
+
+
+def told(variant, tb):
+    network, card = made(variant)
+    with torch.inference_mode():
+        return network(assemble(tb, card)[None])
+
+
+def days(seed=0, rows=6, columns=9):
+    random = torch.Generator().manual_seed(seed)
+    return 200 + 30 * torch.randn(5, 2, rows, columns, generator=random)
+
+
+@every_variant
+def test_a_stack_of_five_days_becomes_one_day_four_times_finer(variant):
+    assert told(variant, days()).shape == (1, 2, 24, 36)
+
+
+@every_variant
+def test_every_parameter_of_a_variant_learns(variant):
+    network, card = made(variant)
+    network.train()(assemble(days(), card)[None]).square().sum().backward()
+    assert all(parameter.grad.any() for parameter in network.parameters())
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from(sorted(VARIANTS)), st.integers(0, 4), st.integers(1, 99))
+def test_a_network_feels_the_days_it_was_made_for_and_no_other(variant, day, seed):
+    tb, changed = days(), days()
+    changed[day] = days(seed)[day]
+    apart = (told(variant, tb) - told(variant, changed)).abs().max()
+    felt = abs(day - 2) <= made(variant)[1].frames // 2
+    assert bool(apart > 0) is felt
+
+
+@every_variant
+def test_bicubic_refines_the_same_target_whatever_the_frames(variant):
+    """The baseline that a lesson is scored beside is of the target, of however many frames."""
+    bicubic = without_weights("bicubic")
+    of_five = bicubic(assemble(days()[None], blank_card("bicubic", {})))
+    assert torch.equal(bicubic(assemble(days()[None], made(variant)[1])), of_five)
+
+
+def test_a_stack_of_too_few_days_is_refused():
+    with pytest.raises(WeightsError, match="want 5 frames"):
+        assemble(days()[:3], blank_card("pmdrnet", {}))
+
+
+@pytest.mark.parametrize("hyper", [{"frames": 4}, {"alignment": "flow"}])
+def test_sizes_that_make_no_network_are_refused(hyper):
+    with pytest.raises(WeightsError, match="odd number of frames"):
+        build("pmdrnet", hyper)
+
+
+def test_the_weights_that_ship_load_as_they_are():
+    path = Path(str(files("seaice") / "sr" / "weights" / "pmdrnet.safetensors"))
+    network, card = load(path, "sr")
+    stored = load_file(path)
+    assert card.frames == network.hyper.frames == 5
+    assert network.hyper.alignment == "deformable"
+    assert stored.keys() == network.state_dict().keys()
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, stored[name].float()), name
