@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from seaice.network.card import Card
 from seaice.network.train import Batch, Task
 from seaice.network.weights import without_weights
+from seaice.sr.augment import Drift, with_missing_swaths
 from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
 from seaice.sr.loss import reconstruction
 from seaice.sr.samples import SampleSet, batched, standing_in
@@ -30,6 +31,8 @@ class SRLesson:
     card: Card
     crop: int = 64  #: coarse cells
     difference_weight: float = 1.0  #: of the error of V - H
+    drifting: float = 0.5  #: share of samples whose brightness drifts, truth and all
+    gappy: float = 0.25  #: share of samples that lack swaths
     valid_samples: int = 16  #: looked at in each validation
 
     def task(self, network: nn.Module) -> Task:
@@ -40,7 +43,13 @@ class SRLesson:
         def sample() -> dict[str, NDArray[Any]]:
             frames = list(standing_in(random))
             window = self.train.draw(random, self.crop)
-            return {"tb": self.train.tb89(window)[frames], "truth": self.train.truth_tb(window)}
+            tb, truth = self.train.tb89(window), self.train.truth_tb(window)
+            if random.random() < self.gappy:
+                tb = with_missing_swaths(random, tb)
+            if random.random() < self.drifting:
+                drift = Drift.drawn(random)
+                tb, truth = drift.on(tb), drift.on(truth)
+            return {"tb": tb[frames], "truth": truth}
 
         return batched(sample, size)
 
