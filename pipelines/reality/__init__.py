@@ -1,0 +1,1 @@
+"""The simulated days beside real observations: `python -m pipelines.reality`."""

@@ -1,0 +1,139 @@
+"""Worlds of every month in, samples as the Round Robin Data Package holds them out."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipelines.reality.points import Points
+from seaice.grid.definition import NORTH, Grid
+from seaice.grid.land import land_mask
+from seaice.instrument import BANDS, CHANNELS
+from seaice.simulate.ice import FINE, LOW, coarse_concentration
+from seaice.simulate.lattice import shrink
+from seaice.simulate.world import World, make_world
+
+__all__ = ["Kind", "joined", "land_of", "samples_of", "worlds"]
+
+Kind = Literal["pack", "sea", "edge"]
+Array = NDArray[np.float32]
+SIDE = 96  #: coarse cells of a world
+STRIDE = 5  #: coarse cells between samples, half a footprint
+HOURS = (-30.0, 30.0)  #: from noon of the world's day: two weathers a world
+SPACING = {"low": 100.0, "89": 25.0}  #: km2 of ground per single look
+#: The package holds L1R resampled to the 6.9 GHz footprint, at every channel: see docs/reality.md.
+BEAM = BANDS["6"]
+TRIES = 300  #: places that are looked at for a world
+ENOUGH = 0.5  #: share of a world that must be of its kind
+ROUGH = 4  #: coarse cells per axis of the map on which places are sought
+
+
+def worlds(kind: Kind, months: tuple[int, ...], count: int, seed: int) -> Iterator[World]:
+    """Worlds in the pack, on the open sea or at the ice edge, month after month.
+
+    Parameters
+    ----------
+    kind : what most of the world is
+    months : cycled through
+    count : worlds
+    seed : everything random follows from it
+    """
+    rng = np.random.default_rng([seed, len(kind)])
+    for k in range(count):
+        day = date(2018, months[k % len(months)], int(rng.integers(1, 28)))
+        grid = _place(kind, day, rng)
+        yield make_world(grid, day, int(rng.integers(2**31)), land_of(grid))
+
+
+def land_of(grid: Grid) -> NDArray[np.bool_]:
+    """Land at 1.5625 km on the ground of a coarse grid."""
+    return land_mask(grid.refine(FINE))
+
+
+def _place(kind: Kind, day: date, rng: np.random.Generator) -> Grid:
+    """The best of some random places: not every month has 600 km of each kind."""
+    land, ice = _rough(day)
+    side = SIDE // ROUGH
+    suits = {"pack": ice > 0.96, "sea": ice < 0.01, "edge": (ice > 0.1) & (ice < 0.9)}[kind] & ~land
+    rows = rng.integers(20, land.shape[0] - side - 20, TRIES)
+    columns = rng.integers(4, land.shape[1] - side - 4, TRIES)
+    shares = [suits[r : r + side, c : c + side].mean() for r, c in zip(rows, columns, strict=True)]
+    good = np.flatnonzero(np.array(shares) >= min(ENOUGH, max(shares)))
+    first = int(good[0])
+    row, column = int(rows[first]) * ROUGH, int(columns[first]) * ROUGH
+    return NORTH.crop(slice(row, row + SIDE), slice(column, column + SIDE))
+
+
+def _rough(day: date) -> tuple[NDArray[np.bool_], Array]:
+    """Land and concentration of the northern grid on cells of 25 km."""
+    rows, columns = (n // ROUGH for n in NORTH.shape)
+    coarse = replace(NORTH, cell=NORTH.cell * ROUGH, shape=(rows, columns))
+    land = land_mask(NORTH)[: rows * ROUGH, : columns * ROUGH]
+    share = land.reshape(rows, ROUGH, columns, ROUGH).mean(axis=(1, 3))
+    return share > 0, coarse_concentration(coarse, day)
+
+
+def samples_of(world: World, rng: np.random.Generator) -> tuple[Points, Points]:
+    """Samples over open water and over closed ice, as 6.9 GHz footprints of every channel.
+
+    Returns
+    -------
+    open water, closed ice : months are the world's, every weight 1
+    """
+    parts = [_at(world, hours, rng) for hours in HOURS]
+    water, ice = zip(*parts, strict=True)
+    return joined(water), joined(ice)
+
+
+def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, Points]:
+    seen, cover, air = world.brightness(hours), world.ice.at(hours), world.atmosphere.at(hours)
+    fields = np.concatenate([shrink(seen.low, LOW), shrink(seen.high, FINE)])
+    extra = [shrink(cover.concentration, FINE), shrink(world.land, FINE), air.vapour, air.liquid]
+    along_x = bool(rng.random() < 0.5)
+    tb = np.stack([_footprints(field, along_x) for field in fields])
+    tb += _noise(rng, tb.shape)
+    sic, land, vapour, liquid = (_footprints(field, along_x) for field in extra)
+    water, ice = (sic < 0.0005) & (land < 0.0005), (sic > 0.985) & (land < 0.0005)
+    every = Points(
+        tb=tb,
+        vapour=vapour,
+        liquid=liquid,
+        month=np.full(vapour.size, world.day.month),
+        weight=np.ones(vapour.size),
+    )
+    return every[water], every[ice]
+
+
+def _footprints(field: Array, along_x: bool) -> Array:
+    """(sample,) means under the beam, on a lattice that stays a beam away from the border."""
+    sigma = np.array([BEAM.across, BEAM.along]) / 6.25 / np.sqrt(8 * np.log(2))
+    blurred = ndimage.gaussian_filter(field, sigma if along_x else sigma[::-1], truncate=3)
+    inner = blurred[2 * STRIDE : -2 * STRIDE : STRIDE, 2 * STRIDE : -2 * STRIDE : STRIDE]
+    return np.asarray(inner.ravel(), np.float32)
+
+
+def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """NEDT over the square root of the looks in a footprint."""
+    area = np.pi / (2 * np.log(2)) * BEAM.across * BEAM.along
+    levels = []
+    for name in CHANNELS:
+        band = BANDS[name[2:-1]]
+        nedt = band.nedt_v if name[-1] == "v" else band.nedt_h
+        levels.append(nedt * np.sqrt(SPACING.get(band.name, SPACING["low"]) / area))
+    noise = np.array(levels, np.float32)[:, None] * rng.standard_normal(shape, np.float32)
+    return np.asarray(noise, np.float32)
+
+
+def joined(parts: tuple[Points, ...] | list[Points]) -> Points:
+    """Samples of several worlds as one."""
+    return Points(
+        tb=np.concatenate([p.tb for p in parts], axis=1),
+        vapour=np.concatenate([p.vapour for p in parts]),
+        liquid=np.concatenate([p.liquid for p in parts]),
+        month=np.concatenate([p.month for p in parts]),
+        weight=np.concatenate([p.weight for p in parts]),
+    )
