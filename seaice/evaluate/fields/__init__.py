@@ -1,0 +1,1 @@
+"""Products, truths, other services' maps and charts in, fields on common cells out."""

@@ -1,0 +1,59 @@
+"""A path in, the field that lies there out."""
+
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import xarray as xr
+
+from seaice.errors import NoInputError
+from seaice.evaluate.fields.field import Field
+from seaice.evaluate.fields.geotiff import day_in_name, read_geotiff
+from seaice.evaluate.fields.netcdf import field_of
+
+__all__ = ["open_field"]
+
+
+def open_field(path: Path, day: date | None = None) -> Field:
+    """The concentration in a file or folder.
+
+    Parameters
+    ----------
+    path : folder of one of our products or its Zarr store; NetCDF of our truth, of OSI SAF or of
+        Bremen (ASI); GeoTIFF
+    day : which to take of a file with several
+
+    Raises
+    ------
+    NoInputError
+        If there is nothing, or nothing of the kind.
+    """
+    if not path.exists():
+        raise _unusable(f"nothing at {path}")
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return read_geotiff(path)
+    store = _store(path) if path.is_dir() else path
+    try:
+        opened = xr.open_zarr(store, chunks=None) if store.is_dir() else xr.open_dataset(store)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unusable(f"{path}, which cannot be read ({error})") from error
+    with closing(opened):
+        return field_of(opened, store.stem, day, day_in_name(path.name))
+
+
+def _store(folder: Path) -> Path:
+    """The Zarr store that a product's folder holds, or the folder itself if it is one."""
+    if (folder / "zarr.json").exists() or (folder / ".zgroup").exists():
+        return folder
+    stores = sorted(folder.glob("*.zarr"))
+    if len(stores) == 1:
+        return stores[0]
+    raise _unusable(f"{folder} with {len(stores)} Zarr stores")
+
+
+def _unusable(found: str) -> NoInputError:
+    return NoInputError(
+        found,
+        "a product folder with one Zarr store, a NetCDF, or a GeoTIFF of concentration",
+        "make a product with `make daily`, whose formats include zarr, or give another file",
+    )

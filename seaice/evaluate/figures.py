@@ -1,0 +1,245 @@
+"""Maps and sums in, pictures out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from seaice.evaluate.bootstrap import interval, resampled
+from seaice.evaluate.records import Case
+from seaice.evaluate.scores import CLASS_LABELS, class_scores, doubt_scores
+from seaice.evaluate.spectra import spectra_of
+from seaice.evaluate.sums import CLASSES, Sums, total
+from seaice.write.style import NO_DATA_COLOUR, colour_of
+
+__all__ = ["class_figure", "doubt_figure", "map_figure", "spectra_figure"]
+
+Map = NDArray[np.floating]
+COLOURS = ("#8c564b", "#e08214", "#1b9e77", "#2166ac", "#b2182b", "#762a83", "#4d4d4d", "#e7298a")
+LONGEST = 900  #: cells along a side of a small map; what is larger is thinned
+FEW = 30  #: cells of a bin below which it is not drawn
+
+
+def map_figure(reference: Map, estimates: Mapping[str, Map], cell: float) -> Figure:
+    """The reference, and below it each estimate and its difference from it.
+
+    Parameters
+    ----------
+    reference : (y, x) 0-1
+    estimates : by name, on the same cells
+    cell : km
+    """
+    tall = reference.shape[0] / reference.shape[1]
+    alone = len(estimates) == 1
+    lines, columns = (1, 3) if alone else (2, 1 + len(estimates))
+    each = 4.3 if alone else 3.1
+    figure = Figure(figsize=(each * columns, lines * (each * tall + 0.4) + 0.9))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    above, below = list(axes[0]), list(axes[1] if lines == 2 else axes[0, 1:])
+    shown = _draw(above[0], reference, cell, "reference", (_ramp(), 0, 100))
+    for number, (name, estimate) in enumerate(estimates.items(), start=1):
+        _draw(above[number], estimate, cell, name, (_ramp(), 0, 100))
+        apart = _draw(
+            below[number], estimate - reference, cell, "estimate - reference", ("RdBu_r", -50, 50)
+        )
+    if not alone:
+        below[0].set_visible(False)
+    half = (columns + 1) // 2
+    _bar(figure, shown, axes[:, :half], "concentration, %")
+    _bar(figure, apart, axes[:, half:], "difference, %")
+    return figure
+
+
+def _bar(figure: Figure, shown: AxesImage, under: NDArray[np.object_], label: str) -> None:
+    bar = figure.colorbar(
+        shown, ax=under.ravel().tolist(), location="bottom", shrink=0.5, aspect=40, pad=0.02
+    )
+    bar.set_label(label)
+
+
+def _draw(
+    axes: Axes, values: Map, cell: float, title: str, scale: tuple[str | Colormap, int, int]
+) -> AxesImage:
+    rows, columns = values.shape
+    step = -(-max(rows, columns) // LONGEST)
+    colours, low, high = scale
+    axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(labelsize=7)
+    axes.set_xlabel("km", fontsize=7)
+    return axes.imshow(
+        100 * values[::step, ::step],
+        extent=(0, columns * cell, rows * cell, 0),
+        cmap=colours,
+        vmin=low,
+        vmax=high,
+        interpolation="nearest",
+    )
+
+
+def _ramp() -> ListedColormap:
+    return ListedColormap([np.divide(colour_of(percent), 255) for percent in range(101)])
+
+
+def class_figure(cases: Sequence[Case]) -> Figure:
+    """RMSE and bias by class of the reference with their intervals, and the cells in each."""
+    figure, (above, middle, below) = _stacked(3, (9.5, 9.0), (3, 2, 1))
+    place = np.arange(CLASSES)
+    for number, case in enumerate(cases):
+        shift = 0.7 * ((number + 0.5) / len(cases) - 0.5)
+        for axes, metric in ((above, "rmse"), (middle, "bias")):
+            value, low, high = (
+                100 * part for part in _with_interval(case.sums, "reference", metric)
+            )
+            axes.errorbar(
+                place + shift,
+                value,
+                np.stack([value - low, high - value]).clip(0),
+                fmt="o",
+                markersize=4,
+                capsize=2,
+                color=_colour(number),
+                label=case.method,
+            )
+    counts = total(cases[0].sums)["moments"][:, 0]
+    below.bar(place, np.maximum(counts, 0.5), color="#b8c4ce")
+    below.set(yscale="log", ylabel="cells", ylim=(0.8, None))
+    below.set_xticks(place, CLASS_LABELS, fontsize=8)
+    below.set_xlabel("concentration in the reference")
+    above.set(ylabel="RMSE, %", ylim=(0, None))
+    middle.set_ylabel("bias, %")
+    middle.axhline(0, color="black", linewidth=0.7)
+    _legend(above, len(cases))
+    return figure
+
+
+def doubt_figure(cases: Sequence[Case]) -> Figure:
+    """Share of cells within one and two sigma by class, and found against told uncertainty."""
+    figure = Figure(figsize=(12.5, 5.2))
+    figure.set_layout_engine("constrained")
+    left, right = figure.subplots(1, 2)
+    place = np.arange(CLASSES)
+    for low, high in ((65, 71), (93, 97)):
+        left.axhspan(low, high, color="#dfe7ee", zorder=0)
+    for number, case in enumerate(cases):
+        for by, line, filled in (("reference", "-", "full"), ("estimate", ":", "none")):
+            for metric, marker in (("within_1", "o"), ("within_2", "s")):
+                share, *_ = _with_interval(case.sums, by, metric)
+                label = f"{case.method}, by class of {by}" if metric == "within_1" else None
+                left.plot(
+                    place,
+                    100 * share,
+                    line,
+                    marker=marker,
+                    markersize=4,
+                    fillstyle=filled,
+                    color=_colour(number),
+                    label=label,
+                )
+        _draw_doubt(right, case, number)
+    left.set_xticks(place, CLASS_LABELS, fontsize=8, rotation=40)
+    left.set(ylabel="cells within 1 sigma (circles), 2 sigma (squares), %", ylim=(0, 102))
+    left.set_xlabel("concentration")
+    left.legend(fontsize=7, loc="lower right")
+    reach = max(*right.get_xlim(), *right.get_ylim())
+    right.plot([0, reach], [0, reach], color="black", linewidth=0.7)
+    right.set(xlim=(0, reach), ylim=(0, reach), aspect="equal")
+    right.set(xlabel="uncertainty told (1 sigma), %", ylabel="RMSE found, %")
+    right.legend(fontsize=7, loc="upper left")
+    return figure
+
+
+def _draw_doubt(axes: Axes, case: Case, number: int) -> None:
+    told, found = doubt_scores(total(case.sums))
+    _, drawn = doubt_scores(resampled({"doubt": case.sums["doubt"]}))
+    low, high = interval(drawn)
+    many = total(case.sums)["doubt"][:, 0] >= FEW
+    bars = np.stack([found - low, high - found])[:, many].clip(0)
+    axes.errorbar(
+        100 * told[many],
+        100 * found[many],
+        100 * np.nan_to_num(bars),
+        fmt="o-",
+        markersize=4,
+        capsize=2,
+        color=_colour(number),
+        label=case.method,
+    )
+
+
+NAMES = {
+    "v": ("V at 89 GHz", "K2 km2"),
+    "h": ("H at 89 GHz", "K2 km2"),
+    "p": ("V - H", "K2 km2"),
+    "sic": ("concentration", "km2"),
+}
+
+
+def spectra_figure(cases: Mapping[str, Sequence[Case]]) -> Figure:
+    """Power by wavelength, and squared coherence with the reference.
+
+    Parameters
+    ----------
+    cases : by quantity, a key of `NAMES`, those whose sums have its spectrum
+    """
+    figure = Figure(figsize=(max(4.6 * len(cases), 6.5), 7.6))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(2, len(cases), squeeze=False, sharex="col")
+    methods = list(dict.fromkeys(case.method for these in cases.values() for case in these))
+    for (quantity, these), above, below in zip(cases.items(), axes[0], axes[1], strict=True):
+        for number, case in enumerate(these):
+            found = spectra_of(total(case.sums)[f"spectrum_{quantity}"], case.cell)
+            line = {"color": _colour(methods.index(case.method)), "label": case.method}
+            if number == 0:
+                above.loglog(found.wavelength, found.reference, color="black", label="reference")
+            above.loglog(found.wavelength, found.estimate, **line)
+            below.semilogx(found.wavelength, found.coherence, **line)
+        title, unit = NAMES[quantity]
+        above.set_title(title, fontsize=11)
+        above.set_ylabel(f"power, {unit}")
+        below.axhline(0.5, color="black", linewidth=0.7)
+        below.set(ylim=(0, 1.02), xlabel="wavelength, km", ylabel="squared coherence")
+        below.invert_xaxis()
+        ticks = [t for t in (200, 100, 50, 25, 12.5, 6.25, 3.125) if t <= found.wavelength[0]]
+        below.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+        below.minorticks_off()
+        for each in (above, below):
+            each.grid(color="#e3e9ee", linewidth=0.6)
+        above.legend(fontsize=7)
+    return figure
+
+
+def _with_interval(sums: Sums, by: str, metric: str) -> tuple[NDArray[np.float64], ...]:
+    """A score of each class and its bounds; the value itself where there is one unit only."""
+    part = {name: sums[name] for name in ("moments", f"within_{by}") if name in sums}
+    value = class_scores(total(part))[by][metric]
+    if len(part["moments"]) < 2:
+        return value, value, value
+    low, high = interval(class_scores(resampled(part))[by][metric])
+    return value, low, high
+
+
+def _stacked(
+    number: int, size: tuple[float, float], heights: Sequence[float]
+) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=size)
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(number, 1, sharex=True, height_ratios=heights)
+    for each in axes:
+        each.grid(axis="y", color="#e3e9ee", linewidth=0.6)
+        each.set_axisbelow(True)
+    return figure, list(axes)
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
+
+
+def _legend(axes: Axes, cases: int) -> None:
+    if cases > 1:
+        axes.legend(fontsize=8)
