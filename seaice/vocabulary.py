@@ -7,7 +7,7 @@ so no module spells a unit or a standard name itself.
 from types import MappingProxyType
 from typing import NamedTuple
 
-from seaice.instrument import CHANNELS
+from seaice.instrument import CHANNELS, HIGH_CHANNELS
 
 __all__ = ["VOCABULARY", "Quantity", "attrs"]
 
@@ -37,6 +37,12 @@ def _channel(name: str) -> Quantity:
 VOCABULARY = MappingProxyType(
     {
         **{name: _channel(name) for name in CHANNELS},
+        **{
+            f"{name}_quarter": _channel(name)._replace(
+                long_name=f"{_channel(name).long_name}, on the four quarters of each cell"
+            )
+            for name in HIGH_CHANNELS
+        },
         "pd": Quantity(
             None,
             "K",
@@ -65,6 +71,21 @@ VOCABULARY = MappingProxyType(
             "K",
             "weighted standard deviation of the samples behind the cell's tb89v",
             (0, 150),
+        ),
+        "ice_kind": Quantity(
+            None, "1", "kind of ice: 0 open water, 1 cold, 2 thin, 3 melting", (0, 3)
+        ),
+        "vapour": Quantity(
+            "atmosphere_mass_content_of_water_vapor",
+            "kg m-2",
+            "water vapour in the air",
+            (0.0, 80.0),
+        ),
+        "liquid": Quantity(
+            "atmosphere_mass_content_of_cloud_liquid_water",
+            "kg m-2",
+            "cloud liquid water",
+            (0.0, 5.0),
         ),
         "latitude": Quantity("latitude", "degrees_north", "latitude", (-90.0, 90.0)),
         "longitude": Quantity("longitude", "degrees_east", "longitude", (-180.0, 180.0)),

@@ -8,6 +8,7 @@ import xarray as xr
 from seaice.errors import NoInputError
 from seaice.grid.dataset import coordinates, hemisphere_of
 from seaice.grid.definition import HEMISPHERES, Grid
+from seaice.grid.quarters import QUARTERS
 from seaice.ingest.au_si6 import read_au_si6
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.vocabulary import attrs
@@ -18,8 +19,8 @@ __all__ = ["daily_map_from_au_si6"]
 def daily_map_from_au_si6(path: str | Path, grid: Grid) -> xr.Dataset:
     """The daily map that an NSIDC AU_SI6 file holds, on a hemisphere's 6.25 km grid or its crop.
 
-    What such a file does not know is absent: low frequencies and spread are NaN, times NaT;
-    `n_obs` is 1 where there is a temperature, for at least one sample stands behind it.
+    What such a file does not know is absent: low frequencies, quarters and spread are NaN, times
+    NaT; `n_obs` is 1 where there is a temperature, for at least one sample stands behind it.
 
     Raises
     ------
@@ -48,10 +49,17 @@ def daily_map_from_au_si6(path: str | Path, grid: Grid) -> xr.Dataset:
         "obs_time": np.full(grid.shape, np.datetime64("NaT", "ns")),
         "spread": absent,
     }
+    unknown = np.full((len(QUARTERS), *grid.shape), np.nan, np.float32)
+    variables |= {f"{name}_quarter": unknown for name in HIGH_CHANNELS}
+    maps = {
+        name: (("quarter", "y", "x")[-values.ndim :], values, attrs(name))
+        for name, values in variables.items()
+    }
     date = given.attrs["date"]
+    dated = {"time": np.datetime64(f"{date}T12:00", "ns")}
     return xr.Dataset(
-        {name: (("y", "x"), values, attrs(name)) for name, values in variables.items()},
-        coords=coordinates(grid) | {"time": np.datetime64(f"{date}T12:00", "ns")},
+        maps,
+        coords=coordinates(grid) | {"quarter": list(QUARTERS)} | dated,
         attrs={
             "crs": grid.crs,
             "hemisphere": hemisphere,

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from seaice.errors import NoInputError
 from seaice.grid.dataset import coordinates, hemisphere_of
 from seaice.grid.definition import Grid
-from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, lattice_of, splat
+from seaice.grid.quarters import QUARTERS, quartered
+from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, splat
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS
 from seaice.vocabulary import attrs
 
@@ -75,9 +76,16 @@ class Accumulator:
         self.granules: list[str] = []
         self.origin = "observed"
         self._lattice = lattice_of(grid)
+        halves = grid.refine(2)
+        self._quarter_lattice = lattice_of(halves)
         self._epoch = np.datetime64("NaT", "ns")
         # tb89h, tb89v, its square, time
         self._high = np.zeros((*grid.shape, 8)), np.zeros(grid.shape, np.uint16)
+        # tb89h, tb89v
+        self._quarters = (
+            np.zeros((*halves.shape, 4), np.float32),
+            np.zeros(halves.shape, np.uint16),
+        )
         self._low = {
             band: (np.zeros((*grid.shape, 4), np.float32), np.zeros(grid.shape, np.uint16))
             for band in LOW_BANDS
@@ -98,13 +106,10 @@ class Accumulator:
         h, v = (_samples(swath[name]) for name in HIGH_CHANNELS)
         square = np.square(v - MIDDLE)
         seconds = np.where(np.isnan(h) & np.isnan(v), np.nan, self._seconds(swath)[:, None])
-        return splat(
-            (h, v, square, seconds.astype(np.float32)),
-            (_samples(swath["latitude"]), _samples(swath["longitude"])),
-            self._high,
-            self._lattice,
-            HIGH_BEAM,
-        )
+        place = _samples(swath["latitude"]), _samples(swath["longitude"])
+        splat((h, v), place, self._quarters, self._quarter_lattice, QUARTER_BEAM)
+        values = h, v, square, seconds.astype(np.float32)
+        return splat(values, place, self._high, self._lattice, HIGH_BEAM)
 
     def _add_band(self, swath: xr.Dataset, band: str) -> int:
         names = [f"tb{band}{pol}" for pol in "hv"]
@@ -140,9 +145,10 @@ class Accumulator:
         variables = self._variables()
         missing = [name for name in self.channels if np.isnan(variables[name]).all()]
         dated = {"time": np.datetime64(f"{date.isoformat()}T12:00", "ns")}
+        maps = {name: (("y", "x"), values, attrs(name)) for name, values in variables.items()}
         return xr.Dataset(
-            {name: (("y", "x"), values, attrs(name)) for name, values in variables.items()},
-            coords=coordinates(self.grid) | dated,
+            maps | self._quarter_maps(),
+            coords=coordinates(self.grid) | {"quarter": list(QUARTERS)} | dated,
             attrs={
                 "crs": self.grid.crs,
                 "hemisphere": hemisphere_of(self.grid),
@@ -167,6 +173,16 @@ class Accumulator:
             "n_obs": count.copy(),
             "obs_time": self._moment(seconds),
             "spread": np.sqrt(np.maximum(variance, 0)).astype(np.float32),
+        }
+
+    def _quarter_maps(self) -> dict[str, tuple[tuple[str, ...], NDArray[np.floating], object]]:
+        return {
+            f"{name}_quarter": (
+                ("quarter", "y", "x"),
+                quartered(_mean(self._quarters[0], index)),
+                attrs(f"{name}_quarter"),
+            )
+            for index, name in enumerate(HIGH_CHANNELS)
         }
 
     def _moment(self, seconds: NDArray[np.floating]) -> NDArray[np.datetime64]:

@@ -11,7 +11,16 @@ from seaice.compiled import compiled
 from seaice.grid.definition import Grid
 from seaice.grid.projection import Plane, forward, plane_of
 
-__all__ = ["HIGH_BEAM", "LOW_BEAM", "Beam", "Cells", "Lattice", "lattice_of", "splat"]
+__all__ = [
+    "HIGH_BEAM",
+    "LOW_BEAM",
+    "QUARTER_BEAM",
+    "Beam",
+    "Cells",
+    "Lattice",
+    "lattice_of",
+    "splat",
+]
 
 Cells = tuple[NDArray[np.floating], NDArray[np.uint16]]
 
@@ -35,6 +44,8 @@ def _beam(fwhm: float, radius: float) -> Beam:
 #: 89 GHz: the mean of the beam's 3 and 5 km, to twice the longer width. The half percent more is
 #: the difference between ellipsoid and sphere: no cell that a spherical search fills stays empty.
 HIGH_BEAM = _beam(4000.0, 10_050.0)
+#: 89 GHz on the quarters of a cell: as narrow as samples 5 by 10 km apart allow without holes.
+QUARTER_BEAM = _beam(3000.0, 6030.0)
 #: 6.9 to 36.5 GHz: samples lie 10 km apart, closer than any of these footprints (12 to 62 km), so
 #: the footprint has done the smoothing already: the weight only joins neighbouring samples.
 LOW_BEAM = _beam(10_000.0, 15_075.0)

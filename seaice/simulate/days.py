@@ -17,9 +17,10 @@ from seaice.grid.definition import Grid
 from seaice.grid.land import land_mask
 from seaice.simulate.granule import OVERLAP_SCANS, write_granule
 from seaice.simulate.ice import FINE
+from seaice.simulate.lattice import enlarge
 from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
 from seaice.simulate.orbit import half_orbits
-from seaice.simulate.world import Brightness, World, make_world
+from seaice.simulate.world import Brightness, Truth, World, make_world
 from seaice.vocabulary import attrs
 
 __all__ = ["simulate_days", "truth_path"]
@@ -28,6 +29,8 @@ THREADS = 2  #: passes observed at once; compiled code lets others run
 HALF_PERCENT = {"dtype": "uint8", "scale_factor": np.float32(0.005), "_FillValue": np.uint8(255)}
 #: Far finer than the instrument's noise of about 1 K; hundredths would double the files.
 TENTHS = {"dtype": "uint16", "scale_factor": np.float32(0.1), "_FillValue": np.uint16(65535)}
+TENTHS_OF_GRAMS = TENTHS | {"scale_factor": np.float32(1e-4)}
+THIN = 0.15  #: share of water seen through ice from which on it counts as thin
 Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]  #: done, of how many
 
@@ -38,17 +41,24 @@ def truth_path(folder: Path, day: date) -> Path:
 
 
 def _write_truth(world: World, day: date, watched: Mapping[float, Array], folder: Path) -> Path:
-    """Concentration and brightness of the sea, each place when it was observed, on the fine grid.
+    """Ice, air and brightness of the sea, each place when it was observed, on the fine grid.
 
     Packed (half percent, tenths of a kelvin), because five days of float32 would take 200 MB.
     """
     noon = 24.0 * (day - world.day).days
-    sic, tb = world.truth(watched or {noon: np.ones(world.grid.shape, np.float32)})
-    land = world.land > 0.5
+    known = world.truth(watched or {noon: np.ones(world.grid.shape, np.float32)})
     fine = world.grid.refine(FINE)
-    layers = {"sic": (sic, HALF_PERCENT), "tb89h": (tb[0], TENTHS), "tb89v": (tb[1], TENTHS)}
+    layers = {
+        "sic": (known.sic, HALF_PERCENT),
+        "tb89h": (known.tb[0], TENTHS),
+        "tb89v": (known.tb[1], TENTHS),
+        "ice_kind": (_kind(known), {"dtype": "uint8", "_FillValue": np.uint8(255)}),
+        "vapour": (enlarge(known.vapour, FINE), TENTHS),
+        "liquid": (enlarge(known.liquid, FINE), TENTHS_OF_GRAMS),
+    }
+    sea = world.land <= 0.5
     truth = xr.Dataset(
-        {n: (("y", "x"), np.where(land, np.nan, v), attrs(n)) for n, (v, _) in layers.items()},
+        {n: (("y", "x"), np.where(sea, v, np.nan), attrs(n)) for n, (v, _) in layers.items()},
         coords=coordinates(fine) | {"time": np.datetime64(f"{day.isoformat()}T12:00", "ns")},
         attrs={"title": "truth of a simulated day", "crs": fine.crs, "date": day.isoformat()},
     )
@@ -57,6 +67,13 @@ def _write_truth(world: World, day: date, watched: Mapping[float, Array], folder
     with atomic_file(truth_path(folder, day)) as partial:
         truth.to_netcdf(partial, engine="h5netcdf", encoding=encoding)
     return truth_path(folder, day)
+
+
+def _kind(known: Truth) -> Array:
+    """0 open water, 1 cold ice, 2 thin ice, 3 melting ice; what is most of the ice, (y, x)."""
+    melting, thin = known.kinds
+    kind = np.where(melting > 0.5, 3, np.where(thin > THIN, 2, 1))
+    return np.asarray(np.where(known.sic > 0, kind, 0), np.float32)
 
 
 def _write_pass(

@@ -67,12 +67,23 @@ def _ice(points: xr.Dataset) -> dict[str, object]:
     scores = (tb - mean) @ axes[:COMPONENTS].T
     quantiles = np.quantile(scores, QUANTILES, axis=0)
     quantiles[0], quantiles[-1] = np.quantile(scores, [0.003, 0.997], axis=0)
+    drawn = mean + _drawn(quantiles) @ axes[:COMPONENTS]
+    v, h = CHANNELS.index("tb89v"), CHANNELS.index("tb89h")
+    difference = [np.quantile(x[:, v] - x[:, h], QUANTILES) for x in (drawn, tb)]
     return {
         "mean": np.round(mean, 3).tolist(),
         "axes": np.round(axes[:COMPONENTS], 5).tolist(),
         "quantiles": np.round(quantiles, 3).tolist(),
+        "difference": np.round(difference, 3).tolist(),
         "samples": int(tb.shape[0]),
     }
+
+
+def _drawn(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores drawn from each component by itself, (draw, component), as the simulator does."""
+    rng = np.random.default_rng(0)
+    columns = [np.interp(rng.random(200_000), QUANTILES, column) for column in quantiles.T]
+    return np.stack(columns, axis=1)
 
 
 def derive_emission(rrdp: Path) -> None:

@@ -91,6 +91,7 @@ class IceTable:
     mean: Array  #: (channel,) K
     axes: Array  #: (component, channel)
     quantiles: NDArray[np.float64]  #: (probability, component) K
+    difference: NDArray[np.float64]  #: (drawn or real, probability) K, quantiles of V - H at 89 GHz
 
     def scores(self, component: int, uniform: NDArray[np.floating]) -> Array:
         """Scores along one axis, distributed like the real ones, from uniform numbers in 0-1."""
@@ -102,7 +103,18 @@ class IceTable:
         """TB of closed ice, (channel, ...) K, from (component, ...) scores."""
         index = [CHANNELS.index(name) for name in channels]
         tb = np.tensordot(self.axes[:, index], scores, axes=(0, 0))
-        return np.asarray(tb + self.mean[index].reshape(-1, *[1] * (scores.ndim - 1)), np.float32)
+        tb = np.asarray(tb + self.mean[index].reshape(-1, *[1] * (scores.ndim - 1)), np.float32)
+        if {"tb89h", "tb89v"} <= set(channels):
+            self._match(tb[channels.index("tb89h")], tb[channels.index("tb89v")])
+        return tb
+
+    def _match(self, h: Array, v: Array) -> None:
+        """Give V - H the distribution of real samples; `h` is changed in place.
+
+        The scores are uncorrelated, not independent: drawn one by one, the tails of V - H, a small
+        difference of large numbers, come out too wide.
+        """
+        h[...] = v - np.interp(v - h, *self.difference)
 
 
 @cache
@@ -132,6 +144,7 @@ def ice_table(hemisphere: Hemisphere) -> IceTable:
         mean=np.asarray(ice["mean"], np.float32),
         axes=np.asarray(ice["axes"], np.float32),
         quantiles=np.asarray(ice["quantiles"]),
+        difference=np.asarray(ice["difference"]),
     )
 
 

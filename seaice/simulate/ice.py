@@ -13,18 +13,18 @@ from scipy import ndimage, special
 
 from seaice.grid.definition import Grid
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
-from seaice.simulate.emission import ice_table
+from seaice.simulate.emission import IceTable, ice_table
 from seaice.simulate.lattice import enlarge, shift, shrink
 from seaice.simulate.random_fields import gaussian_field, uniform
-from seaice.simulate.settings import Climate
+from seaice.simulate.settings import Climate, Physics
 
 __all__ = ["FINE", "LOW", "WET", "IceCover", "coarse_concentration", "make_ice"]
 
 Array = NDArray[np.float32]
 FINE = 4  #: cells of the truth per cell of the coarse grid, along each axis
 LOW = 2  #: cells of the lattice that low-frequency footprints see, per coarse cell
-#: Emissivity of melting snow and bare wet ice, (vertical, horizontal) per band; after the 0.97/0.93
-#: of 89 GHz, falling towards low frequencies as ponds and wet layers are seen deeper.
+#: Emissivity of melting snow and bare wet ice, (vertical, horizontal) per band; at 89 GHz that of the
+#: real samples of July and August, falling towards low frequencies, which see deeper wet layers.
 WET = {
     "6": (0.945, 0.86),
     "7": (0.945, 0.86),
@@ -32,7 +32,7 @@ WET = {
     "18": (0.96, 0.895),
     "23": (0.962, 0.90),
     "36": (0.965, 0.91),
-    "89": (0.968, 0.925),
+    "89": (0.957, 0.921),
 }
 #: Calm, clear open water, K: what thin ice and ponds show.
 CALM = {
@@ -50,6 +50,7 @@ class IceCover:
     tb89: Array  #: (2, y, x) fine, H and V of the ice, K
     low_concentration: Array  #: (y, x) low lattice
     low_ice: Array  #: (12, y, x) low lattice, concentration times the TB of the ice, K
+    kinds: Array  #: (2, y, x) fine, at noon: how much the ice melts, how much of it is thin, 0-1
     drift: Array  #: (2, 2, y, x) coarse: two modes of velocity (y, x), coarse cells per day
 
     def at(self, hours: float | Array) -> "IceCover":
@@ -59,10 +60,7 @@ class IceCover:
         ----------
         hours : one for all, or (y, x) on the coarse grid, each place at its own time
         """
-        days = np.asarray(hours, np.float32) / np.float32(24)
-        moved = self.drift[0] * days + self.drift[1] * (days * abs(days) / 2)
-        fine = [FINE * enlarge(m, FINE) for m in moved]
-        low = [LOW * enlarge(m, LOW) for m in moved]
+        fine, low = self._moved(hours, FINE), self._moved(hours, LOW)
         return replace(
             self,
             concentration=shift(self.concentration, *fine),
@@ -70,6 +68,17 @@ class IceCover:
             low_concentration=shift(self.low_concentration, *low),
             low_ice=np.stack([shift(tb, *low) for tb in self.low_ice]),
         )
+
+    def kinds_at(self, hours: float | Array) -> Array:
+        """`kinds` after it has drifted as in `at`."""
+        fine = self._moved(hours, FINE)
+        return np.stack([shift(kind, *fine) for kind in self.kinds])
+
+    def _moved(self, hours: float | Array, cells: int) -> list[Array]:
+        """How far every place has drifted, (y, x) each, on `cells` cells per coarse cell."""
+        days = np.asarray(hours, np.float32) / np.float32(24)
+        moved = self.drift[0] * days + self.drift[1] * (days * abs(days) / 2)
+        return [cells * enlarge(m, cells) for m in moved]
 
 
 @cache
@@ -105,24 +114,34 @@ def coarse_concentration(grid: Grid, day: date) -> Array:
     return sampled
 
 
-def _with_remnants(coarse: Array, rng: np.random.Generator) -> Array:
-    """The coarse map with patches of ice that 25 km maps and their filters do not show."""
+def _with_remnants(coarse: Array, land: Array, climate: Climate, rng: np.random.Generator) -> Array:
+    """The coarse map with patches of ice that 25 km maps and their filters do not show.
+
+    Where there is ice in the neighbourhood it stays longest along coasts and between islands, fast
+    or caught, and densest there.
+    """
     level = float(rng.uniform(1.3, 4.0))
     patches = gaussian_field(rng, coarse.shape, 2.8, 30) - level
+    near = ndimage.gaussian_filter(coarse, 16, mode="nearest") > 0.01
+    away = ndimage.distance_transform_edt(land < 0.5).astype(np.float32)
+    shelter = np.where(near, np.exp(-away / 4), 0)
     density = np.float32(rng.uniform(0.3, 1.0))
-    return np.asarray(np.maximum(coarse, density * np.clip(patches / 0.5, 0, 1)))
+    density = density + (1 - density) * np.minimum(2 * shelter, 1)
+    patches = patches + np.float32(climate.coastal) * shelter
+    return np.asarray(np.maximum(coarse, density * np.clip(patches / 0.5, 0, 1)), np.float32)
 
 
 def _concentration(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
     """Fine structure that keeps the coarse mean: floes, brash, eddies at the edge, leads inside."""
     shape = (coarse.shape[0] * FINE, coarse.shape[1] * FINE)
-    swirl = [8 * enlarge(gaussian_field(rng, coarse.shape, 4, 20), FINE) for _ in range(2)]
-    texture = shift(gaussian_field(rng, shape, float(rng.uniform(2.4, 3.2)), 40), *swirl)
+    swirl = [6 * enlarge(gaussian_field(rng, coarse.shape, 4, 20), FINE) for _ in range(2)]
+    texture = shift(gaussian_field(rng, shape, float(rng.uniform(2.7, 3.3)), 30), *swirl)
     softness = climate.diffuseness * np.exp(
         0.5 * enlarge(gaussian_field(rng, coarse.shape, 3.5, 60), FINE)
     )
     score = special.ndtri(np.clip(coarse, 0.0005, 0.9995)).astype(np.float32)
-    score = np.where(coarse > 0.96, 4.0, np.where(coarse < 0.02, -6.0, score * climate.edge_gain))
+    closed = 0.96 - 0.06 * (1 - climate.melt)  # in winter, what is less than all is mostly noise
+    score = np.where(coarse > closed, 4.0, np.where(coarse < 0.02, -6.0, score * climate.edge_gain))
     level = enlarge(score.astype(np.float32), FINE) * np.sqrt(1 + softness**2)
     cover = special.ndtr((level + texture) / softness)
     return np.asarray(cover * (1 - _leads(shape, climate, rng)), np.float32)
@@ -135,20 +154,19 @@ def _leads(shape: tuple[int, int], climate: Climate, rng: np.random.Generator) -
         np.abs(gaussian_field(rng, shape[::-1], 3.2, 120, stretch=3.0)).T,
     )
     density = np.exp(0.8 * gaussian_field(rng, shape, 3.5, 200))
-    width = climate.lead_share * density
-    opening: Array = np.clip(1 - ridge / np.maximum(width, 1e-6), 0, 1) * np.float32(0.9)
-    return opening
+    width = climate.lead_width * density
+    opening = np.clip(1 - ridge / np.maximum(width, 1e-6), 0, 1)
+    return np.asarray(opening * np.float32(climate.lead_open), np.float32)
 
 
-def _ice_scores(shape: tuple[int, int], climate: Climate, rng: np.random.Generator) -> Array:
+def _ice_scores(shape: tuple[int, int], table: IceTable, rng: np.random.Generator) -> Array:
     """Where along each principal axis of real closed ice the surface is, (component, y, x) K."""
-    table = ice_table("north")
     scores = []
     for component in range(table.axes.shape[0]):
         broad = gaussian_field(rng, shape, 3.2, 120)
-        fine = gaussian_field(rng, shape, 2.2, 12)
-        mixed = np.float32(0.8) * broad + np.float32(0.4) * fine
-        offset = np.float32(0.45 * rng.standard_normal())
+        fine = gaussian_field(rng, shape, 3.0, 24)
+        mixed = np.float32(0.7) * broad + np.float32(0.38) * fine
+        offset = np.float32(0.6 * rng.standard_normal())
         scores.append(table.scores(component, uniform(mixed + offset)))
     return np.stack(scores)
 
@@ -159,17 +177,20 @@ def _wet(channel: str, variation: Array, climate: Climate) -> Array:
     emissivity = vertical if channel[-1] == "v" else horizontal
     weight = 0.010 if channel[-1] == "v" else 0.028
     bare = (emissivity + np.float32(weight) * variation) * np.float32(271.5)
-    pond = np.float32(climate.pond) * special.ndtr(variation * np.float32(-0.7)).astype(np.float32)
+    pond = np.float32(climate.pond) * special.ndtr(0.3 - 0.7 * variation).astype(np.float32)
     mixed: Array = bare * (1 - pond) + np.float32(CALM[channel]) * pond
     return mixed
 
 
 def _surface(
-    channels: tuple[str, ...], fields: tuple[Array, Array, Array, Array], climate: Climate
+    channels: tuple[str, ...],
+    fields: tuple[Array, Array, Array, Array],
+    climate: Climate,
+    table: IceTable,
 ) -> Array:
     """TB of the ice for some channels: cold ice, melt and thin ice together, (channel, y, x) K."""
     scores, melting, variation, thinness = fields
-    cold = ice_table("north").brightness(scores, channels) + np.float32(climate.ice_offset)
+    cold = table.brightness(scores, channels) + np.float32(climate.ice_offset)
     layers = []
     for tb, name in zip(cold, channels, strict=True):
         surface = tb + melting * (_wet(name, variation, climate) - tb)
@@ -177,19 +198,24 @@ def _surface(
     return np.stack(layers)
 
 
-def make_ice(grid: Grid, day: date, climate: Climate, rng: np.random.Generator) -> IceCover:
+def make_ice(
+    grid: Grid, place: tuple[date, Array], nature: tuple[Climate, Physics], rng: np.random.Generator
+) -> IceCover:
     """Draw the ice of one world at noon of its central day.
 
     Parameters
     ----------
     grid : coarse grid of the world, 6.25 km
-    day : gives season and geography, from the OSI SAF map of that day of the year
-    climate : what this world draws beside its fields
+    place : the day, which gives season and geography from the OSI SAF map of that day of the year,
+        and the share of land (y, x) on the coarse grid
+    nature : what this world draws beside its fields, and the rules it follows
     rng : generator
     """
-    coarse = _with_remnants(coarse_concentration(grid, day), rng)
+    (day, land), (climate, physics) = place, nature
+    table = ice_table(physics.ice)
+    coarse = _with_remnants(coarse_concentration(grid, day), land, climate, rng)
     cover = _concentration(coarse, climate, rng)
-    scores = _ice_scores(cover.shape, climate, rng)
+    scores = _ice_scores(cover.shape, table, rng)
     melt_field = enlarge(gaussian_field(rng, grid.shape, 3.5, 100), FINE)
     melting = special.ndtr((melt_field + special.ndtri(np.clip(climate.melt, 1e-4, 0.9999))) / 0.5)
     variation = gaussian_field(rng, cover.shape, 2.6, 60)
@@ -202,18 +228,19 @@ def make_ice(grid: Grid, day: date, climate: Climate, rng: np.random.Generator) 
         variation,
         thinness.astype(np.float32),
     )
-    per_cell = 1000 / grid.cell * climate.drift
+    per_cell = 1000 / grid.cell * climate.drift * physics.drift
     drift = [
         [gaussian_field(rng, grid.shape, 4, 150) * 0.8 + rng.standard_normal() * 0.6 for _ in "yx"]
         for _ in range(2)
     ]
     low_cover = shrink(cover, FINE // LOW)
     weighted = tuple(shrink(f * cover, FINE // LOW) / np.maximum(low_cover, 1e-3) for f in fields)
-    low_ice = _surface(LOW_CHANNELS, weighted, climate)  # type: ignore[arg-type]
+    low_ice = _surface(LOW_CHANNELS, weighted, climate, table)  # type: ignore[arg-type]
     return IceCover(
         concentration=cover,
-        tb89=_surface(HIGH_CHANNELS, fields, climate),
+        tb89=_surface(HIGH_CHANNELS, fields, climate, table),
         low_concentration=low_cover,
         low_ice=low_ice * low_cover,
+        kinds=np.stack([fields[1], fields[3]]),
         drift=np.asarray(drift, np.float32) * np.float32(per_cell),
     )

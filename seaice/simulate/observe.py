@@ -161,7 +161,7 @@ def observe(
     """
     geometry = one.looks
     shape = geometry.latitude.shape[1:]
-    fine = FINE, world.grid.cell / FINE
+    fine, louder = (FINE, world.grid.cell / FINE), np.float32(world.physics.noise)
     high = np.empty((len(HORNS), len(HIGH_CHANNELS), *shape), np.float32)
     land = np.empty((len(HORNS), *shape), np.float32)
     fields = np.concatenate([seen.high, world.land[None]])
@@ -170,7 +170,7 @@ def observe(
         mean = _beam(fields, place, "89", fine).reshape(-1, *shape)
         land[horn] = mean[2]
         for k, name in enumerate(HIGH_CHANNELS):
-            high[horn, k] = mean[k] + _noise(rng, name, shape)
+            high[horn, k] = mean[k] + louder * _noise(rng, name, shape)
     lost = np.asarray(rng.random(shape[0]) < LOST_SCAN_CHANCE)
     high[:, :, lost] = np.nan
     low = _observe_low(world, seen, geometry, bands, rng)
@@ -222,5 +222,6 @@ def _observe_low(
         mean = _beam(fields, place, band, (factor, world.grid.cell / factor))
         for k, pol in enumerate("hv"):
             name = f"tb{band}{pol}"
-            tb[name] = mean[k].reshape(latitude.shape) + _noise(rng, name, latitude.shape)
+            noise = np.float32(world.physics.noise) * _noise(rng, name, latitude.shape)
+            tb[name] = mean[k].reshape(latitude.shape) + noise
     return tb, *positions

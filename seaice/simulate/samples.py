@@ -6,7 +6,7 @@ stands in for all five frames), and stored as the daily maps a run would make of
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from seaice.grid.definition import NORTH
 from seaice.grid.land import land_mask
+from seaice.grid.quarters import joined
 from seaice.grid.resample import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
 from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
-from seaice.simulate.world import Brightness, World, make_world
+from seaice.simulate.settings import UNSEEN, USUAL, Physics
+from seaice.simulate.world import Brightness, Truth, World, make_world
 
 __all__ = ["SPLITS", "Split", "draw", "make_sample", "write_samples"]
 
@@ -44,6 +46,7 @@ class Split:
     seed: int
     days: tuple[int, int]  #: first and last day of each month
     columns: tuple[tuple[int, int], ...]  #: spans of the northern grid along x, coarse cells
+    physics: Physics = USUAL
 
 
 #: Days of each month are dealt to one split only, four or more days apart, because a stack reaches
@@ -52,7 +55,7 @@ class Split:
 SPLITS = {
     "train": Split(name="train", seed=11, days=(3, 16), columns=((16, 696), (872, 1200))),
     "valid": Split(name="valid", seed=12, days=(21, 22), columns=((16, 696), (872, 1200))),
-    "test": Split(name="test", seed=13, days=(27, 28), columns=((712, 856),)),
+    "test": Split(name="test", seed=13, days=(27, 28), columns=((712, 856),), physics=UNSEEN),
 }
 
 
@@ -111,7 +114,9 @@ def _covering(world: World, passes: list[Pass]) -> list[Pass]:
     return [one for one, size in zip(passes, sizes, strict=True) if size >= enough]
 
 
-def make_sample(place: tuple[int, int], day: date, seed: int) -> dict[str, NDArray[np.generic]]:
+def make_sample(
+    place: tuple[int, int], day: date, seed: int, physics: Physics = USUAL
+) -> dict[str, NDArray[np.generic]]:
     """One training sample.
 
     Parameters
@@ -119,12 +124,13 @@ def make_sample(place: tuple[int, int], day: date, seed: int) -> dict[str, NDArr
     place : upper-left (row, column) on the northern coarse grid
     day : target day
     seed : everything random follows from it
+    physics : the rules its world follows
 
     Returns
     -------
     dict
-        `tb89` (5, 2, 128, 128) and `low` (12, 128, 128) hundredths of kelvin, `truth_tb`
-        (2, 512, 512) likewise, `truth_sic` (512, 512) half percent with 255 on land.
+        `tb89` (5, 2, 128, 128), `tb89_half` (5, 2, 256, 256), `low` (12, 128, 128) and `truth_tb`
+        (2, 512, 512) hundredths of kelvin, `truth_sic` (512, 512) half percent with 255 on land.
     """
     rng = np.random.default_rng([seed, 1])
     row, column = place
@@ -132,27 +138,28 @@ def make_sample(place: tuple[int, int], day: date, seed: int) -> dict[str, NDArr
         slice(row - MARGIN, row + SIDE + MARGIN), slice(column - MARGIN, column + SIDE + MARGIN)
     )
     land = land_mask(grid.refine(FINE))
-    world = make_world(grid, day, seed, land)
+    world = make_world(grid, day, seed, land, physics)
     if rng.random() < SINGLE_PASS_SHARE:
         maps, watched = _frames(world, day, 1, "one", rng)
         maps = maps * 5
     else:
         maps, watched = _frames(world, day - timedelta(days=2), 5, "all", rng)
-    sic, tb = world.truth(watched)
-    return _cut(maps, sic, tb, land)
+    return _cut(maps, world.truth(watched), land)
 
 
 def _cut(
-    maps: list[xr.Dataset], sic: Array, tb: Array, land: NDArray[np.bool_]
+    maps: list[xr.Dataset], truth: Truth, land: NDArray[np.bool_]
 ) -> dict[str, NDArray[np.generic]]:
     coarse, fine = slice(MARGIN, MARGIN + SIDE), slice(FINE * MARGIN, FINE * (MARGIN + SIDE))
     frames = [np.stack([m[name].values for name in HIGH_CHANNELS]) for m in maps]
+    quarters = [np.stack([m[f"{name}_quarter"].values for name in HIGH_CHANNELS]) for m in maps]
     low = np.stack([maps[len(maps) // 2][name].values for name in LOW_CHANNELS])
-    percent = np.where(land, 255, np.round(sic * 200)).astype(np.uint8)
+    percent = np.where(land, 255, np.round(truth.sic * 200)).astype(np.uint8)
     return {
         "tb89": _counts(np.stack(frames)[..., coarse, coarse]),
+        "tb89_half": _counts(joined(np.stack(quarters)[..., coarse, coarse])),
         "low": _counts(low[..., coarse, coarse]),
-        "truth_tb": _counts(tb[..., fine, fine]),
+        "truth_tb": _counts(truth.tb[..., fine, fine]),
         "truth_sic": percent[fine, fine],
     }
 
@@ -169,6 +176,7 @@ def _open(split: Split, count: int, store: Path) -> zarr.Group:
     """The group with room for `count` samples; what it holds already stays."""
     shapes = {
         "tb89": ((5, 2, SIDE, SIDE), "uint16"),
+        "tb89_half": ((5, 2, 2 * SIDE, 2 * SIDE), "uint16"),
         "low": ((len(LOW_CHANNELS), SIDE, SIDE), "uint16"),
         "truth_tb": ((2, FINE * SIDE, FINE * SIDE), "uint16"),
         "truth_sic": ((FINE * SIDE, FINE * SIDE), "uint8"),
@@ -182,13 +190,14 @@ def _open(split: Split, count: int, store: Path) -> zarr.Group:
         if isinstance(array, zarr.Array) and array.shape[0] < count:
             array.resize((count, *shape))
     group.attrs.update({"split": split.name, "seed": split.seed, "days": list(split.days)})
+    group.attrs.update({"physics": asdict(split.physics)})
     return group
 
 
 def _write_one(split: Split, store: Path, index: int) -> int:
     """Make one sample and write it; runs in a process of its own."""
     group = zarr.open_group(store, mode="r+")
-    for name, values in make_sample(*draw(split, index)).items():
+    for name, values in make_sample(*draw(split, index), split.physics).items():
         group[name][index] = values  # type: ignore[index]
     group["done"][index] = 1  # type: ignore[index]
     return index

@@ -15,12 +15,17 @@ from seaice.simulate.emission import absorption, ice_table, water_table, weather
 from seaice.simulate.ice import FINE, LOW, WET, IceCover, make_ice
 from seaice.simulate.lattice import enlarge, shrink
 from seaice.simulate.random_fields import gaussian_field, uniform
-from seaice.simulate.settings import Climate, draw_climate
+from seaice.simulate.settings import USUAL, Climate, Physics, draw_climate
 
-__all__ = ["Brightness", "World", "make_world"]
+__all__ = ["Brightness", "Truth", "World", "make_world"]
 
 Array = NDArray[np.float32]
-TYPICAL_VAPOUR, TYPICAL_LIQUID = 3.0, 0.01  #: kg m-2, the air already in real samples of closed ice
+#: How far dry snow and glacier ice close the polarization difference, per band: the shorter the
+#: wave, the shallower the layer it comes from.
+SNOW_LAND = {"18": 0.3, "23": 0.5, "36": 0.8, "89": 1.0}
+#: kg m-2 in winter, and how much more where all ice melts: the median air over real samples of
+#: closed ice, which is in them already (reanalysis, Round Robin Data Package).
+TYPICAL_VAPOUR, TYPICAL_LIQUID = (3.0, 9.0), (0.004, 0.083)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +37,24 @@ class Brightness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """What the retrieval of one day should find, each place when and as it was seen."""
+
+    sic: Array  #: (y, x) 0-1 at 1.5625 km
+    tb: Array  #: (2, y, x) 89 GHz H, V at 1.5625 km, K
+    kinds: Array  #: (2, y, x) at 1.5625 km: how much the ice melts, how much of it is thin, 0-1
+    vapour: Array  #: (y, x) at 6.25 km, kg m-2
+    liquid: Array  #: (y, x) at 6.25 km, kg m-2 of cloud
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """A few days of one region, known exactly."""
 
     grid: Grid  #: coarse, 6.25 km
     day: date  #: central day; hours count from its noon
     climate: Climate
+    physics: Physics
     ice: IceCover
     atmosphere: Atmosphere
     land: Array  #: (y, x) share of land at 1.5625 km
@@ -54,7 +71,7 @@ class World:
         air = self.atmosphere.at(hours)
         return self._seen(self.ice.at(hours), air)
 
-    def truth(self, watched: Mapping[float, Array]) -> tuple[Array, Array]:
+    def truth(self, watched: Mapping[float, Array]) -> Truth:
         """What the retrieval should find in a day's map: each place when and as it was seen.
 
         A day's map is the mean over its passes, which come at other hours in other places. So
@@ -64,28 +81,36 @@ class World:
         Parameters
         ----------
         watched : for each hour of observation, how many samples fell into each coarse cell, (y, x)
-
-        Returns
-        -------
-        concentration (y, x) 0-1, and 89 GHz H, V (2, y, x) K, both at 1.5625 km
         """
         counts = np.stack([ndimage.uniform_filter(n, 5, mode="nearest") for n in watched.values()])
         share = (counts + np.float32(1e-6)) / (counts + np.float32(1e-6)).sum(axis=0)
         when = np.tensordot(np.array(list(watched), np.float32), share, axes=1)
         ice = self.ice.at(when)
         seen = np.zeros((len(HIGH_CHANNELS), *ice.concentration.shape), np.float32)
+        vapour, liquid = np.zeros((2, *self.grid.shape), np.float32)
         for hours, part in zip(watched, share, strict=True):
             air = self.atmosphere.at(hours)
             seen += enlarge(part, FINE) * self._high(ice, air, self._water(air))
-        return ice.concentration, seen
+            vapour += part * air.vapour
+            liquid += part * air.liquid
+        return Truth(
+            sic=ice.concentration,
+            tb=seen,
+            kinds=self.ice.kinds_at(when),
+            vapour=vapour,
+            liquid=liquid,
+        )
 
     def _water(self, air: Air) -> Array:
         terms = weather_terms(air.vapour, air.liquid, air.wind, self.sst)
-        return _polarized(water_table().brightness(terms, air.unexplained))
+        rest = air.unexplained * np.float32(self.physics.unexplained)
+        return _polarized(water_table().brightness(terms, rest))
 
     def _over_ice(self, name: str, air: Air) -> Array:
         """Extra share of the ice's emission that this air swallows beyond the typical."""
-        typical = absorption(name, np.float32(TYPICAL_VAPOUR), np.float32(TYPICAL_LIQUID))  # type: ignore[arg-type]
+        melt = self.climate.melt
+        vapour, liquid = (low + more * melt for low, more in (TYPICAL_VAPOUR, TYPICAL_LIQUID))
+        typical = absorption(name, np.float32(vapour), np.float32(liquid))  # type: ignore[arg-type]
         now = absorption(name, air.vapour, air.liquid)
         return np.asarray(1 - (1 - now) / (1 - typical), np.float32)
 
@@ -136,6 +161,9 @@ def _land_brightness(grid: Grid, climate: Climate, rng: np.random.Generator) -> 
         ]
     )
     snow = table.brightness(scores, CHANNELS) + np.float32(rng.normal(4, 5))
+    for band, share in SNOW_LAND.items():
+        h, v = CHANNELS.index(f"tb{band}h"), CHANNELS.index(f"tb{band}v")
+        snow[h] += np.float32(share * climate.snow_land) * (snow[v] - snow[h])
     bare = uniform(gaussian_field(rng, grid.shape, 2.6, 40)) * np.float32(climate.melt)
     ground = np.stack(
         [
@@ -147,7 +175,9 @@ def _land_brightness(grid: Grid, climate: Climate, rng: np.random.Generator) -> 
     return mixed
 
 
-def make_world(grid: Grid, day: date, seed: int, land: NDArray[np.bool_]) -> World:
+def make_world(
+    grid: Grid, day: date, seed: int, land: NDArray[np.bool_], physics: Physics = USUAL
+) -> World:
     """Draw a world.
 
     Parameters
@@ -156,16 +186,19 @@ def make_world(grid: Grid, day: date, seed: int, land: NDArray[np.bool_]) -> Wor
     day : central day
     seed : everything random follows from it and the day
     land : (4y, 4x) bool, land at 1.5625 km
+    physics : the rules it follows
     """
     rng = np.random.default_rng([seed, day.toordinal()])
     climate = draw_climate(day, rng)
-    ice = make_ice(grid, day, climate, rng)
+    solid = shrink(land.astype(np.float32), FINE)
+    ice = make_ice(grid, (day, solid), (climate, physics), rng)
     distance = ndimage.distance_transform_edt(shrink(ice.concentration, FINE) < 0.15) * grid.cell
     warming = climate.sst_warming * (1 - np.exp(-distance / 250_000))
     return World(
         grid=grid,
         day=day,
         climate=climate,
+        physics=physics,
         ice=ice,
         atmosphere=make_atmosphere(climate, grid.shape, grid.cell, rng),
         land=land.astype(np.float32),

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.grid.quarters import quartered
 from seaice.network.card import Card
 from seaice.network.train import Batch, Task
 from seaice.network.weights import without_weights
@@ -33,6 +34,7 @@ class SRLesson:
     difference_weight: float = 1.0  #: of the error of V - H
     drifting: float = 0.5  #: share of samples whose brightness drifts, truth and all
     gappy: float = 0.25  #: share of samples that lack swaths
+    unquartered: float = 0.1  #: share of samples without quarters, as maps of others are
     valid_samples: int = 16  #: looked at in each validation
 
     def task(self, network: nn.Module) -> Task:
@@ -43,18 +45,21 @@ class SRLesson:
         def sample() -> dict[str, NDArray[Any]]:
             frames = list(standing_in(random))
             window = self.train.draw(random, self.crop)
-            tb, truth = self.train.tb89(window), self.train.truth_tb(window)
+            tb, halves = self.train.tb89(window), self.train.halves(window)
+            truth = self.train.truth_tb(window)
+            if random.random() < self.unquartered:
+                halves[:] = np.nan
             if random.random() < self.gappy:
                 tb = with_missing_swaths(random, tb)
             if random.random() < self.drifting:
                 drift = Drift.drawn(random)
-                tb, truth = drift.on(tb), drift.on(truth)
-            return {"tb": tb[frames], "truth": truth}
+                tb, halves, truth = drift.on(tb), drift.on(halves), drift.on(truth)
+            return {"tb": tb[frames], "quarters": quartered(halves[frames]), "truth": truth}
 
         return batched(sample, size)
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        refined = network(assemble(batch["tb"], self.card))
+        refined = network(assemble(batch["tb"], batch["quarters"], self.card))
         pairs = [self.card.normalization[name] for name in self.card.outputs]
         offset, scale = torch.tensor(pairs, device=refined.device).T[:, :, None, None]
         known = _known(batch)
@@ -80,9 +85,14 @@ class SRLesson:
         total, cells = torch.zeros(len(NAMES), dtype=torch.float64), 0
         for sample in range(min(self.valid_samples, len(self.valid))):
             window = self.valid.whole(sample)
-            parts = {"tb": self.valid.tb89(window), "truth": self.valid.truth_tb(window)}
+            parts = {
+                "tb": self.valid.tb89(window),
+                "quarters": quartered(self.valid.halves(window)),
+                "truth": self.valid.truth_tb(window),
+            }
             batch = {name: torch.from_numpy(value)[None] for name, value in parts.items()}
-            refined = in_kelvin(refine(assemble(batch["tb"], self.card)), self.card)
+            given = assemble(batch["tb"], batch["quarters"], self.card)
+            refined = in_kelvin(refine(given), self.card)
             error = refined - batch["truth"]
             three = torch.cat((error, error[:, 1:] - error[:, :1]), dim=1)
             known = _known(batch)

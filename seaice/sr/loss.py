@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from seaice.network import ranks
+
 __all__ = ["reconstruction"]
 
 EPSILON = 1e-3  # normalized units; below it the Charbonnier error is quadratic
@@ -26,12 +28,13 @@ def reconstruction(
 
     Returns
     -------
-    scalar; 0 where nothing is valid
+    scalar; 0 where nothing is valid. Of several processes that learn as one, each divides by the
+    mean number of valid cells, so that every cell of the batch weighs alike
     """
     error = refined.float() - truth
     difference = error[:, 1:] - error[:, :1]
     sizes = _charbonnier(error).mean(1, keepdim=True) + difference_weight * _charbonnier(difference)
-    return (sizes * valid).sum() / valid.sum().clamp(min=1)
+    return (sizes * valid).sum() / ranks.mean(valid.sum()).clamp(min=1)
 
 
 def _charbonnier(error: Tensor) -> Tensor:

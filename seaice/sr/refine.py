@@ -46,10 +46,12 @@ def refine(
         If the network wants other channels than a stack has.
     """
     tb = np.stack([stack[name].values for name in HIGH_CHANNELS], axis=1)  # frame 2 y x
+    quarters = np.stack([stack[f"{name}_quarter"].values for name in HIGH_CHANNELS], axis=1)
     observed = np.isfinite(tb[len(tb) // 2]).all(axis=0)
 
     def cut(rows: slice, columns: slice) -> Tensor:
-        return assemble(torch.from_numpy(tb[:, :, rows, columns]), card)
+        here = torch.from_numpy(tb[:, :, rows, columns])
+        return assemble(here, torch.from_numpy(quarters[..., rows, columns]), card)
 
     network.to(machine.device)
     told = run_tiled(network, card, cut, observed, machine, progress)

@@ -14,6 +14,7 @@ import zarr
 from numpy.typing import NDArray
 from torch import nn
 
+from seaice.grid.quarters import quartered
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
@@ -77,9 +78,11 @@ def _refined(
     """One sample refined, (2, 4 y, 4 x) hundredths of a kelvin."""
     refine, card = network
     frames = list(standing_in(np.random.default_rng((SEED, index))))
-    tb = torch.from_numpy(samples.tb89(samples.whole(index))[frames])[None].to(device)
+    window = samples.whole(index)
+    tb = torch.from_numpy(samples.tb89(window)[frames])[None].to(device)
+    quarters = torch.from_numpy(quartered(samples.halves(window)[frames]))[None].to(device)
     with torch.autocast(device.type, torch.bfloat16):
-        told = refine(assemble(tb, card))
+        told = refine(assemble(tb, quarters, card))
     kelvin = in_kelvin(told, card)[0]
     seen = on_fine_cells(torch.isfinite(tb[0, tb.shape[1] // 2]).all(0), SCALE)
     counts = torch.where(seen, (100 * kelvin).round().clamp(0, ABSENT - 1), ABSENT)

@@ -2,8 +2,9 @@
 
 A set is a Zarr v3 group whose arrays have the sample as first axis, one sample a chunk:
 
-- `tb89` (n, 5, 2, y, x), `low` (n, 12, y, x), `truth_tb` (n, 2, 4 y, 4 x): uint16, hundredths of a
-  kelvin, 65535 = absent; H before V, `low` as `seaice.instrument.LOW_CHANNELS`, target day only
+- `tb89` (n, 5, 2, y, x), `tb89_half` (n, 5, 2, 2 y, 2 x), `low` (n, 12, y, x), `truth_tb`
+  (n, 2, 4 y, 4 x): uint16, hundredths of a kelvin, 65535 = absent; H before V, `low` as
+  `seaice.instrument.LOW_CHANNELS`, target day only; `tb89_half` is 89 GHz on the cells' quarters
 - `truth_sic` (n, 4 y, 4 x): uint8, half percent 0-200, 255 = land
 - `refined_NETWORK` (n, 2, 4 y, 4 x), where `seaice.sr.refined_samples` was: as `truth_tb`
 - `done` (n,): uint8, 1 for what is written; a set that is still being made ends at its first gap
@@ -28,7 +29,7 @@ __all__ = ["ABSENT", "FRAMES", "LAND", "SampleSet", "Window", "batched", "kelvin
 FRAMES = 5
 ABSENT = 65535
 LAND = 255
-RANKS = {"tb89": 5, "low": 4, "truth_tb": 4, "truth_sic": 3}
+RANKS = {"tb89": 5, "tb89_half": 5, "low": 4, "truth_tb": 4, "truth_sic": 3}
 
 Random = np.random.Generator
 
@@ -126,6 +127,10 @@ class SampleSet:
     def tb89(self, window: Window) -> NDArray[np.float32]:
         """(5, 2, y, x) K."""
         return kelvin(window.of(self._read("tb89", window), 1))
+
+    def halves(self, window: Window) -> NDArray[np.float32]:
+        """(5, 2, 2 y, 2 x) K, the quarters of each cell side by side."""
+        return kelvin(window.of(self._read("tb89_half", window), 2))
 
     def low(self, window: Window) -> NDArray[np.float32]:
         """(12, y, x) K."""

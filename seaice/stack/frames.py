@@ -62,7 +62,8 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
     Returns
     -------
     Dataset, dims frame (5), y, x
-        `tb89h`, `tb89v` (float32, K, NaN where absent), `valid` (bool: both observed);
+        `tb89h`, `tb89v` (float32, K, NaN where absent), `valid` (bool: both observed),
+        `tb89h_quarter`, `tb89v_quarter` (frame, quarter, y, x);
         coordinates `frame_date` (wanted), `source_date` (standing there), `substituted`.
         attrs: those of the day's map, `date`, and `status`: "final" if every frame is its own
         day's, else "provisional".
@@ -84,8 +85,16 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
         for name in HIGH_CHANNELS
     }
     valid = np.logical_and.reduce([np.isfinite(values) for _, values, _ in channels.values()])
+    quarters = {
+        name: (
+            ("frame", "quarter", "y", "x"),
+            np.stack([maps[source][name].values for source in sources]),
+            attrs(name),
+        )
+        for name in (f"{channel}_quarter" for channel in HIGH_CHANNELS)
+    }
     return xr.Dataset(
-        channels | {"valid": (("frame", "y", "x"), valid)},
+        channels | quarters | {"valid": (("frame", "y", "x"), valid)},
         coords={
             "y": maps[day]["y"],
             "x": maps[day]["x"],

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.network.ops.interpolated import interpolated
+
 __all__ = ["COMPACT", "Hyper", "Network", "SubPixel"]
 
 SCALE = 4
@@ -22,7 +24,7 @@ class Hyper:
     """Sizes of the network."""
 
     frames: int = 1  #: handed over; only the middle one is looked at
-    channels: int = 3  #: H, V, valid
+    channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
     width: int = 64  #: channels of the first convolution
     inner: int = 32  #: of the second
 
@@ -58,8 +60,6 @@ class Network(nn.Module):
     def forward(self, stack: Tensor) -> Tensor:
         """(batch, frame, channel, y, x) -> (batch, 2, 4 y, 4 x) float32, normalized H and V."""
         target = stack[:, self.hyper.frames // 2]
-        base = F.interpolate(
-            target[:, :2].float(), scale_factor=SCALE, mode="bicubic", align_corners=False
-        )
+        base = interpolated(target, SCALE)
         detail: Tensor = self.body(target)
         return base + detail.float()

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from seaice.errors import WeightsError
 from seaice.network.ops.deformable import ModulatedDeformConvPack
+from seaice.network.ops.interpolated import interpolated
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.temporal_attention import TemporalFusion
 
@@ -37,7 +38,7 @@ class Hyper:
     """Sizes of the network."""
 
     frames: int = 5  #: odd; the target is in the middle
-    channels: int = 3  #: H, V, valid
+    channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
     width: int = 64
     groups: int = 8  #: deformable groups
     extract_blocks: int = 5
@@ -210,8 +211,7 @@ class Network(nn.Module):
         rows, columns = stack.shape[3:]
         padding = (0, -columns % DEEPEST, 0, -rows % DEEPEST, 0, 0)
         detail = self._detail(F.pad(stack, padding, "replicate"))
-        target = stack[:, self.hyper.frames // 2, :2].float()
-        base = F.interpolate(target, scale_factor=SCALE, mode="bicubic", align_corners=False)
+        base = interpolated(stack[:, self.hyper.frames // 2], SCALE)
         return base + detail[..., : SCALE * rows, : SCALE * columns].float()
 
     def _detail(self, stack: Tensor) -> Tensor:
