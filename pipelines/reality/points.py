@@ -1,7 +1,8 @@
-"""Samples of a known surface in, the numbers that describe them out: the same for real and simulated."""
+"""Samples of a known surface in, what describes them out: the same for real and simulated."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,17 @@ from numpy.typing import NDArray
 from seaice.instrument import CHANNELS
 from seaice.sic.classical.asi import asi, weather_filter
 
-__all__ = ["CLOUD", "LEVELS", "VAPOUR", "Figures", "Points", "by_weather", "described", "retrieved"]
+__all__ = [
+    "CLOUD",
+    "LEVELS",
+    "VAPOUR",
+    "Figures",
+    "Points",
+    "described",
+    "joined",
+    "retrieved",
+    "rounded",
+]
 
 Array = NDArray[np.floating]
 Figures = dict[str, object]
@@ -17,6 +28,7 @@ LEVELS = (1, 5, 25, 50, 75, 95, 99)  #: percentiles that are compared
 VAPOUR = (0.0, 5.0, 10.0, 15.0, 20.0, np.inf)  #: kg m-2, classes of column water vapour
 CLOUD = (0.0, 0.01, 0.05, 0.1, 0.2, np.inf)  #: kg m-2, classes of column cloud liquid
 FEWEST = 30  #: samples a class needs to be told
+SHOWN = 200  #: samples of a surface in the scatter plot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +51,15 @@ class Points:
         """V - H at 89 GHz, (sample,) K."""
         return self.channel("tb89v") - self.channel("tb89h")
 
+    def weighted(self, weight: Array) -> "Points":
+        """The same samples, each counting as told."""
+        return replace(self, weight=weight)
+
+    def ratio(self, name: str) -> Array:
+        """Gradient ratio of a channel over 18.7 GHz V, (sample,)."""
+        other, low = self.channel(name), self.channel("tb18v")
+        return (other - low) / (other + low)
+
     def __getitem__(self, chosen: NDArray[np.bool_]) -> "Points":
         return Points(
             tb=self.tb[:, chosen],
@@ -49,35 +70,34 @@ class Points:
         )
 
 
-def described(points: Points) -> Figures:
-    """Percentiles of every channel, of V - H and of the gradient ratios; filters and ASI.
+def described(points: Points, truth: float) -> Figures:
+    """The numbers by which samples of one surface are compared.
+
+    Parameters
+    ----------
+    points : of one surface
+    truth : its concentration, 0 or 1
 
     Returns
     -------
     dict
         `samples`; `percentiles`: for each channel (K), `pd` (K), `gr_cloud` and `gr_vapour` the
-        values at `LEVELS`; `correlation` of V and H at 89 GHz; `filtered` share; `asi`.
+        values at `LEVELS`; `correlation` of V and H at 89 GHz; `filtered`: share that the weather
+        filters call open water; `asi`, from `retrieved`; `vapour` and `cloud`: for each class of
+        weather `samples`, `mean` and `spread` of V - H (K) and `asi`, None where too few.
     """
-    v18, v23, v36 = (points.channel(name) for name in ("tb18v", "tb23v", "tb36v"))
-    series = {name: points.channel(name) for name in CHANNELS} | {
-        "pd": points.pd,
-        "gr_cloud": (v36 - v18) / (v36 + v18),
-        "gr_vapour": (v23 - v18) / (v23 + v18),
-    }
+    series = {name: points.channel(name) for name in CHANNELS} | {"pd": points.pd}
+    series |= {"gr_cloud": points.ratio("tb36v"), "gr_vapour": points.ratio("tb23v")}
     covariance = np.cov(points.tb[-2:], aweights=points.weight)
     return {
         "samples": int(points.weight.size),
         "percentiles": {name: _percentiles(x, points.weight) for name, x in series.items()},
-        "correlation": _rounded(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])),
-        "filtered": _rounded(np.average(weather_filter(v18, v23, v36), weights=points.weight)),
-    }
-
-
-def by_weather(points: Points) -> Figures:
-    """Count, mean and spread of V - H in each class of water vapour and of cloud liquid."""
-    return {
-        "vapour": _classes(points, points.vapour, VAPOUR),
-        "cloud": _classes(points, points.liquid, CLOUD),
+        "correlation": rounded(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])),
+        "filtered": rounded(np.average(_filtered(points), weights=points.weight)),
+        "asi": retrieved(points, truth),
+        "vapour": _classes(points, points.vapour, VAPOUR, truth),
+        "cloud": _classes(points, points.liquid, CLOUD, truth),
+        "ratios": thinned(points),
     }
 
 
@@ -92,43 +112,62 @@ def retrieved(points: Points, truth: float) -> Figures:
     Returns
     -------
     dict
-        `plain` and `filtered`, each with bias and spread (standard deviation).
+        `plain` and `filtered`, each (bias, spread): mean and standard deviation of the error.
     """
-    sic = asi(points.pd)
+    sic = np.asarray(asi(points.pd))
+    kinds = {"plain": sic, "filtered": np.where(_filtered(points), 0.0, sic)}
+    moments = {name: _moments(100 * (c - truth), points.weight) for name, c in kinds.items()}
+    return {name: list(both) for name, both in moments.items()}
+
+
+def thinned(points: Points) -> list[list[float]]:
+    """Pairs (vapour ratio, cloud ratio) of a few samples, enough for a scatter plot."""
+    every = max(points.weight.size // SHOWN, 1)
+    pairs = np.stack([points.ratio("tb23v"), points.ratio("tb36v")], axis=1)[::every]
+    return [[round(float(a), 4), round(float(b), 4)] for a, b in pairs]
+
+
+def rounded(value: float | np.floating) -> float:
+    """Four digits, which is all that is compared."""
+    return float(f"{value:.4g}")
+
+
+def _filtered(points: Points) -> NDArray[np.bool_]:
     water = weather_filter(*(points.channel(name) for name in ("tb18v", "tb23v", "tb36v")))
-    kinds = {"plain": sic - truth, "filtered": np.where(water, 0, sic) - truth}
-    return {name: _error(error, points.weight) for name, error in kinds.items()}
+    return np.asarray(water, bool)
 
 
-def _error(error: Array, weight: Array) -> Mapping[str, float]:
-    bias = np.average(error, weights=weight)
-    spread = np.sqrt(np.average((error - bias) ** 2, weights=weight))
-    return {"bias": _rounded(100 * bias), "spread": _rounded(100 * spread)}
+def _moments(values: Array, weight: Array) -> tuple[float, float]:
+    mean = np.average(values, weights=weight)
+    return rounded(mean), rounded(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
 
 
-def _classes(points: Points, value: Array, edges: tuple[float, ...]) -> list[Figures | None]:
+def _classes(
+    points: Points, value: Array, edges: tuple[float, ...], truth: float
+) -> list[Figures | None]:
     rows: list[Figures | None] = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         chosen = points[np.asarray((value >= low) & (value < high))]
-        if chosen.weight.size < FEWEST:
+        if chosen.weight.size < FEWEST or chosen.weight.sum() == 0:
             rows.append(None)
             continue
-        mean = np.average(chosen.pd, weights=chosen.weight)
-        variance = np.average((chosen.pd - mean) ** 2, weights=chosen.weight)
-        rows.append(
-            {
-                "samples": int(chosen.weight.size),
-                "mean": _rounded(mean),
-                "spread": _rounded(np.sqrt(variance)),
-            }
-        )
+        mean, spread = _moments(chosen.pd, chosen.weight)
+        told = {"samples": int(chosen.weight.size), "mean": mean, "spread": spread}
+        rows.append(told | {"asi": retrieved(chosen, truth)})
     return rows
 
 
 def _percentiles(values: Array, weight: Array) -> list[float]:
     found = np.percentile(values, LEVELS, weights=weight, method="inverted_cdf")
-    return [_rounded(x) for x in found]
+    return [rounded(x) for x in found]
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
+def joined(parts: Sequence[Points]) -> Points:
+    """Samples of several worlds as one."""
+    return Points(
+        tb=np.concatenate([p.tb for p in parts], axis=1),
+        vapour=np.concatenate([p.vapour for p in parts]),
+        liquid=np.concatenate([p.liquid for p in parts]),
+        month=np.concatenate([p.month for p in parts]),
+        weight=np.concatenate([p.weight for p in parts]),
+    )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.reality.points import Points
+from pipelines.reality.points import Points, joined
 from seaice.grid.definition import NORTH, Grid
 from seaice.grid.land import land_mask
 from seaice.instrument import BANDS, CHANNELS
@@ -17,7 +17,7 @@ from seaice.simulate.ice import FINE, LOW, coarse_concentration
 from seaice.simulate.lattice import shrink
 from seaice.simulate.world import World, make_world
 
-__all__ = ["Kind", "joined", "land_of", "samples_of", "worlds"]
+__all__ = ["Kind", "samples_of", "worlds"]
 
 Kind = Literal["pack", "sea", "edge"]
 Array = NDArray[np.float32]
@@ -46,10 +46,10 @@ def worlds(kind: Kind, months: tuple[int, ...], count: int, seed: int) -> Iterat
     for k in range(count):
         day = date(2018, months[k % len(months)], int(rng.integers(1, 28)))
         grid = _place(kind, day, rng)
-        yield make_world(grid, day, int(rng.integers(2**31)), land_of(grid))
+        yield make_world(grid, day, int(rng.integers(2**31)), _land_of(grid))
 
 
-def land_of(grid: Grid) -> NDArray[np.bool_]:
+def _land_of(grid: Grid) -> NDArray[np.bool_]:
     """Land at 1.5625 km on the ground of a coarse grid."""
     return land_mask(grid.refine(FINE))
 
@@ -126,14 +126,3 @@ def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
         levels.append(nedt * np.sqrt(SPACING.get(band.name, SPACING["low"]) / area))
     noise = np.array(levels, np.float32)[:, None] * rng.standard_normal(shape, np.float32)
     return np.asarray(noise, np.float32)
-
-
-def joined(parts: tuple[Points, ...] | list[Points]) -> Points:
-    """Samples of several worlds as one."""
-    return Points(
-        tb=np.concatenate([p.tb for p in parts], axis=1),
-        vapour=np.concatenate([p.vapour for p in parts]),
-        liquid=np.concatenate([p.liquid for p in parts]),
-        month=np.concatenate([p.month for p in parts]),
-        weight=np.concatenate([p.weight for p in parts]),
-    )
