@@ -24,6 +24,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
       $(call option,hemisphere,HEMISPHERE) $(call option,region,REGION) \
       $(if $(SETTINGS),$(if $(filter command line environment,$(origin OUT)),--out "$(OUT)"),--out "$(OUT)") \
       $(METHOD)
+REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
 .PHONY: help daily scene test test-slow lint types layers notebook-test train evaluate bench doctor install clean
@@ -61,8 +62,10 @@ notebook-test: $(VENV)/.test daily ## every notebook from top to bottom, on the 
 train: $(VENV)/.run ## train both networks on simulated days, in training/; goes on where it stopped
 	$(BIN)/seaice train $(call option,recipe,RECIPE) $(call option,device,DEVICE)
 
-evaluate: $(VENV)/.run ## how good several methods are on the demo day, whose truth is known
-	@$(BIN)/seaice evaluate $(DEMO) $(RUN)
+evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on simulated test WORLDS=48
+	@$(BIN)/seaice evaluate $(if $(PRODUCT),"$(PRODUCT)" "$(REFERENCE)") $(REPORT) \
+	  $(call option,date,DATE) $(call option,cell,CELL) $(call option,worlds,WORLDS) \
+	  $(call option,device,DEVICE) $(foreach one,$(METHODS),--method "$(one)")
 
 bench: $(VENV)/.run ## time and memory of each stage of the demo day, from nothing
 	$(BIN)/python -m pipelines.bench

@@ -19,7 +19,7 @@ from seaice.sic.concentrate import concentrate
 from seaice.sr.inputs import blank_card
 from seaice.sr.refine import refine
 
-__all__ = ["concentrate_with", "machine_of", "refine_with"]
+__all__ = ["concentrate_with", "machine_of", "network_of", "refine_with"]
 
 Steps = Callable[[int, int], None]
 
@@ -38,7 +38,7 @@ def machine_of(run: RunSettings) -> Machine:
 
 def refine_with(plan: Plan, stack: xr.Dataset, progress: Steps) -> xr.Dataset:
     """Refine a stack with the plan's super-resolution."""
-    network, card = _network(plan.sr, "sr")
+    network, card = network_of(plan.sr, "sr")
     machine = machine_of(plan.settings.run)
     return refine(stack, network, card, machine, plan.sr.sha256 or "none", progress)
 
@@ -52,13 +52,14 @@ def concentrate_with(
         made = by_asi(refined, daily_map, land)
         progress(1, 1)
     else:
-        teller = _network(plan.sic, "sic")
+        teller = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run)
         made = concentrate(refined, daily_map, land, teller, machine, progress)
     return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
 
 
-def _network(method: Method, role: Literal["sr", "sic"]) -> tuple[nn.Module, Card]:
+def network_of(method: Method, role: Literal["sr", "sic"]) -> tuple[nn.Module, Card]:
+    """A method's network, ready to run, and its card."""
     if method.weights is None:
         return without_weights(method.name), blank_card(method.name, {})
     return load(method.weights, role)

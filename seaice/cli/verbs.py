@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
-from seaice.errors import SeaIceError
+from seaice.errors import SeaIceError, SettingsError
 
 __all__ = ["app"]
 
@@ -121,19 +121,7 @@ def daily(settings: Settings) -> None:
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
-def evaluate(settings: Settings) -> None:
-    """A simulated day with its truth in, the figures of several methods out.
-
-    `--granules` is a folder that `seaice simulate` made of the same region, or `--demo`.
-    """
-    from pipelines.evaluate import compared, markdown
-
-    with watched() as progress:
-        figures = list(compared(settings, progress))
-    typer.echo(markdown(figures))
-
-
-for verb in (grid, refine, concentrate, write, daily, evaluate):
+for verb in (grid, refine, concentrate, write, daily):
     app.command(verb.__name__)(with_settings(verb))
 
 
@@ -183,6 +171,53 @@ def train(
         made = follow(recipes()[recipe], step, out, choose_device(run.device), progress)
     for path in made:
         typer.echo(path)
+
+
+@app.command()
+def evaluate(
+    product: Annotated[
+        Path | None, typer.Argument(help="A product's folder or Zarr store; left out: test worlds.")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Argument(help="Truth, product, OSI SAF or ASI NetCDF, or GeoTIFF.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of a reference of many days.")
+    ] = None,
+    cell: Annotated[float | None, typer.Option(help="km; left out: the coarser map's.")] = None,
+    worlds: Annotated[int, typer.Option(min=1, help="How many test worlds.")] = 48,
+    samples: Annotated[Path, typer.Option(help="Where test worlds are kept.")] = Path(
+        "training/test.zarr"
+    ),
+    method: Annotated[
+        list[str] | None, typer.Option(help="SR:SIC beside the standard ones; names or files.")
+    ] = None,
+    device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
+) -> None:
+    """How far a product is from a reference, or how good methods are on simulated test worlds."""
+    from pipelines.evaluate.product import evaluate_product
+    from pipelines.evaluate.worlds import evaluate_worlds, standard
+    from seaice.files import ensure_writable
+    from seaice.network.device import choose_device
+
+    ensure_writable(out.parent)
+    run = Settings.read(None, {"run": {"device": device}}).run
+    with watched() as progress:
+        if product is None:
+            methods = [*standard(), *(method or [])]
+            chosen = choose_device(run.device)
+            made = evaluate_worlds(samples, worlds, methods, out, chosen, progress)
+        elif reference is None:
+            raise SettingsError(
+                f"the product {product} and no reference",
+                "both, or neither for the simulated test worlds",
+                "write seaice evaluate PRODUCT REFERENCE",
+            )
+        else:
+            day = date.date() if date else None
+            made = evaluate_product(product, reference, out, day, cell, progress)
+    typer.echo(made)
 
 
 @app.command()

@@ -173,10 +173,10 @@ def _draw_doubt(axes: Axes, case: Case, number: int) -> None:
 
 
 NAMES = {
-    "v": ("V at 89 GHz", "K2 km2"),
-    "h": ("H at 89 GHz", "K2 km2"),
-    "p": ("V - H", "K2 km2"),
-    "sic": ("concentration", "km2"),
+    "v": "V at 89 GHz",
+    "h": "H at 89 GHz",
+    "p": "polarization difference V - H",
+    "sic": "concentration",
 }
 
 
@@ -199,13 +199,13 @@ def spectra_figure(cases: Mapping[str, Sequence[Case]]) -> Figure:
                 above.loglog(found.wavelength, found.reference, color="black", label="reference")
             above.loglog(found.wavelength, found.estimate, **line)
             below.semilogx(found.wavelength, found.coherence, **line)
-        title, unit = NAMES[quantity]
-        above.set_title(title, fontsize=11)
-        above.set_ylabel(f"power, {unit}")
+        above.set_title(NAMES[quantity], fontsize=11)
+        above.set_ylabel("power, relative")
         below.axhline(0.5, color="black", linewidth=0.7)
         below.set(ylim=(0, 1.02), xlabel="wavelength, km", ylabel="squared coherence")
         below.invert_xaxis()
-        ticks = [t for t in (200, 100, 50, 25, 12.5, 6.25, 3.125) if t <= found.wavelength[0]]
+        octaves = found.wavelength[-1] * 2.0 ** np.arange(8)
+        ticks = octaves[octaves <= found.wavelength[0]]
         below.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
         below.minorticks_off()
         for each in (above, below):

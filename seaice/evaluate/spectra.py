@@ -29,12 +29,12 @@ class Spectra(NamedTuple):
 
 
 def tile_sides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Cells along a tile that fit into maps of this shape, the best first; none on tiny ones.
+    """Cells along a tile that fits four times into maps of this shape, the best first.
 
     >>> tile_sides((512, 700)), tile_sides((90, 40)), tile_sides((10, 10))
-    ((128, 64, 32, 16), (32, 16), ())
+    ((128, 64, 32, 16), (16,), ())
     """
-    return tuple(side for side in (128, 64, 32, 16) if side <= min(shape))
+    return tuple(side for side in (128, 64, 32, 16) if 2 * side <= min(shape))
 
 
 def spectrum_sums(estimate: Map, reference: Map, side: int) -> Array:

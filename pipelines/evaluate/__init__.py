@@ -1,0 +1,1 @@
+"""A product and a reference in, or methods and simulated worlds; reports of errors out."""

@@ -1,0 +1,193 @@
+"""Methods by name or by files of weights, run on truth-known worlds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from torch import nn
+
+from pipelines.methods import network_of
+from pipelines.plan import WEIGHTLESS, Method, method
+from seaice.config import NetworkSettings, Settings
+from seaice.errors import SettingsError
+from seaice.grid.dataset import coordinates
+from seaice.grid.definition import NORTH
+from seaice.grid.quarters import QUARTERS, quartered
+from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
+from seaice.network.card import Card
+from seaice.network.run import Machine, silent
+from seaice.network.weights import read_card
+from seaice.sic.classical.asi import asi
+from seaice.sic.classical.daily import by_asi
+from seaice.sic.concentrate import concentrate
+from seaice.sr.refine import refine
+from seaice.sr.samples import SampleSet
+
+__all__ = ["Networks", "Told", "Way", "World", "standard", "told_of", "ways", "world_of"]
+
+UNFILTERED = "asi-unfiltered"  #: ASI without its weather filters, a formula of the evaluation only
+OBSERVATIONS = 10  #: samples in a cell, which sets do not keep; ASI's sensor noise asks for it
+Map = NDArray[np.float32]
+Role = Literal["sr", "sic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way from daily maps to concentration."""
+
+    label: str
+    sr: Method
+    sic: Method
+
+
+class World(NamedTuple):
+    """A truth-known day as the stages of a run meet it, and its truth."""
+
+    stack: xr.Dataset
+    daily_map: xr.Dataset
+    tb: Map  #: (2, 4 y, 4 x) K, NaN on land
+    sic: Map  #: (4 y, 4 x), NaN on land
+
+
+class Told(NamedTuple):
+    """What the methods tell of one world."""
+
+    tb: Mapping[str, Map]  #: by super-resolution, (2, 4 y, 4 x)
+    sic: Mapping[str, tuple[Map, Map | None]]  #: by label, concentration and one sigma
+
+
+def standard() -> list[str]:
+    """The methods that are always compared: ASI in three ways, and the default pair."""
+    settings = Settings()
+    names = [f"bicubic:{UNFILTERED}", "bicubic:asi", "pmdrnet:asi"]
+    return list(dict.fromkeys([*names, f"{settings.sr.name}:{settings.sic.name}"]))
+
+
+def ways(told: Sequence[str], notes: Path) -> list[Way]:
+    """Methods from what a user wrote: `SR:SIC`, each a name or a safetensors file.
+
+    Parameters
+    ----------
+    notes : JSON file where hashes of weights are remembered
+
+    Raises
+    ------
+    SettingsError
+        If a text is no such pair.
+    WeightsError, UnknownNameError
+        If weights are absent, damaged or for another role, or nothing has that name.
+    """
+    found = []
+    for text in told:
+        parts = text.split(":")
+        if len(parts) != 2 or not all(parts):
+            raise SettingsError(
+                f"the method {text!r}",
+                "super-resolution and concentration, as pmdrnet:xception_aspp",
+                "write --method SR:SIC, each a name of `seaice models` or a safetensors file",
+            )
+        sr, sic = parts
+        label = f"{_label(sr)} + {_label(sic)}"
+        found.append(Way(label=label, sr=_method("sr", sr, notes), sic=_method("sic", sic, notes)))
+    return found
+
+
+def _label(told: str) -> str:
+    """A name as it is, of a file its folder and stem.
+
+    >>> _label("bicubic"), _label("training/five/pmdrnet.safetensors")
+    ('bicubic', 'five/pmdrnet')
+    """
+    path = Path(told)
+    return f"{path.parent.name}/{path.stem}" if path.suffix == ".safetensors" else told
+
+
+def _method(role: Role, told: str, notes: Path) -> Method:
+    if told == UNFILTERED or told in WEIGHTLESS:
+        return Method(name=told, weights=None, sha256=None)
+    weights = Path(told) if told.endswith(".safetensors") else None
+    name = told if weights is None else read_card(weights).architecture
+    return method(role, NetworkSettings(name=name, weights=weights), notes)
+
+
+def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
+    """A sample as datasets: all five frames, as they were seen.
+
+    Parameters
+    ----------
+    place : upper-left (row, column) of the sample on the northern 6.25 km grid
+    """
+    window = samples.whole(index)
+    frames, low = samples.tb89(window), samples.low(window)
+    rows, columns = (slice(first, first + window.side) for first in place)
+    grid = NORTH.crop(rows, columns)
+    attrs = {"crs": grid.crs, "status": "final"}
+    quarters = quartered(samples.halves(window))
+    stack: dict[str, tuple[tuple[str, ...], Map]] = {}
+    for channel, name in enumerate(HIGH_CHANNELS):
+        stack[name] = ("frame", "y", "x"), frames[:, channel]
+        stack[f"{name}_quarter"] = ("frame", "quarter", "y", "x"), quarters[:, channel]
+    maps = {name: (("y", "x"), low[channel]) for channel, name in enumerate(LOW_CHANNELS)}
+    known = np.isfinite(frames[len(frames) // 2]).all(0)
+    maps["n_obs"] = ("y", "x"), np.where(known, OBSERVATIONS, 0).astype(np.uint16)
+    maps["obs_time"] = ("y", "x"), np.full(known.shape, np.datetime64("NaT", "ns"))
+    sic, tb = samples.truth_sic(window), samples.truth_tb(window)
+    return World(
+        stack=xr.Dataset(stack, coordinates(grid) | {"quarter": list(QUARTERS)}, attrs),
+        daily_map=xr.Dataset(maps, coordinates(grid), attrs),
+        tb=np.where(np.isfinite(sic), tb, np.float32("nan")),
+        sic=sic,
+    )
+
+
+def told_of(world: World, compared: Sequence[Way], networks: "Networks") -> Told:
+    """What every method tells of a world, by the functions that a run uses."""
+    land = np.isnan(world.sic)
+    refined: dict[Method, xr.Dataset] = {}
+    tb, sic = {}, {}
+    for way in compared:
+        if way.sr not in refined:
+            sr_name = way.label.split(" + ")[0]
+            network, card = networks.of(way.sr, "sr")
+            one = refine(world.stack, network, card, networks.machine, "", silent)
+            refined[way.sr] = one
+            tb[sr_name] = np.stack([one[name].values for name in HIGH_CHANNELS])
+        sic[way.label] = _concentration(way.sic, refined[way.sr], world.daily_map, land, networks)
+    return Told(tb, sic)
+
+
+def _concentration(
+    how: Method,
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    land: NDArray[np.bool_],
+    networks: "Networks",
+) -> tuple[Map, Map | None]:
+    """Concentration and, where the method tells it, one standard deviation."""
+    if how.name == UNFILTERED:
+        return np.where(land, np.float32("nan"), asi(refined["pd"].values)), None
+    if how.name == "asi":
+        made = by_asi(refined, daily_map, land)
+    else:
+        teller = networks.of(how, "sic")
+        made = concentrate(refined, daily_map, land, teller, networks.machine, silent)
+    sigma = made["sic_uncertainty"].values
+    return made["sic"].values, sigma if np.isfinite(sigma).any() else None
+
+
+class Networks:
+    """Networks in memory, each loaded once."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._loaded: dict[Method, tuple[nn.Module, Card]] = {}
+
+    def of(self, how: Method, role: Role) -> tuple[nn.Module, Card]:
+        """A method's network and card."""
+        if how not in self._loaded:
+            self._loaded[how] = network_of(how, role)
+        return self._loaded[how]
