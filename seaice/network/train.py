@@ -2,26 +2,24 @@
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seaice.errors import SettingsError
+from seaice.network import ranks
+from seaice.network.batches import Batch, Source, Steps, made_ahead
 from seaice.network.checkpoint import State, lay_down, take_up
 from seaice.network.scalars import Scalars
 
 __all__ = ["Batch", "Schedule", "Task", "train"]
 
-Batch = Mapping[str, Tensor]
-BIT_NEUTRAL = ("max_minutes", "checkpoint_every", "log_every", "ahead", "validate_every")
+BIT_NEUTRAL = ("max_minutes", "checkpoint_every", "log_every", "ahead", "loaders", "validate_every")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +41,7 @@ class Schedule:
     validate_every: int = 500  #: steps
     log_every: int = 20  #: steps
     ahead: int = 2  #: batches made while the network works
+    loaders: int = 0  #: processes that make them; 0: a thread, which two cores have room for
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step.
@@ -67,7 +66,7 @@ class Task:
 
     network: nn.Module
     loss: Callable[[nn.Module, Batch], Tensor]
-    source: Callable[[np.random.Generator, int], Batch]  #: random numbers, batch size -> batch
+    source: Source  #: random numbers, batch size -> batch
     evaluate: Callable[[nn.Module], Mapping[str, float]]  #: scores of the averaged network
 
 
@@ -82,12 +81,14 @@ def train(
 
     A run that was killed and taken up again gives, on the same machine, bit for bit what an
     undisturbed one gives: which samples a step sees, and every random number of the step, follow
-    from the seed and the step.
+    from the seed and the step. Several processes (`seaice.network.ranks`) share every batch and
+    learn what one would; batch norm alone sees each process's share. The first one writes, and
+    scores the network.
 
     Parameters
     ----------
     folder : for the checkpoint and the logs
-    report : called with the steps done and the loss
+    report : called with the steps done and the loss, in the first process
 
     Returns
     -------
@@ -96,7 +97,8 @@ def train(
     Raises
     ------
     SettingsError
-        If a checkpoint of other settings lies in `folder`, or the loss is no longer finite.
+        If a checkpoint of other settings lies in `folder`, the loss is no longer finite, or a batch
+        cannot be shared evenly.
     WeightsError
         If the checkpoint is damaged.
     """
@@ -104,20 +106,29 @@ def train(
     state = _fresh(task.network, schedule, device)
     checkpoint = folder / "checkpoint.safetensors"
     take_up(state, checkpoint, schedule.binding())
-    scalars = Scalars(folder, state.step)
-    for batch in _batches(task, schedule, state.step):
+    scalars = Scalars(folder, state.step) if ranks.leads() else None
+    steps = Steps(source=task.source, seed=schedule.seed, samples=ranks.share(schedule.batch))
+    wanted = range(state.step, schedule.steps)
+    for batch in made_ahead(steps, wanted, schedule.ahead, schedule.loaders, device):
         loss = _step(state, task, schedule, batch)
-        if state.step % schedule.log_every == 0:
-            scalars.add(state.step, {"loss": loss, "rate": schedule.rate_at(state.step - 1)})
-        if state.step % schedule.validate_every == 0:
-            scalars.add(state.step, task.evaluate(state.average))
-        ends = state.step == schedule.steps or time.monotonic() > deadline
-        if ends or state.step % schedule.checkpoint_every == 0:
-            lay_down(state, checkpoint, schedule.binding())
-        report(state.step, loss)
+        late = ranks.agreed(time.monotonic() > deadline, device)
+        ends = late or state.step == schedule.steps
+        if scalars is not None:
+            _note(scalars, state, task, schedule, loss)
+            if ends or state.step % schedule.checkpoint_every == 0:
+                lay_down(state, checkpoint, schedule.binding())
+            report(state.step, loss)
         if ends:
             break
+    ranks.wait()  # so that none looks for a checkpoint that is still being laid down
     return state.average, state.step
+
+
+def _note(scalars: Scalars, state: State, task: Task, schedule: Schedule, loss: float) -> None:
+    if state.step % schedule.log_every == 0:
+        scalars.add(state.step, {"loss": loss, "rate": schedule.rate_at(state.step - 1)})
+    if state.step % schedule.validate_every == 0:
+        scalars.add(state.step, task.evaluate(state.average))
 
 
 def _fresh(network: nn.Module, schedule: Schedule, device: torch.device) -> State:
@@ -131,40 +142,31 @@ def _fresh(network: nn.Module, schedule: Schedule, device: torch.device) -> Stat
     return State(network=placed.train(), average=average, optimizer=optimizer)
 
 
-def _batches(task: Task, schedule: Schedule, first: int) -> Iterator[Batch]:
-    """The batches of the steps from `first` on, made ahead in another thread."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting: deque[Future[Batch]] = deque()
-        for step in range(first, schedule.steps + schedule.ahead):
-            if step < schedule.steps:
-                random = np.random.default_rng((schedule.seed, step))
-                waiting.append(pool.submit(task.source, random, schedule.batch))
-            if step >= first + schedule.ahead:
-                yield waiting.popleft().result()
-
-
 def _step(state: State, task: Task, schedule: Schedule, batch: Batch) -> float:
-    """One step of learning; the loss before it."""
+    """One step of learning; the loss before it, of all processes."""
     device = next(state.network.parameters()).device
-    torch.manual_seed(hash((schedule.seed, state.step)))
+    torch.manual_seed(hash((schedule.seed, state.step)) + ranks.number())
     for group in state.optimizer.param_groups:
         group["lr"] = schedule.rate_at(state.step)
     mixed = schedule.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-        loss = task.loss(state.network, {key: value.to(device) for key, value in batch.items()})
-    if not torch.isfinite(loss):
+        placed = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
+        loss = task.loss(state.network, placed)
+    told = float(ranks.mean(loss))
+    if not math.isfinite(told):
         raise SettingsError(
-            f"a loss of {float(loss.detach())} at step {state.step}",
+            f"a loss of {told} at step {state.step}",
             "a finite one",
             "lower the learning rate, and begin anew from the last checkpoint or from none",
         )
     state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
+    ranks.average_gradients(state.network)
     nn.utils.clip_grad_norm_(state.network.parameters(), schedule.clip)
     state.optimizer.step()
     state.step += 1
     _follow(state, min(schedule.average, state.step / (state.step + 9)))
-    return float(loss.detach())
+    return told
 
 
 @torch.no_grad()
