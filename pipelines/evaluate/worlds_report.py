@@ -59,8 +59,8 @@ def sections_of(
         *(_size(records, methods, size) for size in sizes),
         _classes(maps, records, methods, sizes[0]),
         _seasons(maps, records, methods),
-        *_uncertainty(maps, records, sizes[0]),
-        *_brightness(cases, records, sizes[0]),
+        *_uncertainty(maps, records, methods, sizes[0]),
+        *_brightness(cases, records, methods, sizes[0]),
     ]
     if example is not None:
         figure = map_figure(example.truth, example.told, sizes[0])
@@ -124,7 +124,7 @@ def _seasons(maps: Sequence[Case], records: Sequence[Record], methods: Sequence[
 
 
 def _uncertainty(
-    maps: Sequence[Case], records: Sequence[Record], finest: float
+    maps: Sequence[Case], records: Sequence[Record], methods: Sequence[str], finest: float
 ) -> Iterator[Section]:
     """Shares within one and two sigma by class and season, for methods that tell their doubt."""
     here = [case for case in maps if case.cell == finest and "doubt" in case.sums]
@@ -139,12 +139,12 @@ def _uncertainty(
             for metric, label in (("within_1", "1 sigma"), ("within_2", "2 sigma")):
                 title = f"{case.method}: cells within {label} by class of {by}, %"
                 tables.append(class_table(title, records, columns, metric, by))
-    picture = Picture(name="uncertainty", figure=doubt_figure(shown), says=DOUBT_SAYS)
+    picture = Picture(name="uncertainty", figure=doubt_figure(shown, methods), says=DOUBT_SAYS)
     yield Section(title="Uncertainty", tables=tuple(tables), pictures=(picture,))
 
 
 def _brightness(
-    cases: Sequence[Case], records: Sequence[Record], finest: float
+    cases: Sequence[Case], records: Sequence[Record], methods: Sequence[str], finest: float
 ) -> Iterator[Section]:
     """Super-resolution: likeness and resolution of brightness temperature, and of the map."""
     here = [case for case in cases if case.subset == ALL and "moments" not in case.sums]
@@ -175,7 +175,7 @@ def _brightness(
         title="Super-resolution and spectra",
         tables=tables,
         pictures=tuple(
-            Picture(name="spectra", figure=spectra_figure(found), says=SPECTRA_SAY)
+            Picture(name="spectra", figure=spectra_figure(found, methods), says=SPECTRA_SAY)
             for found in (spectra,)
             if found
         ),

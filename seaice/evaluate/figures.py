@@ -118,43 +118,48 @@ def class_figure(cases: Sequence[Case]) -> Figure:
     return figure
 
 
-def doubt_figure(cases: Sequence[Case]) -> Figure:
-    """Share of cells within one and two sigma by class, and found against told uncertainty."""
-    figure = Figure(figsize=(12.5, 5.2))
+def doubt_figure(cases: Sequence[Case], order: Sequence[str]) -> Figure:
+    """Share of cells within one and two sigma by class, and found against told uncertainty.
+
+    Parameters
+    ----------
+    order : all methods of the report, so that each has one colour throughout
+    """
+    figure = Figure(figsize=(14.5, 5.4))
     figure.set_layout_engine("constrained")
-    left, right = figure.subplots(1, 2)
-    place = np.arange(CLASSES)
-    for low, high in ((65, 71), (93, 97)):
-        left.axhspan(low, high, color="#dfe7ee", zorder=0)
-    for number, case in enumerate(cases):
-        for by, line, filled in (("reference", "-", "full"), ("estimate", ":", "none")):
-            for metric, marker in (("within_1", "o"), ("within_2", "s")):
-                share, *_ = _with_interval(case.sums, by, metric)
-                label = f"{case.method}, by class of {by}" if metric == "within_1" else None
-                left.plot(
-                    place,
-                    100 * share,
-                    line,
-                    marker=marker,
-                    markersize=4,
-                    fillstyle=filled,
-                    color=_colour(number),
-                    label=label,
-                )
-        _draw_doubt(right, case, number)
-    left.set_xticks(place, CLASS_LABELS, fontsize=8, rotation=40)
-    left.set(ylabel="cells within 1 sigma (circles), 2 sigma (squares), %", ylim=(0, 102))
-    left.set_xlabel("concentration")
-    left.legend(fontsize=7, loc="lower right")
+    left, middle, right = figure.subplots(1, 3)
+    for axes, by in ((left, "reference"), (middle, "estimate")):
+        _draw_shares(axes, cases, by, order)
+    for case in cases:
+        _draw_doubt(right, case, _colour(order.index(case.method)))
     reach = max(*right.get_xlim(), *right.get_ylim())
     right.plot([0, reach], [0, reach], color="black", linewidth=0.7)
     right.set(xlim=(0, reach), ylim=(0, reach), aspect="equal")
     right.set(xlabel="uncertainty told (1 sigma), %", ylabel="RMSE found, %")
-    right.legend(fontsize=7, loc="upper left")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
-def _draw_doubt(axes: Axes, case: Case, number: int) -> None:
+def _draw_shares(axes: Axes, cases: Sequence[Case], by: str, order: Sequence[str]) -> None:
+    """Cells within one sigma (circles) and two (squares) in each class."""
+    for low, high in ((65, 71), (93, 97)):
+        axes.axhspan(low, high, color="#dfe7ee", zorder=0)
+    for case in cases:
+        for metric, marker in (("within_1", "o"), ("within_2", "s")):
+            share, *_ = _with_interval(case.sums, by, metric)
+            axes.plot(
+                100 * share,
+                marker=marker,
+                markersize=4,
+                color=_colour(order.index(case.method)),
+                label=case.method if metric == "within_1" else None,
+            )
+    axes.set_xticks(np.arange(CLASSES), CLASS_LABELS, fontsize=8, rotation=40)
+    axes.set(ylabel="cells within 1 sigma (circles), 2 sigma (squares), %", ylim=(0, 102))
+    axes.set_xlabel(f"class of the {by}")
+
+
+def _draw_doubt(axes: Axes, case: Case, colour: str) -> None:
     told, found = doubt_scores(total(case.sums))
     _, drawn = doubt_scores(resampled({"doubt": case.sums["doubt"]}))
     low, high = interval(drawn)
@@ -167,8 +172,7 @@ def _draw_doubt(axes: Axes, case: Case, number: int) -> None:
         fmt="o-",
         markersize=4,
         capsize=2,
-        color=_colour(number),
-        label=case.method,
+        color=colour,
     )
 
 
@@ -180,17 +184,19 @@ NAMES = {
 }
 
 
-def spectra_figure(cases: Mapping[str, Sequence[Case]]) -> Figure:
+def spectra_figure(cases: Mapping[str, Sequence[Case]], order: Sequence[str]) -> Figure:
     """Power by wavelength, and squared coherence with the reference.
 
     Parameters
     ----------
     cases : by quantity, a key of `NAMES`, those whose sums have its spectrum
+    order : as for `doubt_figure`
     """
     figure = Figure(figsize=(max(4.6 * len(cases), 6.5), 7.6))
     figure.set_layout_engine("constrained")
     axes = figure.subplots(2, len(cases), squeeze=False, sharex="col")
-    methods = list(dict.fromkeys(case.method for these in cases.values() for case in these))
+    others = (case.method for these in cases.values() for case in these)
+    methods = list(dict.fromkeys((*order, *others)))
     for (quantity, these), above, below in zip(cases.items(), axes[0], axes[1], strict=True):
         for number, case in enumerate(these):
             found = spectra_of(total(case.sums)[f"spectrum_{quantity}"], case.cell)

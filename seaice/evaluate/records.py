@@ -18,7 +18,7 @@ __all__ = ["Case", "Record", "records_of", "write_csv"]
 ALL = "all"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
     """What was compared: one method on cells of one size, over some units."""
 

@@ -15,12 +15,12 @@ CLASSES_SAY = (
     "overall number hides. Bias in the lowest class can only be positive, in the highest negative."
 )
 DOUBT_SAYS = (
-    "Left: share of cells whose reference lies within one and two of the told standard deviations; "
-    "the grey bands are 68 +- 3 % and 95 +- 2 %, where an honest uncertainty lies. Classes of the "
-    "estimate (dotted) are what a user can see; classes of the reference (solid) are not known to "
-    "anybody who has only the map. Right: error found against error told; on the line the "
-    "uncertainty is right, below it is too large, above too small. Bins of fewer than 30 cells are "
-    "not drawn."
+    "Share of cells whose reference lies within one and two of the told standard deviations; the "
+    "grey bands are 68 +- 3 % and 95 +- 2 %, where an honest uncertainty lies. Left by class of "
+    "the reference, which is not known to anybody who has only the map; in the middle by class of "
+    "the estimate, which is what a user sees. Right: error found against error told; on the line "
+    "the uncertainty is right, below it is too large, above too small. Bins of fewer than 30 cells "
+    "are not drawn."
 )
 SPECTRA_SAY = (
     "Above: power by wavelength; an estimate below the black line is smoother than the reference, "
