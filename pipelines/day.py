@@ -17,7 +17,7 @@ from pipelines.stages import Progress
 from seaice.errors import GranuleError, NoInputError
 from seaice.grid.gridded import daily_map_from_au_si6
 from seaice.grid.resample import grid_day
-from seaice.stack.frames import five_frames
+from seaice.stack.frames import five_frames, other_days
 from seaice.write.product import Made, made_in, write_product
 from seaice.write.provenance import frames_of, provenance
 
@@ -65,7 +65,8 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         from pipelines.methods import concentrate_with
 
         days = maps or daily_maps(plan, progress)
-        fine, coarse = refined(plan, progress, days).load(), days[plan.day].load()
+        fine = refined(plan, progress, days).load()
+        coarse = days[plan.day].load().assign(other_days(days, plan.day))
         return concentrate_with(plan, fine, coarse, partial(progress, "concentrate"))
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)

@@ -13,6 +13,7 @@ import torch
 
 from pipelines.train import SICTraining, SRTraining, compact, train_sic, train_sr
 from seaice.network.train import Schedule
+from seaice.sic.inputs import PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, write_samples
 from seaice.write.provenance import commit
 
@@ -30,6 +31,7 @@ class Recipe:
     valid: int  #: worlds to validate on
     sr: SRTraining
     sic: tuple[SICTraining, ...]  #: one after another; each goes on from the one before
+    published: SICTraining | None = None  #: the network of V, H and V - H alone, for comparison
 
 
 _REFINED = Path("pmdrnet.safetensors")  # in the folder of weights
@@ -41,6 +43,11 @@ def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
     schedule = Schedule(steps=steps, rate=rate, warm_up=40, **_SMALL)  # type: ignore[arg-type]
     hyper = compact("xception_aspp")
     return SICTraining(sr_weights=refiner, hyper=hyper, crop=96, schedule=schedule)
+
+
+def _as_published(lesson: SICTraining) -> SICTraining:
+    """The same lesson without anything but V, H and V - H."""
+    return replace(lesson, name="published", channels=PUBLISHED_CHANNELS)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -108,7 +115,20 @@ def follow(
         made.append(train_sr(folder, folder / "weights", settings, device, report))
     if "sic" in wanted:
         made.append(_concentration(recipe, folder, device, progress))
+        if recipe.published is not None:
+            made.append(_published(recipe.published, folder, device, progress))
     return made
+
+
+def _published(
+    lesson: SICTraining, folder: Path, device: torch.device, progress: Progress
+) -> Path:
+    """The network that is told what the published one is told."""
+    weights = folder / "weights"
+    refiner = lesson.sr_weights and weights / lesson.sr_weights
+    settings = replace(lesson, sr_weights=refiner, commit=commit() or "")
+    report = partial(_report, progress, "concentration as published", lesson.schedule.steps)
+    return train_sic(folder, weights, settings, device, report)
 
 
 def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress: Progress) -> Path:

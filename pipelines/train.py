@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from seaice.network import ranks
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.train import Schedule, Task, train
@@ -25,8 +26,8 @@ from seaice.sr.samples import SampleSet
 
 __all__ = ["SICTraining", "SRTraining", "compact", "train_sic", "train_sr"]
 
-PUBLISHED_SR = Schedule(steps=300_000, batch=16, rate=4e-4, warm_up=1000)
-PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000)
+PUBLISHED_SR = Schedule(steps=300_000, batch=16, rate=4e-4, warm_up=1000, loaders=4)
+PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000, loaders=4)
 
 Report = Callable[[int, float], None]
 
@@ -89,13 +90,13 @@ def train_sr(
     Raises
     ------
     NoInputError
-        If a sample set is absent or incomplete.
+        If a sample set is absent, incomplete or of another split.
     SettingsError
         If a checkpoint of other settings lies in `out`, or learning diverges.
     """
     lesson = SRLesson(
-        train=SampleSet.open(data / "train.zarr"),
-        valid=SampleSet.open(data / "valid.zarr"),
+        train=SampleSet.of(data, "train"),
+        valid=SampleSet.of(data, "valid"),
         card=blank_sr_card(settings.name, settings.hyper),
         crop=settings.crop,
         difference_weight=settings.difference_weight,
@@ -120,13 +121,17 @@ def train_sic(
     """
     refiner, known = _refiner(settings.sr_weights)
     refiner[0].to(device)
-    for name in ("valid.zarr", "train.zarr"):
-        for done, of in add_refined(data / name, refiner, known, device):
-            report(done - of, 0.0)
-    samples = SampleSet.open(data / "train.zarr")
+
+    def refine() -> None:
+        for name in ("valid.zarr", "train.zarr"):
+            for done, of in add_refined(data / name, refiner, known, device):
+                report(done - of, 0.0)
+
+    ranks.first(refine)
+    samples = SampleSet.of(data, "train")
     lesson = SICLesson(
         train=samples,
-        valid=SampleSet.open(data / "valid.zarr"),
+        valid=SampleSet.of(data, "valid"),
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
         refiner=refiner[1].architecture,
         crop=settings.crop,
@@ -140,7 +145,11 @@ def train_sic(
         fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
     task = lesson.task(fresh)
     run = _Run(lesson.card, samples.notes, settings.schedule, settings.commit)
-    return run.through(task, out, device, report)
+    path = run.through(task, out, device, report)
+    network, card = load(path, "sic")
+    found = lesson.calibration(network.to(device))
+    save(path, network.cpu(), replace(card, calibration=found))
+    return path
 
 
 def _refiner(weights: Path | None) -> tuple[tuple[nn.Module, Card], str]:
@@ -164,7 +173,11 @@ class _Run:
         name = self.card.architecture
         network, steps = train(task, self.schedule, out / name, device, report)
         path = out / f"{name}.safetensors"
-        save(path, network, self._filled_card(task, network, steps, device))
+
+        def keep() -> None:
+            save(path, network, self._filled_card(task, network, steps, device))
+
+        ranks.first(keep)
         return path
 
     def _filled_card(

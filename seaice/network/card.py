@@ -33,6 +33,8 @@ class Card:
     seed: int = 0
     commit: str = ""  #: of the code that trained it
     scores: Mapping[str, float] = field(default_factory=dict)
+    #: factors of the standard deviation told, by concentration and doubt; none: as told
+    calibration: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         unscaled = [name for name in self.channels if name not in self.normalization]
@@ -56,7 +58,7 @@ class Card:
         WeightsError
             If a key is unknown or missing, or the text is no JSON.
         """
-        told = _parsed(text)
+        told = {"calibration": ()} | _parsed(text)  # older cards know of none
         wrong = set(told) ^ {field.name for field in fields(cls)}
         if wrong:
             raise WeightsError(
@@ -69,6 +71,7 @@ class Card:
         told["hyper"] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in told["hyper"].items()
         }
+        told["calibration"] = tuple(tuple(line) for line in told["calibration"])
         told["normalization"] = {k: tuple(v) for k, v in told["normalization"].items()}
         return cls(**told)
 

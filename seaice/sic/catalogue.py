@@ -21,4 +21,13 @@ NETWORKS: Mapping[str, Architecture] = table(
         multiple_of=16,
         margin=128,
     ),
+    Architecture(
+        name="published",
+        module="seaice.sic.archs.xception_aspp",
+        role="sic",
+        says="the same network told nothing but V, H and their difference, as published",
+        paper="Feng, Liu, Li 2023, IEEE JSTARS, doi 10.1109/JSTARS.2022.3232533",
+        multiple_of=16,
+        margin=128,
+    ),
 )

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.grid.refined import SCALE, on_refined
+from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, Progress, run_tiled
+from seaice.sic.calibration import calibrated
 from seaice.sic.flags import Flag, everyday, status
-from seaice.sic.inputs import assemble, low_wanted
+from seaice.sic.inputs import assemble, coarse_wanted
 from seaice.vocabulary import attrs
 
 __all__ = ["concentrate", "product"]
@@ -36,7 +38,8 @@ def concentrate(
     Parameters
     ----------
     refined : as `seaice.sr.refine.refine` makes it
-    daily_map : of the same day, on the grid that was refined
+    daily_map : of the same day, on the grid that was refined, and with it
+        `seaice.stack.frames.other_days`, where known
     land : (y, x) bool, on the refined grid
     teller : network and card, as `seaice.network.weights.load` gives them
     progress : called with the tiles done and their number
@@ -53,17 +56,21 @@ def concentrate(
     """
     network, card = teller
     tb = np.stack([refined[name].values for name in ("tb89h", "tb89v")])
-    low = {name: daily_map[name].values for name in low_wanted(card) if name in daily_map}
+    coarse = {name: daily_map[name].values for name in coarse_wanted(card) if name in daily_map}
     observed = np.isfinite(tb).all(axis=0)
 
     def cut(rows: slice, columns: slice) -> Tensor:
         here = torch.from_numpy(tb[:, rows, columns])
-        return assemble(here, _coarse_cut(low, rows, columns), _tensor(land[rows, columns]), card)
+        there = _coarse_cut(coarse, rows, columns)
+        return assemble(here, there, _tensor(land[rows, columns]), card)
 
     network.to(machine.device)
     told = run_tiled(network, card, cut, observed & ~land, machine, progress)
-    doubt = np.exp(told[1] / 2) if len(told) > 1 else np.full_like(told[0], np.nan)
-    missing = _missing(low, low_wanted(card), (land.shape[0] // SCALE, land.shape[1] // SCALE))
+    doubt = np.full_like(told[0], np.nan)
+    if len(told) > 1:
+        doubt = calibrated(told[0], np.exp(told[1] / 2), card.calibration)
+    low = tuple(name for name in card.channels if name in LOW_CHANNELS)
+    missing = _missing(coarse, low, (land.shape[0] // SCALE, land.shape[1] // SCALE))
     timed = on_refined(~np.isnat(daily_map["obs_time"].values))
     reasons = everyday(land, observed, timed, refined.attrs)
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
@@ -105,10 +112,10 @@ def product(
     )
 
 
-def _coarse_cut(low: Mapping[str, Map], rows: slice, columns: slice) -> dict[str, Tensor]:
+def _coarse_cut(coarse: Mapping[str, Map], rows: slice, columns: slice) -> dict[str, Tensor]:
     """The daily map under a tile of the refined one."""
     here = tuple(slice(span.start // SCALE, span.stop // SCALE) for span in (rows, columns))
-    return {name: torch.from_numpy(values[here]) for name, values in low.items()}
+    return {name: torch.from_numpy(values[here]) for name, values in coarse.items()}
 
 
 def _tensor(mask: NDArray[np.bool_]) -> Tensor:
@@ -116,10 +123,10 @@ def _tensor(mask: NDArray[np.bool_]) -> Tensor:
 
 
 def _missing(
-    low: Mapping[str, Map], wanted: tuple[str, ...], shape: tuple[int, int]
+    maps: Mapping[str, Map], wanted: tuple[str, ...], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
     """Where the day lacks a channel that is wanted; everywhere if it lacks it altogether."""
     missing = np.zeros(shape, bool)
     for name in wanted:
-        missing |= ~np.isfinite(low[name]) if name in low else True
+        missing |= ~np.isfinite(maps[name]) if name in maps else True
     return missing

@@ -16,14 +16,16 @@ from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.catalogue import find
 from seaice.sr.inputs import on_fine_cells
+from seaice.stack.frames import OTHER_DAYS
 
-__all__ = ["CHANNELS", "assemble", "blank_card", "low_wanted"]
+__all__ = ["CHANNELS", "PUBLISHED_CHANNELS", "assemble", "blank_card", "coarse_wanted"]
 
+PUBLISHED_CHANNELS = (*HIGH_CHANNELS, "pd")
 #: what networks are taught with unless told otherwise, in this order
-CHANNELS = (*HIGH_CHANNELS, "pd", "valid", *LOW_CHANNELS, "land")
+CHANNELS = (*PUBLISHED_CHANNELS, "valid", *LOW_CHANNELS, "land", *OTHER_DAYS)
 NORMALIZATION = {
     **{name: (200.0, 100.0) for name in (*HIGH_CHANNELS, *LOW_CHANNELS)},  # K, as published
-    "pd": (25.0, 25.0),  # K
+    **{name: (25.0, 25.0) for name in ("pd", *OTHER_DAYS)},  # K
     "valid": (0.0, 1.0),
     "land": (0.0, 1.0),
 }
@@ -59,18 +61,19 @@ def blank_card(name: str, hyper: Mapping[str, Any], channels: Sequence[str]) -> 
     )
 
 
-def low_wanted(card: Card) -> tuple[str, ...]:
-    """The low-frequency channels that a network was taught with."""
-    return tuple(name for name in card.channels if name in LOW_CHANNELS)
+def coarse_wanted(card: Card) -> tuple[str, ...]:
+    """What a network was taught with beside the refined map: low frequencies, other days."""
+    return tuple(name for name in card.channels if name in (*LOW_CHANNELS, *OTHER_DAYS))
 
 
-def assemble(refined: Tensor, low: Mapping[str, Tensor], land: Tensor, card: Card) -> Tensor:
+def assemble(refined: Tensor, coarse: Mapping[str, Tensor], land: Tensor, card: Card) -> Tensor:
     """Named maps as one tensor; what is absent is 0 after normalization.
 
     Parameters
     ----------
     refined : (..., 2, y, x), K, H then V, NaN where absent
-    low : (..., y / 4, x / 4) each, K, NaN where absent; a channel may be missing altogether
+    coarse : (..., y / 4, x / 4) each, K, NaN where absent: low frequencies and `OTHER_DAYS`; any
+        may be missing altogether
     land : (..., y, x) bool
     card : whose channels, order and normalization are kept
 
@@ -91,8 +94,8 @@ def assemble(refined: Tensor, low: Mapping[str, Tensor], land: Tensor, card: Car
     for name in card.channels:
         if name in named:
             planes.append(_normalized(named[name], card.normalization[name]))
-        elif name in low:
-            planes.append(_enlarged(low[name], card.normalization[name]))
+        elif name in coarse:
+            planes.append(_enlarged(coarse[name], card.normalization[name]))
         else:
             planes.append(torch.zeros_like(h))
     return torch.stack(planes, dim=-3).float()

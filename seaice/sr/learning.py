@@ -14,7 +14,7 @@ from seaice.network.card import Card
 from seaice.network.train import Batch, Task
 from seaice.network.weights import without_weights
 from seaice.sr.augment import Drift, with_missing_swaths
-from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
+from seaice.sr.inputs import assemble, blank_card, in_kelvin, on_fine_cells
 from seaice.sr.loss import reconstruction
 from seaice.sr.samples import SampleSet, batched, standing_in
 
@@ -74,14 +74,14 @@ class SRLesson:
         `rmse_tb89h`, `rmse_tb89v`, `rmse_pd`, and the same with `bicubic_` before them
         """
         device = next(network.parameters()).device
-        told = self._errors(lambda stack: network(stack.to(device)).cpu())
-        plain = self._errors(without_weights("bicubic"))
+        told = self._errors(lambda stack: network(stack.to(device)).cpu(), self.card)
+        plain = self._errors(without_weights("bicubic"), blank_card("bicubic", {}))
         return {f"rmse_{name}": told[name] for name in NAMES} | {
             f"bicubic_rmse_{name}": plain[name] for name in NAMES
         }
 
     @torch.inference_mode()
-    def _errors(self, refine: Callable[[Tensor], Tensor]) -> dict[str, float]:
+    def _errors(self, refine: Callable[[Tensor], Tensor], card: Card) -> dict[str, float]:
         total, cells = torch.zeros(len(NAMES), dtype=torch.float64), 0
         for sample in range(min(self.valid_samples, len(self.valid))):
             window = self.valid.whole(sample)
@@ -91,8 +91,8 @@ class SRLesson:
                 "truth": self.valid.truth_tb(window),
             }
             batch = {name: torch.from_numpy(value)[None] for name, value in parts.items()}
-            given = assemble(batch["tb"], batch["quarters"], self.card)
-            refined = in_kelvin(refine(given), self.card)
+            given = assemble(batch["tb"], batch["quarters"], card)
+            refined = in_kelvin(refine(given), card)
             error = refined - batch["truth"]
             three = torch.cat((error, error[:, 1:] - error[:, :1]), dim=1)
             known = _known(batch)

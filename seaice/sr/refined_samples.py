@@ -20,7 +20,7 @@ from seaice.network.card import Card
 from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
 from seaice.sr.samples import ABSENT, SampleSet, standing_in
 
-__all__ = ["add_refined"]
+__all__ = ["add_refined", "frames_of"]
 
 SEED = 7  #: of which kind of day a sample becomes
 
@@ -57,6 +57,11 @@ def add_refined(
     yield len(samples), len(samples)
 
 
+def frames_of(index: int) -> list[int]:
+    """Which frame stands where in the refined map of a sample."""
+    return list(standing_in(np.random.default_rng((SEED, index))))
+
+
 def _arrays(path: Path, samples: SampleSet, network: str) -> tuple[zarr.Array, zarr.Array]:  # type: ignore[type-arg]
     """The two arrays, as long as the set."""
     group = zarr.open_group(path, mode="a")
@@ -77,7 +82,7 @@ def _refined(
 ) -> NDArray[np.uint16]:
     """One sample refined, (2, 4 y, 4 x) hundredths of a kelvin."""
     refine, card = network
-    frames = list(standing_in(np.random.default_rng((SEED, index))))
+    frames = frames_of(index)
     window = samples.whole(index)
     tb = torch.from_numpy(samples.tb89(window)[frames])[None].to(device)
     quarters = torch.from_numpy(quartered(samples.halves(window)[frames]))[None].to(device)

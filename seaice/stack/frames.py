@@ -10,9 +10,11 @@ from seaice.errors import NoInputError
 from seaice.instrument import HIGH_CHANNELS
 from seaice.vocabulary import attrs
 
-__all__ = ["FRAMES", "five_frames", "source_dates", "wanted_dates"]
+__all__ = ["FRAMES", "OTHER_DAYS", "five_frames", "other_days", "source_dates", "wanted_dates"]
 
 FRAMES = 5  #: of a stack: the day and two on either side
+#: polarization difference of the other frames: ice stays where clouds pass
+OTHER_DAYS = ("pd_2_before", "pd_1_before", "pd_1_after", "pd_2_after")
 
 
 def wanted_dates(day: date) -> tuple[date, ...]:
@@ -104,4 +106,22 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
         },
         attrs=maps[day].attrs
         | {"date": day.isoformat(), "status": "provisional" if any(substituted) else "final"},
+    )
+
+
+def other_days(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
+    """The polarization difference of the other four frames, as `OTHER_DAYS`, each (y, x) in K.
+
+    Raises
+    ------
+    NoInputError
+        If the day itself has no map.
+    """
+    sources = source_dates(maps.keys(), day)
+    beside = [source for n, source in enumerate(sources) if n != FRAMES // 2]
+    return xr.Dataset(
+        {
+            name: (("y", "x"), (maps[source]["tb89v"] - maps[source]["tb89h"]).values, attrs("pd"))
+            for name, source in zip(OTHER_DAYS, beside, strict=True)
+        }
     )

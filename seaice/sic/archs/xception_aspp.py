@@ -41,6 +41,7 @@ class Hyper:
     low_level: int = 48
     context: int | None = None  #: stride-16 cells of the image-level mean; None: all (published)
     fine: int = 0  #: channels of a full-resolution skip (ours); 0: enlarged from stride 4
+    half: int = 0  #: channels of a skip at half resolution on the way there (ours); 0: none
     dropout: tuple[float, float, float] = (0.5, 0.5, 0.1)  #: after ASPP, twice in the decoder
     shortcut: Shortcut = "raw"  #: "activated": what jfzhang95's in-place ReLU makes of it
 
@@ -56,6 +57,7 @@ COMPACT = Hyper(
     low_level=24,
     context=9,
     fine=16,
+    half=24,
     dropout=(0.0, 0.0, 0.0),
 )
 
@@ -134,16 +136,16 @@ class Xception(nn.Module):
         self.conv5 = SeparableConv2d(top[1], top[2], spread)
         self.bn5 = nn.BatchNorm2d(top[2])
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, in_channels, y, x) -> deep features at y/16, low-level features at y/4."""
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(batch, in_channels, y, x) -> features at y/16, low-level ones at y/4, stem's at y/2."""
         features = F.relu(self.bn1(self.conv1(image)))
-        features = F.relu(self.bn2(self.conv2(features)))
+        stem = features = F.relu(self.bn2(self.conv2(features)))
         low_level = features = F.relu(self.get_submodule("block1")(features))
         for number in range(2, self.depth + 1):
             features = self.get_submodule(f"block{number}")(features)
         features = F.relu(self.bn3(self.conv3(F.relu(features))))
         features = F.relu(self.bn4(self.conv4(features)))
-        return F.relu(self.bn5(self.conv5(features))), low_level
+        return F.relu(self.bn5(self.conv5(features))), low_level, stem
 
 
 def _blocks(hyper: Hyper) -> list[Block]:
@@ -162,22 +164,37 @@ def _blocks(hyper: Hyper) -> list[Block]:
     ]
 
 
+class HalfSkip(nn.Module):
+    """Decoder features enlarged and read together with the stem's, two cells of the input each."""
+
+    def __init__(self, decoded: int, stem: int, width: int) -> None:
+        super().__init__()
+        self.join = nn.Conv2d(decoded + stem, width, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+
+    def forward(self, decoded: Tensor, stem: Tensor) -> Tensor:
+        """(batch, decoded, y/4, x/4), (batch, stem, y/2, x/2) -> (batch, width, y/2, x/2)."""
+        joined = torch.cat((enlarged(decoded, stem.shape[2:]), stem), dim=1)
+        out: Tensor = F.relu(self.bn(self.join(joined)))
+        return out
+
+
 class FineSkip(nn.Module):
     """Decoder features enlarged and read together with the input at its own resolution.
 
     Without it the sharpest edge is an interpolated 6.25 km one.
     """
 
-    def __init__(self, in_channels: int, width: int, outputs: int) -> None:
+    def __init__(self, in_channels: int, decoded: int, width: int, outputs: int) -> None:
         super().__init__()
         self.look = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.join = nn.Conv2d(2 * width, width, 3, padding=1, bias=False)
+        self.join = nn.Conv2d(decoded + width, width, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.read = nn.Conv2d(width, outputs, 1)
 
     def forward(self, decoded: Tensor, image: Tensor) -> Tensor:
-        """(batch, width, y/4, x/4), (batch, in_channels, y, x) -> (batch, outputs, y, x)."""
+        """(batch, decoded, y/4 or y/2, x/4 or x/2), (batch, in_channels, y, x) -> outputs."""
         seen = F.relu(self.bn1(self.look(image)))
         joined = torch.cat((enlarged(decoded, image.shape[2:]), seen), dim=1)
         read = F.relu(self.bn2(self.join(joined)))
@@ -200,12 +217,17 @@ class Network(nn.Module):
         )
         self.decoder = Decoder(widths, hyper.dropout[1:])
         if hyper.fine:
-            self.fine = FineSkip(hyper.in_channels, hyper.fine, hyper.outputs)
+            coarser = hyper.half or hyper.fine
+            self.fine = FineSkip(hyper.in_channels, coarser, hyper.fine, hyper.outputs)
+        if hyper.half:
+            self.half_skip = HalfSkip(hyper.fine, hyper.stem[1], hyper.half)
 
     def logits(self, image: Tensor) -> Tensor:
         """(batch, channel, y, x) -> (batch, outputs, y, x), before any sigmoid or padding."""
-        deep, low_level = self.backbone(image)
+        deep, low_level, stem = self.backbone(image)
         decoded = self.decoder(self.aspp(deep), low_level)
+        if self.hyper.half:
+            decoded = self.half_skip(decoded, stem)
         if self.hyper.fine:
             out: Tensor = self.fine(decoded, image)
             return out
