@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 
 from pipelines.train import SICTraining, SRTraining, compact, train_sic, train_sr
+from seaice.network import ranks
 from seaice.network.train import Schedule
 from seaice.sic.inputs import PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, write_samples
@@ -106,9 +107,7 @@ def follow(
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     if "samples" in wanted:
-        for split, count in (("valid", recipe.valid), ("train", recipe.samples)):
-            for done in write_samples(SPLITS[split], count, folder / f"{split}.zarr"):
-                progress(f"samples to {split} with", done, count)
+        ranks.first(partial(_samples, recipe, folder, progress))
     if "sr" in wanted:
         settings = replace(recipe.sr, commit=commit() or "")
         report = partial(_report, progress, "super-resolution", settings.schedule.steps)
@@ -120,9 +119,13 @@ def follow(
     return made
 
 
-def _published(
-    lesson: SICTraining, folder: Path, device: torch.device, progress: Progress
-) -> Path:
+def _samples(recipe: Recipe, folder: Path, progress: Progress) -> None:
+    for split, count in (("valid", recipe.valid), ("train", recipe.samples)):
+        for done in write_samples(SPLITS[split], count, folder / f"{split}.zarr"):
+            progress(f"samples to {split} with", done, count)
+
+
+def _published(lesson: SICTraining, folder: Path, device: torch.device, progress: Progress) -> Path:
     """The network that is told what the published one is told."""
     weights = folder / "weights"
     refiner = lesson.sr_weights and weights / lesson.sr_weights

@@ -5,6 +5,7 @@ Run it again and it goes on where it was left.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,13 +122,7 @@ def train_sic(
     """
     refiner, known = _refiner(settings.sr_weights)
     refiner[0].to(device)
-
-    def refine() -> None:
-        for name in ("valid.zarr", "train.zarr"):
-            for done, of in add_refined(data / name, refiner, known, device):
-                report(done - of, 0.0)
-
-    ranks.first(refine)
+    ranks.first(partial(_refine, data, (refiner, known), device, report))
     samples = SampleSet.of(data, "train")
     lesson = SICLesson(
         train=samples,
@@ -150,6 +145,14 @@ def train_sic(
     found = lesson.calibration(network.to(device))
     save(path, network.cpu(), replace(card, calibration=found))
     return path
+
+
+def _refine(
+    data: Path, refiner: tuple[tuple[nn.Module, Card], str], device: torch.device, report: Report
+) -> None:
+    for name in ("valid.zarr", "train.zarr"):
+        for done, of in add_refined(data / name, *refiner, device):
+            report(done - of, 0.0)
 
 
 def _refiner(weights: Path | None) -> tuple[tuple[nn.Module, Card], str]:

@@ -56,9 +56,10 @@ def lively(built: torch.nn.Module) -> torch.nn.Module:
 
 
 def image(name: str, rows: int, columns: int) -> torch.Tensor:
-    channels = 3
-    frames = (network(name).hyper.frames,) if find(name).role == "sr" else ()
-    return torch.randn(1, *frames, channels, rows, columns)
+    if find(name).role == "sic":
+        return torch.randn(1, 3, rows, columns)
+    hyper = network(name).hyper
+    return torch.randn(1, hyper.frames, hyper.channels, rows, columns)
 
 
 def card(name: str) -> Card:

@@ -25,9 +25,15 @@ def stack(shape=(40, 36), seed=0) -> xr.Dataset:
     h[2, 3:5, 6:9] = np.nan
     v[2, 20, 30] = np.nan
     v[1] = np.nan
-    frames = ("frame", "y", "x")
+    frames, quarters = ("frame", "y", "x"), ("frame", "quarter", "y", "x")
+    apart = np.arange(4, dtype=np.float32)[:, None, None]
     return xr.Dataset(
-        {"tb89h": (frames, h), "tb89v": (frames, v)},
+        {
+            "tb89h": (frames, h),
+            "tb89v": (frames, v),
+            "tb89h_quarter": (quarters, h[:, None] + apart),
+            "tb89v_quarter": (quarters, v[:, None] + apart),
+        },
         coords=coordinates(NORTH.crop(slice(600, 600 + shape[0]), slice(500, 500 + shape[1]))),
         attrs={"crs": NORTH.crs, "date": "2020-03-03", "status": "final"},
     )
@@ -112,7 +118,8 @@ def test_tiles_without_anything_wanted_are_not_computed():
 
     def cut(rows, columns):
         seen.append(rows)
-        return assemble(torch.full((5, 2, rows.stop - rows.start, 40), 250.0), card)
+        tb = torch.full((5, 2, rows.stop - rows.start, 40), 250.0)
+        return assemble(tb, tb[:, :, None].repeat(1, 1, 4, 1, 1), card)
 
     machine = Machine(device=torch.device("cpu"), tile=300_000.0)
     out = run_tiled(without_weights("bicubic"), card, cut, wanted, machine, silent)
@@ -133,9 +140,12 @@ def test_bfloat16_stays_within_a_kelvin():
 def test_absent_cells_carry_no_temperature_into_the_network():
     tb = torch.full((5, 2, 3, 3), 250.0)
     tb[0, 0, 1, 1] = torch.nan
-    planes = assemble(tb, blank_card("pmdrnet", {}))
-    assert planes[0, :, 1, 1].tolist() == [0, 0, 0]
-    assert planes[1, :, 1, 1].tolist() == [0.5, 0.5, 1]
+    quarters = torch.full((5, 2, 4, 3, 3), 260.0)
+    quarters[1, 1, 3, 1, 1] = torch.nan
+    planes = assemble(tb, quarters, blank_card("pmdrnet", {}))
+    assert planes[0, :, 1, 1].tolist() == [0] * 11
+    own = torch.tensor([0.5, 0.5, 1] + [0.6] * 7 + [0.5])  # an absent quarter is between its cells
+    torch.testing.assert_close(planes[1, :, 1, 1], own)
 
 
 def test_the_loss_sees_errors_of_the_difference_twice():

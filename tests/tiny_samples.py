@@ -21,10 +21,21 @@ def write(path, samples: int = 3, side: int = SIDE, seed: int = 0) -> None:
     tb89 = counts(frames)
     tb89[:, :, :, 2:4, 2:5] = 65535
     tb89[0, 1] = 65535
+    half = tb.reshape(samples, 2, 2 * side, 2, 2 * side, 2).mean((3, 5))
+    tb89_half = counts(np.repeat(half[:, None], 5, axis=1))
+    tb89_half[tb89.repeat(2, -2).repeat(2, -1) == 65535] = 65535
+    tb89_half[:, :, :, 9, 11] = 65535  # no sample fell on this quarter
     truth_sic = np.round(200 * sic).astype(np.uint8)
     truth_sic[:, -6:, -9:] = 255
-    group = zarr.create_group(path, attributes={"period": "made", "region": "made", "seed": seed})
-    arrays = {"tb89": tb89, "low": counts(low), "truth_tb": counts(tb), "truth_sic": truth_sic}
+    notes = {"split": path.stem, "period": "made", "region": "made", "seed": seed}
+    group = zarr.create_group(path, attributes=notes)
+    arrays = {
+        "tb89": tb89,
+        "tb89_half": tb89_half,
+        "low": counts(low),
+        "truth_tb": counts(tb),
+        "truth_sic": truth_sic,
+    }
     for name, values in arrays.items():
         group.create_array(name, data=values, chunks=(1, *values.shape[1:]))
 

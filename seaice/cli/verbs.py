@@ -163,14 +163,16 @@ def train(
     """Simulated samples in, weights of both networks out; goes on where it was left."""
     from pipelines.recipe import follow, recipes
     from seaice.files import ensure_writable
+    from seaice.network import ranks
     from seaice.network.device import choose_device
 
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
-    with watched() as progress:
-        made = follow(recipes()[recipe], step, out, choose_device(run.device), progress)
-    for path in made:
-        typer.echo(path)
+    with ranks.joined(choose_device(run.device)) as chosen:
+        with watched() as progress:
+            made = follow(recipes()[recipe], step, out, chosen, progress)
+        if ranks.leads():
+            typer.echo("\n".join(map(str, made)))
 
 
 @app.command()

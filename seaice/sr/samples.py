@@ -32,6 +32,7 @@ LAND = 255
 RANKS = {"tb89": 5, "tb89_half": 5, "low": 4, "truth_tb": 4, "truth_sic": 3}
 
 Random = np.random.Generator
+Split = Literal["train", "valid", "test"]
 
 
 def kelvin(counts: NDArray[np.uint16]) -> NDArray[np.float32]:
@@ -106,6 +107,26 @@ class SampleSet:
         if not size:
             raise _no_set(f"{path} whose first sample is not there yet")
         return cls(arrays=found, size=size, notes=dict(group.attrs))
+
+    @classmethod
+    def of(cls, folder: Path, split: Split) -> Self:
+        """The set `folder`/`split`.zarr, which must say itself that it is of this split.
+
+        Raises
+        ------
+        NoInputError
+            If there is none, it lacks an array or a dimension, or its days and places are not
+            those of the split: what is learnt from must share neither with what it is scored on.
+        """
+        path = folder / f"{split}.zarr"
+        samples = cls.open(path)
+        if samples.notes.get("split") != split:
+            raise NoInputError(
+                f"{path}, whose notes say it is of the split {samples.notes.get('split')!r}",
+                f"samples of the days and places of {split!r}",
+                "move the set to the name of its split, and make the missing one with `make train`",
+            )
+        return samples
 
     def __len__(self) -> int:
         return self.size
