@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import date
 
 import numpy as np
 import pytest
@@ -114,3 +115,49 @@ def test_grid_prints_where_the_maps_are(tmp_path):
     assert len(stores) == 5
     attrs = json.loads((tmp_path / "out" / stores[2] / "zarr.json").read_text())["attributes"]
     assert attrs["date"] == DAY.isoformat()
+
+
+@pytest.fixture
+def simulated(monkeypatch):
+    """What was asked of the simulator: first day, last day, seed, folder."""
+    asked = []
+
+    def simulate(first, last, grid, seed, folder, progress):
+        asked.append((first, last, seed, folder))
+        return [folder / "granule.h5"]
+
+    monkeypatch.setattr("seaice.simulate.days.simulate_days", simulate)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("days", "last"), [("2018-02-10:2018-02-14", date(2018, 2, 14)), ("2018-02-10", None)]
+)
+def test_days_are_one_or_from_the_first_to_the_last(simulated, tmp_path, days, last):
+    first = date(2018, 2, 10)
+    told = ["simulate", "--days", days, "--seed", "7", "-o", str(tmp_path)]
+    result = CliRunner().invoke(app, told)
+    assert result.exit_code == 0, result.output
+    assert simulated == [(first, last or first, 7, tmp_path)]
+    assert str(tmp_path / "truth") in result.output.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        "soon",
+        "",
+        "2018-02-30",
+        "2018-02-10:",
+        "2018-02-10:2018-02-12:2018-02-14",
+        "2018-02-14:2018-02-10",
+    ],
+)
+def test_days_that_are_none_are_explained_and_nothing_is_made(simulated, tmp_path, days):
+    folder = tmp_path / "made"
+    result = CliRunner().invoke(app, ["simulate", "--days", days, "--out", str(folder)])
+    assert result.exit_code == 2
+    assert "2018-02-10:2018-02-14" in result.output
+    assert "Traceback" not in result.output
+    assert simulated == []
+    assert not folder.exists()

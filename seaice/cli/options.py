@@ -2,14 +2,16 @@
 
 import inspect
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from seaice.config import Settings
+from seaice.errors import SettingsError
 
-__all__ = ["OPTIONS", "SETTINGS_HELP", "with_settings"]
+__all__ = ["OPTIONS", "SETTINGS_HELP", "first_and_last", "with_settings"]
 
 Command = Callable[..., None]
 
@@ -28,6 +30,31 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "sic-weights": (("sic", "weights"), Path, "Its safetensors file; else the one shipped."),
 }
 SETTINGS_HELP = "TOML file, as --show-settings prints; options of the command line overrule it."
+
+
+def first_and_last(days: str) -> tuple[date, date]:
+    """The first and the last of some days, both included; one day is both.
+
+    Raises
+    ------
+    SettingsError
+        If they are no dates, or the last is before the first.
+
+    >>> [day.day for day in first_and_last("2018-02-10:2018-02-14")]
+    [10, 14]
+    """
+    given = days.split(":")
+    try:
+        first, last = (date.fromisoformat(given[at]) for at in (0, -1))
+    except ValueError:
+        first, last = date.max, date.min
+    if len(given) > 2 or last < first:
+        raise SettingsError(
+            f"days {days!r}",
+            "one day, as 2018-02-10, or the first and the last, as 2018-02-10:2018-02-14",
+            "give --days so",
+        )
+    return first, last
 
 
 def with_settings(verb: Callable[[Settings], None]) -> Command:

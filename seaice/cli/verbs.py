@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from seaice.cli.options import OPTIONS, SETTINGS_HELP, with_settings
+from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
@@ -35,15 +35,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-First = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")]
-Last = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day, included.")]
 
 
 @app.command()
 def simulate(
-    first: First,
-    last: Last,
-    out: Annotated[Path, typer.Option(help="Folder for granules; truth goes to OUT/truth.")],
+    days: Annotated[str, typer.Option(help="UTC, one or FIRST:LAST, as 2018-02-10:2018-02-14.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for granules; truth goes to OUT/truth.")
+    ],
     region: Annotated[str, typer.Option(help="A name, or west,south,east,north.")] = "svalbard",
     hemisphere: Annotated[str, typer.Option(help="north or south.")] = "north",
     seed: Annotated[int, typer.Option(help="Same seed, same world.")] = 0,
@@ -55,13 +54,12 @@ def simulate(
     from seaice.files import ensure_writable
     from seaice.simulate.days import simulate_days
 
+    first, last = first_and_last(days)
     run = Settings.read(None, {"run": {"region": region, "hemisphere": hemisphere}}).run
     ensure_writable(out)
     grid = ground(run)
     with watched() as progress:
-        made = simulate_days(
-            first.date(), last.date(), grid, seed, out, partial(progress, "simulate")
-        )
+        made = simulate_days(first, last, grid, seed, out, partial(progress, "simulate"))
     typer.echo(f"{len(made)} granules in {out}, their truth in {out / 'truth'}")
 
 
