@@ -8,11 +8,18 @@ from numpy.typing import NDArray
 from seaice.simulate.random_fields import gaussian_field
 from seaice.simulate.settings import Climate
 
-__all__ = ["Air", "Atmosphere", "make_atmosphere"]
+__all__ = ["DRIER", "Air", "Atmosphere", "make_atmosphere"]
 
 Array = NDArray[np.float32]
 SPAN = 400  #: coarse cells; weather repeats beyond this distance, or beyond the world if larger
 LIFE_HOURS = 60.0  #: a quarter turn of the slow change of every weather field
+#: Median cloud liquid by water vapour, both kg m-2, and the spread of its logarithm: reanalysis
+#: over the open-water samples of the Round Robin Data Package, a quarter more in wet air, so that
+#: the polarization difference falls with vapour as it really does.
+WETNESS = (2.5, 4.0, 7.2, 12.0, 17.0, 23.0, 30.0)
+LIQUID = (0.0012, 0.004, 0.0155, 0.108, 0.285, 0.44, 0.55)
+LIQUID_SPREAD = (1.66, 1.6, 1.44, 1.21, 1.02, 0.96, 0.96)
+DRIER = 0.75  #: vapour over ice, of that over the sea of the same day (same source)
 UNEXPLAINED = 6  #: fields for what reanalysis weather does not explain of open-water TB
 
 
@@ -22,6 +29,7 @@ class Air:
 
     vapour: Array  #: kg m-2
     liquid: Array  #: kg m-2
+    liquid_over_ice: Array  #: kg m-2; `DRIER` air over ice holds less
     wind: Array  #: m s-1
     unexplained: Array  #: (component, y, x), unit normal
 
@@ -46,24 +54,21 @@ class Atmosphere:
         fields = fields[:, : self.shape[0], : self.shape[1]]
         z = 0.85 * fields + 0.53 * self.offsets[:, None, None].astype(np.float32)
         c = self.climate
-        vapour = np.clip(c.vapour * np.exp(0.42 * z[0]), 0.5, 30)
+        vapour = np.clip(c.vapour * np.exp(0.35 * z[0]), 0.5, 30)
         return Air(
             vapour=vapour.astype(np.float32),
-            liquid=_liquid(vapour, z[1], c.cloud).astype(np.float32),
+            liquid=_liquid(vapour, z[1], c.cloud),
+            liquid_over_ice=_liquid(DRIER * vapour, z[1], c.cloud),
             wind=np.clip(c.wind + 3.5 * z[2], 0.5, 24).astype(np.float32),
             unexplained=fields[3:],
         )
 
 
 def _liquid(vapour: Array, score: Array, usual: float) -> Array:
-    """Cloud liquid, kg m-2: wet air holds more of it, and more surely.
-
-    Fitted to the reanalysis over the open-water samples of the Round Robin Data Package, whose
-    quartiles by class of vapour it meets.
-    """
-    spread = np.clip(1.9 - 0.06 * vapour, 0.9, 1.7)
-    liquid: Array = 0.0035 * (vapour / 4) ** 2.7 * np.exp(spread * score + usual)
-    return liquid.clip(max=0.8)
+    """Cloud liquid, kg m-2: wet air holds more of it, and more surely."""
+    median = np.interp(np.log(vapour), np.log(WETNESS), np.log(LIQUID))
+    spread = np.interp(vapour, WETNESS, LIQUID_SPREAD)
+    return np.exp(median + spread * score + usual).clip(max=0.8).astype(np.float32)
 
 
 def make_atmosphere(

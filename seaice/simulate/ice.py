@@ -23,8 +23,8 @@ __all__ = ["FINE", "LOW", "WET", "IceCover", "coarse_concentration", "make_ice"]
 Array = NDArray[np.float32]
 FINE = 4  #: cells of the truth per cell of the coarse grid, along each axis
 LOW = 2  #: cells of the lattice that low-frequency footprints see, per coarse cell
-#: Emissivity of melting snow and bare wet ice, (vertical, horizontal) per band; at 89 GHz that of the
-#: real samples of July and August, falling towards low frequencies, which see deeper wet layers.
+#: Emissivity of melting snow and bare wet ice, (vertical, horizontal) per band; at 89 GHz that of
+#: the real samples of July and August, falling towards low frequencies, which see deeper.
 WET = {
     "6": (0.945, 0.86),
     "7": (0.945, 0.86),

@@ -58,13 +58,13 @@ def draw_climate(day: date, rng: np.random.Generator) -> Climate:
     melt = float(np.clip(MELT[month] + 0.25 * (MELT[month] > 0) * rng.standard_normal(), 0, 1))
     winter = 1.0 - MELT[month]
     return Climate(
-        vapour=VAPOUR[month] * float(np.exp(0.35 * rng.standard_normal())),
+        vapour=VAPOUR[month] * float(np.exp(0.2 * rng.standard_normal())),
         cloud=0.4 * float(rng.standard_normal()),
         wind=float(np.clip(9.0 + 2.5 * rng.standard_normal(), 3, 16)),
         air_speed=(float(rng.normal(0, 9)), float(rng.normal(0, 9))),
         sst_warming=float(rng.uniform(2.0, 8.0)),
         melt=melt,
-        pond=float(min(rng.exponential(0.08), 0.5)) if melt > 0 else 0.0,
+        pond=melt * float(min(rng.exponential(0.1), 0.5)),
         air_temperature=float(256 + 12 * (1 - winter) + rng.normal(0, 3)),
         edge_gain=float(np.exp(rng.uniform(0.0, 1.3))),
         diffuseness=float(rng.uniform(0.2, 1.3)),

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from seaice.grid.definition import Grid
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
-from seaice.simulate.atmosphere import Air, Atmosphere, make_atmosphere
+from seaice.simulate.atmosphere import DRIER, Air, Atmosphere, make_atmosphere
 from seaice.simulate.emission import absorption, ice_table, water_table, weather_terms
 from seaice.simulate.ice import FINE, LOW, WET, IceCover, make_ice
 from seaice.simulate.lattice import enlarge, shrink
@@ -109,9 +109,9 @@ class World:
     def _over_ice(self, name: str, air: Air) -> Array:
         """Extra share of the ice's emission that this air swallows beyond the typical."""
         melt = self.climate.melt
-        vapour, liquid = (low + more * melt for low, more in (TYPICAL_VAPOUR, TYPICAL_LIQUID))
+        vapour, liquid = (low + more * melt**2 for low, more in (TYPICAL_VAPOUR, TYPICAL_LIQUID))
         typical = absorption(name, np.float32(vapour), np.float32(liquid))  # type: ignore[arg-type]
-        now = absorption(name, air.vapour, air.liquid)
+        now = absorption(name, DRIER * air.vapour, air.liquid_over_ice)
         return np.asarray(1 - (1 - now) / (1 - typical), np.float32)
 
     def _high(self, ice: IceCover, air: Air, water: Array) -> Array:
