@@ -103,15 +103,15 @@ def _spectra(ours: Field, theirs: Field) -> list[Case]:
 
     Units are the tiles: the largest ones of which a few have no gap.
     """
-    tiled = {side: spectrum_sums(ours.sic, theirs.sic, side) for side in tile_sides(ours.sic.shape)}
-    side = next((side for side, found in tiled.items() if len(found) >= FEW), None)
-    if side is None:
-        return []
     case = partial(Case, method=ours.name, cell=ours.lattice.cell / 1e3)
-    cases = [case(sums={"spectrum_sic": tiled[side]})]
-    if ours.tb is not None and theirs.tb is not None:
-        cases.append(case(sums=_brightness(ours.tb, theirs.tb, side)))
-    return cases
+    for side in tile_sides(ours.sic.shape):
+        found = spectrum_sums(ours.sic, theirs.sic, side)
+        if len(found) >= FEW:
+            cases = [case(sums={"spectrum_sic": found})]
+            if ours.tb is not None and theirs.tb is not None:
+                cases.append(case(sums=_brightness(ours.tb, theirs.tb, side)))
+            return cases
+    return []
 
 
 def _brightness(ours: Map, theirs: Map, side: int) -> Sums:

@@ -92,10 +92,10 @@ def onto(field: Field, lattice: Lattice) -> Field:
 def _around(source: Lattice, target: Lattice) -> Lattice:
     """The part of the target that a source can reach, with room."""
     rows, columns = (np.linspace(0, n, LOOKS) for n in source.shape)
-    x, y = source.transform * tuple(np.meshgrid(columns, rows))
+    x, y = source.transform @ tuple(np.meshgrid(columns, rows))
     plane = Transformer.from_crs(source.crs, target.crs, always_xy=True).transform(x, y)
     spans = []
-    for place, size in zip(reversed(~target.transform * plane), target.shape, strict=True):
+    for place, size in zip(reversed(~target.transform @ plane), target.shape, strict=True):
         known = place[np.isfinite(place)]
         room = 2 + np.ptp(known) / LOOKS if known.size else 0
         low, high = (known.min() - room, known.max() + room) if known.size else (0, size)
@@ -148,8 +148,8 @@ def _places(
     whither = ~target.transform
 
     def located(down: float, right: float) -> Array:
-        plane = source.transform * (columns + right, rows + down)
-        return np.stack(whither * change.transform(*plane))
+        plane = source.transform @ (columns + right, rows + down)
+        return np.stack(whither @ change.transform(*plane))
 
     corner = located(0, 0)
     along, below = located(0, 1) - corner, located(1, 0) - corner

@@ -35,26 +35,26 @@ class Lattice:
         side = float(np.sqrt(abs(self.transform.determinant)))
         if not self.geographic:
             return side
-        _, latitude = self.transform * (self.shape[1] / 2, self.shape[0] / 2)
+        _, latitude = self.transform @ (self.shape[1] / 2, self.shape[0] / 2)
         return side * DEGREE * float(np.sqrt(np.cos(np.radians(latitude))))
 
     def crop(self, rows: slice, columns: slice) -> "Lattice":
         """The part of it with these rows and columns."""
         return replace(
             self,
-            transform=self.transform * Affine.translation(columns.start, rows.start),
+            transform=self.transform @ Affine.translation(columns.start, rows.start),
             shape=(rows.stop - rows.start, columns.stop - columns.start),
         )
 
     def coarsened(self, factor: float) -> "Lattice":
         """Cells `factor` times larger from the same corner on, over at least the same ground."""
         rows, columns = (int(np.ceil(n / factor - 1e-9)) for n in self.shape)
-        scaled = self.transform * Affine.scale(factor)
+        scaled = self.transform @ Affine.scale(factor)
         return replace(self, transform=scaled, shape=(rows, columns))
 
     def cell_area(self, row: Array, column: Array) -> Array:
         """km2 on the ground of a cell here: a map's plane is stretched, the earth is not."""
-        x, y = self.transform * (column, row)
+        x, y = self.transform @ (column, row)
         to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
         longitude, latitude = to_degrees.transform(x, y)
         known = np.isfinite(longitude) & np.isfinite(latitude)

@@ -117,7 +117,7 @@ def _north_up(dataset: xr.Dataset, sic: str, name: str) -> tuple[xr.Dataset, Lat
         raise _unusable(f"{name} whose x and y are not evenly spaced")
     step = float((x[-1] - x[0]) / (x.size - 1))
     corner = Affine.translation(float(x[0]) - step / 2, float(y[0]) + step / 2)
-    transform = corner * Affine.scale(step, -step)
+    transform = corner @ Affine.scale(step, -step)
     crs = _crs(dataset, sic, name)
     return dataset, Lattice(crs=crs, transform=transform, shape=(y.size, x.size))
 
