@@ -120,6 +120,8 @@ def train_sic(
     WeightsError
         If the super-resolution weights are absent, damaged or of another role.
     """
+    for split in ("train", "valid"):
+        SampleSet.of(data, split)  # refused before hours of refining
     refiner, known = _refiner(settings.sr_weights)
     refiner[0].to(device)
     ranks.first(partial(_refine, data, (refiner, known), device, report))
