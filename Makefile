@@ -27,7 +27,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily scene test test-slow lint types layers notebook-test train evaluate bench doctor install clean
+.PHONY: help daily scene test test-slow lint types layers notebook-test train evaluate reality bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,9 @@ evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on s
 	@$(BIN)/seaice evaluate $(if $(PRODUCT),"$(PRODUCT)" "$(REFERENCE)") $(REPORT) \
 	  $(call option,date,DATE) $(call option,cell,CELL) $(call option,worlds,WORLDS) \
 	  $(call option,device,DEVICE) $(foreach one,$(METHODS),--method "$(one)")
+
+reality: $(VENV)/.run ## simulated days beside real observations: docs/reality.md; RRDP= SCENE= MAPS=
+	@$(BIN)/python -m pipelines.reality $(call option,rrdp,RRDP) $(call option,scene,SCENE) $(if $(MAPS),--maps $(MAPS))
 
 bench: $(VENV)/.run ## time and memory of each stage of the demo day, from nothing
 	$(BIN)/python -m pipelines.bench

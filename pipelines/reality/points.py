@@ -81,13 +81,15 @@ def described(points: Points, truth: float) -> Figures:
     Returns
     -------
     dict
-        `samples`; `percentiles`: for each channel (K), `pd` (K), `gr_cloud` and `gr_vapour` the
-        values at `LEVELS`; `correlation` of V and H at 89 GHz; `filtered`: share that the weather
-        filters call open water; `asi`, from `retrieved`; `vapour` and `cloud`: for each class of
-        weather `samples`, `mean` and `spread` of V - H (K) and `asi`, None where too few.
+        `samples`; `percentiles`: the values at `LEVELS` of each channel and of `pd` (K),
+        `gr_cloud`, `gr_vapour`, `vapour` and `liquid` (kg m-2); `correlation` of V and H at
+        89 GHz; `filtered`: share that the weather filters call open water; `asi`, from
+        `retrieved`; `vapour` and `cloud`: for each class of weather `samples`, `mean` and
+        `spread` of V - H (K) and `asi`, None where too few; `ratios`, from `thinned`.
     """
     series = {name: points.channel(name) for name in CHANNELS} | {"pd": points.pd}
     series |= {"gr_cloud": points.ratio("tb36v"), "gr_vapour": points.ratio("tb23v")}
+    series |= {"vapour": points.vapour, "liquid": points.liquid}
     covariance = np.cov(points.tb[-2:], aweights=points.weight)
     return {
         "samples": int(points.weight.size),

@@ -14,6 +14,7 @@ __all__ = ["filled", "tables"]
 
 Table = Mapping[str, Any]
 SURFACES = ("water", "ice north", "ice winter", "ice spring", "ice summer", "ice south")
+AIR = ("vapour", "liquid")
 SPECTRA = {
     "sea": "P of open water, K",
     "sic pack": "concentration, pack",
@@ -59,6 +60,7 @@ def tables(real: Table, simulated: Table) -> dict[str, str]:
         "disagreements": _disagreements(found),
         "percentiles": _percentiles(real, simulated),
         "weather": _weather(real, simulated),
+        "air": _air(real, simulated),
         "filters": _filters(real, simulated),
         "spectra": _spectra(real, simulated),
         "noise": _noise(real, simulated),
@@ -119,6 +121,17 @@ def _weather(real: Table, simulated: Table) -> str:
             rows.append([f"{kind} {_span(low, high)}", *told])
     heads = ("kg m-2", "water real", "water simulated", "ice real", "ice simulated")
     return _table(heads, rows)
+
+
+def _air(real: Table, simulated: Table) -> str:
+    rows = []
+    for name in SURFACES:
+        for side, table in (("real", real), ("simulated", simulated)):
+            if name in table:
+                one = table[name]["percentiles"]
+                told = [" / ".join(f"{one[n][k]:.3g}" for k in (1, 3, 5)) for n in AIR]
+                rows.append([name, side, *told])
+    return _table(("samples of", "side", *(f"{n} kg m-2, 5/50/95 %" for n in AIR)), rows)
 
 
 def _span(low: float, high: float) -> str:

@@ -1,7 +1,7 @@
 """The table of figures of each side: the real one kept as a small file, the simulated made new."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ SUMMER = (
     9,
 )  #: months of simulated open water whose spectrum is compared with an August scene
 COLD = (1, 4)  #: months of the real maps of concentration
-KINDS: tuple[Kind, ...] = ("edge", "pack")
+KINDS: Mapping[Kind, int] = {"edge": 2, "pack": 1}  #: how many times `each`
 SOURCES = {
     "samples": "Round Robin Data Package, doi 10.6084/m9.figshare.6626549, derived statistics",
     "scene": "AMSR2 L1B of 2019-08-23 03:30 UTC around Franz Josef Land (JAXA), statistics only",
@@ -84,7 +84,10 @@ def simulated_map_figures(each: int) -> Figures:
     """Spectra of simulated maps, from `each` worlds of a kind and month."""
     rng = np.random.default_rng(SEED)
     sea = sea_maps(worlds("sea", SUMMER, each * len(SUMMER), SEED + 1), rng)
-    kinds = [ice_maps(worlds(kind, COLD, each * len(COLD), SEED + 1), rng) for kind in KINDS]
+    kinds = [
+        ice_maps(worlds(kind, COLD, share * each * len(COLD), SEED + 1), rng)
+        for kind, share in KINDS.items()
+    ]
     sic = [one for maps in kinds for one in maps.sic]
     asi = [one for maps in kinds for one in maps.asi]
     return map_figures(sea) | map_figures(Maps(sic=sic, asi=asi))

@@ -1,6 +1,6 @@
 """Worlds of every month in, samples as the Round Robin Data Package holds them out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Literal
@@ -13,6 +13,7 @@ from pipelines.reality.points import Points, joined
 from seaice.grid.definition import NORTH, Grid
 from seaice.grid.land import land_mask
 from seaice.instrument import BANDS, CHANNELS
+from seaice.simulate.atmosphere import DRIER
 from seaice.simulate.ice import FINE, LOW, coarse_concentration
 from seaice.simulate.lattice import shrink
 from seaice.simulate.world import World, make_world
@@ -27,8 +28,10 @@ HOURS = (-30.0, 30.0)  #: from noon of the world's day: two weathers a world
 SPACING = {"low": 100.0, "89": 25.0}  #: km2 of ground per single look
 #: The package holds L1R resampled to the 6.9 GHz footprint, at every channel: see docs/reality.md.
 BEAM = BANDS["6"]
+NOTHING, CLOSED = 0.0005, 0.985  #: shares of a footprint: no ice or land; as good as all ice
 TRIES = 300  #: places that are looked at for a world
-ENOUGH = 0.5  #: share of a world that must be of its kind
+#: Share of a world that must be of its kind.
+ENOUGH: Mapping[Kind, float] = {"pack": 0.5, "sea": 0.5, "edge": 0.1}
 ROUGH = 4  #: coarse cells per axis of the map on which places are sought
 
 
@@ -62,7 +65,7 @@ def _place(kind: Kind, day: date, rng: np.random.Generator) -> Grid:
     rows = rng.integers(20, land.shape[0] - side - 20, TRIES)
     columns = rng.integers(4, land.shape[1] - side - 4, TRIES)
     shares = [suits[r : r + side, c : c + side].mean() for r, c in zip(rows, columns, strict=True)]
-    good = np.flatnonzero(np.array(shares) >= min(ENOUGH, max(shares)))
+    good = np.flatnonzero(np.array(shares) >= min(ENOUGH[kind], max(shares)))
     first = int(good[0])
     row, column = int(rows[first]) * ROUGH, int(columns[first]) * ROUGH
     return NORTH.crop(slice(row, row + SIDE), slice(column, column + SIDE))
@@ -91,21 +94,27 @@ def samples_of(world: World, rng: np.random.Generator) -> tuple[Points, Points]:
 
 def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, Points]:
     seen, cover, air = world.brightness(hours), world.ice.at(hours), world.atmosphere.at(hours)
-    fields = np.concatenate([shrink(seen.low, LOW), shrink(seen.high, FINE)])
-    extra = [shrink(cover.concentration, FINE), shrink(world.land, FINE), air.vapour, air.liquid]
     along_x = bool(rng.random() < 0.5)
+    fields = np.concatenate([shrink(seen.low, LOW), shrink(seen.high, FINE)])
     tb = np.stack([_footprints(field, along_x) for field in fields])
     tb += _noise(rng, tb.shape)
-    sic, land, vapour, liquid = (_footprints(field, along_x) for field in extra)
-    water, ice = (sic < 0.0005) & (land < 0.0005), (sic > 0.985) & (land < 0.0005)
-    every = Points(
-        tb=tb,
-        vapour=vapour,
-        liquid=liquid,
-        month=np.full(vapour.size, world.day.month),
-        weight=np.ones(vapour.size),
+    sic, land = (_footprints(shrink(x, FINE), along_x) for x in (cover.concentration, world.land))
+    over_water = air.vapour, air.liquid
+    over_ice = DRIER * air.vapour, air.liquid_over_ice
+    wanted = (sic < NOTHING) & (land < NOTHING), (sic > CLOSED) & (land < NOTHING)
+    water, ice = (
+        _points(tb, [_footprints(x, along_x) for x in weather], world.day.month)[chosen]
+        for weather, chosen in zip((over_water, over_ice), wanted, strict=True)
     )
-    return every[water], every[ice]
+    return water, ice
+
+
+def _points(tb: Array, weather: list[Array], month: int) -> Points:
+    vapour, liquid = weather
+    count = vapour.size
+    return Points(
+        tb=tb, vapour=vapour, liquid=liquid, month=np.full(count, month), weight=np.ones(count)
+    )
 
 
 def _footprints(field: Array, along_x: bool) -> Array:
