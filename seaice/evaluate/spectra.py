@@ -53,7 +53,7 @@ def spectrum_sums(estimate: Map, reference: Map, side: int) -> Array:
     both = np.stack([_tiles(estimate, side), _tiles(reference, side)], axis=1)
     sums = []
     for tile in both[np.isfinite(both).all(axis=(1, 2, 3))]:
-        one, other = np.fft.rfft2((tile - tile.mean((1, 2), keepdims=True)) * window)
+        one, other = np.fft.fft2((tile - tile.mean((1, 2), keepdims=True)) * window)
         cross = one * np.conj(other)
         parts = cross.real, cross.imag, abs(one) ** 2, abs(other) ** 2
         sums.append([np.bincount(annulus, part.ravel())[1 : side // 2 + 1] for part in parts])
@@ -68,9 +68,9 @@ def _tiles(values: Map, side: int) -> Array:
 
 
 def _annulus(side: int) -> NDArray[np.int64]:
-    """Which annulus each coefficient of `rfft2` belongs to, flat; beyond Nyquist the last."""
-    down, along = np.fft.fftfreq(side) * side, np.fft.rfftfreq(side) * side
-    radius = np.round(np.hypot(down[:, None], along[None])).astype(np.int64)
+    """Which annulus each coefficient of `fft2` belongs to, flat; beyond Nyquist the last."""
+    cycles = np.fft.fftfreq(side) * side
+    radius = np.round(np.hypot(cycles[:, None], cycles[None])).astype(np.int64)
     numbers: NDArray[np.int64] = np.minimum(radius, side // 2 + 1).ravel()
     return numbers
 
