@@ -1,0 +1,150 @@
+"""What each part of the super-resolution network brings: `make ablations`.
+
+Every variant learns from the same samples for the same number of steps, then all are scored on the
+same set. Run it again and it goes on where it was left; what is finished is only scored.
+"""
+
+import argparse
+import csv
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from pipelines.recipe import recipes
+from pipelines.train import SRTraining, train_sr
+from seaice.evaluate.scores import RANGE
+from seaice.files import atomic_file
+from seaice.network.device import choose_device
+from seaice.network.weights import load, read_card
+from seaice.sr.learning import SRLesson
+from seaice.sr.samples import SampleSet, Split
+from seaice.write.provenance import commit
+
+__all__ = ["compared", "variants", "written"]
+
+COLUMNS = ("variant", "PSNR H, dB", "PSNR V, dB", "RMSE P, K", "RMSE P, % of bicubic's")
+
+Row = tuple[str, float, float, float, float]
+
+
+def variants(base: SRTraining) -> Mapping[str, SRTraining]:
+    """The network, and what is left of it without one part or another."""
+
+    def changed(**hyper: object) -> SRTraining:
+        return replace(base, hyper={**base.hyper, **hyper})
+
+    return {
+        "ESPCN": replace(base, name="espcn", hyper={}),
+        "PMDRnet, 1 frame": changed(frames=1),
+        "PMDRnet, 3 frames": changed(frames=3),
+        "PMDRnet, 5 frames": base,
+        "PMDRnet without alignment": changed(alignment="none"),
+        "PMDRnet without the P term": replace(base, difference_weight=0.0),
+        "PMDRnet without quarter cells": changed(channels=3),
+    }
+
+
+def compared(
+    data: Path,
+    out: Path,
+    base: SRTraining,
+    split: Split,
+    device: torch.device,
+    report: Callable[[str, int], None],
+) -> list[Row]:
+    """Train what is not trained yet, and score all of it beside bicubic interpolation.
+
+    Parameters
+    ----------
+    data : folder of the sample sets
+    out : a folder for each variant goes there
+    base : how the whole network is trained
+    split : set to score on
+    report : called with a variant's name and the steps done
+
+    Returns
+    -------
+    list of rows, as `COLUMNS`; bicubic first
+
+    Raises
+    ------
+    NoInputError, SettingsError
+        As `pipelines.train.train_sr`.
+    """
+    samples = SampleSet.of(data, split)
+    rows: list[Row] = []
+    for name, settings in variants(base).items():
+        folder = out / name.lower().replace(",", "").replace(" ", "_")
+        path = folder / f"{settings.name}.safetensors"
+        if not _finished(path, settings):
+            train_sr(data, folder, settings, device, partial(_told, report, name))
+        network, card = load(path, "sr")
+        lesson = SRLesson(train=samples, valid=samples, card=card, valid_samples=len(samples))
+        scores = lesson.evaluate(network.to(device))
+        if not rows:
+            rows.append(_row("bicubic", scores, "bicubic_"))
+        rows.append(_row(name, scores, ""))
+    return rows
+
+
+def _told(report: Callable[[str, int], None], name: str, step: int, _loss: float) -> None:
+    report(name, step)
+
+
+def _finished(path: Path, settings: SRTraining) -> bool:
+    if not path.exists():
+        return False
+    card = read_card(path)
+    return card.training["steps"] == settings.schedule.steps and card.hyper == settings.hyper
+
+
+def _row(name: str, scores: Mapping[str, float], which: str) -> Row:
+    h, v, p = (scores[f"{which}rmse_{channel}"] for channel in ("tb89h", "tb89v", "pd"))
+    psnr_h, psnr_v = (20 * math.log10(RANGE / rmse) for rmse in (h, v))
+    return name, psnr_h, psnr_v, p, 100 * p / scores["bicubic_rmse_pd"]
+
+
+def written(rows: Sequence[Row], out: Path, title: str) -> str:
+    """Write `out`/ablations.md and .csv, and give the first of them."""
+    shown = [
+        (name, f"{h:.2f}", f"{v:.2f}", f"{p:.2f}", f"{share:.0f}") for name, h, v, p, share in rows
+    ]
+    lines = [COLUMNS, ("---",) + 4 * ("---:",), *shown]
+    markdown = f"{title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([COLUMNS, *rows])
+    for suffix, text in (("md", markdown), ("csv", table.getvalue())):
+        with atomic_file(out / f"ablations.{suffix}") as part:
+            part.write_text(text)
+    return markdown
+
+
+def main() -> None:
+    """Train, score, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("training"), help="folder of sample sets")
+    parser.add_argument("--out", type=Path, help="DATA/ablations where it is not given")
+    parser.add_argument("--recipe", choices=list(recipes()), default="compact")
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--split", choices=("valid", "test"), default="valid")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    told = parser.parse_args()
+    out = told.out or told.data / "ablations"
+    base = replace(recipes()[told.recipe].sr, commit=commit() or "")
+    base = replace(base, schedule=replace(base.schedule, steps=told.steps))
+
+    def report(name: str, step: int) -> None:
+        if step % 50 == 0:
+            print(f"{name}: step {step}", flush=True)
+
+    rows = compared(told.data, out, base, told.split, choose_device(told.device), report)
+    print(written(rows, out, f"{told.steps} steps each, scored on the {told.split} samples."))
+
+
+if __name__ == "__main__":
+    main()
