@@ -54,20 +54,19 @@ def _as_published(lesson: SICTraining) -> SICTraining:
 def recipes() -> dict[str, Recipe]:
     """What `seaice train` can follow: `compact` made what ships, `paper` is for a GPU.
 
-    The compact concentration network learns from bicubic frames first, which cost nothing, is then
-    used to what super-resolution makes of them, and last weighs every cell alike.
+    The compact concentration network learns from bicubic frames first, which cost nothing, each
+    class of concentration weighing alike; then from what super-resolution makes of them, each cell
+    weighing alike, which takes away the pull towards middle concentrations.
     """
-    small = Schedule(steps=500, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    small = Schedule(steps=1800, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    last = replace(_small_sic(_REFINED, 1100, 1e-3), balance="cells")
     return {
         "compact": Recipe(
-            samples=282,
-            valid=16,
+            samples=400,
+            valid=24,
             sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
-            sic=(
-                _small_sic(None, 900, 1.5e-3),
-                _small_sic(_REFINED, 700, 1e-3),
-                replace(_small_sic(_REFINED, 500, 7e-4), balance="cells"),
-            ),
+            sic=(_small_sic(None, 2200, 1.5e-3), last),
+            published=_as_published(last),
         ),
         "paper": Recipe(
             samples=12_000,

@@ -29,6 +29,7 @@ __all__ = ["SICTraining", "SRTraining", "compact", "train_sic", "train_sr"]
 
 PUBLISHED_SR = Schedule(steps=300_000, batch=16, rate=4e-4, warm_up=1000, loaders=4)
 PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000, loaders=4)
+WITH_QUARTERS = {"channels": 11}  #: bicubic from the finest there is, most like what refining tells
 
 Report = Callable[[int, float], None]
 
@@ -160,7 +161,7 @@ def _refine(
 def _refiner(weights: Path | None) -> tuple[tuple[nn.Module, Card], str]:
     """A super-resolution network with its card, and what its weights are known by."""
     if weights is None:
-        return (without_weights("bicubic"), blank_sr_card("bicubic", {})), "0"
+        return (without_weights("bicubic"), blank_sr_card("bicubic", WITH_QUARTERS)), "0"
     return load(weights, "sr"), weights_id(weights)
 
 

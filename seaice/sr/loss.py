@@ -7,7 +7,7 @@ from seaice.network import ranks
 
 __all__ = ["reconstruction"]
 
-EPSILON = 1e-3  # normalized units; below it the Charbonnier error is quadratic
+EPSILON = 0.03  # normalized, 3 K; below it the Charbonnier error is quadratic
 
 
 def reconstruction(
