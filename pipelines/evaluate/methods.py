@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipelines.methods import network_of
-from pipelines.plan import WEIGHTLESS, Method, method
+from pipelines.plan import Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SettingsError
 from seaice.grid.dataset import coordinates
@@ -26,6 +26,7 @@ from seaice.sic.classical.daily import by_asi
 from seaice.sic.concentrate import concentrate
 from seaice.sr.refine import refine
 from seaice.sr.samples import SampleSet
+from seaice.stack.frames import OTHER_DAYS
 
 __all__ = ["Networks", "Told", "Way", "World", "standard", "told_of", "ways", "world_of"]
 
@@ -33,6 +34,7 @@ UNFILTERED = "asi-unfiltered"  #: ASI without its weather filters, a formula of 
 OBSERVATIONS = 10  #: samples in a cell, which sets do not keep; ASI's sensor noise asks for it
 Map = NDArray[np.float32]
 Role = Literal["sr", "sic"]
+FORMULAS: Mapping[Role, tuple[str, ...]] = {"sr": ("bicubic",), "sic": ("asi", UNFILTERED)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,7 @@ def ways(told: Sequence[str], notes: Path) -> list[Way]:
     WeightsError, UnknownNameError
         If weights are absent, damaged or for another role, or nothing has that name.
     """
-    found = []
+    found: list[Way] = []
     for text in told:
         parts = text.split(":")
         if len(parts) != 2 or not all(parts):
@@ -92,6 +94,12 @@ def ways(told: Sequence[str], notes: Path) -> list[Way]:
             )
         sr, sic = parts
         label = f"{_label(sr)} + {_label(sic)}"
+        if label in [way.label for way in found]:
+            raise SettingsError(
+                f"the method {label} twice",
+                "methods that a table can tell apart, by names or by folder and name of files",
+                "leave one of them out, or move its weights to a folder of another name",
+            )
         found.append(Way(label=label, sr=_method("sr", sr, notes), sic=_method("sic", sic, notes)))
     return found
 
@@ -107,8 +115,14 @@ def _label(told: str) -> str:
 
 
 def _method(role: Role, told: str, notes: Path) -> Method:
-    if told == UNFILTERED or told in WEIGHTLESS:
+    if told in FORMULAS[role]:
         return Method(name=told, weights=None, sha256=None)
+    if any(told in formulas for formulas in FORMULAS.values()):
+        raise SettingsError(
+            f"{told} as the {'first' if role == 'sr' else 'second'} part of a method",
+            "super-resolution first, concentration second",
+            f"write one of {', '.join(FORMULAS[role])} there, or a network",
+        )
     weights = Path(told) if told.endswith(".safetensors") else None
     name = told if weights is None else read_card(weights).architecture
     return method(role, NetworkSettings(name=name, weights=weights), notes)
@@ -132,6 +146,9 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
         stack[name] = ("frame", "y", "x"), frames[:, channel]
         stack[f"{name}_quarter"] = ("frame", "quarter", "y", "x"), quarters[:, channel]
     maps = {name: (("y", "x"), low[channel]) for channel, name in enumerate(LOW_CHANNELS)}
+    beside = np.delete(frames, len(frames) // 2, axis=0)
+    for name, (h, v) in zip(OTHER_DAYS, beside, strict=True):
+        maps[name] = ("y", "x"), v - h
     known = np.isfinite(frames[len(frames) // 2]).all(0)
     maps["n_obs"] = ("y", "x"), np.where(known, OBSERVATIONS, 0).astype(np.uint16)
     maps["obs_time"] = ("y", "x"), np.full(known.shape, np.datetime64("NaT", "ns"))
