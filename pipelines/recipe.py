@@ -47,8 +47,9 @@ def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
 
 
 def _as_published(lesson: SICTraining) -> SICTraining:
-    """The same lesson without anything but V, H and V - H."""
-    return replace(lesson, name="published", channels=PUBLISHED_CHANNELS)
+    """A shorter lesson without anything but V, H and V - H."""
+    schedule = replace(lesson.schedule, steps=600, rate=1.5e-3)
+    return replace(lesson, name="published", channels=PUBLISHED_CHANNELS, schedule=schedule)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -58,14 +59,14 @@ def recipes() -> dict[str, Recipe]:
     class of concentration weighing alike; then from what super-resolution makes of them, each cell
     weighing alike, which takes away the pull towards middle concentrations.
     """
-    small = Schedule(steps=1800, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
-    last = replace(_small_sic(_REFINED, 1100, 1e-3), balance="cells")
+    small = Schedule(steps=1300, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    last = replace(_small_sic(_REFINED, 1000, 1e-3), balance="cells")
     return {
         "compact": Recipe(
             samples=400,
             valid=24,
             sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
-            sic=(_small_sic(None, 2200, 1.5e-3), last),
+            sic=(_small_sic(None, 1500, 1.5e-3), last),
             published=_as_published(last),
         ),
         "paper": Recipe(
