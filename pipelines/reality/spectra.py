@@ -12,6 +12,7 @@ __all__ = ["BANDS_KM", "SIDE", "noise", "pack_or_edge", "spectrum", "windows"]
 Array = NDArray[np.floating]
 SIDE = 32  #: cells of a window, 200 km on the 6.25 km grid
 BANDS_KM = (12.5, 25.0, 50.0, 100.0)  #: middle wavelength of each band, an octave wide
+TINY = 1e-30  #: power of a wavelength that a made field lacks
 FIT_KM = (12.5, 120.0)  #: wavelengths between which a slope is fitted
 
 
@@ -61,7 +62,7 @@ def spectrum(pieces: Iterable[Array], cell: float) -> Figures | None:
     bands = np.array([[power[ring].sum() for ring in rings] for power in powers])
     fit = (length >= FIT_KM[0]) & (length <= FIT_KM[1])
     mean = np.mean(powers, axis=0)
-    slope = np.polyfit(np.log(wavenumber[fit]), np.log(mean[fit]), 1)[0]
+    slope = np.polyfit(np.log(wavenumber[fit]), np.log(np.maximum(mean[fit], TINY)), 1)[0]
     return {
         "windows": len(powers),
         "spread": [float(f"{x:.3g}") for x in np.sqrt(bands.mean(axis=0))],

@@ -1,0 +1,170 @@
+"""What compares the simulated days with reality measures rightly, and the two agree."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.reality.compare import checks
+from pipelines.reality.figures import Maps, alike, map_figures, point_figures
+from pipelines.reality.points import LEVELS, Points, described, joined, retrieved
+from pipelines.reality.report import filled, tables
+from pipelines.reality.sides import real_figures, simulated_map_figures, simulated_point_figures
+from pipelines.reality.simulated import samples_of, worlds
+from pipelines.reality.spectra import BANDS_KM, noise, pack_or_edge, spectrum
+from seaice.errors import NoInputError
+from seaice.instrument import CHANNELS
+from seaice.simulate.random_fields import gaussian_field
+
+PAGE = Path(__file__).parent.parent / "docs" / "reality.md"
+
+
+def points(pd, month=3, vapour=5.0):
+    """Samples that differ in V - H only."""
+    pd = np.asarray(pd, float)
+    tb = np.full((len(CHANNELS), pd.size), 200.0)
+    tb[CHANNELS.index("tb89v")] += pd
+    tb += np.random.default_rng(1).normal(0, 0.01, pd.size)  # alike in every channel
+    full = np.ones(pd.size)
+    return Points(
+        tb=tb,
+        vapour=vapour * full,
+        liquid=0.02 * full,
+        month=np.full(pd.size, month),
+        weight=full,
+    )
+
+
+def wave(length, size=32, cell=6.25):
+    """A wave along x of unit variance and of a wavelength in km, (size, size)."""
+    x = np.arange(size) * cell
+    return np.sqrt(2) * np.broadcast_to(np.sin(2 * np.pi * x / length), (size, size))
+
+
+def test_percentiles_are_those_of_the_distribution():
+    uniform = np.linspace(0, 100, 10_001)
+    assert described(points(uniform), 0.0)["percentiles"]["pd"] == pytest.approx(LEVELS, abs=0.02)
+
+
+def test_a_sample_that_counts_twice_is_a_sample_that_is_there_twice():
+    pd = np.random.default_rng(0).uniform(5, 50, 400)
+    twice = np.r_[np.ones(200), 2 * np.ones(200)]
+    weighed = described(points(pd).weighted(twice), 0.0)
+    repeated = described(points(np.r_[pd, pd[200:]]), 0.0)
+    for key in ("percentiles", "asi", "filtered"):
+        assert weighed[key] == repeated[key]
+
+
+def test_asi_is_right_at_its_tie_points_and_half_wrong_between():
+    assert retrieved(points([47.0, 60.0]), 0.0)["plain"] == [0.0, 0.0]
+    assert retrieved(points([11.7, 5.0]), 1.0)["plain"] == [0.0, 0.0]
+    bias, spread = retrieved(points([47.0, 11.7]), 0.0)["plain"]
+    assert (bias, spread) == (50.0, 50.0)
+
+
+def test_simulated_months_and_vapour_count_as_the_real_ones():
+    real = {
+        "water": joined([points([40.0] * 3, vapour=5.0), points([20.0], vapour=15.0)]),
+        "ice north": joined([points([10.0], month=1), points([12.0] * 3, month=7)]),
+    }
+    simulated = {
+        "water": joined([points([40.0] * 5, vapour=5.0), points([20.0] * 5, vapour=15.0)]),
+        "ice north": joined([points([10.0] * 9, month=1), points([12.0] * 2, month=7)]),
+    }
+    weighed = alike(simulated, point_figures(real))
+    for name, at in (("water", 20.0), ("ice north", 10.0)):
+        share = np.average(np.isclose(weighed[name].pd, at), weights=weighed[name].weight)
+        assert share == pytest.approx(0.25, abs=1e-4)
+
+
+@pytest.mark.parametrize("length", BANDS_KM[1:])
+def test_a_wave_is_found_in_the_band_of_its_length(length):
+    spread = np.array(spectrum([wave(length)], 6.25)["spread"])
+    assert BANDS_KM[int(spread.argmax())] == length
+    assert spread.max() == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("slope", [2.0, 3.0])
+def test_the_slope_of_a_field_is_the_one_it_was_made_with(slope):
+    field = gaussian_field(np.random.default_rng(3), (128, 128), slope, 200)
+    told = map_figures(Maps(sea=[np.stack([field, np.zeros_like(field)])]))
+    assert told["sea"]["slope"] == pytest.approx(-slope, abs=0.2)
+
+
+def test_roughness_is_the_level_of_white_noise_and_blind_to_a_plane():
+    rng = np.random.default_rng(0)
+    plane = np.add.outer(np.arange(32.0), 3 * np.arange(32.0))
+    pieces = [plane + 1.5 * rng.standard_normal((32, 32)) for _ in range(20)]
+    assert noise(pieces) == pytest.approx(1.5, rel=0.07)
+
+
+def test_a_gap_is_never_part_of_a_window():
+    field = gaussian_field(np.random.default_rng(0), (64, 64), 2, 20)
+    field[40, 40] = np.nan
+    told = map_figures(Maps(sea=[np.stack([field, 0 * field])]))
+    assert 0 < told["sea"]["windows"] < 81
+
+
+def test_windows_are_told_apart():
+    assert pack_or_edge(np.full((32, 32), 0.98)) == "pack"
+    assert pack_or_edge(np.tile(np.linspace(0, 1, 32), (32, 1))) == "edge"
+    assert pack_or_edge(np.zeros((32, 32))) == "neither"
+
+
+def test_reality_agrees_with_itself_and_three_kelvin_are_seen():
+    real = real_figures()
+    itself = real | {name.replace("sic", "asi"): real[name] for name in ("sic pack", "sic edge")}
+    assert all(check.agrees for check in checks(real, itself))
+    shifted = [x + 3 for x in real["water"]["percentiles"]["pd"]]
+    told = real["water"]["percentiles"] | {"pd": shifted}
+    wrong = real | {"water": real["water"] | {"percentiles": told}}
+    assert {c.what for c in checks(real, wrong) if not c.agrees} == {
+        f"water, {level} %" for level in LEVELS
+    }
+
+
+def test_the_page_has_a_place_for_every_table_and_no_other_page_is_written_on():
+    parts = tables(real_figures(), real_figures())
+    assert filled(PAGE.read_text(), parts).count("<!-- end -->") == len(parts)
+    with pytest.raises(NoInputError, match="no place for the table"):
+        filled("# another page", parts)
+
+
+def test_real_open_water_is_filtered_and_closed_ice_is_not():
+    real = real_figures()
+    assert real["water"]["filtered"] > 0.999
+    assert real["ice north"]["filtered"] == real["ice south"]["filtered"] == 0
+
+
+def test_samples_of_a_world_are_all_water_or_all_ice():
+    rng = np.random.default_rng(0)
+    water = samples_of(next(worlds("sea", (2,), 1, 5)), rng)[0]
+    ice = samples_of(next(worlds("pack", (2,), 1, 5)), rng)[1]
+    assert np.median(water.pd) > 25
+    assert np.median(ice.pd) < 20
+    assert {*water.month, *ice.month} == {2}
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Every comparison with simulated worlds: about a minute."""
+    real = real_figures()
+    simulated = simulated_point_figures(real, 4) | simulated_map_figures(4)
+    return list(checks(real, simulated))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "topic", ["P percentiles", "medians", "V-H correlation", "P and weather", "weather filters"]
+)
+def test_simulated_samples_agree_with_real_ones(found, topic):
+    of = [check for check in found if check.topic == topic]
+    assert of
+    assert [check for check in of if not check.agrees] == []
+
+
+@pytest.mark.slow
+def test_simulated_maps_vary_as_real_ones_at_every_wavelength(found):
+    of = [check for check in found if check.topic == "spectra"]
+    assert len(of) == 5 * (1 + len(BANDS_KM))
+    assert [check for check in of if not check.agrees] == []
