@@ -8,7 +8,15 @@ from seaice.evaluate.fields.field import Field
 from seaice.evaluate.figures import class_figure, doubt_figure, map_figure, spectra_figure
 from seaice.evaluate.records import ALL, Case, Record
 from seaice.evaluate.report import Picture, Section
-from seaice.evaluate.tables import BRIGHTNESS, MAIN, SURFACE, class_table, score_table, whole
+from seaice.evaluate.tables import (
+    BRIGHTNESS,
+    MAIN,
+    SURFACE,
+    class_table,
+    count_table,
+    score_table,
+    whole,
+)
 from seaice.evaluate.words import CLASSES_SAY, DOUBT_SAYS, MAPS_SAY, SPECTRA_SAY, definitions
 
 __all__ = ["UNIT", "sections_of"]
@@ -81,6 +89,7 @@ def _scores(maps: Sequence[Case], records: Sequence[Record]) -> Iterator[Section
         tables=(
             score_table("Concentration", records, rows, MAIN),
             score_table("Edge, extent and area", records, rows, SURFACE),
+            count_table("What the scores rest on", records, rows),
         ),
     )
     yield Section(

@@ -16,6 +16,7 @@ from seaice.evaluate.tables import (
     SURFACE,
     Table,
     class_table,
+    count_table,
     score_table,
     whole,
 )
@@ -76,6 +77,7 @@ def _size(records: Sequence[Record], methods: Sequence[str], size: float) -> Sec
         tables=(
             score_table("Concentration", records, rows, MAIN),
             score_table("Edge, extent and area", records, rows, SURFACE),
+            count_table("What the scores rest on", records, rows),
         ),
     )
 

@@ -196,17 +196,16 @@ def evaluate(
     device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
 ) -> None:
     """How far a product is from a reference, or how good methods are on simulated test worlds."""
-    from pipelines.evaluate.product import evaluate_product
-    from pipelines.evaluate.worlds import evaluate_worlds, standard
     from seaice.files import ensure_writable
-    from seaice.network.device import choose_device
 
     ensure_writable(out.parent)
-    run = Settings.read(None, {"run": {"device": device}}).run
     with watched() as progress:
         if product is None:
+            from pipelines.evaluate.worlds import evaluate_worlds, standard
+            from seaice.network.device import choose_device
+
+            chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
             methods = [*standard(), *(method or [])]
-            chosen = choose_device(run.device)
             made = evaluate_worlds(samples, worlds, methods, out, chosen, progress)
         elif reference is None:
             raise SettingsError(
@@ -215,6 +214,8 @@ def evaluate(
                 "write seaice evaluate PRODUCT REFERENCE",
             )
         else:
+            from pipelines.evaluate.product import evaluate_product
+
             day = date.date() if date else None
             made = evaluate_product(product, reference, out, day, cell, progress)
     typer.echo(made)

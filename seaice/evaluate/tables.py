@@ -8,7 +8,16 @@ import numpy as np
 from seaice.evaluate.records import ALL, Record
 from seaice.evaluate.scores import CLASS_LABELS, METRICS
 
-__all__ = ["BRIGHTNESS", "MAIN", "SURFACE", "Table", "class_table", "score_table", "whole"]
+__all__ = [
+    "BRIGHTNESS",
+    "MAIN",
+    "SURFACE",
+    "Table",
+    "class_table",
+    "count_table",
+    "score_table",
+    "whole",
+]
 
 MAIN = ("rmse", "mae", "bias", "std", "false_ice", "lost_ice", "within_1", "within_2")
 SURFACE = (
@@ -23,6 +32,13 @@ BRIGHTNESS = (
     *("psnr_h", "psnr_v", "ssim_h", "ssim_v", "rmse_h", "rmse_v", "rmse_p"),
     *("wave_h", "wave_v", "wave_p", "wave_sic"),
 )
+COUNTED = {
+    "rmse": "cells",
+    "false_ice": "cells without ice in the reference",
+    "lost_ice": "cells above 15 % in the reference",
+    "edge_mean": "edge cells of both maps",
+    "within_1": "cells with told uncertainty",
+}
 DIGITS = {"%": 2, "km": 2, "1000 km2": 2, "dB": 2, "K": 2, "1": 4}
 
 Place = tuple[str, float, str, str, str]  #: method, cell, subset, by, group
@@ -50,6 +66,19 @@ def score_table(
         cells = f"{max(counts):,.0f}" if counts and np.isfinite(max(counts)) else ""
         lines.append((label, cells, *(_shown(found.get((place, name))) for name in told)))
     return Table(title=title, heads=("", "cells", *heads), rows=tuple(lines))
+
+
+def count_table(title: str, records: Sequence[Record], rows: Mapping[str, Place]) -> Table:
+    """How many cells each kind of score rests on, and how many units the bootstrap draws."""
+    found = _found(records)
+    lines = []
+    for label, place in rows.items():
+        these = [found.get((place, name)) for name in COUNTED]
+        units = next((str(record.units) for record in these if record), "")
+        lines.append(
+            (label, *(f"{record.cells:,.0f}" if record else "" for record in these), units)
+        )
+    return Table(title=title, heads=("", *COUNTED.values(), "units drawn"), rows=tuple(lines))
 
 
 def class_table(
