@@ -15,12 +15,21 @@ DAY = date(2020, 3, 1)
 
 
 def daily_map(day: date) -> xr.Dataset:
-    """A map whose tb89v tells its date, with one absent cell; tb89h lacks another."""
+    """A map whose tb89v tells its date, with one absent cell; tb89h lacks another.
+
+    Each quarter of a cell is its number colder than the cell.
+    """
     value = np.full((3, 4), 200.0 + (day - DAY).days, np.float32)
     vertical, horizontal = value.copy(), value - 20
     vertical[0, 0] = horizontal[1, 1] = np.nan
+    steps = np.arange(4, dtype=np.float32)[:, None, None]
+    channels = {"tb89v": vertical, "tb89h": horizontal}
+    quarters = {
+        f"{name}_quarter": (("quarter", "y", "x"), values - steps)
+        for name, values in channels.items()
+    }
     return xr.Dataset(
-        {"tb89v": (("y", "x"), vertical), "tb89h": (("y", "x"), horizontal)},
+        {name: (("y", "x"), values) for name, values in channels.items()} | quarters,
         coords={"y": [3.0, 2.0, 1.0], "x": [1.0, 2.0, 3.0, 4.0]},
         attrs={"crs": "EPSG:3411", "hemisphere": "north", "date": day.isoformat()},
     )
@@ -41,8 +50,10 @@ def test_each_frame_is_the_nearest_that_there_is(available):
 def test_a_stack_says_what_stands_where(available):
     maps = {DAY + timedelta(days=n): daily_map(DAY + timedelta(days=n)) for n in available}
     stack = five_frames(maps, DAY)
-    assert stack.sizes == {"frame": 5, "y": 3, "x": 4}
+    assert stack.sizes == {"frame": 5, "quarter": 4, "y": 3, "x": 4}
     shown = stack["tb89v"].values[:, 2, 2] - 200
+    for quarter, values in enumerate(stack["tb89v_quarter"].values[:, :, 2, 2].T):
+        np.testing.assert_array_equal(values, shown + 200 - quarter)
     told = (stack["source_date"].values - np.datetime64(DAY)) / np.timedelta64(1, "D")
     np.testing.assert_array_equal(shown, told)
     np.testing.assert_array_equal(stack["substituted"], stack["source_date"] != stack["frame_date"])

@@ -14,7 +14,9 @@ from seaice.grid.land import land_mask
 from seaice.grid.resample import grid_day
 from seaice.ingest.read import read_swath
 from seaice.simulate.days import _write_truth, simulate_days, truth_path
+from seaice.simulate.lattice import enlarge
 from seaice.simulate.orbit import PERIOD, half_orbits, looks
+from seaice.simulate.world import Truth
 
 DAY = date(2018, 3, 10)
 GRID = NORTH.crop(slice(900, 948), slice(720, 768))
@@ -94,22 +96,69 @@ def test_the_truth_lies_beside_on_the_fine_grid(granules):
             assert low <= np.nanmin(values) <= np.nanmax(values) <= high
 
 
+def test_the_truth_knows_the_ice_and_the_air(granules):
+    land = land_mask(GRID.refine(4))
+    with xr.open_dataset(truth_path(granules[0].parent, DAY)) as truth:
+        kind, sic = truth["ice_kind"].values, truth["sic"].values
+        assert set(np.unique(kind[~land])) <= {0, 1, 2, 3}
+        assert ((kind > 0) != (sic > 0))[~land].mean() < 1e-4  # a tie may round either way
+        for name, units, most in (
+            ("ice_kind", "1", 3),
+            ("vapour", "kg m-2", 30.1),
+            ("liquid", "kg m-2", 0.81),
+        ):
+            values = truth[name]
+            assert np.array_equal(values.isnull(), land)
+            assert (values.min() >= 0) & (values.max() <= most)
+            assert values.attrs["units"] == units
+            assert values.attrs["long_name"]
+        assert "0 open water, 1 cold, 2 thin, 3 melting" in truth["ice_kind"].attrs["long_name"]
+
+
 def test_the_truth_is_packed_finer_than_anyone_can_measure(tmp_path):
     """What is read differs from what was simulated by half a step at most."""
     sic = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64)
     tb = np.stack([100 + 180 * sic, 150 + 120 * sic])
+    coarse = np.linspace(0, 1, 16 * 16, dtype=np.float32).reshape(16, 16)
+    kinds = np.stack([0.3 + sic, 0.5 * sic])
+    known = Truth(sic=sic, tb=tb, kinds=kinds, vapour=1 + 20 * coarse, liquid=0.3 * coarse)
     world = SimpleNamespace(
-        day=DAY,
-        grid=GRID.crop(slice(0, 16), slice(0, 16)),
-        land=sic > 0.9,
-        truth=lambda _: (sic, tb),
+        day=DAY, grid=GRID.crop(slice(0, 16), slice(0, 16)), land=sic > 0.9, truth=lambda _: known
     )
+    layers = {"sic": (sic, 0.0026), "tb89h": (tb[0], 0.051), "tb89v": (tb[1], 0.051)}
+    layers["vapour"] = enlarge(known.vapour, 4), 0.051
+    layers["liquid"] = enlarge(known.liquid, 4), 0.000051
     with xr.open_dataset(_write_truth(world, DAY, {}, tmp_path)) as truth:
         sea = sic <= 0.9
-        assert np.abs(truth["sic"].values - sic)[sea].max() < 0.0026
-        for name, kelvin in zip(("tb89h", "tb89v"), tb, strict=True):
-            assert np.abs(truth[name].values - kelvin)[sea].max() < 0.051
+        for name, (values, step) in layers.items():
+            assert np.abs(truth[name].values - values)[sea].max() < step
             assert np.isnan(truth[name].values[~sea]).all()
+
+
+@pytest.mark.parametrize(
+    ("sic", "melting", "thin", "kind"),
+    [
+        (0.0, 0.9, 0.4, 0),
+        (1e-9, 0.9, 0.4, 0),
+        (0.5, 0.1, 0.1, 1),
+        (1.0, 0.1, 0.3, 2),
+        (0.2, 0.8, 0.3, 3),
+    ],
+)
+def test_ice_is_of_the_kind_that_most_of_it_is(tmp_path, sic, melting, thin, kind):
+    fine, coarse = np.ones((64, 64), np.float32), np.ones((16, 16), np.float32)
+    known = Truth(
+        sic=sic * fine,
+        tb=np.stack([200 * fine, 220 * fine]),
+        kinds=np.stack([melting * fine, thin * fine]),
+        vapour=coarse,
+        liquid=coarse / 10,
+    )
+    world = SimpleNamespace(
+        day=DAY, grid=GRID.crop(slice(0, 16), slice(0, 16)), land=0 * fine, truth=lambda _: known
+    )
+    with xr.open_dataset(_write_truth(world, DAY, {}, tmp_path)) as truth:
+        assert (truth["ice_kind"] == kind).all()
 
 
 def test_the_orbit_repeats_after_sixteen_days():

@@ -1,19 +1,25 @@
 """A stack becomes a refined map: whole, in place, and absent where the day was."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from granules import write_au_si6
 from test_network_contract import SMALL, lively
 
 from seaice.grid.dataset import coordinates, grid_of
 from seaice.grid.definition import NORTH
+from seaice.grid.gridded import daily_map_from_au_si6
+from seaice.grid.quarters import quartered
 from seaice.network.catalogue import build
 from seaice.network.run import Machine, run_tiled, silent
 from seaice.network.weights import without_weights
 from seaice.sr.inputs import assemble, blank_card
 from seaice.sr.loss import reconstruction
 from seaice.sr.refine import refine
+from seaice.stack.frames import five_frames
 
 MACHINE = Machine(device=torch.device("cpu"))
 
@@ -79,6 +85,8 @@ def test_a_plane_stays_in_its_place():
     rows, columns = np.mgrid[:40, :36]
     for name in ("tb89h", "tb89v"):
         given[name][:] = (200 + rows / 2 + columns / 4).astype(np.float32)
+        finer = 200 + (np.mgrid[:80, :72] / 2 - 0.25).transpose(1, 2, 0) @ (0.5, 0.25)
+        given[f"{name}_quarter"][:] = quartered(finer).astype(np.float32)
     fine_rows, fine_columns = (np.mgrid[:160, :144] - 1.5) / 4
     expected = 200 + fine_rows / 2 + fine_columns / 4
     inner = (slice(8, -8), slice(8, -8))
@@ -138,21 +146,33 @@ def test_bfloat16_stays_within_a_kelvin():
 
 
 def test_absent_cells_carry_no_temperature_into_the_network():
-    tb = torch.full((5, 2, 3, 3), 250.0)
+    tb, quarters = torch.full((5, 2, 3, 3), 250.0), torch.full((5, 2, 4, 3, 3), 240.0)
     tb[0, 0, 1, 1] = torch.nan
-    quarters = torch.full((5, 2, 4, 3, 3), 260.0)
-    quarters[1, 1, 3, 1, 1] = torch.nan
     planes = assemble(tb, quarters, blank_card("pmdrnet", {}))
-    assert planes[0, :, 1, 1].tolist() == [0] * 11
-    own = torch.tensor([0.5, 0.5, 1] + [0.6] * 7 + [0.5])  # an absent quarter is between its cells
-    torch.testing.assert_close(planes[1, :, 1, 1], own)
+    assert planes.shape[1] == 11
+    assert not planes[0, :, 1, 1].any()
+    assert planes[1, :, 1, 1].tolist() == pytest.approx([0.5, 0.5, 1, *[0.4] * 8])
+
+
+def test_a_day_of_whole_cells_only_is_refined_too(tmp_path):
+    """Maps of others have no quarters: what is refined is between what their cells say."""
+    kelvin = 210 + 10 * np.sin(np.arange(NORTH.shape[1]) / 7) + np.zeros(NORTH.shape)
+    path = write_au_si6(tmp_path, {"NH": (kelvin - 40, kelvin)})
+    day = daily_map_from_au_si6(path, NORTH.crop(slice(600, 630), slice(500, 540)))
+    refined = bicubic(five_frames({date(2020, 3, 3): day}, date(2020, 3, 3)))
+    across = np.interp(refined["x"], day["x"], day["tb89v"][15])
+    assert refined["tb89v"].notnull().all()
+    assert np.abs(refined["tb89v"].values[:, 8:-8] - across[8:-8]).max() < 0.2
 
 
 def test_the_loss_sees_errors_of_the_difference_twice():
-    """H and V wrong by the same cost less than wrong by the opposite, and unknown cells nothing."""
+    """H and V wrong by the same cost less than wrong by the opposite, and unknown cells nothing.
+
+    They are wrong by far more than what counts as small.
+    """
     truth, valid = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4, dtype=torch.bool)
-    together, apart = torch.full((1, 2, 4, 4), 0.1), torch.full((1, 2, 4, 4), 0.1)
-    apart[:, 1] = -0.1
+    together, apart = torch.full((1, 2, 4, 4), 1.0), torch.full((1, 2, 4, 4), 1.0)
+    apart[:, 1] = -1.0
     assert reconstruction(together, truth, valid) < 0.4 * reconstruction(apart, truth, valid)
     assert reconstruction(apart, truth, ~valid) == 0
     assert reconstruction(apart, truth, valid, 0.0) == reconstruction(together, truth, valid, 0.0)

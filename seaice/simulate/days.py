@@ -31,6 +31,7 @@ HALF_PERCENT = {"dtype": "uint8", "scale_factor": np.float32(0.005), "_FillValue
 TENTHS = {"dtype": "uint16", "scale_factor": np.float32(0.1), "_FillValue": np.uint16(65535)}
 TENTHS_OF_GRAMS = TENTHS | {"scale_factor": np.float32(1e-4)}
 THIN = 0.15  #: share of water seen through ice from which on it counts as thin
+LEAST = 0.0025  #: concentration that half percents still tell from none
 Array = NDArray[np.float32]
 Progress = Callable[[int, int], None]  #: done, of how many
 
@@ -73,7 +74,7 @@ def _kind(known: Truth) -> Array:
     """0 open water, 1 cold ice, 2 thin ice, 3 melting ice; what is most of the ice, (y, x)."""
     melting, thin = known.kinds
     kind = np.where(melting > 0.5, 3, np.where(thin > THIN, 2, 1))
-    return np.asarray(np.where(known.sic > 0, kind, 0), np.float32)
+    return np.asarray(np.where(known.sic > LEAST, kind, 0), np.float32)
 
 
 def _write_pass(
@@ -95,7 +96,8 @@ def simulate_days(
     grid : coarse grid (6.25 km) of the region; samples outside it are absent in the files
     seed : the same seed gives the same bytes of data
     folder : made if absent; truth goes to `folder/truth`: `sic` (0-1, kept as half percent),
-        `tb89h`, `tb89v` (K, kept as tenths), NaN on land, on the grid four times finer
+        `tb89h`, `tb89v` (K, kept as tenths), `ice_kind` (0-3), `vapour`, `liquid` (kg m-2), NaN on
+        land, on the grid four times finer
     progress : called with passes done and half orbits in all, of which some see nothing
 
     Returns
