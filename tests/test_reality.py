@@ -153,8 +153,8 @@ def found():
     return list(checks(real, simulated))
 
 
-#: What disagrees by a little more than is allowed, as docs/reality.md lists with sizes: the tails of
-#: seasons with few samples, the finest scale of one scene gridded by others, and P over the pack.
+#: What disagrees, as docs/reality.md lists with sizes: the tails of seasons with few samples, the
+#: finest scale of one scene gridded by others, and how much ASI's pack varies.
 KNOWN = {
     "ice winter, 99 %",
     "ice spring, 1 %",
