@@ -59,7 +59,7 @@ def recipes() -> dict[str, Recipe]:
     class of concentration weighing alike; then from what super-resolution makes of them, each cell
     weighing alike, which takes away the pull towards middle concentrations.
     """
-    small = Schedule(steps=1300, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    small = Schedule(steps=850, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
     last = replace(_small_sic(_REFINED, 1000, 1e-3), balance="cells")
     return {
         "compact": Recipe(

@@ -20,6 +20,7 @@ from seaice.network.weights import load, save, weights_id, without_weights
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.learning import SICLesson, counted_weights
+from seaice.sr.fitting import fit_interpolation
 from seaice.sr.inputs import blank_card as blank_sr_card
 from seaice.sr.learning import SRLesson
 from seaice.sr.refined_samples import add_refined
@@ -104,7 +105,9 @@ def train_sr(
         difference_weight=settings.difference_weight,
     )
     torch.manual_seed(settings.schedule.seed)
-    task = lesson.task(build(settings.name, settings.hyper))
+    network = build(settings.name, settings.hyper)
+    fit_interpolation(network, lesson.train, lesson.card)
+    task = lesson.task(network)
     run = _Run(lesson.card, lesson.train.notes, settings.schedule, settings.commit)
     return run.through(task, out, device, report)
 

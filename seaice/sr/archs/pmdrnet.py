@@ -3,7 +3,8 @@
 Liu et al. 2022, IEEE TGRS 60, 4304118; the SR half of Feng, Liu, Li 2023, IEEE JSTARS, doi
 10.1109/JSTARS.2022.3232533. Features are extracted frame by frame, far frames are aligned through
 nearer ones with multi-scale deformable convolution, weighted by their likeness to the target,
-fused, and reconstructed with a skip from the interpolated target. Block and channel counts are not
+fused, and reconstructed with a skip from the interpolated target (ours: interpolated as well as a
+linear filter can). Block and channel counts are not
 published: 64 channels and 8 deformable groups are those of its relatives EDVR and MSDTGP. Ours: a
 validity channel beside H and V, and a narrower tail at the fine resolution.
 """
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from seaice.errors import WeightsError
 from seaice.network.ops.deformable import ModulatedDeformConvPack
-from seaice.network.ops.interpolated import interpolated
+from seaice.network.ops.interpolated import FittedInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.temporal_attention import TemporalFusion
 
@@ -44,6 +45,7 @@ class Hyper:
     extract_blocks: int = 5
     reconstruct_blocks: int = 10
     tail: int = 64  #: channels from the sub-pixel convolutions on
+    surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
     alignment: Literal["deformable", "none"] = "deformable"  #: "none" is for comparison
 
     def __post_init__(self) -> None:
@@ -195,6 +197,7 @@ class Network(nn.Module):
         blocks = (ResidualBlock(hyper.width) for _ in range(hyper.reconstruct_blocks))
         self.reconstruction = nn.Sequential(*blocks)
         self.tail = Tail(hyper.width, hyper.tail)
+        self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
         _start(self)
 
     def forward(self, stack: Tensor) -> Tensor:
@@ -211,7 +214,7 @@ class Network(nn.Module):
         rows, columns = stack.shape[3:]
         padding = (0, -columns % DEEPEST, 0, -rows % DEEPEST, 0, 0)
         detail = self._detail(F.pad(stack, padding, "replicate"))
-        base = interpolated(stack[:, self.hyper.frames // 2], SCALE)
+        base: Tensor = self.interpolation(stack[:, self.hyper.frames // 2])
         return base + detail[..., : SCALE * rows, : SCALE * columns].float()
 
     def _detail(self, stack: Tensor) -> Tensor:
