@@ -1,5 +1,6 @@
 """The simulated world behaves like the real one, in numbers measured on real AMSR2 samples."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,11 +8,14 @@ import pytest
 
 from seaice.grid.definition import NORTH
 from seaice.instrument import LOW_CHANNELS
+from seaice.simulate.atmosphere import make_atmosphere
 from seaice.simulate.emission import ice_table, water_table, weather_terms
 from seaice.simulate.lattice import enlarge, shift, shrink
+from seaice.simulate.observe import observe, passes_over
 from seaice.simulate.random_fields import gaussian_field
 from seaice.simulate.samples import SPLITS, draw
-from seaice.simulate.world import make_world
+from seaice.simulate.settings import UNSEEN, USUAL, Physics, draw_climate
+from seaice.simulate.world import _polarized, make_world
 
 SIDE = 64
 PLACES = [(900e3, 0.0), (600e3, -900e3), (-1200e3, 800e3), (1000e3, 700e3)]
@@ -19,13 +23,18 @@ PLACES = [(900e3, 0.0), (600e3, -900e3), (-1200e3, 800e3), (1000e3, 700e3)]
 #: 75, 95, from 42 639 Round Robin Data Package samples (doi 10.6084/m9.figshare.6626549).
 REAL_WATER_P = (14.8, 30.7, 40.4, 47.8, 57.1)
 REAL_ICE_P = (6.5, 9.0, 10.7, 12.3, 14.4)
+#: Of the same samples of open water by class of vapour, kg m-2 (reanalysis): their number in the
+#: south, and the mean P in both hemispheres.
+VAPOUR_CLASSES = (5, 10, 15, 20)
+REAL_WATER_BY_VAPOUR = (2795, 12192, 5405, 1815, 782)
+REAL_WATER_P_BY_VAPOUR = (46.0, 43.8, 33.2, 22.2, 14.2)
 
 
-def world_at(place, day, seed):
+def world_at(place, day, seed, physics=USUAL):
     row, column = NORTH.locate(*place)
     half = SIDE // 2
     grid = NORTH.crop(slice(row - half, row + half), slice(column - half, column + half))
-    return make_world(grid, day, seed, np.zeros((4 * SIDE, 4 * SIDE), bool))
+    return make_world(grid, day, seed, np.zeros((4 * SIDE, 4 * SIDE), bool), physics)
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +63,34 @@ def filtered(pixels):
     return (ratio(pixels, "tb36v", "tb18v") >= 0.045) | (ratio(pixels, "tb23v", "tb18v") >= 0.04)
 
 
-def test_polarization_over_open_water_is_spread_as_on_real_samples(pixels):
-    p = pixels[0][-1] - pixels[0][-2]
-    assert np.abs(np.percentile(p, (25, 50, 75)) - REAL_WATER_P[1:4]).max() < 5
-    assert 9 < p.std() < 15
+@pytest.fixture(scope="module")
+def sea():
+    """V - H of open water and the vapour above it, of as many small worlds as make a climate."""
+    found = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seaice.simulate.atmosphere.SPAN", 16)
+        for k in range(180):
+            rng = np.random.default_rng(k)
+            climate = draw_climate(date(2018, k % 12 + 1, 10), rng)
+            air = make_atmosphere(climate, (16, 16), 6250.0, rng).at(0.0)
+            sst = np.full(air.vapour.shape, 271.6 + climate.sst_warming * rng.random())
+            terms = weather_terms(air.vapour, air.liquid, air.wind, sst)
+            tb = _polarized(water_table().brightness(terms, air.unexplained))
+            found.append((tb[-1] - tb[-2], air.vapour))
+    p, vapour = (np.concatenate(values, axis=None) for values in zip(*found, strict=True))
+    return p, vapour
+
+
+def test_polarization_over_open_water_is_that_of_real_samples_in_air_as_wet(sea):
+    """The Arctic's share of dry and wet air is not that of the samples, so each class weighs so."""
+    p, vapour = sea
+    classes = np.digitize(vapour, VAPOUR_CLASSES)
+    means = [p[classes == each].mean() for each in range(len(REAL_WATER_P_BY_VAPOUR))]
+    assert np.abs(np.array(means) - REAL_WATER_P_BY_VAPOUR).max() < 6
+    weights = (np.array(REAL_WATER_BY_VAPOUR) / np.bincount(classes))[classes]
+    quartiles = np.percentile(p, (25, 50, 75), weights=weights, method="inverted_cdf")
+    assert np.abs(quartiles - REAL_WATER_P[1:4]).max() < 3
+    assert 9 < np.sqrt(np.cov(p, aweights=weights)) < 15
 
 
 def test_polarization_over_closed_winter_ice_is_as_on_real_samples(pixels):
@@ -142,6 +175,96 @@ def test_a_random_field_has_the_spectrum_it_was_asked_for(slope):
     ring = (k > 0.02) & (k < 0.3)
     fitted = np.polyfit(np.log(k[ring]), np.log(power[ring]), 1)[0]
     assert fitted == pytest.approx(-slope, abs=0.15)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """Two worlds of one seed: the usual one, and the one whose rules no network learned."""
+    return [world_at(PLACES[0], date(2018, 3, 10), 8, physics) for physics in (USUAL, UNSEEN)]
+
+
+def test_only_the_test_split_follows_other_rules():
+    others = {name for name, split in SPLITS.items() if split.physics != USUAL}
+    assert others == {"test"}
+    assert SPLITS["test"].physics == UNSEEN
+    assert UNSEEN.ice != USUAL.ice
+    assert min(UNSEEN.unexplained, UNSEEN.noise, UNSEEN.drift) > 1
+
+
+def test_unseen_ice_lies_where_the_usual_does_and_drifts_faster(alike):
+    usual, unseen = (world.ice for world in alike)
+    assert np.array_equal(usual.concentration, unseen.concentration)
+    assert np.allclose(unseen.drift, UNSEEN.drift * usual.drift, rtol=1e-5)
+
+
+def test_unseen_ice_is_that_of_the_other_hemisphere(alike):
+    """In March, where nothing melts: V - H stays between the quantiles of its own real samples."""
+    for world, hemisphere in zip(alike, ("north", "south"), strict=True):
+        cold = (world.ice.kinds < 0.001).all(axis=0)
+        assert cold.sum() > 100
+        p = (world.ice.tb89[1] - world.ice.tb89[0])[cold]
+        real = ice_table(hemisphere).difference[1]
+        assert real[0] - 0.2 < p.min() < p.max() < real[-1] + 0.2
+    assert not np.allclose(alike[0].ice.tb89, alike[1].ice.tb89, atol=1)
+
+
+def test_unseen_water_is_rougher_by_as_much_as_it_says():
+    """V of open water, which nothing bounds: what weather leaves unexplained is added to it."""
+    barents, day = (1500e3, -600e3), date(2018, 8, 10)
+    calm = world_at(barents, day, 8, Physics(unexplained=0.0))
+    water = calm.ice.low_concentration < 1e-6
+    assert water.sum() > 1000
+    vertical = [
+        replace(calm, physics=Physics(unexplained=share)).brightness(0.0).low[1::2][:, water]
+        for share in (0.0, 1.0, UNSEEN.unexplained)
+    ]
+    rest, more = (tb - vertical[0] for tb in vertical[1:])
+    assert rest.std() > 0.5
+    assert np.allclose(more, UNSEEN.unexplained * rest, atol=2e-3)
+
+
+def test_an_unseen_instrument_is_noisier_by_as_much_as_it_says():
+    world = world_at(PLACES[0], date(2018, 3, 10), 8)
+    start = np.datetime64("2018-03-10T00:00", "ms")
+    one = next(iter(passes_over(world.grid, start, start + np.timedelta64(1, "D"), 0)))
+    seen = world.brightness(0.0)
+    none, usual, unseen = (
+        observe(
+            replace(world, physics=Physics(noise=noise)),
+            seen,
+            one,
+            np.random.default_rng(1),
+            ("36",),
+        )
+        for noise in (0.0, 1.0, UNSEEN.noise)
+    )
+    for name in ("tb89h", "tb89v", "tb36h", "tb36v"):
+        quiet, loud = ((other[name] - none[name]).values for other in (usual, unseen))
+        assert np.nanstd(quiet) > 0.5
+        assert np.allclose(loud, UNSEEN.noise * quiet, atol=1e-3, equal_nan=True)
+
+
+def test_wet_air_holds_more_cloud(monkeypatch):
+    """Median liquid by class of vapour, over the air of the whole year."""
+    monkeypatch.setattr("seaice.simulate.atmosphere.SPAN", SIDE)
+    airs = []
+    for month in range(1, 13):
+        rng = np.random.default_rng(month)
+        climate = draw_climate(date(2018, month, 10), rng)
+        airs.append(make_atmosphere(climate, (SIDE, SIDE), 6250.0, rng).at(0.0))
+    vapour, liquid = (np.stack(v) for v in zip(*((a.vapour, a.liquid) for a in airs), strict=True))
+    classes = [(vapour >= low) & (vapour < high) for low, high in ((0, 4), (4, 8), (8, 30))]
+    medians = [np.median(liquid[each]) for each in classes]
+    assert medians[0] < 0.5 * medians[1] < 0.25 * medians[2]
+
+
+def test_leads_freeze_over_in_winter_and_stay_open_in_summer():
+    winter, summer = (
+        [draw_climate(date(2018, month, 10), np.random.default_rng(k)).lead_open for k in range(50)]
+        for month in (2, 7)
+    )
+    assert 0.1 <= min(winter) <= max(winter) <= 0.6
+    assert np.median(summer) > max(winter)
 
 
 def test_splits_share_neither_days_nor_ground():
