@@ -1,5 +1,7 @@
 """What concentration networks are taught with, and by what measure."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny_samples
@@ -8,14 +10,15 @@ from test_network_contract import SMALL
 
 from seaice.errors import WeightsError
 from seaice.instrument import LOW_CHANNELS
+from seaice.network import ranks
 from seaice.network.catalogue import build
 from seaice.network.weights import without_weights
 from seaice.sic.inputs import CHANNELS, assemble, blank_card
 from seaice.sic.learning import SICLesson, counted_weights
 from seaice.sic.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
 from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.sr.refined_samples import add_refined
-from seaice.sr.samples import SampleSet
+from seaice.sr.refined_samples import add_refined, frames_of
+from seaice.sr.samples import SampleSet, Window
 
 
 def given(seed=0):
@@ -106,6 +109,25 @@ def test_the_log_variance_learns_the_squared_error_and_leaves_the_mean_alone():
     assert not mean.grad.any()
 
 
+def test_shares_of_a_batch_learn_what_the_batch_does(monkeypatch):
+    """The mean of two processes' losses and gradients is that of one, however land is dealt out."""
+    random = torch.Generator().manual_seed(3)
+    told, truth = (torch.rand(2, n, 8, 8, generator=random) for n in (2, 1))
+    valid = torch.rand(2, 1, 8, 8, generator=random) < torch.tensor([0.9, 0.1])[:, None, None, None]
+    told.requires_grad_()
+
+    def learnt(cells):
+        rows = (part[cells] for part in (told, truth, valid))
+        loss = concentration_loss(*rows, PUBLISHED_WEIGHTS, 0.05)
+        return loss.detach(), *torch.autograd.grad(loss, told)
+
+    whole = learnt(slice(0, 2))
+    monkeypatch.setattr(ranks, "mean", lambda _: valid.sum() / 2)
+    shares = learnt(slice(0, 1)), learnt(slice(1, 2))
+    for one, *two in zip(whole, *shares, strict=True):
+        torch.testing.assert_close(torch.stack(two).mean(0), one)
+
+
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "train.zarr"
@@ -157,3 +179,70 @@ def test_classes_are_counted_over_the_set(lesson):
     weights = counted_weights(lesson.train, 3)
     assert weights[0] < weights[5]
     assert weights[9] < weights[5]
+
+
+def batch(lesson, size=4, seed=3, **changed):
+    calm = {"low_missing": 0.0, "drifting": 0.0, "gappy": 0.0, "crop": tiny_samples.SIDE}
+    source = replace(lesson, **calm | changed).task(torch.nn.Identity()).source
+    return source(np.random.default_rng(seed), size)
+
+
+def test_a_missing_swath_takes_the_target_day_in_all_it_had(lesson):
+    """Brightness, low frequencies and frames lose the same ground, and nothing else is changed."""
+    whole, gappy = (batch(lesson, size=1, gappy=share) for share in (0, 1))
+    gone = {name: torch.isnan(gappy[name]) & ~torch.isnan(whole[name]) for name in whole}
+    strip = gone["low"][0, 0]
+    assert strip.any()
+    assert not strip.all()
+    assert torch.equal(gone["low"], strip.expand_as(gone["low"]))
+    fine = strip.repeat_interleave(4, 0).repeat_interleave(4, 1)
+    seen = ~torch.isnan(whole["refined"])
+    assert torch.equal(gone["refined"], fine & seen)
+    assert torch.equal(gone["frames"][:, 2], strip & ~torch.isnan(whole["frames"][:, 2]))
+    assert not gone["truth"].any()
+    for name, value in whole.items():
+        kept = ~gone[name] & ~torch.isnan(value)
+        assert torch.equal(gappy[name][kept], value[kept])
+
+
+def test_a_missing_swath_is_missing_wherever_the_target_day_stands(lesson):
+    """A day that stands in for another lacks there what it lacks in its own place."""
+    kinds = {sample: frames_of(sample) for sample in range(40)}
+    alone = next(n for n, frames in kinds.items() if frames == [2] * 5)
+    whole = next(n for n, frames in kinds.items() if frames == list(range(5)))
+    tb = np.full((5, 2, 16, 16), 200.0, np.float32)
+
+    class One:
+        shape = (16, 16)
+
+        def __init__(self, sample):
+            self.sample = sample
+
+        def draw(self, random, side):
+            return Window(sample=self.sample, row=0, column=0, side=side, turns=0, mirror=1)
+
+        def tb89(self, window):
+            return tb.copy()
+
+        def low(self, window):
+            return np.full((12, 16, 16), 200.0, np.float32)
+
+        def refined(self, window, refiner):
+            return np.full((2, 64, 64), 200.0, np.float32)
+
+        def truth_sic(self, window):
+            return np.ones((64, 64), np.float32)
+
+    for sample, expected in ((alone, [True] * 5), (whole, [False, False, True, False, False])):
+        frames = batch(replace(lesson, train=One(sample)), size=1, gappy=1)["frames"][0]
+        assert [bool(torch.isnan(frame).any()) for frame in frames] == expected
+
+
+def test_what_no_swath_saw_weighs_nothing(lesson):
+    gappy = batch(lesson, gappy=1)
+    absent = ~torch.isfinite(gappy["refined"]).all(1, keepdim=True)
+    assert absent.any()
+    wild, calm = (
+        lesson.loss(lambda image, told=told: told, gappy) for told in (100.0 * absent, 0.0 * absent)
+    )
+    assert torch.equal(wild, calm)

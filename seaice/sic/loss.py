@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seaice.network import ranks
+
 __all__ = ["PUBLISHED_WEIGHTS", "class_weights", "concentration_loss"]
 
 CLASSES = 10
@@ -58,7 +60,8 @@ def concentration_loss(
 
     Returns
     -------
-    scalar; 0 where nothing is valid
+    scalar; 0 where nothing is valid. Of several processes that learn as one, each divides by the
+    mean number of valid cells, so that every cell of the batch weighs alike
     """
     squared = (told[:, :1] - truth).square()
     of_class = torch.tensor(weights, device=truth.device, dtype=truth.dtype)
@@ -68,4 +71,4 @@ def concentration_loss(
         log_variance = told[:, 1:]
         doubt = 0.5 * (squared.detach() * torch.exp(-log_variance) + log_variance)
         sizes = sizes + variance_weight * doubt
-    return (sizes * valid).sum() / valid.sum().clamp(min=1)
+    return (sizes * valid).sum() / ranks.mean(valid.sum()).clamp(min=1)
