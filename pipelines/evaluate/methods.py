@@ -16,7 +16,7 @@ from seaice.config import NetworkSettings, Settings
 from seaice.errors import SettingsError
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH
-from seaice.grid.quarters import QUARTERS, quartered
+from seaice.grid.quarters import quartered
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, silent
@@ -154,7 +154,7 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
     maps["obs_time"] = ("y", "x"), np.full(known.shape, np.datetime64("NaT", "ns"))
     sic, tb = samples.truth_sic(window), samples.truth_tb(window)
     return World(
-        stack=xr.Dataset(stack, coordinates(grid) | {"quarter": list(QUARTERS)}, attrs),
+        stack=xr.Dataset(stack, coordinates(grid), attrs),
         daily_map=xr.Dataset(maps, coordinates(grid), attrs),
         tb=np.where(np.isfinite(sic), tb, np.float32("nan")),
         sic=sic,

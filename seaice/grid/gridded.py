@@ -59,7 +59,7 @@ def daily_map_from_au_si6(path: str | Path, grid: Grid) -> xr.Dataset:
     dated = {"time": np.datetime64(f"{date}T12:00", "ns")}
     return xr.Dataset(
         maps,
-        coords=coordinates(grid) | {"quarter": list(QUARTERS)} | dated,
+        coords=coordinates(grid) | dated,
         attrs={
             "crs": grid.crs,
             "hemisphere": hemisphere,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["QUARTERS", "joined", "quartered"]
 
-QUARTERS = ("nw", "ne", "sw", "se")  #: values of the dimension `quarter`
+QUARTERS = ("nw", "ne", "sw", "se")  #: in their order along the dimension `quarter`
 
 
 def quartered(fine: NDArray[Any]) -> NDArray[Any]:

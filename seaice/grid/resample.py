@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seaice.errors import NoInputError
 from seaice.grid.dataset import coordinates, hemisphere_of
 from seaice.grid.definition import Grid
-from seaice.grid.quarters import QUARTERS, quartered
+from seaice.grid.quarters import quartered
 from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, splat
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS
 from seaice.vocabulary import attrs
@@ -148,7 +148,7 @@ class Accumulator:
         maps = {name: (("y", "x"), values, attrs(name)) for name, values in variables.items()}
         return xr.Dataset(
             maps | self._quarter_maps(),
-            coords=coordinates(self.grid) | {"quarter": list(QUARTERS)} | dated,
+            coords=coordinates(self.grid) | dated,
             attrs={
                 "crs": self.grid.crs,
                 "hemisphere": hemisphere_of(self.grid),
