@@ -64,7 +64,8 @@ def calibrated(estimate: Array, doubt: Array, factors: Sequence[Sequence[float]]
     """
     if not len(factors):
         return doubt
-    table = RegularGridInterpolator((ESTIMATES, DOUBTS), np.log(np.asarray(factors)))
+    nodes = ESTIMATES, DOUBTS
+    table = RegularGridInterpolator(nodes, np.log(np.asarray(factors)), bounds_error=False)  # NaN
     inside = _logarithm(doubt).clip(DOUBTS[0], DOUBTS[-1])
     factor = np.exp(table(np.stack([estimate.clip(0, 1), inside], axis=-1)))
     return np.asarray(np.maximum(doubt, SMALLEST) * factor, np.float32)
