@@ -11,7 +11,16 @@ from typing import Literal
 
 import torch
 
-from pipelines.train import SICTraining, SRTraining, compact, train_sic, train_sr
+from pipelines.train import (
+    JointTraining,
+    SICTraining,
+    SRTraining,
+    compact,
+    train_joint,
+    train_sic,
+    train_sr,
+)
+from seaice.errors import SettingsError
 from seaice.network import ranks
 from seaice.network.train import Schedule
 from seaice.sic.inputs import PUBLISHED_CHANNELS
@@ -20,7 +29,7 @@ from seaice.write.provenance import commit
 
 __all__ = ["Recipe", "Step", "follow", "recipes"]
 
-Step = Literal["samples", "sr", "sic", "all"]
+Step = Literal["samples", "sr", "sic", "joint", "all"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -33,9 +42,11 @@ class Recipe:
     sr: SRTraining
     sic: tuple[SICTraining, ...]  #: one after another; each goes on from the one before
     published: SICTraining | None = None  #: the network of V, H and V - H alone, for comparison
+    joint: JointTraining | None = None  #: both networks on together, where that is asked for
 
 
 _REFINED = Path("pmdrnet.safetensors")  # in the folder of weights
+_CONCENTRATION = Path("xception_aspp.safetensors")
 _SMALL = {"average": 0.99, "precision": "bfloat16", "checkpoint_every": 50, "batch": 4}
 
 
@@ -50,6 +61,13 @@ def _as_published(lesson: SICTraining) -> SICTraining:
     """A shorter lesson without anything but V, H and V - H."""
     schedule = replace(lesson.schedule, steps=600, rate=1.5e-3)
     return replace(lesson, name="published", channels=PUBLISHED_CHANNELS, schedule=schedule)
+
+
+def _small_joint() -> JointTraining:
+    """A short lesson for both networks; a step costs what one of each does."""
+    small = _SMALL | {"batch": 2}
+    schedule = Schedule(steps=120, rate=1e-4, warm_up=10, **small)  # type: ignore[arg-type]
+    return JointTraining(sr_weights=_REFINED, sic_weights=_CONCENTRATION, schedule=schedule)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -68,6 +86,7 @@ def recipes() -> dict[str, Recipe]:
             sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
             sic=(_small_sic(None, 1500, 1.5e-3), last),
             published=_as_published(last),
+            joint=_small_joint(),
         ),
         "paper": Recipe(
             samples=12_000,
@@ -88,8 +107,9 @@ def follow(
     Parameters
     ----------
     recipe : of `recipes()`, or changed from one of them
-    step : "samples", "sr", "sic", or "all" of them in turn
-    folder : samples go to `folder/{train,valid}.zarr`, weights to `folder/weights`
+    step : "samples", "sr", "sic", or "all" of them in turn; "joint" after these
+    folder : samples go to `folder/{train,valid}.zarr`, weights to `folder/weights`, those
+        of "joint" to `folder/weights/joint`
     device : where the networks learn
     progress : told what is done, how much of it, and how much there is
 
@@ -100,6 +120,8 @@ def follow(
 
     Raises
     ------
+    SettingsError
+        If the recipe has no such step.
     SeaIceError
         Of a step that cannot be done; what was finished before it stays.
     """
@@ -116,7 +138,30 @@ def follow(
         made.append(_concentration(recipe, folder, device, progress))
         if recipe.published is not None:
             made.append(_published(recipe.published, folder, device, progress))
+    if "joint" in wanted:
+        made += _joint(recipe.joint, folder, device, progress)
     return made
+
+
+def _joint(
+    lesson: JointTraining | None, folder: Path, device: torch.device, progress: Progress
+) -> tuple[Path, ...]:
+    """Both networks learn on together, beside what each became alone."""
+    if lesson is None:
+        raise SettingsError(
+            "the step 'joint' of a recipe without one",
+            "a recipe whose networks learn on together, as compact",
+            "choose --recipe compact, or another step",
+        )
+    weights = folder / "weights"
+    settings = replace(
+        lesson,
+        sr_weights=weights / lesson.sr_weights,
+        sic_weights=weights / lesson.sic_weights,
+        commit=commit() or "",
+    )
+    report = partial(_report, progress, "both networks", lesson.schedule.steps)
+    return train_joint(folder, weights, settings, device, report)
 
 
 def _samples(recipe: Recipe, folder: Path, progress: Progress) -> None:

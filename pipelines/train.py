@@ -19,6 +19,7 @@ from seaice.network.train import Schedule, Task, train
 from seaice.network.weights import load, save, weights_id, without_weights
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
+from seaice.sic.joint import JointLesson, both
 from seaice.sic.learning import SICLesson, counted_weights
 from seaice.sr.fitting import fit_interpolation
 from seaice.sr.inputs import blank_card as blank_sr_card
@@ -26,7 +27,15 @@ from seaice.sr.learning import SRLesson
 from seaice.sr.refined_samples import add_refined
 from seaice.sr.samples import SampleSet
 
-__all__ = ["SICTraining", "SRTraining", "compact", "train_sic", "train_sr"]
+__all__ = [
+    "JointTraining",
+    "SICTraining",
+    "SRTraining",
+    "compact",
+    "train_joint",
+    "train_sic",
+    "train_sr",
+]
 
 PUBLISHED_SR = Schedule(steps=300_000, batch=16, rate=4e-4, warm_up=1000, loaders=4)
 PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000, loaders=4)
@@ -64,6 +73,19 @@ class SICTraining:
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
     low_missing: float = 0.1  #: share of samples without low frequencies
     commit: str = ""  #: of the code, for the card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointTraining:
+    """How both networks learn on together, from where each was left alone."""
+
+    sr_weights: Path
+    sic_weights: Path
+    schedule: Schedule
+    crop: int = 64  #: coarse cells
+    brightness_weight: float = 0.1  #: of the error of super-resolution, beside concentration's
+    balance: Literal["classes", "cells"] = "cells"  #: see `SICTraining`
+    commit: str = ""  #: of the code, for the cards
 
 
 def compact(name: str) -> dict[str, Any]:
@@ -136,7 +158,7 @@ def train_sic(
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
         refiner=refiner[1].architecture,
         crop=settings.crop,
-        weights=counted_weights(samples, 64) if settings.balance == "classes" else (1.0,) * 10,
+        weights=_class_weights(samples, settings.balance),
         variance_weight=settings.variance_weight,
         low_missing=settings.low_missing,
     )
@@ -145,12 +167,71 @@ def train_sic(
     if settings.start is not None:
         fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
     task = lesson.task(fresh)
-    run = _Run(lesson.card, samples.notes, settings.schedule, settings.commit)
+    notes = {**samples.notes, "refined_by": known[:12]}
+    run = _Run(lesson.card, notes, settings.schedule, settings.commit)
     path = run.through(task, out, device, report)
     network, card = load(path, "sic")
     found = lesson.calibration(network.to(device))
     save(path, network.cpu(), replace(card, calibration=found))
     return path
+
+
+def train_joint(
+    data: Path, out: Path, settings: JointTraining, device: torch.device, report: Report
+) -> tuple[Path, Path]:
+    """Train both networks on together; `out`/joint holds the result and the checkpoint.
+
+    Parameters and errors are those of `train_sr`; besides:
+
+    Returns
+    -------
+    Paths of the super-resolution's weights and the concentration's, which belong together
+
+    Raises
+    ------
+    WeightsError
+        If weights to begin with are absent, damaged or of another role.
+    """
+    sr, sic = load(settings.sr_weights, "sr"), load(settings.sic_weights, "sic")
+    lesson = _joint_lesson(data, settings, sr[1], sic[1])
+    torch.manual_seed(settings.schedule.seed)
+    folder, task = out / "joint", lesson.task(both(sr[0], sic[0]))
+    network, steps = train(task, settings.schedule, folder, device, report)
+    paths = tuple(folder / f"{card.architecture}.safetensors" for _, card in (sr, sic))
+
+    def keep() -> None:
+        judged = lesson.judged(network)
+        notes = {**lesson.sic.train.notes, "lesson": "both networks at once"}
+        parts = {
+            "sr": (sr[1], lesson.sr.evaluate(network.get_submodule("sr"))),
+            "sic": (replace(sic[1], calibration=judged.factors()), judged.scores()),
+        }
+        for path, (part, (card, scores)) in zip(paths, parts.items(), strict=True):
+            run = _Run(card, notes, settings.schedule, settings.commit)
+            save(path, network.get_submodule(part), run.filled_card(scores, steps, device))
+
+    ranks.first(keep)
+    return paths[0], paths[1]
+
+
+def _joint_lesson(data: Path, settings: JointTraining, sr: Card, sic: Card) -> JointLesson:
+    samples, valid = SampleSet.of(data, "train"), SampleSet.of(data, "valid")
+    return JointLesson(
+        sr=SRLesson(train=samples, valid=valid, card=sr),
+        sic=SICLesson(
+            train=samples,
+            valid=valid,
+            card=sic,
+            refiner=sr.architecture,
+            crop=settings.crop,
+            weights=_class_weights(samples, settings.balance),
+        ),
+        brightness_weight=settings.brightness_weight,
+    )
+
+
+def _class_weights(samples: SampleSet, balance: Literal["classes", "cells"]) -> tuple[float, ...]:
+    return counted_weights(samples, 64) if balance == "classes" else (1.0,) * 10
 
 
 def _refine(
@@ -184,20 +265,18 @@ class _Run:
         path = out / f"{name}.safetensors"
 
         def keep() -> None:
-            save(path, network, self._filled_card(task, network, steps, device))
+            save(path, network, self.filled_card(task.evaluate(network), steps, device))
 
         ranks.first(keep)
         return path
 
-    def _filled_card(
-        self, task: Task, network: nn.Module, steps: int, device: torch.device
-    ) -> Card:
-        scores = {key: round(value, 6) for key, value in task.evaluate(network).items()}
+    def filled_card(self, scores: Mapping[str, float], steps: int, device: torch.device) -> Card:
+        """What is known of the network when it has learnt."""
         training = dict(self.notes) | {"steps": steps, "device": device.type}
         return replace(
             self.card,
             training=training | {"batch": self.schedule.batch, "rate": self.schedule.rate},
             seed=self.schedule.seed,
             commit=self.commit,
-            scores=scores,
+            scores={key: round(value, 6) for key, value in scores.items()},
         )

@@ -10,7 +10,7 @@ from test_network_contract import SMALL
 
 from pipelines.recipe import Recipe, follow, recipes
 from pipelines.train import SICTraining, SRTraining
-from seaice.errors import NoInputError
+from seaice.errors import NoInputError, SettingsError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule
 from seaice.network.weights import load, weights_id
@@ -107,6 +107,23 @@ def test_steps_are_the_recipe_in_parts(tmp_path, finished):
     assert [len(made) for made in parts] == [0, 1, 1]
     for one, other in zip(chain.from_iterable(parts), whole, strict=True):
         assert weights_id(one) == weights_id(other)
+
+
+def test_both_networks_learn_on_from_what_they_became_alone(finished):
+    """Where asked for, not as a part of all; at a rate of 0 they stay what they were."""
+    alone, told = followed(tiny(STILL), "all", finished)
+    taught = replace(recipes()["compact"].joint, schedule=replace(STILL, decay=0.0), crop=8)
+    made, told = followed(replace(tiny(STILL), joint=taught), "joint", finished)
+    assert made == [finished / "weights" / "joint" / path.name for path in alone]
+    assert trained(told) == [("both networks", step) for step in (1, 2)]
+    for one, other in zip(made, alone, strict=True):
+        before = dict(load(other)[0].named_parameters())
+        assert all(torch.equal(p, before[name]) for name, p in load(one)[0].named_parameters())
+
+
+def test_a_recipe_without_a_joint_lesson_says_so(finished):
+    with pytest.raises(SettingsError, match="'joint'"):
+        followed(tiny(STILL), "joint", finished)
 
 
 def test_super_resolution_without_samples_says_so(tmp_path):

@@ -154,7 +154,8 @@ def train(
         Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
     ] = "compact",
     step: Annotated[
-        Literal["samples", "sr", "sic", "all"], typer.Option(help="One of them, or all in turn.")
+        Literal["samples", "sr", "sic", "joint", "all"],
+        typer.Option(help="One of them, or all but joint in turn."),
     ] = "all",
     device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
 ) -> None:

@@ -59,7 +59,15 @@ class SRLesson:
         return batched(sample, size)
 
     def _loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        refined = network(assemble(batch["tb"], batch["quarters"], self.card))
+        return self.error(self.refined(network, batch), batch)
+
+    def refined(self, network: nn.Module, batch: Batch) -> Tensor:
+        """What a network tells of a batch, (batch, 2, 4 y, 4 x), normalized."""
+        told: Tensor = network(assemble(batch["tb"], batch["quarters"], self.card))
+        return told
+
+    def error(self, refined: Tensor, batch: Batch) -> Tensor:
+        """How wrong that is."""
         pairs = [self.card.normalization[name] for name in self.card.outputs]
         offset, scale = torch.tensor(pairs, device=refined.device).T[:, :, None, None]
         known = _known(batch)

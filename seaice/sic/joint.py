@@ -1,0 +1,144 @@
+"""Both networks learn at once: concentration's error reaches super-resolution too.
+
+What refining leaves of the ice edge is then decided by what concentration needs of it. A small
+weight on the error of brightness keeps brightness brightness, which other methods read as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from seaice.grid.quarters import quartered
+from seaice.grid.refined import SCALE
+from seaice.network.train import Batch, Task
+from seaice.sic.judgement import Answer, Judgement
+from seaice.sic.learning import SICLesson
+from seaice.sr.augment import Drift, with_missing_swaths
+from seaice.sr.inputs import in_kelvin, on_fine_cells
+from seaice.sr.learning import SRLesson
+from seaice.sr.refined_samples import frames_of
+from seaice.sr.samples import FRAMES, SampleSet, Window, batched, standing_in
+
+__all__ = ["JointLesson", "both"]
+
+TARGET = FRAMES // 2
+
+
+def both(sr: nn.Module, sic: nn.Module) -> nn.Module:
+    """Two networks as one, with parts `sr` and `sic`.
+
+    >>> [name for name, _ in both(nn.Identity(), nn.Flatten()).named_children()]
+    ['sr', 'sic']
+    """
+    return nn.ModuleDict({"sr": sr, "sic": sic})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointLesson:
+    """What both networks are to learn together.
+
+    Samples, crop and what becomes of samples are those of `sic`; samples without quarters are as
+    many as `sr` has.
+    """
+
+    sr: SRLesson
+    sic: SICLesson
+    brightness_weight: float = 0.1  #: of the error of super-resolution, beside concentration's
+
+    def task(self, network: nn.Module) -> Task:
+        """This lesson for two networks, as `both` holds them."""
+        return Task(network=network, loss=self.loss, source=self._source, evaluate=self.evaluate)
+
+    def _source(self, random: np.random.Generator, size: int) -> Batch:
+        def sample() -> dict[str, NDArray[Any]]:
+            frames = list(standing_in(random))
+            parts = _read(self.sic.train, self.sic.train.draw(random, self.sic.crop))
+            if random.random() < self.sic.low_missing:
+                parts["low"][:] = np.nan
+            if random.random() < self.sr.unquartered:
+                parts["halves"][:] = np.nan
+            if random.random() < self.sic.gappy:
+                seen = parts["tb"]
+                parts["tb"] = with_missing_swaths(random, seen)
+                lost = np.isnan(parts["tb"][TARGET]) > np.isnan(seen[TARGET])
+                parts["low"][:, lost.any(0)] = np.nan
+            if random.random() < self.sic.drifting:
+                drift = Drift.drawn(random)
+                parts |= {name: drift.on(parts[name]) for name in ("tb", "halves", "brightness")}
+            return _framed(parts, frames)
+
+        return batched(sample, size)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Error of concentration, and a weight times that of brightness."""
+        refined, brightness = self._refined(network, batch)
+        given = _to_concentration(batch, refined)
+        concentration = self.sic.loss(network.get_submodule("sic"), given)
+        return concentration + self.brightness_weight * brightness
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        """Scores of both networks.
+
+        Returns
+        -------
+        As `Judgement.scores` and `SRLesson.evaluate`
+        """
+        scores = self.judged(network).scores()
+        return scores | self.sr.evaluate(network.get_submodule("sr"))
+
+    @torch.inference_mode()
+    def judged(self, network: nn.Module) -> Judgement:
+        """What both together tell of the first validation samples.
+
+        Each becomes the kind of day that `seaice.sr.refined_samples` makes of it, so that scores
+        can stand beside those of `SICLesson`.
+        """
+        device = next(network.parameters()).device
+
+        def answer(sample: int) -> Answer:
+            parts = _read(self.sic.valid, self.sic.valid.whole(sample))
+            framed = _framed(parts, frames_of(sample))
+            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in framed.items()}
+            given = _to_concentration(batch, self._refined(network, batch)[0])
+            return self.sic.answer(network.get_submodule("sic"), given)
+
+        return Judgement.of(map(answer, range(min(self.sic.valid_samples, len(self.sic.valid)))))
+
+    def _refined(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The refined map, K, NaN where the target day was not seen; and how wrong it is."""
+        given = {name: batch[name] for name in ("tb", "quarters")} | {"truth": batch["brightness"]}
+        told = self.sr.refined(network.get_submodule("sr"), given)
+        seen = torch.isfinite(batch["tb"][:, TARGET]).all(1, keepdim=True)
+        kelvin = in_kelvin(told, self.sr.card)
+        refined = torch.where(on_fine_cells(seen, SCALE), kelvin, torch.nan)
+        return refined, self.sr.error(told, given)
+
+
+def _to_concentration(batch: Batch, refined: Tensor) -> Batch:
+    """What `SICLesson` wants of a batch."""
+    kept = {"frames": "tb", "low": "low", "truth": "concentration"}
+    return {"refined": refined} | {name: batch[ours] for name, ours in kept.items()}
+
+
+def _read(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
+    return {
+        "tb": samples.tb89(window),
+        "halves": samples.halves(window),
+        "low": samples.low(window),
+        "brightness": samples.truth_tb(window),
+        "concentration": samples.truth_sic(window),
+    }
+
+
+def _framed(parts: Mapping[str, NDArray[Any]], frames: list[int]) -> dict[str, NDArray[Any]]:
+    """What was read, as it is on a day when these frames stand where they do."""
+    kept = {name: parts[name] for name in ("low", "brightness", "concentration")}
+    return kept | {
+        "tb": parts["tb"][frames],
+        "quarters": quartered(parts["halves"][frames]),
+    }
