@@ -25,7 +25,7 @@ from seaice.sr.learning import SRLesson
 from seaice.sr.samples import SampleSet, Split
 from seaice.write.provenance import commit
 
-__all__ = ["compared", "variants", "written"]
+__all__ = ["Row", "compared", "markdown", "row_of", "variants", "written"]
 
 COLUMNS = ("variant", "PSNR H, dB", "PSNR V, dB", "RMSE P, K", "RMSE P, % of bicubic's")
 
@@ -87,8 +87,8 @@ def compared(
         lesson = SRLesson(train=samples, valid=samples, card=card, valid_samples=len(samples))
         scores = lesson.evaluate(network.to(device))
         if not rows:
-            rows.append(_row("bicubic", scores, "bicubic_"))
-        rows.append(_row(name, scores, ""))
+            rows.append(row_of("bicubic", scores, "bicubic_"))
+        rows.append(row_of(name, scores, ""))
     return rows
 
 
@@ -103,25 +103,33 @@ def _finished(path: Path, settings: SRTraining) -> bool:
     return card.training["steps"] == settings.schedule.steps and card.hyper == settings.hyper
 
 
-def _row(name: str, scores: Mapping[str, float], which: str) -> Row:
+def row_of(name: str, scores: Mapping[str, float], which: str) -> Row:
+    """A row of the table, from the scores of an `SRLesson`; `which` is "" or "bicubic_"."""
     h, v, p = (scores[f"{which}rmse_{channel}"] for channel in ("tb89h", "tb89v", "pd"))
     psnr_h, psnr_v = (20 * math.log10(RANGE / rmse) for rmse in (h, v))
     return name, psnr_h, psnr_v, p, 100 * p / scores["bicubic_rmse_pd"]
 
 
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a table.
+
+    >>> print(markdown([("bicubic", 35.0, 36.0, 2.5, 100.0)]).splitlines()[-1])
+    | bicubic | 35.00 | 36.00 | 2.50 | 100 |
+    """
+    shown = [(n, f"{h:.2f}", f"{v:.2f}", f"{p:.2f}", f"{s:.0f}") for n, h, v, p, s in rows]
+    lines = [COLUMNS, ("---",) + 4 * ("---:",), *shown]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def written(rows: Sequence[Row], out: Path, title: str) -> str:
     """Write `out`/ablations.md and .csv, and give the first of them."""
-    shown = [
-        (name, f"{h:.2f}", f"{v:.2f}", f"{p:.2f}", f"{share:.0f}") for name, h, v, p, share in rows
-    ]
-    lines = [COLUMNS, ("---",) + 4 * ("---:",), *shown]
-    markdown = f"{title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    text = f"{title}\n\n{markdown(rows)}\n"
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([COLUMNS, *rows])
-    for suffix, text in (("md", markdown), ("csv", table.getvalue())):
+    for suffix, held in (("md", text), ("csv", table.getvalue())):
         with atomic_file(out / f"ablations.{suffix}") as part:
-            part.write_text(text)
-    return markdown
+            part.write_text(held)
+    return text
 
 
 def main() -> None:

@@ -1,0 +1,27 @@
+"""Frames withheld from a network are replaced by the target, and nothing else changes."""
+
+import tiny_samples
+import torch
+from test_network_contract import SMALL
+
+from pipelines.withheld import LOOKS, compared
+from seaice.network.catalogue import build
+from seaice.sr.inputs import blank_card
+from seaice.sr.learning import SRLesson
+from seaice.sr.samples import SampleSet
+
+
+def test_a_network_that_sees_the_target_alone_cannot_tell_other_days(tmp_path):
+    tiny_samples.write(tmp_path / "set.zarr")
+    samples = SampleSet.open(tmp_path / "set.zarr")
+    torch.manual_seed(0)
+    network = build("pmdrnet", SMALL["pmdrnet"]).eval()
+    torch.nn.init.normal_(network.tail.read.weight, std=0.1)
+    card = blank_card("pmdrnet", SMALL["pmdrnet"])
+    lesson = SRLesson(train=samples, valid=samples, card=card)
+    rows = {name: figures for name, *figures in compared(network, lesson)}
+    assert list(rows) == ["bicubic", "the linear part alone", *reversed(LOOKS)]
+    whole = lesson.evaluate(network)
+    assert rows["all five frames"][2] == whole["rmse_pd"]
+    assert rows["bicubic"][2] == whole["bicubic_rmse_pd"]
+    assert rows["the target alone"] != rows["all five frames"]
