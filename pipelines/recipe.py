@@ -59,7 +59,7 @@ def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
 
 def _as_published(lesson: SICTraining) -> SICTraining:
     """A shorter lesson without anything but V, H and V - H."""
-    schedule = replace(lesson.schedule, steps=600, rate=1.5e-3)
+    schedule = replace(lesson.schedule, steps=400, rate=1.5e-3)
     return replace(lesson, name="published", channels=PUBLISHED_CHANNELS, schedule=schedule)
 
 
@@ -74,17 +74,18 @@ def recipes() -> dict[str, Recipe]:
     """What `seaice train` can follow: `compact` made what ships, `paper` is for a GPU.
 
     The compact concentration network learns from bicubic frames first, which cost nothing, each
-    class of concentration weighing alike; then from what super-resolution makes of them, each cell
-    weighing alike, which takes away the pull towards middle concentrations.
+    class of concentration weighing alike; then each cell weighing alike, which takes away the pull
+    towards middle concentrations; last from what super-resolution makes of them.
     """
     small = Schedule(steps=850, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
-    last = replace(_small_sic(_REFINED, 1000, 1e-3), balance="cells")
+    second = replace(_small_sic(None, 650, 1e-3), balance="cells", absolute_weight=0.1)
+    last = replace(second, sr_weights=_REFINED)
     return {
         "compact": Recipe(
             samples=400,
             valid=24,
             sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
-            sic=(_small_sic(None, 1500, 1.5e-3), last),
+            sic=(_small_sic(None, 1500, 1.5e-3), second, last),
             published=_as_published(last),
             joint=_small_joint(),
         ),

@@ -71,6 +71,7 @@ class SICTraining:
     #: doubtful cells of closed ice towards the rarer middle; a last lesson by cells undoes that.
     balance: Literal["classes", "cells"] = "classes"
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
+    absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
     low_missing: float = 0.1  #: share of samples without low frequencies
     commit: str = ""  #: of the code, for the card
 
@@ -160,6 +161,7 @@ def train_sic(
         crop=settings.crop,
         weights=_class_weights(samples, settings.balance),
         variance_weight=settings.variance_weight,
+        absolute_weight=settings.absolute_weight,
         low_missing=settings.low_missing,
     )
     torch.manual_seed(settings.schedule.seed)

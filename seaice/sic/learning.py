@@ -38,6 +38,7 @@ class SICLesson:
     crop: int = 96  #: coarse cells
     weights: Sequence[float]  #: of the ten classes
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
+    absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
     low_missing: float = 0.1  #: share of samples without low frequencies
     gappy: float = 0.15  #: share of samples whose target day lacks a swath
     drifting: float = 0.3  #: share of samples whose brightness drifts, which ice does not feel
@@ -75,7 +76,8 @@ class SICLesson:
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """How wrong a network is on a batch; see `answer`."""
         answer = self.answer(network, batch)
-        return concentration_loss(*answer, self.weights, self.variance_weight)
+        terms = self.variance_weight, self.absolute_weight
+        return concentration_loss(*answer, self.weights, *terms)
 
     def answer(self, network: nn.Module, batch: Batch) -> Answer:
         """What a network tells of a batch, from what the daily run would give it.

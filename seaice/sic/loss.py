@@ -43,12 +43,18 @@ def class_weights(counts: Sequence[int]) -> tuple[float, ...]:
 
 
 def concentration_loss(
-    told: Tensor, truth: Tensor, valid: Tensor, weights: Sequence[float], variance_weight: float
+    told: Tensor,
+    truth: Tensor,
+    valid: Tensor,
+    weights: Sequence[float],
+    variance_weight: float,
+    absolute_weight: float = 0.0,
 ) -> Tensor:
-    """Class-weighted squared error, plus a likelihood that teaches the log-variance.
+    """Class-weighted error, squared and absolute, plus a likelihood that teaches the log-variance.
 
-    The second term is the Gaussian negative log-likelihood with the mean held fixed (Kendall and
-    Gal 2017, arXiv:1703.04977, eq. 8), so that it cannot trade accuracy for doubt.
+    Squares make of a doubtful cell the mean of what it may be, absolute errors the likelier of
+    both. The last term is the Gaussian negative log-likelihood with the mean held fixed (Kendall
+    and Gal 2017, arXiv:1703.04977, eq. 8), so that it cannot trade accuracy for doubt.
 
     Parameters
     ----------
@@ -57,16 +63,18 @@ def concentration_loss(
     valid : (batch, 1, y, x) bool
     weights : of the ten classes of truth
     variance_weight : of the likelihood
+    absolute_weight : of the absolute error, beside the squared one
 
     Returns
     -------
     scalar; 0 where nothing is valid. Of several processes that learn as one, each divides by the
     mean number of valid cells, so that every cell of the batch weighs alike
     """
-    squared = (told[:, :1] - truth).square()
+    error = told[:, :1] - truth
+    squared = error.square()
     of_class = torch.tensor(weights, device=truth.device, dtype=truth.dtype)
     index = (truth * CLASSES).long().clamp(0, CLASSES - 1)
-    sizes = of_class[index] * squared
+    sizes = of_class[index] * (squared + absolute_weight * error.abs())
     if told.shape[1] > 1:
         log_variance = told[:, 1:]
         doubt = 0.5 * (squared.detach() * torch.exp(-log_variance) + log_variance)
