@@ -109,6 +109,7 @@ def test_steps_are_the_recipe_in_parts(tmp_path, finished):
         assert weights_id(one) == weights_id(other)
 
 
+@pytest.mark.slow
 def test_both_networks_learn_on_from_what_they_became_alone(finished):
     """Where asked for, not as a part of all; at a rate of 0 they stay what they were."""
     alone, told = followed(tiny(STILL), "all", finished)

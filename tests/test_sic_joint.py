@@ -143,6 +143,7 @@ def trained(data, begun, out, schedule):
     return train_joint(data, out, settings, CPU, lambda step, loss: None)
 
 
+@pytest.mark.slow
 def test_both_files_hold_what_both_began_with_where_nothing_moves(data, begun, tmp_path):
     paths = trained(data, begun, tmp_path, STILL)
     assert [path.parent for path in paths] == 2 * [tmp_path / "joint"]
