@@ -86,6 +86,7 @@ class JointTraining:
     crop: int = 64  #: coarse cells
     brightness_weight: float = 0.1  #: of the error of super-resolution, beside concentration's
     balance: Literal["classes", "cells"] = "cells"  #: see `SICTraining`
+    absolute_weight: float = 0.1  #: as the last lesson in concentration alone has it
     commit: str = ""  #: of the code, for the cards
 
 
@@ -227,6 +228,7 @@ def _joint_lesson(data: Path, settings: JointTraining, sr: Card, sic: Card) -> J
             refiner=sr.architecture,
             crop=settings.crop,
             weights=_class_weights(samples, settings.balance),
+            absolute_weight=settings.absolute_weight,
         ),
         brightness_weight=settings.brightness_weight,
     )
