@@ -30,6 +30,7 @@ SLOPE = 0.1  # of every leaky ReLU here
 DEEPEST = 4  # cells of the finest level under one of the alignment's coarsest
 SCALE = 4
 QUIET = 0.3  # of the weights in a fresh residual block
+FAINT = 0.03  # of those that liken frames: a sum over channels that shuts its sigmoid stays shut
 
 Pyramid = tuple[Tensor, Tensor, Tensor]
 
@@ -183,6 +184,9 @@ def _start(network: nn.Module) -> None:
         if isinstance(module, ResidualBlock):
             module.conv1.weight.data.mul_(QUIET)
             module.conv2.weight.data.mul_(QUIET)
+        if isinstance(module, TemporalFusion):
+            module.temporal_attn1.weight.data.mul_(QUIET)
+            module.temporal_attn2.weight.data.mul_(FAINT)
         if isinstance(module, Tail):
             nn.init.zeros_(module.read.weight)
 
