@@ -77,7 +77,7 @@ def recipes() -> dict[str, Recipe]:
     class of concentration weighing alike; then each cell weighing alike, which takes away the pull
     towards middle concentrations; last from what super-resolution makes of them.
     """
-    small = Schedule(steps=380, rate=1e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    small = Schedule(steps=850, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
     second = replace(_small_sic(None, 650, 1e-3), balance="cells", absolute_weight=0.1)
     last = replace(_small_sic(_REFINED, 550, 1e-3), balance="cells", absolute_weight=0.1)
     return {
