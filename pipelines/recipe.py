@@ -79,7 +79,7 @@ def recipes() -> dict[str, Recipe]:
     """
     small = Schedule(steps=850, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
     second = replace(_small_sic(None, 650, 1e-3), balance="cells", absolute_weight=0.1)
-    last = replace(_small_sic(_REFINED, 550, 1e-3), balance="cells", absolute_weight=0.1)
+    last = replace(second, sr_weights=_REFINED)
     return {
         "compact": Recipe(
             samples=400,
