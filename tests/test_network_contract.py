@@ -23,10 +23,12 @@ SMALL = {
         "low_level": 4,
         "context": 3,
         "fine": 4,
+        "half": 3,
     },
     "espcn": {"width": 8, "inner": 6},
     "bicubic": {},
 }
+SMALL["published"] = SMALL["xception_aspp"]
 
 sr_networks = pytest.mark.parametrize(
     "name", [name for name, entry in architectures().items() if entry.role == "sr"]
