@@ -138,7 +138,8 @@ def follow(
     if "sic" in wanted:
         made.append(_concentration(recipe, folder, device, progress))
         if recipe.published is not None:
-            made.append(_published(recipe.published, folder, device, progress))
+            folders, what = (folder, folder / "weights"), "concentration as published"
+            made.append(_lesson(recipe.published, folders, what, device, progress))
     if "joint" in wanted:
         made += _joint(recipe.joint, folder, device, progress)
     return made
@@ -171,30 +172,32 @@ def _samples(recipe: Recipe, folder: Path, progress: Progress) -> None:
             progress(f"samples to {split} with", done, count)
 
 
-def _published(lesson: SICTraining, folder: Path, device: torch.device, progress: Progress) -> Path:
-    """The network that is told what the published one is told."""
-    weights = folder / "weights"
-    refiner = lesson.sr_weights and weights / lesson.sr_weights
-    settings = replace(lesson, sr_weights=refiner, commit=commit() or "")
-    report = partial(_report, progress, "concentration as published", lesson.schedule.steps)
-    return train_sic(folder, weights, settings, device, report)
-
-
 def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress: Progress) -> Path:
     """The lessons in concentration, one after another; the last one's weights."""
     weights, made = folder / "weights", None
     for number, lesson in enumerate(recipe.sic, start=1):
         last = number == len(recipe.sic)
-        refiner = lesson.sr_weights and weights / lesson.sr_weights
-        report = partial(
-            _report, progress, f"concentration, lesson {number}", lesson.schedule.steps
-        )
-        settings = replace(lesson, sr_weights=refiner, start=made, commit=commit() or "")
         out = weights if last else weights / f"lesson_{number}"
-        made = train_sic(folder, out, settings, device, report)
+        what = f"concentration, lesson {number}"
+        made = _lesson(replace(lesson, start=made), (folder, out), what, device, progress)
     if made is None:
         raise ValueError("a recipe without lessons in concentration")
     return made
+
+
+def _lesson(
+    lesson: SICTraining,
+    folders: tuple[Path, Path],
+    what: str,
+    device: torch.device,
+    progress: Progress,
+) -> Path:
+    """One lesson in concentration, from the samples of the first folder into the second."""
+    data, out = folders
+    refiner = lesson.sr_weights and data / "weights" / lesson.sr_weights
+    settings = replace(lesson, sr_weights=refiner, commit=commit() or "")
+    report = partial(_report, progress, what, lesson.schedule.steps)
+    return train_sic(data, out, settings, device, report)
 
 
 def _report(progress: Progress, what: str, steps: int, done: int, _loss: float) -> None:

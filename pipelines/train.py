@@ -17,6 +17,7 @@ from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.train import Schedule, Task, train
 from seaice.network.weights import load, save, weights_id, without_weights
+from seaice.sic.calibration import Factors
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.joint import JointLesson, both
@@ -172,11 +173,7 @@ def train_sic(
     task = lesson.task(fresh)
     notes = {**samples.notes, "refined_by": known[:12]}
     run = _Run(lesson.card, notes, settings.schedule, settings.commit)
-    path = run.through(task, out, device, report)
-    network, card = load(path, "sic")
-    found = lesson.calibration(network.to(device))
-    save(path, network.cpu(), replace(card, calibration=found))
-    return path
+    return run.through(task, out, device, report, lesson.calibration)
 
 
 def train_joint(
@@ -262,14 +259,22 @@ class _Run:
     schedule: Schedule
     commit: str
 
-    def through(self, task: Task, out: Path, device: torch.device, report: Report) -> Path:
-        """Train, score, save; the path of the weights."""
+    def through(
+        self,
+        task: Task,
+        out: Path,
+        device: torch.device,
+        report: Report,
+        calibration: Callable[[nn.Module], Factors] = lambda _: (),
+    ) -> Path:
+        """Train, score, calibrate, save; the path of the weights."""
         name = self.card.architecture
         network, steps = train(task, self.schedule, out / name, device, report)
         path = out / f"{name}.safetensors"
 
         def keep() -> None:
-            save(path, network, self.filled_card(task.evaluate(network), steps, device))
+            card = self.filled_card(task.evaluate(network), steps, device)
+            save(path, network, replace(card, calibration=calibration(network)))
 
         ranks.first(keep)
         return path
