@@ -16,7 +16,16 @@ def tilings(draw):
     margin, feather = draw(st.integers(0, 5)), draw(st.integers(0, 4))
     side = unit * draw(st.integers(1, 12))
     assume(side - 2 * margin - feather >= unit)
-    return Tiling(side=side, margin=margin, feather=feather, multiple_of=unit)
+    last = draw(st.sampled_from(["short", "whole"]))
+    return Tiling(side=side, margin=margin, feather=feather, multiple_of=unit, last=last)
+
+
+@given(tilings(), shapes)
+def test_whole_tiles_are_all_of_one_size_where_the_map_has_room(tiling, shape):
+    assume(tiling.last == "whole")
+    for tile in tiling.over(shape):
+        for span, length in zip((tile.rows, tile.columns), shape, strict=True):
+            assert span.stop - span.start > min(tiling.side, length) - tiling.multiple_of
 
 
 @given(tilings(), shapes, st.sampled_from([1, 4]), st.integers(0, 100))

@@ -29,6 +29,7 @@ class Card:
     multiple_of: int  #: cells of the input; tiles begin and end at multiples of this
     margin: int  #: cells of the input at a tile's edge that feel the edge
     cell: float  #: m, of the input
+    window: int | None = None  #: cells of the input to a tile's side, no other; None: any size
     training: Mapping[str, Any] = field(default_factory=dict)  #: data, period, steps, device
     seed: int = 0
     commit: str = ""  #: of the code that trained it
@@ -58,7 +59,7 @@ class Card:
         WeightsError
             If a key is unknown or missing, or the text is no JSON.
         """
-        told = {"calibration": ()} | _parsed(text)  # older cards know of none
+        told = {"calibration": (), "window": None} | _parsed(text)  # older cards know of neither
         wrong = set(told) ^ {field.name for field in fields(cls)}
         if wrong:
             raise WeightsError(

@@ -36,8 +36,18 @@ class Machine:
     tile: float = 2_400_000.0  #: m, side of a tile on the ground; smaller ones take less memory
 
     def tiling(self, card: Card) -> Tiling:
-        """How maps are cut for a network: tiles of about `tile`, a feather of half the margin."""
+        """How maps are cut for a network.
+
+        Tiles of about `tile` with a feather of half the margin; for a network that was made for
+        one size of window, tiles of that size, whose outer eighths are thrown away and whose next
+        eighths are blended.
+        """
         unit = card.multiple_of
+        if card.window is not None:
+            eighth = card.window // 8
+            return Tiling(
+                side=card.window, margin=eighth, feather=eighth, multiple_of=unit, last="whole"
+            )
         feather = card.margin // 2
         least = 2 * card.margin + feather + unit
         side = max(round(self.tile / card.cell), least)

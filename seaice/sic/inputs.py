@@ -46,6 +46,7 @@ def blank_card(name: str, hyper: Mapping[str, Any], channels: Sequence[str]) -> 
     """
     entry = find(name)
     _check(channels)
+    usual = entry.load().Hyper()
     return Card(
         architecture=name,
         role="sic",
@@ -58,6 +59,7 @@ def blank_card(name: str, hyper: Mapping[str, Any], channels: Sequence[str]) -> 
         multiple_of=entry.multiple_of,
         margin=entry.margin,
         cell=1562.5,
+        window=hyper.get("window", getattr(usual, "window", None)),
     )
 
 

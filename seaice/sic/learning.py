@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.refined import on_refined
+from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.train import Batch, Task
@@ -50,7 +50,7 @@ class SICLesson:
 
     def _source(self, random: np.random.Generator, size: int) -> Batch:
         def sample() -> dict[str, NDArray[Any]]:
-            window = self.train.draw(random, self.crop)
+            window = self.train.draw(random, self._side)
             parts = self._parts(self.train, window)
             if random.random() < self.low_missing:
                 parts["low"][:] = np.nan
@@ -64,6 +64,15 @@ class SICLesson:
             return parts
 
         return batched(sample, size)
+
+    @property
+    def _side(self) -> int:
+        """Coarse cells of a training sample: the network's own window, where it has one."""
+        return self.card.window // SCALE if self.card.window else self.crop
+
+    def _looked_at(self, sample: int) -> Window:
+        """What validation sees of a sample: all of it, or its middle as large as the window."""
+        return self.valid.middle(sample, self._side if self.card.window else max(self.valid.shape))
 
     def _parts(self, samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
         return {
@@ -119,7 +128,7 @@ class SICLesson:
         device = next(network.parameters()).device
 
         def answer(sample: int) -> Answer:
-            parts = self._parts(self.valid, self.valid.whole(sample))
+            parts = self._parts(self.valid, self._looked_at(sample))
             batch = {name: torch.from_numpy(v)[None].to(device) for name, v in parts.items()}
             return self.answer(network, batch)
 

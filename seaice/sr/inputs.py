@@ -51,6 +51,7 @@ def blank_card(name: str, hyper: Mapping[str, Any]) -> Card:
         multiple_of=entry.multiple_of,
         margin=entry.margin,
         cell=6250.0,
+        window=hyper.get("window", getattr(usual, "window", None)),
     )
 
 

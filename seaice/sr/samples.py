@@ -139,7 +139,14 @@ class SampleSet:
 
     def whole(self, sample: int) -> Window:
         """All of a sample, unturned; its largest square where it is none."""
-        return Window(sample=sample, row=0, column=0, side=min(self.shape), turns=0, mirror=1)
+        return self.middle(sample, max(self.shape))
+
+    def middle(self, sample: int, side: int) -> Window:
+        """The middle square of a sample, unturned, of at most `side` coarse cells."""
+        rows, columns = self.shape
+        side = min(side, rows, columns)
+        row, column = (rows - side) // 2, (columns - side) // 2
+        return Window(sample=sample, row=row, column=column, side=side, turns=0, mirror=1)
 
     def draw(self, random: Random, side: int) -> Window:
         """A window at random."""

@@ -6,6 +6,7 @@ two neighbours are blended with cosine weights.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,8 @@ class Tiling:
     margin: int = 0
     feather: int = 0
     multiple_of: int = 1
+    #: the last tile ends with the map: it is cut short, or begins earlier and is whole
+    last: Literal["short", "whole"] = "short"
 
     def __post_init__(self) -> None:
         if self.step < 1 or self.side % self.multiple_of:
@@ -84,6 +87,8 @@ class Tiling:
     def _spans(self, length: int) -> Iterator[Span]:
         start, used = 0, 0
         while used < length:
+            if self.last == "whole":
+                start = min(start, self._last_start(length))
             stop = min(start + self.side, length)
             kept_start = start + self.margin if start else 0
             kept_stop = stop - self.margin if stop < length else length
@@ -95,6 +100,10 @@ class Tiling:
                 feather=max(used - kept_start, 0),
             )
             start, used = start + self.step, kept_stop
+
+    def _last_start(self, length: int) -> int:
+        """Where a whole tile begins that reaches the map's end, if the map is as large as it."""
+        return -(-max(length - self.side, 0) // self.multiple_of) * self.multiple_of
 
 
 def stitch(onto: NDArray[np.float32], tile: Tile, told: NDArray[np.float32], scale: int) -> None:

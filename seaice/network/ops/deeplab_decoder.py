@@ -4,13 +4,16 @@ Chen et al. 2018, "DeepLabv3+", ECCV, arXiv:1802.02611, section 3.1, with full 3
 Parameter names are those of jfzhang95/pytorch-deeplab-xception, so that its weights load.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Decoder", "DecoderWidths", "enlarged"]
+from seaice.network.ops.enlarge import from_corners
+
+__all__ = ["Decoder", "DecoderWidths"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +26,17 @@ class DecoderWidths:
     out: int
 
 
-def enlarged(features: Tensor, size: torch.Size) -> Tensor:
-    """Bilinear, corner cells on corner cells.
-
-    Exact in place where the encoder met sizes of 16 k + 1, whose strided cells begin at the first
-    and end at the last cell.
-    """
-    return F.interpolate(features, size=size, mode="bilinear", align_corners=True)
-
-
 class Decoder(nn.Module):
     """Low-level features reduced, joined, convolved twice, and read by a 1x1 convolution."""
 
-    def __init__(self, widths: DecoderWidths, dropout: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        widths: DecoderWidths,
+        dropout: tuple[float, float],
+        enlarge: Callable[[Tensor, torch.Size], Tensor] = from_corners,
+    ) -> None:
         super().__init__()
+        self.enlarge = enlarge
         self.conv1 = nn.Conv2d(widths.low_level_in, widths.low_level, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths.low_level)
         joined = widths.deep + widths.low_level
@@ -55,6 +55,6 @@ class Decoder(nn.Module):
     def forward(self, deep: Tensor, low_level: Tensor) -> Tensor:
         """(batch, deep, y/16, x/16), (batch, low_level_in, y/4, x/4) -> (batch, out, y/4, x/4)."""
         reduced = F.relu(self.bn1(self.conv1(low_level)))
-        joined = torch.cat((enlarged(deep, reduced.shape[2:]), reduced), dim=1)
+        joined = torch.cat((self.enlarge(deep, reduced.shape[2:]), reduced), dim=1)
         out: Tensor = self.last_conv(joined)
         return out

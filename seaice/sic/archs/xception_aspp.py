@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.network.ops.aspp import ASPP
-from seaice.network.ops.deeplab_decoder import Decoder, DecoderWidths, enlarged
+from seaice.network.ops.deeplab_decoder import Decoder, DecoderWidths
+from seaice.network.ops.enlarge import from_corners
+from seaice.network.ops.fine_skip import FineSkip, as_concentration
 from seaice.network.ops.separable import SeparableConv2d, Taps
 
 __all__ = ["COMPACT", "Block", "Hyper", "Network", "Steps", "Xception"]
@@ -174,32 +176,8 @@ class HalfSkip(nn.Module):
 
     def forward(self, decoded: Tensor, stem: Tensor) -> Tensor:
         """(batch, decoded, y/4, x/4), (batch, stem, y/2, x/2) -> (batch, width, y/2, x/2)."""
-        joined = torch.cat((enlarged(decoded, stem.shape[2:]), stem), dim=1)
+        joined = torch.cat((from_corners(decoded, stem.shape[2:]), stem), dim=1)
         out: Tensor = F.relu(self.bn(self.join(joined)))
-        return out
-
-
-class FineSkip(nn.Module):
-    """Decoder features enlarged and read together with the input at its own resolution.
-
-    Without it the sharpest edge is an interpolated 6.25 km one.
-    """
-
-    def __init__(self, in_channels: int, decoded: int, width: int, outputs: int) -> None:
-        super().__init__()
-        self.look = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.join = nn.Conv2d(decoded + width, width, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.read = nn.Conv2d(width, outputs, 1)
-
-    def forward(self, decoded: Tensor, image: Tensor) -> Tensor:
-        """(batch, decoded, y/4 or y/2, x/4 or x/2), (batch, in_channels, y, x) -> outputs."""
-        seen = F.relu(self.bn1(self.look(image)))
-        joined = torch.cat((enlarged(decoded, image.shape[2:]), seen), dim=1)
-        read = F.relu(self.bn2(self.join(joined)))
-        with torch.autocast(image.device.type, enabled=False):  # bfloat16 is too coarse for 0-1
-            out: Tensor = self.read(read.float())
         return out
 
 
@@ -231,7 +209,7 @@ class Network(nn.Module):
         if self.hyper.fine:
             out: Tensor = self.fine(decoded, image)
             return out
-        return enlarged(decoded, image.shape[2:])
+        return from_corners(decoded, image.shape[2:])
 
     def forward(self, image: Tensor) -> Tensor:
         """Concentration, and its log-variance where offered.
@@ -246,5 +224,4 @@ class Network(nn.Module):
         """
         rows, columns = image.shape[2:]
         padded = F.pad(image, (0, (1 - columns) % STRIDE, 0, (1 - rows) % STRIDE), "replicate")
-        told = self.logits(padded)[..., :rows, :columns].float()
-        return torch.cat((torch.sigmoid(told[:, :1]), told[:, 1:].clamp(-10.0, 1.0)), dim=1)
+        return as_concentration(self.logits(padded)[..., :rows, :columns])
