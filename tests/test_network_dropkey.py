@@ -1,0 +1,159 @@
+"""Laws of DropKey: how often, which, when, and what is left on the average."""
+
+from itertools import pairwise, product
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from seaice.errors import WeightsError
+from seaice.network.ops.dropkey import DropKey, falling, hopeless, monte_carlo
+
+SHAPES = ("keys", "block", "cross")
+LIKE = torch.zeros(())
+GRID = (6, 8)
+
+
+def dropped(rate, shape, size=(50, 2, 40, 48), seed=0):
+    torch.manual_seed(seed)
+    return DropKey(rate, shape).mask(size, LIKE, GRID) < 0
+
+
+class Attention(nn.Module):
+    """Three keys, one query: eight masks in all."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.logits = torch.tensor([0.0, 1.0, -1.0])
+        self.values = torch.tensor([[4.0], [-2.0], [7.0]])
+        self.dropout = nn.Dropout(0.9)
+        self.dropkey = DropKey(rate)
+
+    def forward(self, image):
+        mask = self.dropkey.mask((1, 1, 1, 3), self.logits, None)
+        logits = self.logits if mask is None else self.logits + mask[0, 0, 0]
+        return self.dropout(image + logits.softmax(-1) @ self.values)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.6])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_as_many_are_dropped_as_said(rate, shape):
+    assert dropped(rate, shape).float().mean() == pytest.approx(rate, abs=0.012)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_key_is_dropped_oftener_than_another(shape):
+    by_key = dropped(0.3, shape).float().mean((0, 1, 2))
+    assert by_key.min() > 0.26
+    assert by_key.max() < 0.34
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_sample_head_and_query_draws_for_itself(shape):
+    drawn = dropped(0.3, shape, (40, 20, 30, 48)).float()
+    for axis in range(3):
+        here, next_one = drawn.transpose(0, axis)[:-1], drawn.transpose(0, axis)[1:]
+        both = (here * next_one).mean()
+        assert both == pytest.approx(0.09, abs=0.01)
+
+
+def test_keys_are_dropped_independently_of_each_other():
+    drawn = dropped(0.3, "keys").float()
+    assert (drawn[..., 1:] * drawn[..., :-1]).mean() == pytest.approx(0.09, abs=0.005)
+
+
+@given(
+    st.sampled_from(["block", "cross"]),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.floats(0.01, 0.95),
+    st.integers(0, 99),
+)
+def test_figures_are_one_rectangle_or_one_cross_or_nothing(shape, grid, rate, seed):
+    """On a ring of rows and one of columns; a figure is what its rows and its columns say."""
+    torch.manual_seed(seed)
+    size = (1, 1, 1, grid[0] * grid[1])
+    figure = (DropKey(rate, shape).mask(size, LIKE, grid) < 0).reshape(grid)
+    if not figure.any():
+        return
+    if shape == "cross":  # what it leaves is a rectangle
+        figure = ~figure
+    rows, columns = figure.any(1), figure.any(0)
+    assert torch.equal(figure, rows[:, None] & columns[None, :])
+    for band in (rows, columns):
+        assert int((band != band.roll(1)).sum()) <= 2
+
+
+def test_a_block_is_square_on_a_square_grid():
+    torch.manual_seed(0)
+    figures = DropKey(0.2, "block").mask((1, 1, 64, 64), LIKE, (8, 8)).reshape(64, 8, 8) < 0
+    sides = {(int(f.any(1).sum()), int(f.any(0).sum())) for f in figures if f.any()}
+    assert sides == {(4, 4)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_evaluation_is_untouched(shape):
+    size = (2, 2, 5, 48)
+    assert DropKey(0.5, shape).eval().mask(size, LIKE, GRID) is None
+    assert DropKey(0.0, shape).mask(size, LIKE, GRID) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_query_that_lost_all_keys_stays_finite(dtype):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 1, 2, 5, 8).to(dtype)
+    mask = hopeless(torch.ones(1, 2, 5, 5, dtype=torch.bool), q)
+    assert mask.dtype is dtype
+    told = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    assert torch.isfinite(told).all()
+    assert told.abs().max() <= v.abs().max()
+
+
+def test_the_mean_of_draws_is_the_expectation():
+    """All eight masks, weighed by how likely they are, against draws."""
+    rate, network = 0.4, Attention(0.4)
+    expected = torch.zeros(1)
+    for lost in product([False, True], repeat=3):
+        chance = rate ** sum(lost) * (1 - rate) ** (3 - sum(lost))
+        weights = (network.logits + hopeless(torch.tensor(lost), LIKE)).softmax(-1)
+        expected += chance * (weights @ network.values)
+    plain = network.eval()(torch.zeros(1))
+    found = monte_carlo(network.train(), torch.zeros(1), 4000, 1)
+    assert abs(found - expected) < 0.15
+    assert abs(plain - expected) > 0.3
+
+
+def test_draws_come_from_the_seed_and_change_nothing():
+    network, image = Attention(0.4).train(), torch.zeros(1)
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    one, two, other = (monte_carlo(network, image, 5, seed) for seed in (1, 1, 2))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert network.training
+    assert network.dropout.training
+
+
+@given(st.floats(0.01, 0.9), st.integers(1, 30))
+def test_rates_fall_evenly_from_the_first_layer_on(highest, depth):
+    rates = falling(highest, depth)
+    assert len(rates) == depth
+    assert rates[0] == highest
+    steps = [early - late for early, late in pairwise(rates)]
+    assert all(step == pytest.approx(steps[0]) for step in steps)
+    assert all(step > 0 for step in steps)
+    assert rates[-1] >= 0
+
+
+@pytest.mark.parametrize(("rate", "shape"), [(1.0, "keys"), (-0.1, "keys"), (0.1, "rows")])
+def test_what_cannot_be_is_refused(rate, shape):
+    with pytest.raises(WeightsError):
+        DropKey(rate, shape)
+
+
+def test_figures_need_the_grid_of_the_keys():
+    with pytest.raises(ValueError, match="48 keys"):
+        DropKey(0.1, "block").mask((1, 1, 1, 48), LIKE, (4, 4))
