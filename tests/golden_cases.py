@@ -19,6 +19,7 @@ SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent /
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     name: str
+    kind: str  # the official class
     config: dict
     weights: dict[str, Tensor]
     io: dict[str, Tensor]
@@ -36,9 +37,11 @@ def folders(architecture: str) -> dict[str, Path]:
 
 def read(architecture: str, name: str) -> Case:
     folder = folders(architecture)[name]
+    meta = json.loads((folder / "meta.json").read_text())
     return Case(
         name=name,
-        config=json.loads((folder / "meta.json").read_text())["config"],
+        kind=meta["class"].split(" (")[0],
+        config=meta["config"],
         weights=load_file(folder / "weights.safetensors"),
         io=load_file(folder / "io.safetensors"),
     )
