@@ -30,4 +30,13 @@ NETWORKS: Mapping[str, Architecture] = table(
         multiple_of=16,
         margin=128,
     ),
+    Architecture(
+        name="repvgg",
+        module="seaice.sic.archs.repvgg",
+        role="sic",
+        says="RepVGG: three branches to train, folded into one 3x3 convolution to run",
+        paper="Ding et al. 2021, CVPR, arXiv:2101.03697",
+        multiple_of=16,
+        margin=96,
+    ),
 )
