@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     told = parser.parse_args()
     out = told.out or told.data / "ablations"
-    base = replace(recipes()[told.recipe].sr, commit=commit() or "")
+    base = replace(recipes()[told.recipe].sr[-1], commit=commit() or "")
     base = replace(base, schedule=replace(base.schedule, steps=told.steps))
 
     def report(name: str, step: int) -> None:

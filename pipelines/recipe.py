@@ -39,8 +39,8 @@ class Recipe:
 
     samples: int  #: simulated five-day worlds of 128 x 128 coarse cells
     valid: int  #: worlds to validate on
-    sr: SRTraining
-    sic: tuple[SICTraining, ...]  #: one after another; each goes on from the one before
+    sr: tuple[SRTraining, ...]  #: one after another; each goes on from the one before
+    sic: tuple[SICTraining, ...]  #: likewise
     published: SICTraining | None = None  #: the network of V, H and V - H alone, for comparison
     joint: JointTraining | None = None  #: both networks on together, where that is asked for
 
@@ -55,6 +55,13 @@ def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
     schedule = Schedule(steps=steps, rate=rate, warm_up=40, **_SMALL)  # type: ignore[arg-type]
     hyper = compact("xception_aspp")
     return SICTraining(sr_weights=refiner, hyper=hyper, crop=96, schedule=schedule)
+
+
+def _unaligned_first(last: SRTraining, steps: int) -> tuple[SRTraining, SRTraining]:
+    """A long lesson without alignment, which costs nine tenths of a step, before the last one."""
+    hyper = {**last.hyper, "alignment": "none"}
+    schedule = replace(last.schedule, steps=steps, rate=2 * last.schedule.rate)
+    return replace(last, hyper=hyper, schedule=schedule), last
 
 
 def _as_published(lesson: SICTraining) -> SICTraining:
@@ -77,14 +84,14 @@ def recipes() -> dict[str, Recipe]:
     class of concentration weighing alike; then each cell weighing alike, which takes away the pull
     towards middle concentrations; last from what super-resolution makes of them.
     """
-    small = Schedule(steps=850, rate=2e-3, warm_up=30, **_SMALL)  # type: ignore[arg-type]
+    small = Schedule(steps=900, rate=5e-4, warm_up=50, **_SMALL)  # type: ignore[arg-type]
     second = replace(_small_sic(None, 650, 1e-3), balance="cells", absolute_weight=0.1)
     last = replace(second, sr_weights=_REFINED)
     return {
         "compact": Recipe(
             samples=400,
             valid=24,
-            sr=SRTraining(hyper=compact("pmdrnet"), crop=64, schedule=small),
+            sr=_unaligned_first(SRTraining(hyper=compact("pmdrnet"), schedule=small), 4000),
             sic=(_small_sic(None, 1500, 1.5e-3), second, last),
             published=_as_published(last),
             joint=_small_joint(),
@@ -92,7 +99,7 @@ def recipes() -> dict[str, Recipe]:
         "paper": Recipe(
             samples=12_000,
             valid=200,
-            sr=SRTraining(),
+            sr=_unaligned_first(SRTraining(), 100_000),
             sic=(
                 SICTraining(sr_weights=_REFINED, hyper={"outputs": 2, "context": 32, "fine": 16}),
             ),
@@ -132,9 +139,7 @@ def follow(
     if "samples" in wanted:
         ranks.first(partial(_samples, recipe, folder, progress))
     if "sr" in wanted:
-        settings = replace(recipe.sr, commit=commit() or "")
-        report = partial(_report, progress, "super-resolution", settings.schedule.steps)
-        made.append(train_sr(folder, folder / "weights", settings, device, report))
+        made.append(_super_resolution(recipe, folder, device, progress))
     if "sic" in wanted:
         made.append(_concentration(recipe, folder, device, progress))
         if recipe.published is not None:
@@ -172,12 +177,33 @@ def _samples(recipe: Recipe, folder: Path, progress: Progress) -> None:
             progress(f"samples to {split} with", done, count)
 
 
+def _super_resolution(
+    recipe: Recipe, folder: Path, device: torch.device, progress: Progress
+) -> Path:
+    """The lessons in super-resolution, one after another; the last one's weights."""
+    made = None
+    for number, lesson in enumerate(recipe.sr, start=1):
+        what = f"super-resolution, lesson {number}"
+        out = _folder_of(folder, number, len(recipe.sr))
+        settings = replace(lesson, start=made, commit=commit() or "")
+        report = partial(_report, progress, what, lesson.schedule.steps)
+        made = train_sr(folder, out, settings, device, report)
+    if made is None:
+        raise ValueError("a recipe without lessons in super-resolution")
+    return made
+
+
+def _folder_of(folder: Path, number: int, lessons: int) -> Path:
+    """Where a lesson's weights go: the last one's stand for the recipe."""
+    weights = folder / "weights"
+    return weights if number == lessons else weights / f"lesson_{number}"
+
+
 def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress: Progress) -> Path:
     """The lessons in concentration, one after another; the last one's weights."""
-    weights, made = folder / "weights", None
+    made = None
     for number, lesson in enumerate(recipe.sic, start=1):
-        last = number == len(recipe.sic)
-        out = weights if last else weights / f"lesson_{number}"
+        out = _folder_of(folder, number, len(recipe.sic))
         what = f"concentration, lesson {number}"
         made = _lesson(replace(lesson, start=made), (folder, out), what, device, progress)
     if made is None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from seaice.errors import WeightsError
 from seaice.network import ranks
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
@@ -50,6 +51,7 @@ class SRTraining:
     """How a super-resolution network is trained; defaults are the published size."""
 
     name: str = "pmdrnet"
+    start: Path | None = None  #: weights to go on from; what they lack stays fresh
     hyper: Mapping[str, Any] = field(default_factory=dict)
     schedule: Schedule = PUBLISHED_SR
     crop: int = 64  #: coarse cells
@@ -131,10 +133,25 @@ def train_sr(
     )
     torch.manual_seed(settings.schedule.seed)
     network = build(settings.name, settings.hyper)
-    fit_interpolation(network, lesson.train, lesson.card)
+    if settings.start is None:
+        fit_interpolation(network, lesson.train, lesson.card)
+    else:
+        _go_on_from(settings.start, network)
     task = lesson.task(network)
     run = _Run(lesson.card, lesson.train.notes, settings.schedule, settings.commit)
     return run.through(task, out, device, report)
+
+
+def _go_on_from(path: Path, network: nn.Module) -> None:
+    """Give a network what weights of a smaller one of its kind hold."""
+    known = load(path, "sr")[0].state_dict()
+    strange = network.load_state_dict(known, strict=False).unexpected_keys
+    if strange:
+        raise WeightsError(
+            f"{path} with {strange[0]} and {len(strange) - 1} more that the network lacks",
+            "weights of the same network, or of one without some of its parts",
+            "begin with weights of the lesson before",
+        )
 
 
 def train_sic(

@@ -27,6 +27,8 @@ SMALL = {
     },
     "repvgg": {"decoder": 8, "low_level": 4, "fine": 4, "blocks": (2, 1, 2)}
     | {"widths": (0.125, 0.125, 0.0625), "groups": 2},
+    "cloformer": {"decoder": 8, "low_level": 4, "fine": 4, "depths": (1, 1, 2), "dropkey": 0.2}
+    | {"widths": (4, 6, 8, 10), "heads": (2, 3, 4), "global_heads": (1, 1, 2), "mlp_ratio": 2},
     "espcn": {"width": 8, "inner": 6},
     "bicubic": {},
 }

@@ -31,7 +31,7 @@ def tiny(second):
     return Recipe(
         samples=3,
         valid=1,
-        sr=SRTraining(hyper=SMALL["pmdrnet"], schedule=QUICK, crop=8),
+        sr=(SRTraining(hyper=SMALL["pmdrnet"], schedule=QUICK, crop=8),),
         sic=(lesson(bicubic.sr_weights, QUICK), lesson(refined.sr_weights, second)),
     )
 
@@ -74,7 +74,7 @@ def trained(told):
 def test_all_lessons_run_in_turn(finished, simulated):
     made, told = followed(tiny(STILL), "all", finished)
     assert simulated == [("valid", 1), ("train", 3)]
-    lessons = ("super-resolution", "concentration, lesson 1", "concentration, lesson 2")
+    lessons = ("super-resolution, lesson 1", "concentration, lesson 1", "concentration, lesson 2")
     assert trained(told) == [(what, step) for what in lessons for step in (1, 2)]
     assert [path.name for path in made] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
     cards = [load(path)[1] for path in made]

@@ -6,7 +6,8 @@ nearer ones with multi-scale deformable convolution, weighted by their likeness 
 fused, and reconstructed with a skip from the interpolated target (ours: interpolated as well as a
 linear filter can). Block and channel counts are not
 published: 64 channels and 8 deformable groups are those of its relatives EDVR and MSDTGP. Ours: a
-validity channel beside H and V, and a narrower tail at the fine resolution.
+validity channel beside H and V, each channel's departure from its mean around, alignment as a
+change of what is aligned, detail told in units of 3 K, and a narrower tail at the fine resolution.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from seaice.errors import WeightsError
 from seaice.network.ops.deformable import ModulatedDeformConvPack
+from seaice.network.ops.departures import departures
 from seaice.network.ops.interpolated import FittedInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.temporal_attention import TemporalFusion
@@ -29,8 +31,9 @@ __all__ = ["COMPACT", "Hyper", "Network"]
 SLOPE = 0.1  # of every leaky ReLU here
 DEEPEST = 4  # cells of the finest level under one of the alignment's coarsest
 SCALE = 4
+DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
 QUIET = 0.3  # of the weights in a fresh residual block
-FAINT = 0.03  # of those that liken frames: a sum over channels that shuts its sigmoid stays shut
+FAINT = 0.03  # of those that move frames, and that liken them: a sigmoid once shut stays shut
 
 Pyramid = tuple[Tensor, Tensor, Tensor]
 
@@ -47,6 +50,7 @@ class Hyper:
     reconstruct_blocks: int = 10
     tail: int = 64  #: channels from the sub-pixel convolutions on
     surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
+    around: int = 9  #: cells along a side whose mean each cell is compared with
     alignment: Literal["deformable", "none"] = "deformable"  #: "none" is for comparison
 
     def __post_init__(self) -> None:
@@ -58,7 +62,7 @@ class Hyper:
             )
 
 
-COMPACT = Hyper(width=24, groups=4, extract_blocks=2, reconstruct_blocks=4, tail=16)
+COMPACT = Hyper(width=24, groups=4, extract_blocks=2, reconstruct_blocks=8, tail=16)
 
 
 class ResidualBlock(nn.Module):
@@ -81,19 +85,23 @@ class Extraction(nn.Module):
     def __init__(self, hyper: Hyper) -> None:
         super().__init__()
         width = hyper.width
-        self.first = nn.Conv2d(hyper.channels, width, 3, padding=1)
+        self.around = hyper.around
+        self.first = nn.Conv2d(2 * hyper.channels - 1, width, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(hyper.extract_blocks)))
 
     def forward(self, frames: Tensor) -> Tensor:
         """(n, channel, y, x) -> (n, width, y, x)."""
-        features: Tensor = self.blocks(F.leaky_relu(self.first(frames), SLOPE))
+        seen = torch.cat((frames.float(), departures(frames, self.around)), dim=1)
+        features: Tensor = self.blocks(F.leaky_relu(self.first(seen), SLOPE))
         return features
 
 
 class ProgressiveAlignment(nn.Module):
     """Far frames are moved onto nearer ones, and those onto the target: one day at a time.
 
-    The same unit serves every step, since every step bridges one day of drift.
+    The same unit serves every step, since every step bridges one day of drift. It tells what
+    moving changes (ours): a fresh one hardly moves anything, so that a network that has learnt
+    without alignment goes on with it from where it was.
     """
 
     def __init__(self, width: int, groups: int) -> None:
@@ -125,7 +133,7 @@ class ProgressiveAlignment(nn.Module):
         moved: list[Tensor] = []
         for here, onto in pairwise(inward):
             movers = [*map(self._pyramid, moved), here]
-            moved = [self.unit(mover, onto) for mover in movers]
+            moved = [mover[0] + self.unit(mover, onto) for mover in movers]
         return moved
 
     def _pyramid(self, whole: Tensor) -> Pyramid:
@@ -184,6 +192,8 @@ def _start(network: nn.Module) -> None:
         if isinstance(module, ResidualBlock):
             module.conv1.weight.data.mul_(QUIET)
             module.conv2.weight.data.mul_(QUIET)
+        if isinstance(module, PCDAlignment):
+            module.cas_dcnpack.weight.data.mul_(FAINT)
         if isinstance(module, TemporalFusion):
             module.temporal_attn1.weight.data.mul_(QUIET)
             module.temporal_attn2.weight.data.mul_(FAINT)
@@ -219,7 +229,7 @@ class Network(nn.Module):
         padding = (0, -columns % DEEPEST, 0, -rows % DEEPEST, 0, 0)
         detail = self._detail(F.pad(stack, padding, "replicate"))
         base: Tensor = self.interpolation(stack[:, self.hyper.frames // 2])
-        return base + detail[..., : SCALE * rows, : SCALE * columns].float()
+        return base + DETAIL * detail[..., : SCALE * rows, : SCALE * columns].float()
 
     def _detail(self, stack: Tensor) -> Tensor:
         """What interpolation lacks; y and x are multiples of 4."""
