@@ -39,4 +39,13 @@ NETWORKS: Mapping[str, Architecture] = table(
         multiple_of=16,
         margin=96,
     ),
+    Architecture(
+        name="cloformer",
+        module="seaice.sic.archs.cloformer",
+        role="sic",
+        says="CloFormer: local attention that knows its content, beside a pooled global one",
+        paper="Fan et al. 2023, arXiv:2303.17803",
+        multiple_of=16,
+        margin=48,
+    ),
 )
