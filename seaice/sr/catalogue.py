@@ -19,6 +19,15 @@ NETWORKS: Mapping[str, Architecture] = table(
         paper="Liu et al. 2022, IEEE TGRS 60, 4304118",
         multiple_of=4,
         margin=32,
+        encoder="extraction",
+    ),
+    Architecture(
+        name="hat",
+        module="seaice.sr.archs.hat",
+        role="sr",
+        says="attention in windows that overlap, and of channels; one frame or five at once",
+        paper="Chen et al. 2023, CVPR, arXiv:2205.04437",
+        multiple_of=16,
     ),
     Architecture(
         name="espcn",
@@ -27,6 +36,7 @@ NETWORKS: Mapping[str, Architecture] = table(
         says="the target frame alone, three convolutions and a pixel shuffle",
         paper="Shi et al. 2016, arXiv:1609.05158",
         margin=4,
+        encoder="body",
     ),
     Architecture(
         name="bicubic",
