@@ -27,7 +27,7 @@ from seaice.sic.inputs import PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, write_samples
 from seaice.write.provenance import commit
 
-__all__ = ["Recipe", "Step", "follow", "recipes"]
+__all__ = ["Progress", "Recipe", "Step", "follow", "recipes", "reported"]
 
 Step = Literal["samples", "sr", "sic", "joint", "all"]
 Progress = Callable[[str, int, int], None]
@@ -167,7 +167,7 @@ def _joint(
         sic_weights=weights / lesson.sic_weights,
         commit=commit() or "",
     )
-    report = partial(_report, progress, "both networks", lesson.schedule.steps)
+    report = partial(reported, progress, "both networks", lesson.schedule.steps)
     return train_joint(folder, weights, settings, device, report)
 
 
@@ -186,7 +186,7 @@ def _super_resolution(
         what = f"super-resolution, lesson {number}"
         out = _folder_of(folder, number, len(recipe.sr))
         settings = replace(lesson, start=made, commit=commit() or "")
-        report = partial(_report, progress, what, lesson.schedule.steps)
+        report = partial(reported, progress, what, lesson.schedule.steps)
         made = train_sr(folder, out, settings, device, report)
     if made is None:
         raise ValueError("a recipe without lessons in super-resolution")
@@ -222,11 +222,11 @@ def _lesson(
     data, out = folders
     refiner = lesson.sr_weights and data / "weights" / lesson.sr_weights
     settings = replace(lesson, sr_weights=refiner, commit=commit() or "")
-    report = partial(_report, progress, what, lesson.schedule.steps)
+    report = partial(reported, progress, what, lesson.schedule.steps)
     return train_sic(data, out, settings, device, report)
 
 
-def _report(progress: Progress, what: str, steps: int, done: int, _loss: float) -> None:
+def reported(progress: Progress, what: str, steps: int, done: int, _loss: float) -> None:
     """Steps as they are done; before them, samples that wait to be refined, which count up to 0.
 
     The loss of every step is in the log that lies beside the checkpoint.

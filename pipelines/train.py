@@ -31,6 +31,7 @@ from seaice.sr.samples import SampleSet
 
 __all__ = [
     "JointTraining",
+    "Pace",
     "SICTraining",
     "SRTraining",
     "compact",
@@ -44,6 +45,9 @@ PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000, loader
 WITH_QUARTERS = {"channels": 11}  #: bicubic from the finest there is, most like what refining tells
 
 Report = Callable[[int, float], None]
+#: how the encoder learns beside the head: as it, at a tenth of its rate, or not at all
+Pace = Literal["trained", "slow", "frozen"]
+PACES: Mapping[Pace, float] = {"slow": 0.1, "frozen": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class SRTraining:
     schedule: Schedule = PUBLISHED_SR
     crop: int = 64  #: coarse cells
     difference_weight: float = 1.0  #: of the error of V - H
+    encoder: Pace = "trained"
     commit: str = ""  #: of the code, for the card
 
 
@@ -76,6 +81,7 @@ class SICTraining:
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
     absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
     low_missing: float = 0.1  #: share of samples without low frequencies
+    encoder: Pace = "trained"
     commit: str = ""  #: of the code, for the card
 
 
@@ -138,7 +144,7 @@ def train_sr(
     else:
         _go_on_from(settings.start, network)
     task = lesson.task(network)
-    run = _Run(lesson.card, lesson.train.notes, settings.schedule, settings.commit)
+    run = _Run(lesson.card, lesson.train.notes, _paced(settings), settings.commit)
     return run.through(task, out, device, report)
 
 
@@ -189,8 +195,16 @@ def train_sic(
         fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
     task = lesson.task(fresh)
     notes = {**samples.notes, "refined_by": known[:12]}
-    run = _Run(lesson.card, notes, settings.schedule, settings.commit)
+    run = _Run(lesson.card, notes, _paced(settings), settings.commit)
     return run.through(task, out, device, report, lesson.calibration)
+
+
+def _paced(settings: SRTraining | SICTraining) -> Schedule:
+    """The schedule, in which the encoder may learn more slowly than the rest."""
+    if settings.encoder == "trained":
+        return settings.schedule
+    part = find(settings.name).encoder
+    return replace(settings.schedule, paces={part: PACES[settings.encoder]})
 
 
 def train_joint(

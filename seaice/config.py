@@ -13,16 +13,45 @@ from pydantic_core import ErrorDetails
 
 from seaice.errors import SettingsError
 
-__all__ = ["Format", "GridSettings", "NetworkSettings", "RunSettings", "Settings", "WriteSettings"]
+__all__ = [
+    "Format",
+    "GridSettings",
+    "NetworkSettings",
+    "RunSettings",
+    "Settings",
+    "Settled",
+    "WriteSettings",
+    "read_toml",
+]
 
 Format = Literal["geotiff", "zarr", "quicklook"]
 
 
-class _Settled(BaseModel):
+class Settled(BaseModel):
+    """Settings that are checked once, whose mistakes are told in three parts."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @classmethod
+    def checked(cls, table: Mapping[str, Any], see: str) -> Self:
+        """Settings from a table.
 
-class RunSettings(_Settled):
+        Parameters
+        ----------
+        see : where every setting is listed
+
+        Raises
+        ------
+        SettingsError
+            If a key is unknown (the nearest valid one is named) or a value does not fit.
+        """
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise _explained(error.errors()[0], cls, see) from error
+
+
+class RunSettings(Settled):
     """What is made of what, and where it goes."""
 
     date: datetime.date | None = Field(
@@ -45,7 +74,7 @@ class RunSettings(_Settled):
     )
 
 
-class GridSettings(_Settled):
+class GridSettings(Settled):
     """How swaths become daily maps."""
 
     low_frequency: Literal["keep", "drop"] = Field(
@@ -53,7 +82,7 @@ class GridSettings(_Settled):
     )
 
 
-class NetworkSettings(_Settled):
+class NetworkSettings(Settled):
     """Which network, and which weights."""
 
     name: str = Field(description="one that `seaice models` lists")
@@ -62,7 +91,7 @@ class NetworkSettings(_Settled):
     )
 
 
-class WriteSettings(_Settled):
+class WriteSettings(Settled):
     """What a product folder holds beside its provenance."""
 
     formats: tuple[Format, ...] = Field(
@@ -70,7 +99,7 @@ class WriteSettings(_Settled):
     )
 
 
-class Settings(_Settled):
+class Settings(Settled):
     """Everything one run may be told.
 
     >>> Settings.from_table({}).run.hemisphere
@@ -95,10 +124,7 @@ class Settings(_Settled):
         SettingsError
             If a key is unknown (the nearest valid one is named) or a value does not fit.
         """
-        try:
-            return cls.model_validate(_with_default_names(table))
-        except ValidationError as error:
-            raise _explained(error.errors()[0]) from error
+        return cls.checked(_with_default_names(table), "`seaice daily --show-settings`")
 
     @classmethod
     def read(cls, path: Path | None, told: Mapping[str, Mapping[str, Any]]) -> Self:
@@ -114,7 +140,7 @@ class Settings(_Settled):
         SettingsError
             As `from_table`, and where the file is absent or no TOML.
         """
-        table = _toml(path) if path else {}
+        table = read_toml(path) if path else {}
         for section, values in told.items():
             given = {key: value for key, value in values.items() if value is not None}
             former = table.get(section, {})
@@ -130,7 +156,7 @@ class Settings(_Settled):
         return "\n".join(line for name in type(self).model_fields for line in self._section(name))
 
     def _section(self, name: str) -> Iterator[str]:
-        section: _Settled = getattr(self, name)
+        section: Settled = getattr(self, name)
         yield f"[{name}]"
         for key, field in type(section).model_fields.items():
             value = getattr(section, key)
@@ -149,7 +175,14 @@ def _with_default_names(table: Mapping[str, Any]) -> dict[str, Any]:
     return named
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        If it is absent or no TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -160,7 +193,7 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _explained(detail: ErrorDetails) -> SettingsError:
+def _explained(detail: ErrorDetails, model: type[BaseModel], see: str) -> SettingsError:
     """The first complaint of pydantic, in three parts."""
     *where, key = (str(part) for part in detail["loc"][:2])
     section = f"[{where[0]}]" if where else "the file"
@@ -168,10 +201,10 @@ def _explained(detail: ErrorDetails) -> SettingsError:
         return SettingsError(
             f"{key} = {detail['input']!r} in {section}",
             f"something else: {detail['msg'].lower()}",
-            "see `seaice daily --show-settings` for every setting and its default",
+            f"see {see} for every setting and its default",
         )
-    model = Settings.model_fields[where[0]].annotation if where else Settings
-    valid = list(getattr(model, "model_fields", {}))
+    inner = model.model_fields[where[0]].annotation if where else model
+    valid = list(getattr(inner, "model_fields", {}))
     near = get_close_matches(key, valid, n=1)
     return SettingsError(
         f"unknown setting {key!r} in {section}",

@@ -3,11 +3,12 @@
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from seaice.cli.learning import train
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
@@ -145,33 +146,7 @@ def scene(
     product_made(folder, made, _warnings(folder, made[-1].name))
 
 
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints and weights.")] = Path(
-        "training"
-    ),
-    recipe: Annotated[
-        Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
-    ] = "compact",
-    step: Annotated[
-        Literal["samples", "sr", "sic", "joint", "all"],
-        typer.Option(help="One of them, or all but joint in turn."),
-    ] = "all",
-    device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
-) -> None:
-    """Simulated samples in, weights of both networks out; goes on where it was left."""
-    from pipelines.recipe import follow, recipes
-    from seaice.files import ensure_writable
-    from seaice.network import ranks
-    from seaice.network.device import choose_device
-
-    run = Settings.read(None, {"run": {"device": device}}).run
-    ensure_writable(out)
-    with ranks.joined(choose_device(run.device)) as chosen:
-        with watched() as progress:
-            made = follow(recipes()[recipe], step, out, chosen, progress)
-        if ranks.leads():
-            typer.echo("\n".join(map(str, made)))
+app.command()(train)
 
 
 @app.command()

@@ -34,6 +34,9 @@ class Architecture:
     learns: Literal["weights", "nothing"] = "weights"
     multiple_of: int = 1  #: cells; tiles begin and end at multiples of this
     margin: int = 0  #: cells at a tile's edge that feel the edge
+    #: whether `torch.export` and `torch.compile` take it as it is, in one graph
+    exports: Literal["yes", "no"] = "yes"
+    encoder: str = "encoder"  #: the part of it that others' weights and pre-training are for
 
     def load(self) -> ModuleType:
         """The module of the architecture, imported now."""

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ class Schedule:
     decay: float = 1e-4  #: of weights
     average: float = 0.995  #: what the moving average keeps a step
     clip: float = 1.0  #: largest norm of a gradient
+    paces: Mapping[str, float] = field(default_factory=dict)  #: factors of parts; 0: they stay
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     layout: Literal["channels_last", "contiguous"] = "channels_last"
@@ -57,7 +58,8 @@ class Schedule:
 
     def binding(self) -> dict[str, object]:
         """The settings that the result depends on."""
-        return {key: value for key, value in asdict(self).items() if key not in BIT_NEUTRAL}
+        told = asdict(self) | ({} if self.paces else {"paces": None})
+        return {k: v for k, v in told.items() if k not in BIT_NEUTRAL and v is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +137,23 @@ def _fresh(network: nn.Module, schedule: Schedule, device: torch.device) -> Stat
     placed = network.to(device)
     if schedule.layout == "channels_last":
         placed = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(
-        placed.parameters(), lr=schedule.rate, weight_decay=schedule.decay
-    )
+    groups = list(_groups(placed, schedule))
+    optimizer = torch.optim.AdamW(groups, lr=schedule.rate, weight_decay=schedule.decay)
     average = deepcopy(placed).eval().requires_grad_(requires_grad=False)
-    return State(network=placed.train(), average=average, optimizer=optimizer)
+    placed.train()
+    for part, pace in schedule.paces.items():
+        if not pace:  # its statistics stay as well
+            placed.get_submodule(part).requires_grad_(requires_grad=False).eval()
+    return State(network=placed, average=average, optimizer=optimizer)
+
+
+def _groups(network: nn.Module, schedule: Schedule) -> Iterator[dict[str, Any]]:
+    """Parameters that share a pace; the whole of the network but its slower parts comes first."""
+    by_pace: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in network.named_parameters():
+        own = [pace for part, pace in schedule.paces.items() if name.startswith(f"{part}.")]
+        by_pace.setdefault(own[0] if own else 1.0, []).append(parameter)
+    yield from ({"params": params, "pace": pace} for pace, params in by_pace.items())
 
 
 def _step(state: State, task: Task, schedule: Schedule, batch: Batch) -> float:
@@ -147,7 +161,7 @@ def _step(state: State, task: Task, schedule: Schedule, batch: Batch) -> float:
     device = next(state.network.parameters()).device
     torch.manual_seed(hash((schedule.seed, state.step)) + ranks.number())
     for group in state.optimizer.param_groups:
-        group["lr"] = schedule.rate_at(state.step)
+        group["lr"] = group["pace"] * schedule.rate_at(state.step)
     mixed = schedule.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
         placed = {key: value.to(device, non_blocking=True) for key, value in batch.items()}

@@ -1,0 +1,122 @@
+"""The verbs of those who train networks; `seaice.cli.verbs` lists them."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from seaice.cli.options import OPTIONS
+from seaice.cli.show import watched
+from seaice.config import Settings, read_toml
+from seaice.errors import SettingsError
+
+__all__ = ["train"]
+
+TRAINING = Path("training")
+DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
+
+
+def train(
+    step: Annotated[
+        Literal["samples", "sr", "sic", "joint", "all"],
+        typer.Argument(help="One of them, or all but joint in turn."),
+    ] = "all",
+    out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints, weights.")] = TRAINING,
+    recipe: Annotated[
+        Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
+    ] = "compact",
+    model: Annotated[
+        str | None, typer.Option(help="Of sr or sic: a network of `seaice models`, alone.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML with model and what follows; options overrule it.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="compact or published.")] = None,
+    hyper: Annotated[
+        list[str] | None, typer.Option(help="A size or part of the network, as dropkey=0.1.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="How many.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Coarse cells of a sample.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same weights.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="trained; slow: a tenth of the head's rate; frozen.")
+    ] = None,
+    sr_weights: Annotated[
+        Path | None, typer.Option(help="Whose refined maps concentration learns from.")
+    ] = None,
+    device: DEVICE = "auto",
+) -> None:
+    """Simulated samples in, weights out: a whole recipe, or any one network; resumes."""
+    named: dict[str, Any] = {
+        "model": model,
+        "size": size,
+        "steps": steps,
+        "batch": batch,
+        "rate": rate,
+    }
+    named |= {"crop": crop, "seed": seed, "start": start, "encoder": encoder}
+    named |= {"sr_weights": sr_weights, "hyper": _table(hyper or [])}
+    told = (read_toml(config) if config else {}) | {k: v for k, v in named.items() if v}
+    if told:
+        _train_one(step, told, out, device)
+    else:
+        _follow(step, recipe, out, device)
+
+
+def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
+    from pipelines.recipe import follow, recipes
+    from seaice.files import ensure_writable
+    from seaice.network import ranks
+    from seaice.network.device import choose_device
+
+    run = Settings.read(None, {"run": {"device": device}}).run
+    ensure_writable(out)
+    with ranks.joined(choose_device(run.device)) as chosen:
+        with watched() as progress:
+            made = follow(recipes()[recipe], step, out, chosen, progress)
+        if ranks.leads():
+            typer.echo("\n".join(map(str, made)))
+
+
+def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
+    from pipelines.lesson import SEE, LessonSettings, learn
+    from seaice.files import ensure_writable
+    from seaice.network import ranks
+    from seaice.network.device import choose_device
+
+    if step not in ("sr", "sic") or "model" not in told:
+        raise SettingsError(
+            f"the step {step!r} of {told.get('model', 'no model')}",
+            "sr or sic, and a network with --model or in the --config file",
+            "write seaice train sic --model scalablevit",
+        )
+    lesson = LessonSettings.checked(told, SEE)
+    run = Settings.read(None, {"run": {"device": device}}).run
+    ensure_writable(out)
+    with ranks.joined(choose_device(run.device)) as chosen:
+        with watched() as progress:
+            made = learn("sr" if step == "sr" else "sic", lesson, out, chosen, progress)
+        if ranks.leads():
+            typer.echo(made)
+
+
+def _table(pairs: list[str]) -> dict[str, Any]:
+    """Key=value pairs as a table; a value is a number, a list, true, false or a word.
+
+    >>> _table(["dropkey=0.1", "pooling=dynopool"])
+    {'dropkey': 0.1, 'pooling': 'dynopool'}
+    """
+    table: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise SettingsError(f"--hyper {pair}", "key=value", "write --hyper dropkey=0.1")
+        try:
+            table[key] = json.loads(value)
+        except json.JSONDecodeError:
+            table[key] = value
+    return table

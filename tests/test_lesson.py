@@ -1,0 +1,93 @@
+"""One network trained as the user words it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
+
+from pipelines.lesson import LessonSettings, training_of
+from pipelines.train import SICTraining
+from seaice.cli import app
+from seaice.errors import SettingsError
+from seaice.network.train import Schedule, Task, train
+
+QUICK = Schedule(steps=4, batch=2, rate=1e-2, warm_up=1)
+CPU = torch.device("cpu")
+
+
+def wanted(role="sic", **told):
+    return training_of(role, LessonSettings.checked(told, "x"))
+
+
+def test_what_is_not_said_is_as_in_the_recipe():
+    usual, changed = wanted(model="xception_aspp"), wanted(model="xception_aspp", steps=9)
+    assert isinstance(usual, SICTraining)
+    assert changed.schedule.steps == 9
+    assert replace(changed, schedule=usual.schedule) == usual
+
+
+def test_sizes_are_laid_over_the_compact_ones():
+    told = wanted(model="xception_aspp", hyper={"middle_blocks": 1})
+    assert told.hyper["middle_blocks"] == 1
+    assert told.hyper["outputs"] == 2
+    assert "outputs" not in wanted(model="xception_aspp", size="published").hyper
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"model": "pmdrnet"}, "pmdrnet"),
+        ({"model": "xception_aspp", "stepps": 3}, "stepps"),
+        ({"model": "xception_aspp", "encoder": "still"}, "still"),
+        ({"model": "xception_aspp", "steps": 0}, "steps"),
+    ],
+)
+def test_what_does_not_fit_is_refused(told, found):
+    with pytest.raises(SettingsError, match=found):
+        wanted(**told)
+
+
+def test_a_network_that_learns_nothing_is_refused():
+    with pytest.raises(SettingsError, match="bicubic"):
+        wanted("sr", model="bicubic")
+
+
+@pytest.mark.parametrize("given", [["--steps", "3"], ["all", "--model", "espcn"]])
+def test_the_command_line_says_what_is_missing(given):
+    result = CliRunner().invoke(app, ["train", *given])
+    assert result.exit_code == 2
+    assert "--model" in result.output
+
+
+def learnt(tmp_path, paces):
+    torch.manual_seed(0)
+    parts = {"encoder": nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))}
+    parts["head"] = nn.Conv2d(2, 1, 1)
+    network = nn.Sequential()
+    for name, part in parts.items():
+        network.add_module(name, part)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    task = Task(
+        network=network,
+        loss=lambda network, batch: (network(batch["x"]) - 3).square().mean(),
+        source=lambda random, size: {
+            "x": torch.from_numpy(random.normal(size=(size, 1, 4, 4))).float()
+        },
+        evaluate=lambda network: {},
+    )
+    after, _ = train(task, replace(QUICK, paces=paces, average=0.0), tmp_path, CPU, lambda *_: None)
+    return {k: (v - before[k]).abs().max().item() for k, v in after.state_dict().items()}
+
+
+def test_a_frozen_encoder_keeps_weights_and_statistics(tmp_path):
+    moved = learnt(tmp_path, {"encoder": 0.0})
+    assert all(not change for name, change in moved.items() if name.startswith("encoder."))
+    assert moved["head.weight"]
+
+
+def test_a_slow_encoder_moves_a_tenth_as_far(tmp_path):
+    whole, slow = learnt(tmp_path / "a", {}), learnt(tmp_path / "b", {"encoder": 0.1})
+    assert slow["encoder.0.weight"] == pytest.approx(whole["encoder.0.weight"] / 10, rel=0.2)
+    assert slow["head.weight"] > 5 * slow["encoder.0.weight"]
