@@ -20,6 +20,7 @@ NETWORKS: Mapping[str, Architecture] = table(
         paper="Feng, Liu, Li 2023, IEEE JSTARS, doi 10.1109/JSTARS.2022.3232533",
         multiple_of=16,
         margin=128,
+        encoder="backbone",
     ),
     Architecture(
         name="published",
@@ -29,6 +30,7 @@ NETWORKS: Mapping[str, Architecture] = table(
         paper="Feng, Liu, Li 2023, IEEE JSTARS, doi 10.1109/JSTARS.2022.3232533",
         multiple_of=16,
         margin=128,
+        encoder="backbone",
     ),
     Architecture(
         name="repvgg",
@@ -47,5 +49,14 @@ NETWORKS: Mapping[str, Architecture] = table(
         paper="Fan et al. 2023, arXiv:2303.17803",
         multiple_of=16,
         margin=48,
+    ),
+    Architecture(
+        name="scnet",
+        module="seaice.sic.archs.scnet",
+        role="sic",
+        says="SCNet: a residual network whose convolutions are gated by a coarser look",
+        paper="Liu et al. 2020, CVPR, doi 10.1109/CVPR42600.2020.01011",
+        multiple_of=64,
+        margin=160,
     ),
 )

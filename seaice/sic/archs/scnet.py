@@ -1,0 +1,227 @@
+"""SCNet: a residual network whose convolutions calibrate themselves.
+
+Each block has two narrow branches: a plain 3x3 convolution, and one gated by what a coarser look at
+the same features tells (`seaice.network.ops.self_calibrated`), so that a cell's answer heeds its
+surroundings without any attention. Liu et al. 2020, CVPR, "Improving Convolutional Networks with
+Self-Calibrated Convolutions"; parameter names are those of MCG-NKU/SCNet. Ours: stages 1 and 3
+under the common decoder, at strides 4 and 16 (the official stage 4 is built for classifiers only).
+Defaults are SCNet-50.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
+from seaice.network.ops.self_calibrated import SCConv
+
+__all__ = ["COMPACT", "Block", "Build", "Hyper", "Network", "SCBottleneck", "SCNet"]
+
+EXPANSION = 4  #: of a block's `planes` to the channels it gives
+Stem = Literal["7x7", "3x3"]  #: one 7x7 convolution, or three 3x3 ones ("deep stem")
+Stride = Literal["convolution", "mean"]  #: by strided convolutions, or means of 3x3 cells ("avd")
+Shortcut = Literal["convolution", "mean"]  #: strided 1x1 convolution, or means before it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyper(DecoderHyper):
+    """Sizes of the network."""
+
+    layers: tuple[int, int, int] = (3, 4, 6)  #: blocks in stages 1 to 3
+    planes: tuple[int, int, int] = (64, 128, 256)
+    bottleneck_width: int = 32  #: share of `planes` in either branch, in 64ths
+    stem: Stem = "7x7"
+    stem_width: int = 64  #: channels of the stem; half of them before its last 3x3 convolution
+    stride: Stride = "convolution"
+    shortcut: Shortcut = "convolution"
+
+
+COMPACT = Hyper(
+    outputs=2,
+    decoder=64,
+    low_level=24,
+    fine=16,
+    layers=(2, 2, 3),
+    planes=(16, 32, 64),
+    stem_width=24,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """How a block is made."""
+
+    stride: int = 1
+    dilation: int = 1
+    groups: int = 1
+    bottleneck_width: int = 32
+    strides_by: Stride = "convolution"
+
+
+class SCBottleneck(nn.Module):
+    """Two branches, plain and self-calibrated, joined by a 1x1 convolution around a shortcut.
+
+    `downsample` makes the shortcut as large as what is added to it.
+    """
+
+    def __init__(
+        self, inplanes: int, planes: int, block: Block, downsample: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        width = int(planes * (block.bottleneck_width / 64.0)) * block.groups
+        by_mean = block.strides_by == "mean"
+        stride = 1 if by_mean else block.stride
+        self.conv1_a = nn.Conv2d(inplanes, width, 1, bias=False)
+        self.bn1_a = nn.BatchNorm2d(width)
+        self.conv1_b = nn.Conv2d(inplanes, width, 1, bias=False)
+        self.bn1_b = nn.BatchNorm2d(width)
+        taps = partial(nn.Conv2d, padding=block.dilation, dilation=block.dilation, bias=False)
+        self.k1 = nn.Sequential(
+            taps(width, width, 3, stride, groups=block.groups), nn.BatchNorm2d(width)
+        )
+        self.scconv = SCConv(width, width, stride, block.dilation, block.groups)
+        self.avd_layer = nn.AvgPool2d(3, block.stride, padding=1) if by_mean else nn.Identity()
+        self.conv3 = nn.Conv2d(2 * width, EXPANSION * planes, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(EXPANSION * planes)
+        self.downsample = downsample
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, inplanes, y, x) -> (batch, 4 planes, ceil(y / stride), ceil(x / stride))."""
+        plain = F.relu(self.k1(F.relu(self.bn1_a(self.conv1_a(features)))))
+        calibrated = F.relu(self.scconv(F.relu(self.bn1_b(self.conv1_b(features)))))
+        both = torch.cat((self.avd_layer(plain), self.avd_layer(calibrated)), dim=1)
+        shortcut = features if self.downsample is None else self.downsample(features)
+        return F.relu(self.bn3(self.conv3(both)) + shortcut)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What a network is built of; defaults are the official ones."""
+
+    layers: Sequence[int] = (3, 4, 6, 3)
+    planes: Sequence[int] = (64, 128, 256, 512)
+    groups: int = 1
+    bottleneck_width: int = 32
+    dilation: Literal[1, 2, 4] = 1  #: of stage 4; stages that are dilated have no stride
+    stem: Stem = "7x7"
+    stem_width: int = 64
+    stride: Stride = "convolution"
+    shortcut: Shortcut = "convolution"
+
+    def spread(self, stage: int) -> tuple[int, int]:
+        """Stride and dilation of a stage."""
+        dilations = {1: (1, 1, 1, 1), 2: (1, 1, 1, 2), 4: (1, 1, 2, 4)}[self.dilation]
+        dilation = dilations[stage - 1]
+        return (1 if stage == 1 or dilation > 1 else 2), dilation
+
+
+class SCNet(nn.Module):
+    """The encoder; with `classes` the official classifier."""
+
+    def __init__(self, in_channels: int, build: Build, classes: int | None = None) -> None:
+        super().__init__()
+        self.conv1 = _stem(in_channels, build)
+        self.bn1 = nn.BatchNorm2d(build.stem_width)
+        self.depth, inplanes = len(build.layers), build.stem_width
+        for stage, planes in enumerate(build.planes[: self.depth], start=1):
+            self.add_module(f"layer{stage}", _stage(inplanes, planes, stage, build))
+            inplanes = EXPANSION * planes
+        self.fc = nn.Linear(inplanes, classes) if classes else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def _told(self, image: Tensor) -> list[Tensor]:
+        """What the stem and stages 1, 2, ... make of an image."""
+        stem = F.relu(self.bn1(self.conv1(image)))
+        told = [F.max_pool2d(stem, 3, 2, 1)]
+        for stage in range(1, self.depth + 1):
+            told.append(self.get_submodule(f"layer{stage}")(told[-1]))
+        return told
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, channel, y, x) -> features of stage 1 at y/4, of stage 3 at y/16."""
+        told = self._told(image)
+        return told[1], told[3]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(batch, channel, y, x) -> (batch, classes), as the official network."""
+        out: Tensor = self._told(image)[-1].mean((2, 3))
+        return out if self.fc is None else self.fc(out)
+
+
+def _stem(in_channels: int, build: Build) -> nn.Module:
+    width = build.stem_width
+    if build.stem == "7x7":
+        return nn.Conv2d(in_channels, width, 7, 2, 3, bias=False)
+    half = width // 2
+    return nn.Sequential(
+        nn.Conv2d(in_channels, half, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.Conv2d(half, half, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.Conv2d(half, width, 3, 1, 1, bias=False),
+    )
+
+
+def _stage(inplanes: int, planes: int, stage: int, build: Build) -> nn.Sequential:
+    """Blocks of a stage; the first has its stride, and half its dilation."""
+    stride, dilation = build.spread(stage)
+    made = partial(Block, groups=build.groups, bottleneck_width=build.bottleneck_width)
+    starts = made(
+        stride=stride,
+        dilation=max(dilation // 2, 1),
+        strides_by=build.stride if stage > 1 else "convolution",
+    )
+    shortcut = None
+    if stride > 1 or inplanes != EXPANSION * planes:
+        shortcut = _shortcut(inplanes, EXPANSION * planes, stride, build.shortcut)
+    goes_on = made(dilation=dilation)
+    return nn.Sequential(
+        SCBottleneck(inplanes, planes, starts, shortcut),
+        *(
+            SCBottleneck(EXPANSION * planes, planes, goes_on)
+            for _ in range(build.layers[stage - 1] - 1)
+        ),
+    )
+
+
+def _shortcut(inplanes: int, planes: int, stride: int, by: Shortcut) -> nn.Sequential:
+    """A 1x1 convolution with the stride, or after means of as many cells."""
+    if by == "convolution":
+        conv = nn.Conv2d(inplanes, planes, 1, stride, bias=False)
+        return nn.Sequential(conv, nn.BatchNorm2d(planes))
+    return nn.Sequential(
+        nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
+        nn.Conv2d(inplanes, planes, 1, bias=False),
+        nn.BatchNorm2d(planes),
+    )
+
+
+class Network(EncoderDecoder):
+    """SCNet under the common decoder."""
+
+    def __init__(self, hyper: Hyper) -> None:
+        build = Build(
+            layers=hyper.layers,
+            planes=hyper.planes,
+            bottleneck_width=hyper.bottleneck_width,
+            stem=hyper.stem,
+            stem_width=hyper.stem_width,
+            stride=hyper.stride,
+            shortcut=hyper.shortcut,
+        )
+        offers = Offers(
+            low_level=EXPANSION * hyper.planes[0],
+            deep=EXPANSION * hyper.planes[2],
+            multiple_of=64,  # squares of 4 cells that self-calibration averages, at stride 16
+            lie="first",
+        )
+        super().__init__(hyper, partial(SCNet, hyper.in_channels, build), offers)
