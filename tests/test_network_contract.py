@@ -27,10 +27,23 @@ SMALL = {
     },
     "repvgg": {"decoder": 8, "low_level": 4, "fine": 4, "blocks": (2, 1, 2)}
     | {"widths": (0.125, 0.125, 0.0625), "groups": 2},
-    "cloformer": {"decoder": 8, "low_level": 4, "fine": 4, "depths": (1, 1, 2), "dropkey": 0.2}
+    "cloformer": {
+        "window": 64,
+        "decoder": 8,
+        "low_level": 4,
+        "fine": 4,
+        "depths": (1, 1, 2),
+        "dropkey": 0.2,
+    }
     | {"widths": (4, 6, 8, 10), "heads": (2, 3, 4), "global_heads": (1, 1, 2), "mlp_ratio": 2},
     "scnet": {"decoder": 8, "low_level": 4, "fine": 4, "layers": (1, 1, 2)}
     | {"planes": (4, 6, 8), "stem_width": 6},
+    "scalablevit": {"decoder": 8, "low_level": 4, "fine": 4, "mlp_ratio": 2, "dropkey": 0.2}
+    | {"widths": (4, 8, 8), "heads": (1, 2, 2), "depths": (2, 2, 3), "cells": 2},
+    "convmixer": {"decoder": 8, "low_level": 4, "fine": 4}
+    | {"width": 8, "depth": 2, "kernel": 5, "patch": 4},
+    "mlp_mixer": {"decoder": 8, "low_level": 4, "fine": 4}
+    | {"window": 32, "patch": 8, "width": 8, "depth": 2},
     "espcn": {"width": 8, "inner": 6},
     "hat": {
         "frames": 5,

@@ -1,0 +1,133 @@
+"""What every network promises of whole maps: no seams, no fill values, no dice."""
+
+import numpy as np
+import torch
+from test_network_contract import SMALL, learning, lively, sic_networks, sr_networks, windowed
+from test_sic_concentrate import daily_map
+from test_sr_refine import MACHINE, bicubic, stack
+
+from seaice.network.catalogue import build, find
+from seaice.network.run import run_tiled, silent
+from seaice.sic.concentrate import concentrate
+from seaice.sic.inputs import CHANNELS, blank_card
+from seaice.sr.inputs import blank_card as blank_sr_card
+from seaice.sr.refine import refine
+from seaice.stack.frames import OTHER_DAYS
+
+SHAPE = (40, 36)
+SEAM = 0.02  # of concentration, or 2 K
+#: what is drawn anew in every step of training, as far as a network has it
+DICE = {"dropkey": 0.3, "reflash": 0.5, "depth_dropout": 0.3, "drop_path": 0.3}
+
+
+def made(name, **hyper):
+    """A small lively network in eval, and its card."""
+    torch.manual_seed(5)
+    sizes = SMALL[name] | hyper
+    if find(name).role == "sr":
+        card = blank_sr_card(name, sizes)
+    else:
+        card = blank_card(name, sizes | {"outputs": 2}, CHANNELS)
+    return lively(build(name, card.hyper)).eval(), card
+
+
+def smooth(card, side):
+    """A map of what a network takes: broad waves and a little noise."""
+    random = np.random.default_rng(0)
+    at = np.mgrid[:side, :side] / card.window
+    planes = []
+    for _ in range(card.frames * len(card.channels)):
+        waves = random.normal(0, 4, (2, 3)), random.uniform(0, 6, 3)
+        angles = np.einsum("ayx,aw->wyx", at, waves[0]) + waves[1][:, None, None]
+        planes.append(0.5 * np.sin(angles).mean(0) + random.normal(0, 0.02, at.shape[1:]))
+    whole = torch.from_numpy(np.stack(planes).astype(np.float32))
+    return whole.unflatten(0, (card.frames, -1)) if card.role == "sr" else whole
+
+
+@windowed
+def test_stitched_windows_show_no_seam(name):
+    """It hardly matters where windows begin: the same map, begun elsewhere, says the same."""
+    network, card = made(name)
+    later = max(card.window // 2 // card.multiple_of, 1) * card.multiple_of
+    side = 3 * card.window
+    whole = smooth(card, side + later)
+
+    def told(first):
+        part = whole[..., first:, first:]
+        wanted = np.ones(part.shape[-2:], bool)
+        return run_tiled(
+            network, card, lambda rows, cols: part[..., rows, cols], wanted, MACHINE, silent
+        )
+
+    edge = (later + card.window // 4) * card.scale
+    one = told(0)[:2, edge:-edge, edge:-edge]
+    shift = later * card.scale
+    two = told(later)[:2, edge - shift : -edge, edge - shift : -edge]
+    assert one.std() > SEAM
+    assert np.abs(one - two)[0].max() < SEAM
+
+
+def bounded_inputs(network):
+    """Fill values are no numbers, or far from what is measured."""
+    seen = []
+
+    def look(_, given):
+        seen.append(given[0].abs().max())
+        assert torch.isfinite(given[0]).all()
+        assert given[0].abs().max() < 10
+
+    network.register_forward_pre_hook(look)
+    return seen
+
+
+def gappy_stack():
+    given = stack(SHAPE)
+    for name in ("tb89h", "tb89v"):
+        given[f"{name}_quarter"][:, 1, ::3] = np.nan
+        given[name][0, :, 5] = np.nan
+        given[name][:, 10:14, 10:14] = np.nan
+    return given
+
+
+@sr_networks
+def test_refining_never_sees_fill_values(name):
+    network, card = made(name)
+    seen = bounded_inputs(network)
+    given = gappy_stack()
+    refined = refine(given, network, card, MACHINE, "", silent)
+    observed = np.isfinite(given["tb89h"][2]) & np.isfinite(given["tb89v"][2])
+    assert seen
+    assert np.array_equal(np.isfinite(refined["tb89h"][::4, ::4]), observed)
+
+
+@sic_networks
+def test_concentrating_never_sees_fill_values(name):
+    network, card = made(name)
+    seen = bounded_inputs(network)
+    day = daily_map()
+    for channel in OTHER_DAYS:
+        day[channel] = ("y", "x"), np.full(SHAPE, np.nan, np.float32)
+    for channel in (*OTHER_DAYS, "tb36h", "tb18v"):
+        day[channel][::2, 3:30] = 10.0 if channel in OTHER_DAYS else 200.0
+        day[channel][7:12] = np.nan
+    land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
+    land[:20] = True
+    refined = bicubic(gappy_stack())
+    product = concentrate(refined, day, land, (network, card), MACHINE, silent)
+    wanted = np.isfinite(refined["pd"].values) & ~land
+    assert seen
+    assert np.array_equal(np.isfinite(product["sic"].values), wanted)
+
+
+@learning
+def test_evaluation_throws_no_dice(name):
+    known = find(name).load().Hyper.__dataclass_fields__
+    network, card = made(name, **{part: rate for part, rate in DICE.items() if part in known})
+    frames = (card.frames,) if card.role == "sr" else ()
+    image = torch.randn(1, *frames, len(card.channels), 32, 32)
+    told = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            told.append(network(image))
+    assert torch.equal(*told)
