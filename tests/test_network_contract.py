@@ -38,8 +38,8 @@ SMALL = {
     | {"widths": (4, 6, 8, 10), "heads": (2, 3, 4), "global_heads": (1, 1, 2), "mlp_ratio": 2},
     "scnet": {"decoder": 8, "low_level": 4, "fine": 4, "layers": (1, 1, 2)}
     | {"planes": (4, 6, 8), "stem_width": 6},
-    "scalablevit": {"decoder": 8, "low_level": 4, "fine": 4, "mlp_ratio": 2, "dropkey": 0.2}
-    | {"widths": (4, 8, 8), "heads": (1, 2, 2), "depths": (2, 2, 3), "cells": 2},
+    "scalablevit": {"decoder": 8, "low_level": 4, "fine": 4, "window": 64, "dropkey": 0.2}
+    | {"widths": (4, 8, 8), "heads": (1, 2, 2), "depths": (2, 2, 3), "cells": 2, "mlp_ratio": 2},
     "convmixer": {"decoder": 8, "low_level": 4, "fine": 4}
     | {"width": 8, "depth": 2, "kernel": 5, "patch": 4},
     "mlp_mixer": {"decoder": 8, "low_level": 4, "fine": 4}

@@ -59,4 +59,30 @@ NETWORKS: Mapping[str, Architecture] = table(
         multiple_of=64,
         margin=160,
     ),
+    Architecture(
+        name="scalablevit",
+        module="seaice.sic.archs.scalablevit",
+        role="sic",
+        says="ScalableViT: attention in windows and to a shrunk map, in turn",
+        paper="Yang et al. 2022, ECCV, arXiv:2203.10790",
+        multiple_of=16,
+        margin=48,
+    ),
+    Architecture(
+        name="convmixer",
+        module="seaice.sic.archs.convmixer",
+        role="sic",
+        says="ConvMixer: patches mixed by large depthwise convolutions",
+        paper="Trockman, Kolter 2022, arXiv:2201.09792",
+        multiple_of=28,  # of patches of 4 cells and of 7
+        margin=96,
+    ),
+    Architecture(
+        name="mlp_mixer",
+        module="seaice.sic.archs.mlp_mixer",
+        role="sic",
+        says="MLP-Mixer: patches mixed across a whole window by perceptrons",
+        paper="Tolstikhin et al. 2021, NeurIPS, arXiv:2105.01601",
+        multiple_of=16,
+    ),
 )
