@@ -29,7 +29,7 @@ from seaice.simulate.samples import SPLITS, draw
 from seaice.sr.samples import SampleSet, Split
 from seaice.write.provenance import commit
 
-__all__ = ["compared", "variants", "written"]
+__all__ = ["compared", "finished", "scored", "variants", "written"]
 
 SIZES = (1.5625, 6.25)  #: km, cells that scores are of
 SCORES = ("rmse", "mae", "bias", "false_ice", "lost_ice")
@@ -71,18 +71,25 @@ def compared(
     for name, settings in variants(base).items():
         folder = out / name.replace(" ", "_")
         path = folder / f"{settings.name}.safetensors"
-        if not _finished(path, settings):
+        if not finished(path, settings):
             train_sic(data, folder, settings, device, partial(_told, report, name))
         methods[name] = str(path)
     told = [f"{base.sr_weights}:{method}" for method in methods.values()]
     found = ways(told, out / "hashes.json")
     named = dict(zip(methods, found, strict=True))
-    return list(_scored(samples, split, named, device, report))
+    return list(scored(samples, split, named, device, report))
 
 
-def _scored(
+def scored(
     samples: SampleSet, split: Split, named: Mapping[str, Way], device: torch.device, report: Report
 ) -> Iterator[Record]:
+    """Scores of some ways on all worlds of a set, in cells of `SIZES`.
+
+    Parameters
+    ----------
+    named : ways by the name that the records get
+    report : called with what is being done, and the worlds done
+    """
     networks, found = Networks(Machine(device=device)), []
     for index in range(len(samples)):
         report(f"worlds of {split}", index)
@@ -98,8 +105,8 @@ def _told(report: Report, name: str, step: int, _loss: float) -> None:
     report(name, step)
 
 
-def _finished(path: Path, settings: SICTraining) -> bool:
-    """Whether there are weights of as many steps on the same refined samples."""
+def finished(path: Path, settings: SICTraining) -> bool:
+    """Whether `path` holds weights of as many steps on the same refined samples."""
     if not path.exists() or settings.sr_weights is None:
         return False
     card, refiner = read_card(path), weights_id(settings.sr_weights)[:12]

@@ -25,6 +25,7 @@ VERBS = (
     "daily",
     "scene",
     "train",
+    "compare",
     "evaluate",
     "models",
     "doctor",

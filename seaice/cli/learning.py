@@ -1,6 +1,7 @@
 """The verbs of those who train networks; `seaice.cli.verbs` lists them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,7 @@ from seaice.cli.show import watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
-__all__ = ["train"]
+__all__ = ["compare", "train"]
 
 TRAINING = Path("training")
 DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
@@ -102,6 +103,48 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
             made = learn("sr" if step == "sr" else "sic", lesson, out, chosen, progress)
         if ranks.leads():
             typer.echo(made)
+
+
+def compare(
+    sr: Annotated[str, typer.Option(help="Super-resolution networks, as espcn,hat.")] = "",
+    sic: Annotated[str, typer.Option(help="Concentration networks, likewise.")] = "",
+    steps: Annotated[int, typer.Option(min=1, help="Of each, from nothing.")] = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Each is trained as often.")] = 1,
+    split: Annotated[Literal["valid", "test"], typer.Option(help="To score on.")] = "valid",
+    data: Annotated[Path, typer.Option(help="Folder of the samples.")] = TRAINING,
+    out: Annotated[Path | None, typer.Option(help="DATA/compare where it is not given.")] = None,
+    sr_weights: Annotated[
+        Path | None, typer.Option(help="Whose refined maps concentration learns from.")
+    ] = None,
+    device: DEVICE = "auto",
+) -> None:
+    """Train networks on the same budget; a table, and a picture of accuracy against cost."""
+    from pipelines.compare import Budget, compared, written
+    from seaice.files import ensure_writable
+    from seaice.network.device import choose_device
+
+    names = {"sr": _names(sr), "sic": _names(sic)}
+    if not any(names.values()):
+        raise SettingsError(
+            "no networks to compare", "some names", "write seaice compare --sic repvgg,scnet"
+        )
+    folder = out or data / "compare"
+    ensure_writable(folder)
+    budget = Budget(data=data, out=folder, steps=steps, seeds=seeds, split=split)
+    budget = replace(budget, sr_weights=sr_weights)
+    chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
+    with watched() as progress:
+
+        def report(what: str, done: int) -> None:
+            progress(what, done, max(steps, done))
+
+        rows = compared(names, budget, chosen, report)  # type: ignore[arg-type]
+    made = written(rows, budget)
+    typer.echo(made.read_text() + f"\n{made.with_suffix('.png')}")
+
+
+def _names(told: str) -> list[str]:
+    return [name.strip() for name in told.split(",") if name.strip()]
 
 
 def _table(pairs: list[str]) -> dict[str, Any]:

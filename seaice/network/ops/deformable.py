@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.network.ops.precision import unrounded
+
 __all__ = ["Geometry", "ModulatedDeformConv", "ModulatedDeformConvPack", "modulated_deform_conv"]
 
 Pair = tuple[int, int]  # (y, x)
@@ -60,7 +62,7 @@ def modulated_deform_conv(
     -------
     (batch, out, y', x')
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with unrounded(features):
         precise = torch.promote_types(offset.dtype, torch.float32)
         grid = _sampling_grid(offset.to(precise), features.shape[2:], weight.shape[2:], geometry)
         blocks = features.to(precise).reshape(len(grid), -1, *features.shape[2:])
@@ -103,7 +105,7 @@ def _convolve_tap_by_tap(blocks: Tensor, grid: Tensor, masks: Tensor, weight: Te
     out: Tensor | None = None
     taps = zip(grid.unbind(1), masks.unbind(2), weight.unbind(3), strict=True)
     for places, amounts, kernel in taps:
-        with torch.autocast(blocks.device.type, enabled=False):
+        with unrounded(blocks):
             samples = F.grid_sample(blocks, places[:, None], align_corners=False).squeeze(2)
             weighed = samples * amounts
         columns = weighed.reshape(-1, len(weight), weight.shape[2], weighed.shape[-1])

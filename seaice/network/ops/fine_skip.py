@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.network.ops.enlarge import from_corners
+from seaice.network.ops.precision import unrounded
 
 __all__ = ["FineSkip", "as_concentration"]
 
@@ -40,7 +41,7 @@ class FineSkip(nn.Module):
         seen = F.relu(self.bn1(self.look(image)))
         joined = torch.cat((self.enlarge(decoded, image.shape[2:]), seen), dim=1)
         read = F.relu(self.bn2(self.join(joined)))
-        with torch.autocast(image.device.type, enabled=False):  # bfloat16 is too coarse for 0-1
+        with unrounded(image):  # bfloat16 is too coarse for 0-1
             out: Tensor = self.read(read.float())
         return out
 

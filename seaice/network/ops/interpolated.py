@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.network.ops.precision import unrounded
+
 __all__ = ["FittedInterpolation", "interpolated", "neighbourhoods"]
 
 WITH_QUARTERS = 11  # channels of a frame: H, V, valid, four quarters of H, four of V
@@ -53,7 +55,7 @@ class FittedInterpolation(nn.Module):
         """
         frame = frame.float()
         reach = (self.side // 2,) * 4
-        with torch.autocast(frame.device.type, enabled=False):
+        with unrounded(frame):
             padded = F.pad(frame, reach, "replicate")
             correction = F.conv2d(padded, self.kernel, self.offset)
             whole = -F.max_pool2d(-padded[:, 2:3], self.side, stride=1)
