@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seaice.network.ops.stochastic_depth import StochasticDepth
 from seaice.network.ops.window_attention import AttentionSizes, OverlapAttention, WindowAttention
 
-__all__ = ["CAB", "HAB", "OCAB", "RHAG", "BlockSizes", "Guides", "Residual"]
+__all__ = ["CAB", "HAB", "OCAB", "RHAG", "BlockSizes", "Guides", "Residual", "residual_end"]
 
 #: what a group's features pass before they are added to what entered it
 Residual = Literal["1conv", "identity"]
@@ -172,7 +172,7 @@ class RHAG(nn.Module):
     ) -> None:
         super().__init__()
         self.residual_group = Group(sizes, shift, rates)
-        self.conv = last_of_residual(sizes.attention.dim, residual)
+        self.conv = residual_end(sizes.attention.dim, residual)
 
     def forward(self, image: Tensor, guides: Guides) -> Tensor:
         """(batch, y, x, channel) -> the same."""
@@ -181,7 +181,7 @@ class RHAG(nn.Module):
         return out
 
 
-def last_of_residual(dim: int, residual: Residual) -> nn.Module:
+def residual_end(dim: int, residual: Residual) -> nn.Module:
     """What features pass before they are added to what they began as."""
     return nn.Identity() if residual == "identity" else nn.Conv2d(dim, dim, 3, padding=1)
 

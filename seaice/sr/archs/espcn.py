@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.network.ops.interpolated import interpolated
+from seaice.network.ops.reflash import Reflash
 
 __all__ = ["COMPACT", "Hyper", "Network", "SubPixel"]
 
@@ -27,6 +28,7 @@ class Hyper:
     channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
     width: int = 64  #: channels of the first convolution
     inner: int = 32  #: of the second
+    reflash: float = 0.0  #: share of channels dropped before the last convolution
 
 
 COMPACT = Hyper()  # the published size suits two CPU cores
@@ -35,24 +37,32 @@ COMPACT = Hyper()  # the published size suits two CPU cores
 class SubPixel(nn.Module):
     """The network of the paper, linear at its end."""
 
-    def __init__(self, channels: int, widths: tuple[int, int], outputs: int, scale: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        widths: tuple[int, int],
+        outputs: int,
+        scale: int,
+        reflash: float = 0.0,
+    ) -> None:
         super().__init__()
         self.scale = scale
         self.conv1 = nn.Conv2d(channels, widths[0], 5, padding=2)
         self.conv2 = nn.Conv2d(widths[0], widths[1], 3, padding=1)
+        self.reflash = Reflash(reflash)
         self.conv3 = nn.Conv2d(widths[1], outputs * scale**2, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, channel, y, x) -> (batch, output, scale y, scale x)."""
         features = torch.tanh(self.conv2(torch.tanh(self.conv1(image))))
-        return F.pixel_shuffle(self.conv3(features), self.scale)
+        return F.pixel_shuffle(self.conv3(self.reflash(features)), self.scale)
 
 
 class Network(nn.Module):
     def __init__(self, hyper: Hyper) -> None:
         super().__init__()
         self.hyper = hyper
-        self.body = SubPixel(hyper.channels, (hyper.width, hyper.inner), 2, SCALE)
+        self.body = SubPixel(hyper.channels, (hyper.width, hyper.inner), 2, SCALE, hyper.reflash)
         nn.init.zeros_(self.body.conv3.weight)
         if self.body.conv3.bias is not None:
             nn.init.zeros_(self.body.conv3.bias)

@@ -2,14 +2,14 @@
 
 Chen et al. 2023, CVPR, arXiv:2205.04437. Hybrid blocks add a convolution with channel attention to
 attention in shifted windows; an overlapping cross-attention ends every group of them and carries
-what lies in one window to the next. More of the input is used than by windows alone, which is what
-super-resolution needs. Parameter names are those of https://github.com/XPixelGroup/HAT, whose
-weights load into `HAT` (`Network.body`) as they are.
+what lies in one window to the next. So more of the input is used than by windows alone. Parameter
+names are those of https://github.com/XPixelGroup/HAT, whose weights load into `HAT`
+(`Network.body`) as they are.
 
-Ours: frames stacked as channels, H and V told of any number of channels, a skip from the target
-frame interpolated as well as a linear filter can, a last convolution that begins at zero, DropKey,
-and Reflash dropout. Channel attention averages the whole map, so maps are run in windows of one
-size.
+Ours: frames as channels, with each channel's departure from its mean around; a skip from the target
+frame, interpolated as well as a linear filter can; a last convolution that begins at zero and tells
+H and V in units of 3 K; DropKey; Reflash dropout. Channel attention averages the whole map, so maps
+are run in windows of one size.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from seaice.errors import WeightsError
+from seaice.network.ops.departures import departures
 from seaice.network.ops.dropkey import Shape, falling
-from seaice.network.ops.hybrid_attention import (
-    RHAG,
-    BlockSizes,
-    Guides,
-    Residual,
-    last_of_residual,
-)
+from seaice.network.ops.hybrid_attention import RHAG, BlockSizes, Guides, Residual, residual_end
 from seaice.network.ops.interpolated import FittedInterpolation
 from seaice.network.ops.reflash import Reflash
 from seaice.network.ops.window_attention import (
@@ -42,6 +37,7 @@ from seaice.network.ops.window_attention import (
 __all__ = ["COMPACT", "HAT", "Hyper", "Network", "Sizes"]
 
 SCALE = 4
+DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
 RGB = (0.4488, 0.4371, 0.4040)  # means that the official network takes off images of 3 channels
 
 
@@ -60,6 +56,7 @@ class Hyper:
     mlp_ratio: float = 2.0
     tail: int = 64  #: channels from the sub-pixel convolutions on
     surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
+    around: int = 9  #: cells along a side whose mean each cell is compared with
     window: int = 64  #: cells along a side of the map that channel attention averages
     depth_dropout: float = 0.1  #: share of samples that the last block's branches leave out
     dropkey: float = 0.0  #: share of keys dropped in the first block; falls to 0 in the last
@@ -187,7 +184,7 @@ class HAT(nn.Module):
             self.absolute_pos_embed = nn.Parameter(torch.zeros(1, sizes.img_size**2, dim))
         self.layers = nn.ModuleList(_groups(sizes))
         self.norm = nn.LayerNorm(dim)
-        self.conv_after_body = last_of_residual(dim, sizes.resi_connection)
+        self.conv_after_body = residual_end(dim, sizes.resi_connection)
         self.conv_before_upsample = nn.Sequential(
             nn.Conv2d(dim, feat, 3, padding=1), nn.LeakyReLU()
         )
@@ -252,9 +249,8 @@ class Network(nn.Module):
         super().__init__()
         self.hyper = hyper
         self.body = HAT(_official(hyper))
-        nn.init.zeros_(self.body.conv_last.weight)
-        if self.body.conv_last.bias is not None:
-            nn.init.zeros_(self.body.conv_last.bias)
+        for parameter in self.body.conv_last.parameters():
+            nn.init.zeros_(parameter)
         self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
 
     def forward(self, stack: Tensor) -> Tensor:
@@ -269,17 +265,23 @@ class Network(nn.Module):
         (batch, 2, 4 y, 4 x) float32, normalized H and V
         """
         rows, columns = stack.shape[3:]
-        whole = to_whole_windows(stack.flatten(1, 2), self.hyper.attention_window)
+        whole = to_whole_windows(self._seen(stack), self.hyper.attention_window)
         base: Tensor = self.interpolation(stack[:, self.hyper.frames // 2])
         detail: Tensor = self.body(whole)[..., : SCALE * rows, : SCALE * columns]
-        return base + detail.float()
+        return base + DETAIL * detail.float()
+
+    def _seen(self, stack: Tensor) -> Tensor:
+        """(batch, frame, channel, y, x) -> (batch, channel of all, y, x), departures as well."""
+        frames = stack.flatten(0, 1).float()
+        both = torch.cat((frames, departures(frames, self.hyper.around)), dim=1)
+        return both.reshape(len(stack), -1, *stack.shape[3:])
 
 
 def _official(hyper: Hyper) -> Sizes:
     """The official network's sizes for ours."""
     return Sizes(
         img_size=hyper.window,
-        in_chans=hyper.frames * hyper.channels,
+        in_chans=hyper.frames * (2 * hyper.channels - 1),
         embed_dim=hyper.width,
         depths=hyper.depths,
         num_heads=(hyper.heads,) * len(hyper.depths),

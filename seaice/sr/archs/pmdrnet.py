@@ -24,6 +24,7 @@ from seaice.network.ops.deformable import ModulatedDeformConvPack
 from seaice.network.ops.departures import departures
 from seaice.network.ops.interpolated import FittedInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
+from seaice.network.ops.reflash import Reflash
 from seaice.network.ops.temporal_attention import TemporalFusion
 
 __all__ = ["COMPACT", "Hyper", "Network"]
@@ -52,6 +53,7 @@ class Hyper:
     surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
     around: int = 9  #: cells along a side whose mean each cell is compared with
     alignment: Literal["deformable", "none"] = "deformable"  #: "none" is for comparison
+    reflash: float = 0.0  #: share of channels dropped before the last convolution
 
     def __post_init__(self) -> None:
         if self.frames % 2 == 0 or self.alignment not in ("deformable", "none"):
@@ -152,18 +154,19 @@ class Unaligned(nn.Module):
 class Tail(nn.Module):
     """Channels shuffled into space twice, then read; a fresh one reads nothing but zeros."""
 
-    def __init__(self, width: int, tail: int) -> None:
+    def __init__(self, width: int, tail: int, reflash: float) -> None:
         super().__init__()
         self.up1 = nn.Conv2d(width, 4 * tail, 3, padding=1)
         self.up2 = nn.Conv2d(tail, 4 * tail, 3, padding=1)
         self.smooth = nn.Conv2d(tail, tail, 3, padding=1)
+        self.reflash = Reflash(reflash)
         self.read = nn.Conv2d(tail, 2, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, width, y, x) -> (batch, 2, 4 y, 4 x)."""
         for up in (self.up1, self.up2):
             features = F.leaky_relu(F.pixel_shuffle(up(features), 2), SLOPE)
-        out: Tensor = self.read(F.leaky_relu(self.smooth(features), SLOPE))
+        out: Tensor = self.read(self.reflash(F.leaky_relu(self.smooth(features), SLOPE)))
         return out
 
 
@@ -210,7 +213,7 @@ class Network(nn.Module):
         self.fusion = TemporalFusion(hyper.width, hyper.frames, hyper.frames // 2)
         blocks = (ResidualBlock(hyper.width) for _ in range(hyper.reconstruct_blocks))
         self.reconstruction = nn.Sequential(*blocks)
-        self.tail = Tail(hyper.width, hyper.tail)
+        self.tail = Tail(hyper.width, hyper.tail, hyper.reflash)
         self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
         _start(self)
 

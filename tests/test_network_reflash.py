@@ -1,0 +1,52 @@
+"""Laws of what is left out in training: channels before the last convolution, and branches."""
+
+import pytest
+import torch
+from test_network_contract import SMALL, lively
+
+from seaice.errors import WeightsError
+from seaice.network.catalogue import build, find
+from seaice.network.ops.reflash import Reflash
+from seaice.network.ops.stochastic_depth import StochasticDepth
+
+with_reflash = pytest.mark.parametrize("name", ["espcn", "hat", "pmdrnet"])
+
+
+def test_whole_channels_are_dropped_and_the_others_strengthened():
+    torch.manual_seed(0)
+    told = Reflash(0.7)(torch.ones(200, 50, 2, 3))
+    assert torch.equal(told, told[..., :1, :1].expand_as(told))
+    assert set(told.unique().tolist()) == {0.0, pytest.approx(1 / 0.3)}
+    assert (told == 0).float().mean() == pytest.approx(0.7, abs=0.02)
+
+
+def test_branches_are_left_out_sample_by_sample_and_stay_the_same_on_the_average():
+    torch.manual_seed(0)
+    told = StochasticDepth(0.2)(torch.ones(5000, 2, 3))
+    assert torch.equal(told, told[:, :1, :1].expand_as(told))
+    assert told.mean() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("layer", [Reflash(0.7), StochasticDepth(0.7)])
+def test_evaluation_is_untouched(layer):
+    given = torch.randn(3, 4, 5, 6)
+    assert torch.equal(layer.eval()(given), given)
+
+
+@with_reflash
+def test_weights_load_whatever_the_rate_and_tell_the_same(name):
+    torch.manual_seed(0)
+    plain = lively(build(name, SMALL[name]))
+    dropping = build(name, SMALL[name] | {"reflash": 0.6})
+    dropping.load_state_dict(plain.state_dict(), strict=True)
+    hyper = find(name).load().Hyper(**SMALL[name])
+    given = torch.randn(1, hyper.frames, hyper.channels, 8, 8)
+    with torch.inference_mode():
+        assert torch.equal(dropping.eval()(given), plain.eval()(given))
+        assert not torch.equal(dropping.train()(given), dropping(given))
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0])
+def test_what_cannot_be_is_refused(rate):
+    with pytest.raises(WeightsError):
+        Reflash(rate)
