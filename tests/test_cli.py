@@ -26,6 +26,7 @@ VERBS = (
     "scene",
     "train",
     "compare",
+    "import-weights",
     "evaluate",
     "models",
     "doctor",

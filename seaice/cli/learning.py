@@ -12,7 +12,7 @@ from seaice.cli.show import watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
-__all__ = ["compare", "train"]
+__all__ = ["compare", "import_weights", "train"]
 
 TRAINING = Path("training")
 DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
@@ -141,6 +141,29 @@ def compare(
         rows = compared(names, budget, chosen, report)  # type: ignore[arg-type]
     made = written(rows, budget)
     typer.echo(made.read_text() + f"\n{made.with_suffix('.png')}")
+
+
+def import_weights(
+    model: Annotated[str, typer.Argument(help="A network of `seaice models`.")],
+    file: Annotated[Path, typer.Argument(help="Its official checkpoint, .safetensors or .pth.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="MODEL.safetensors where it is not given.")
+    ] = None,
+    size: Annotated[
+        Literal["published", "compact"], typer.Option(help="The checkpoint's sizes.")
+    ] = "published",
+    hyper: Annotated[
+        list[str] | None, typer.Option(help="A size that differs from these, as width=96.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what the checkpoint lacks.")] = 0,
+) -> None:
+    """Take over official weights, to train on from: seaice train --start."""
+    from pipelines.imports import import_weights as imported
+    from seaice.files import ensure_writable
+
+    target = out or Path(f"{model}.safetensors")
+    ensure_writable(target.parent)
+    typer.echo(imported(model, file, target, size, _table(hyper or []), seed).told())
 
 
 def _names(told: str) -> list[str]:
