@@ -1,0 +1,112 @@
+"""ConvMixer: patches mixed by large depthwise convolutions, and nothing else.
+
+An image is cut into patches by one strided convolution; then blocks mix space, by a large depthwise
+convolution around which there is a shortcut, and channels, by a 1x1 convolution, at one resolution
+throughout. Trockman, Kolter 2022, "Patches Are All You Need?", arXiv:2201.09792; parameter names
+are those of locuslab/convmixer, in which batch normalization follows the activation. Ours: the
+patches themselves serve the common decoder as low-level features. Defaults are ConvMixer-768/32.
+There is no pooling to choose: nothing is strided but the patches.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor, nn
+
+from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
+
+__all__ = ["COMPACT", "ConvMixer", "Hyper", "Mixing", "Network"]
+
+PATCHES = 3  #: layers of the official sequence that make patches; blocks follow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyper(DecoderHyper):
+    """Sizes of the network."""
+
+    width: int = 768  #: channels
+    depth: int = 32  #: blocks
+    kernel: int = 7  #: patches to a side of the depthwise convolutions, odd
+    patch: int = 7  #: cells to a side
+
+
+COMPACT = Hyper(outputs=2, decoder=64, low_level=24, fine=16, width=96, depth=6, kernel=7, patch=4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixing:
+    """Sizes of the encoder."""
+
+    width: int
+    depth: int
+    kernel: int
+    patch: int
+
+
+class Residual(nn.Module):
+    """Layers with a shortcut around them."""
+
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.fn = layers
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, channel, y, x) -> the same size."""
+        out: Tensor = self.fn(features) + features
+        return out
+
+
+class ConvMixer(nn.Sequential):
+    """The encoder; with `classes` the official classifier, a plain sequence of layers."""
+
+    def __init__(self, in_channels: int, mixing: Mixing, classes: int | None = None) -> None:
+        width, patch = mixing.width, mixing.patch
+        head: tuple[nn.Module, ...] = ()
+        if classes:
+            head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)
+        super().__init__(
+            nn.Conv2d(in_channels, width, patch, patch),
+            nn.GELU(),
+            nn.BatchNorm2d(width),
+            *(_block(width, mixing.kernel) for _ in range(mixing.depth)),
+            *head,
+        )
+        self.depth = mixing.depth
+
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, channel, y, x) -> patches, and what the last block makes of them."""
+        layers = list(self)
+        low_level = _through(layers[:PATCHES], image)
+        deep = _through(layers[PATCHES : PATCHES + self.depth], low_level)
+        return low_level, deep
+
+
+def _through(layers: Iterable[nn.Module], features: Tensor) -> Tensor:
+    for layer in layers:
+        features = layer(features)
+    return features
+
+
+def _block(width: int, kernel: int) -> nn.Sequential:
+    space = nn.Sequential(
+        nn.Conv2d(width, width, kernel, padding="same", groups=width),
+        nn.GELU(),
+        nn.BatchNorm2d(width),
+    )
+    return nn.Sequential(
+        Residual(space), nn.Conv2d(width, width, 1), nn.GELU(), nn.BatchNorm2d(width)
+    )
+
+
+class Network(EncoderDecoder):
+    """ConvMixer under the common decoder."""
+
+    def __init__(self, hyper: Hyper) -> None:
+        mixing = Mixing(
+            width=hyper.width, depth=hyper.depth, kernel=hyper.kernel, patch=hyper.patch
+        )
+        offers = Offers(
+            low_level=hyper.width, deep=hyper.width, multiple_of=hyper.patch, lie="middle"
+        )
+        super().__init__(hyper, partial(ConvMixer, hyper.in_channels, mixing), offers)
