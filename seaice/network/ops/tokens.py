@@ -1,9 +1,13 @@
 """Maps as tokens and back, and the two linear layers that follow every attention."""
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Grid", "Mlp", "as_map", "as_tokens", "start_linear"]
+from seaice.errors import WeightsError
+
+__all__ = ["Grid", "Mlp", "as_map", "as_tokens", "check_heads", "start_linear"]
 
 Grid = tuple[int, int]  #: rows, columns that tokens lie on, row by row
 
@@ -17,6 +21,22 @@ def as_map(tokens: Tensor, grid: Grid) -> Tensor:
 def as_tokens(features: Tensor) -> Tensor:
     """(batch, channel, y, x) -> (batch, y * x, channel)."""
     return features.flatten(2).transpose(1, 2)
+
+
+def check_heads(widths: Sequence[int], heads: int) -> None:
+    """Refuse widths that cannot be shared out among heads.
+
+    Raises
+    ------
+    WeightsError
+        If a width is no multiple of the number of heads.
+    """
+    if heads < 1 or any(width % heads for width in widths):
+        raise WeightsError(
+            f"widths {', '.join(map(str, widths))} for {heads} heads",
+            "widths that are multiples of the number of heads",
+            "correct the network's sizes",
+        )
 
 
 class Mlp(nn.Module):
