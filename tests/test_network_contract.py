@@ -44,6 +44,10 @@ SMALL = {
     | {"width": 8, "depth": 2, "kernel": 5, "patch": 4},
     "mlp_mixer": {"decoder": 8, "low_level": 4, "fine": 4}
     | {"window": 32, "patch": 8, "width": 8, "depth": 2},
+    "flowformer": {"decoder": 8, "low_level": 4, "fine": 4, "window": 64, "positions": 8}
+    | {"widths": (4, 8, 8), "heads": 2, "depths": (1, 1, 2), "mlp_ratio": 2},
+    "mae_vit": {"decoder": 8, "low_level": 4, "fine": 4, "dropkey": 0.2}
+    | {"window": 64, "patch": 8, "width": 16, "depth": 2, "heads": 2},
     "espcn": {"width": 8, "inner": 6},
     "hat": {
         "frames": 5,
@@ -71,6 +75,9 @@ learning = pytest.mark.parametrize(
 )
 
 
+exporting = pytest.mark.parametrize(
+    "name", [name for name, entry in architectures().items() if entry.exports == "yes"]
+)
 windowed = pytest.mark.parametrize(
     "name", [name for name in architectures() if hasattr(find(name).load().Hyper(), "window")]
 )
@@ -211,6 +218,23 @@ def test_a_tile_with_margin_hardly_differs_from_the_whole(name):
         expected = built(whole)[..., :keep, :keep]
         found = built(whole[..., :cut, :cut])[..., :keep, :keep]
     assert (found - expected).abs().max() < 1e-3 * expected.std()
+
+
+@exporting
+def test_it_is_exported_as_one_graph_that_tells_the_same(name):
+    built, given = lively(network(name)).eval(), image(name, 32, 32)
+    graph = torch.export.export(built, (given,)).module()
+    with torch.inference_mode():
+        torch.testing.assert_close(graph(given), built(given), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+@exporting
+def test_it_is_compiled_as_one_graph_that_tells_the_same(name):
+    built, given = lively(network(name)).eval(), image(name, 32, 32)
+    compiled = torch.compile(built, fullgraph=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(compiled(given), built(given), atol=1e-4, rtol=1e-4)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

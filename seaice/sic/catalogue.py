@@ -85,4 +85,21 @@ NETWORKS: Mapping[str, Architecture] = table(
         paper="Tolstikhin et al. 2021, NeurIPS, arXiv:2105.01601",
         multiple_of=16,
     ),
+    Architecture(
+        name="flowformer",
+        module="seaice.sic.archs.flowformer",
+        role="sic",
+        says="Flowformer: all cells attend to each other at a linear cost, by conserved flows",
+        paper="Wu et al. 2022, ICML, arXiv:2202.06258",
+        multiple_of=16,
+        margin=48,
+    ),
+    Architecture(
+        name="mae_vit",
+        module="seaice.sic.archs.mae_vit",
+        role="sic",
+        says="a plain vision transformer, to be pre-trained on maps without truth",
+        paper="He et al. 2022, CVPR, arXiv:2111.06377",
+        multiple_of=48,  # of patches of 12 cells and of 16
+    ),
 )
