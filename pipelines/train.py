@@ -35,6 +35,7 @@ __all__ = [
     "SICTraining",
     "SRTraining",
     "compact",
+    "sic_lesson",
     "train_joint",
     "train_sic",
     "train_sr",
@@ -172,6 +173,28 @@ def train_sic(
     WeightsError
         If the super-resolution weights are absent, damaged or of another role.
     """
+    lesson, known = sic_lesson(data, settings, device, report)
+    torch.manual_seed(settings.schedule.seed)
+    fresh = build(settings.name, lesson.card.hyper)
+    if settings.start is not None:
+        fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
+    task = lesson.task(fresh)
+    notes = {**lesson.train.notes, "refined_by": known[:12]}
+    run = _Run(lesson.card, notes, _paced(settings), settings.commit)
+    return run.through(task, out, device, report, lesson.calibration)
+
+
+def sic_lesson(
+    data: Path, settings: SICTraining, device: torch.device, report: Report
+) -> tuple[SICLesson, str]:
+    """The lesson on what the super-resolution network makes of `data`, which is refined first.
+
+    Parameters and errors are those of `train_sic`.
+
+    Returns
+    -------
+    The lesson, and what the refining weights are known by
+    """
     for split in ("train", "valid"):
         SampleSet.of(data, split)  # refused before hours of refining
     refiner, known = _refiner(settings.sr_weights)
@@ -189,14 +212,7 @@ def train_sic(
         absolute_weight=settings.absolute_weight,
         low_missing=settings.low_missing,
     )
-    torch.manual_seed(settings.schedule.seed)
-    fresh = build(settings.name, lesson.card.hyper)
-    if settings.start is not None:
-        fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
-    task = lesson.task(fresh)
-    notes = {**samples.notes, "refined_by": known[:12]}
-    run = _Run(lesson.card, notes, _paced(settings), settings.commit)
-    return run.through(task, out, device, report, lesson.calibration)
+    return lesson, known
 
 
 def _paced(settings: SRTraining | SICTraining) -> Schedule:

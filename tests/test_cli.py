@@ -27,6 +27,7 @@ VERBS = (
     "train",
     "compare",
     "import-weights",
+    "pretrain",
     "evaluate",
     "models",
     "doctor",

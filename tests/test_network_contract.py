@@ -220,6 +220,7 @@ def test_a_tile_with_margin_hardly_differs_from_the_whole(name):
     assert (found - expected).abs().max() < 1e-3 * expected.std()
 
 
+@pytest.mark.slow
 @exporting
 def test_it_is_exported_as_one_graph_that_tells_the_same(name):
     built, given = lively(network(name)).eval(), image(name, 32, 32)

@@ -12,7 +12,7 @@ from seaice.cli.show import watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
-__all__ = ["compare", "import_weights", "train"]
+__all__ = ["compare", "import_weights", "pretrain", "train"]
 
 TRAINING = Path("training")
 DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
@@ -141,6 +141,49 @@ def compare(
         rows = compared(names, budget, chosen, report)  # type: ignore[arg-type]
     made = written(rows, budget)
     typer.echo(made.read_text() + f"\n{made.with_suffix('.png')}")
+
+
+def pretrain(
+    method: Annotated[Literal["mae"], typer.Argument(help="Masked autoencoder.")] = "mae",
+    data: Annotated[
+        Path, typer.Option(help="Folder that `make daily` filled, or of training samples.")
+    ] = TRAINING,
+    out: Annotated[Path, typer.Option(help="Folder for weights and checkpoints.")] = TRAINING
+    / "pretrained",
+    model: Annotated[str, typer.Option(help="A concentration network.")] = "mae_vit",
+    mask: Annotated[float, typer.Option(help="Share of a map that is hidden, 0.4 to 0.8.")] = 0.75,
+    patch: Annotated[int, typer.Option(help="Cells to a side of what is hidden.")] = 32,
+    target: Annotated[
+        Literal["values", "pattern"], typer.Option(help="What of a hidden patch is to be told.")
+    ] = "values",
+    hyper: Annotated[list[str] | None, typer.Option(help="As of seaice train.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
+    batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    crop: Annotated[int | None, typer.Option(help="Coarse cells of a sample.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same weights.")] = 0,
+    sr_weights: Annotated[Path | None, typer.Option(help="As of seaice train.")] = None,
+    device: DEVICE = "auto",
+) -> None:
+    """Teach an encoder the look of maps without truth; then seaice train sic --start."""
+    from pipelines.lesson import SEE, LessonSettings
+    from pipelines.pretrain import Hiding, pretrain
+    from seaice.files import ensure_writable
+    from seaice.network.device import choose_device
+
+    named: dict[str, Any] = {"model": model, "steps": steps, "batch": batch, "rate": rate}
+    named |= {"crop": crop, "seed": seed, "sr_weights": sr_weights, "hyper": _table(hyper or [])}
+    told = LessonSettings.checked({k: v for k, v in named.items() if v is not None}, SEE)
+    hiding = Hiding(ratio=mask, patch=patch, target=target)
+    ensure_writable(out)
+    chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
+    with watched() as progress:
+
+        def report(done: int, _error: float) -> None:
+            progress(f"{method}: {model}", max(done, 0), steps)
+
+        made = pretrain(data, out, told, hiding, chosen, report)
+    typer.echo(made)
 
 
 def import_weights(

@@ -22,7 +22,7 @@ from seaice.sr.refined_samples import frames_of
 from seaice.sr.samples import SampleSet, Window, batched
 from seaice.stack.frames import FRAMES, OTHER_DAYS
 
-__all__ = ["SICLesson", "counted_weights"]
+__all__ = ["SICLesson", "counted_weights", "given"]
 
 TARGET = FRAMES // 2
 
@@ -46,9 +46,11 @@ class SICLesson:
 
     def task(self, network: nn.Module) -> Task:
         """This lesson for a network."""
-        return Task(network=network, loss=self.loss, source=self._source, evaluate=self.evaluate)
+        return Task(network=network, loss=self.loss, source=self.source, evaluate=self.evaluate)
 
-    def _source(self, random: np.random.Generator, size: int) -> Batch:
+    def source(self, random: np.random.Generator, size: int) -> Batch:
+        """Samples of the training set, drawn and changed at random."""
+
         def sample() -> dict[str, NDArray[Any]]:
             window = self.train.draw(random, self._side)
             parts = self._parts(self.train, window)
@@ -82,6 +84,10 @@ class SICLesson:
             "truth": samples.truth_sic(window),
         }
 
+    def held_out(self, sample: int) -> Batch:
+        """A validation sample, as a batch of one."""
+        return batched(lambda: self._parts(self.valid, self._looked_at(sample)), 1)
+
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """How wrong a network is on a batch; see `answer`."""
         answer = self.answer(network, batch)
@@ -99,16 +105,8 @@ class SICLesson:
         truth = batch["truth"][:, None]
         observed = torch.isfinite(batch["refined"]).all(1, keepdim=True)
         known = torch.isfinite(truth) & observed
-        told = network(self._input(batch))
+        told = network(given(batch, self.card))
         return Answer(told, torch.where(known, truth, 0.0), known)
-
-    def _input(self, batch: Batch) -> Tensor:
-        """What the daily run would give the network here."""
-        difference = (batch["frames"][:, :, 1] - batch["frames"][:, :, 0]).unbind(1)
-        others = difference[:TARGET] + difference[TARGET + 1 :]
-        coarse = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
-        coarse |= dict(zip(OTHER_DAYS, others, strict=True))
-        return assemble(batch["refined"], coarse, torch.isnan(batch["truth"]), self.card)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         """Scores over the first validation samples, as `Judgement.scores`."""
@@ -128,11 +126,28 @@ class SICLesson:
         device = next(network.parameters()).device
 
         def answer(sample: int) -> Answer:
-            parts = self._parts(self.valid, self._looked_at(sample))
-            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in parts.items()}
+            batch = {name: value.to(device) for name, value in self.held_out(sample).items()}
             return self.answer(network, batch)
 
         return Judgement.of(map(answer, range(min(self.valid_samples, len(self.valid)))))
+
+
+def given(batch: Batch, card: Card) -> Tensor:
+    """What the daily run would give a network here.
+
+    Parameters
+    ----------
+    batch : as `SICLesson.answer` takes it; of `truth` only where it is NaN, which is land
+
+    Returns
+    -------
+    (batch, channel, 4 y, 4 x) float32, normalized
+    """
+    difference = (batch["frames"][:, :, 1] - batch["frames"][:, :, 0]).unbind(1)
+    others = difference[:TARGET] + difference[TARGET + 1 :]
+    coarse = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
+    coarse |= dict(zip(OTHER_DAYS, others, strict=True))
+    return assemble(batch["refined"], coarse, torch.isnan(batch["truth"]), card)
 
 
 def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:

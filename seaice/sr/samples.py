@@ -65,6 +65,13 @@ class Window:
             mirror=1 if random.random() < 0.5 else -1,
         )
 
+    @classmethod
+    def middle(cls, sample: int, shape: tuple[int, int], side: int) -> Self:
+        """The middle square, unturned, of at most `side` cells."""
+        side = min(side, *shape)
+        row, column = ((length - side) // 2 for length in shape)
+        return cls(sample=sample, row=row, column=column, side=side, turns=0, mirror=1)
+
     def of(self, sample: NDArray[Any], scale: int) -> NDArray[Any]:
         """This window of (..., y, x) whose cells are `scale` times smaller than coarse ones."""
         side = self.side * scale
@@ -143,10 +150,7 @@ class SampleSet:
 
     def middle(self, sample: int, side: int) -> Window:
         """The middle square of a sample, unturned, of at most `side` coarse cells."""
-        rows, columns = self.shape
-        side = min(side, rows, columns)
-        row, column = (rows - side) // 2, (columns - side) // 2
-        return Window(sample=sample, row=row, column=column, side=side, turns=0, mirror=1)
+        return Window.middle(sample, self.shape, side)
 
     def draw(self, random: Random, side: int) -> Window:
         """A window at random."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from seaice.network.ops.dropkey import DropKey, Shape, falling
 from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
+from seaice.network.ops.tokens import check_heads
 
 __all__ = ["COMPACT", "CloFormer", "ConvFFN", "EfficientAttention", "EfficientBlock", "Network"]
 
@@ -70,6 +71,9 @@ class Hyper(DecoderHyper):
     dropkey: float = 0.0  #: share of keys dropped in the first block's global heads
     dropkey_shape: Shape = "keys"
     window: int = 384  #: cells of the input; the network looks at all of it
+
+    def __post_init__(self) -> None:
+        check_heads(self.widths[:3], self.heads)
 
     def stages(self) -> list[Stage]:
         """What the encoder is built of."""

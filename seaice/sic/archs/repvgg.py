@@ -12,6 +12,7 @@ official one needs square ones. Defaults are RepVGG-A0.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Literal
 
 import torch
@@ -19,7 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from seaice.network.ops.dynopool import DynOPool, Pooling, check, giga, shares
 from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
+from seaice.network.ops.enlarge import Lie
 
 __all__ = ["COMPACT", "Form", "Hyper", "Network", "RepVGG", "RepVGGBlock", "Stages"]
 
@@ -37,6 +40,11 @@ class Hyper(DecoderHyper):
     blocks: tuple[int, int, int] = (2, 4, 14)  #: in stages 1 to 3
     widths: tuple[float, float, float] = (0.75, 0.75, 0.75)  #: of stages 1 to 3, times 64, 128, 256
     groups: int = 1  #: of every second block
+    pooling: Pooling = "strided"  #: "dynopool": factors are learned, and counted by `cost`
+    window: int | None = None  #: cells to a side of tiles; None: any
+
+    def __post_init__(self) -> None:
+        check(self.pooling, self.window)
 
 
 COMPACT = Hyper(
@@ -148,11 +156,12 @@ class Stages:
     groups: Mapping[int, int] = field(default_factory=dict)  #: by block; the first of stage 1 is 1
     deployed: Deployed = "branches"
     attention: Attention = "none"
+    pooling: Pooling = "strided"
 
     def form(self, number: int, stride: int) -> Form:
         """How block `number` is made; 0 is stage 0."""
         return Form(
-            stride=stride,
+            stride=stride if self.pooling == "strided" else 1,
             groups=self.groups.get(number, 1),
             deployed=self.deployed,
             attention=self.attention,
@@ -176,17 +185,34 @@ class RepVGG(nn.Module):
                 built.append(RepVGGBlock(planes, int(base * width), form))
                 planes = int(base * width)
             self.add_module(f"stage{stage}", built)
+        pools = range(self.depth + 1) if stages.pooling == "dynopool" else ()
+        self.pools = nn.ModuleList(DynOPool() for _ in pools)  # each after a stage's first block
         self.linear = nn.Linear(planes, classes) if classes else None
+
+    def _stages(self) -> list[list[nn.Module]]:
+        """Blocks of stages 0, 1, ..."""
+        named = (self.get_submodule(f"stage{stage}") for stage in range(1, self.depth + 1))
+        return [[self.stage0], *(list(stage.children()) for stage in named)]
 
     def _told(self, image: Tensor) -> list[Tensor]:
         """What stages 0, 1, ... make of an image."""
-        told = [self.stage0(image)]
-        for stage in range(1, self.depth + 1):
-            features = told[-1]
-            for block in self.get_submodule(f"stage{stage}").children():
+        told = [image]
+        for (first, *others), pool in zip_longest(self._stages(), self.pools):
+            features = first(told[-1])
+            features = features if pool is None else pool(features)
+            for block in others:
                 features = block(features)
             told.append(features)
-        return told
+        return told[1:]
+
+    def work(self) -> tuple[list[tuple[nn.Module, Tensor]], Tensor, Tensor]:
+        """Blocks with their shares of the cells, and the shares of both features."""
+        after = shares(list(self.pools), self.depth + 1)
+        work = []
+        for stage, (first, *others) in enumerate(self._stages()):
+            work.append((first, after[stage if len(self.pools) else stage + 1]))
+            work += [(block, after[stage + 1]) for block in others]
+        return work, after[2], after[4]
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channel, y, x) -> features of stage 1 at y/4, of stage 3 at y/16."""
@@ -217,7 +243,15 @@ class Network(EncoderDecoder):
             blocks=hyper.blocks,
             widths=hyper.widths,
             groups=dict.fromkeys(GROUPED, hyper.groups),
+            pooling=hyper.pooling,
         )
         low_level, deep = (int(BASE[stage] * hyper.widths[stage]) for stage in (0, 2))
-        offers = Offers(low_level=low_level, deep=deep, multiple_of=STRIDE, lie="first")
+        lie: Lie = "first" if hyper.pooling == "strided" else "middle"
+        offers = Offers(low_level=low_level, deep=deep, multiple_of=STRIDE, lie=lie)
         super().__init__(hyper, partial(RepVGG, hyper.in_channels, stages), offers)
+
+    def cost(self, cells: int) -> Tensor:
+        """GMACs of an image of so many cells, differentiable in learned factors."""
+        work, low_level, deep = self.encoder.work()
+        head = [(self.reduce, deep), (self.decoder, low_level), (self.fine, torch.ones(()))]
+        return giga([*work, *head], cells)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from seaice.network.ops.dropkey import DropKey, Shape, falling
 from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
-from seaice.network.ops.tokens import Grid, Mlp, as_map, as_tokens, start_linear
+from seaice.network.ops.tokens import Grid, Mlp, as_map, as_tokens, check_heads, start_linear
 
 __all__ = ["COMPACT", "IWSA", "SSA", "Hyper", "Network", "PosCNN", "ScalableViT", "Stage"]
 
@@ -60,6 +60,11 @@ class Hyper(DecoderHyper):
     dropkey: float = 0.0  #: share of keys dropped in the first block; falls to 0 in the last
     dropkey_shape: Shape = "keys"
     window: int = 448  #: cells of the input; the network looks at all of it
+
+    def __post_init__(self) -> None:
+        check_heads(self.widths, self.heads)
+        wide = [int(w * ratio) for w, ratio in zip(self.widths, self.channels, strict=True)]
+        check_heads(wide, self.heads)
 
     def stages(self) -> list[Stage]:
         """What the encoder is built of."""

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.network.ops.dynopool import DynOPool, Pooling, check, giga, shares
 from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
 from seaice.network.ops.self_calibrated import SCConv
 
@@ -39,6 +40,11 @@ class Hyper(DecoderHyper):
     stem_width: int = 64  #: channels of the stem; half of them before its last 3x3 convolution
     stride: Stride = "convolution"
     shortcut: Shortcut = "convolution"
+    pooling: Pooling = "strided"  #: "dynopool": factors are learned, and counted by `cost`
+    window: int | None = None  #: cells to a side of tiles; None: any
+
+    def __post_init__(self) -> None:
+        check(self.pooling, self.window)
 
 
 COMPACT = Hyper(
@@ -98,6 +104,21 @@ class SCBottleneck(nn.Module):
         shortcut = features if self.downsample is None else self.downsample(features)
         return F.relu(self.bn3(self.conv3(both)) + shortcut)
 
+    def work(self, before: Tensor, after: Tensor) -> list[tuple[nn.Module, Tensor]]:
+        """Layers with their shares of cells, of which there are `before` and `after` the stride."""
+        within = after if isinstance(self.avd_layer, nn.Identity) else before
+        coarse = before / self.scconv.pooling**2
+        own: list[tuple[nn.Module, Tensor]] = [
+            (self.conv1_a, before),
+            (self.conv1_b, before),
+            (self.k1, within),
+            (self.scconv.k2, coarse),
+            (self.scconv.k3, before),
+            (self.scconv.k4, within),
+            (self.conv3, after),
+        ]
+        return own if self.downsample is None else [*own, (self.downsample, after)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
@@ -112,12 +133,14 @@ class Build:
     stem_width: int = 64
     stride: Stride = "convolution"
     shortcut: Shortcut = "convolution"
+    pooling: Pooling = "strided"
 
     def spread(self, stage: int) -> tuple[int, int]:
         """Stride and dilation of a stage."""
         dilations = {1: (1, 1, 1, 1), 2: (1, 1, 1, 2), 4: (1, 1, 2, 4)}[self.dilation]
         dilation = dilations[stage - 1]
-        return (1 if stage == 1 or dilation > 1 else 2), dilation
+        strided = stage > 1 and dilation == 1 and self.pooling == "strided"
+        return (2 if strided else 1), dilation
 
 
 class SCNet(nn.Module):
@@ -131,6 +154,9 @@ class SCNet(nn.Module):
         for stage, planes in enumerate(build.planes[: self.depth], start=1):
             self.add_module(f"layer{stage}", _stage(inplanes, planes, stage, build))
             inplanes = EXPANSION * planes
+        pools = range(self.depth + 1) if build.pooling == "dynopool" else ()
+        self.pools = nn.ModuleList(DynOPool() for _ in pools)  # after the stem, in place of its
+        # maximum pooling, and after the first block of stages 2, 3, ...
         self.fc = nn.Linear(inplanes, classes) if classes else None
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -139,10 +165,32 @@ class SCNet(nn.Module):
     def _told(self, image: Tensor) -> list[Tensor]:
         """What the stem and stages 1, 2, ... make of an image."""
         stem = F.relu(self.bn1(self.conv1(image)))
-        told = [F.max_pool2d(stem, 3, 2, 1)]
+        if len(self.pools):
+            told = [self.pools[1](self.pools[0](stem))]
+        else:
+            told = [F.max_pool2d(stem, 3, 2, 1)]
         for stage in range(1, self.depth + 1):
-            told.append(self.get_submodule(f"layer{stage}")(told[-1]))
+            first, *others = self.get_submodule(f"layer{stage}").children()
+            features = first(told[-1])
+            if stage > 1 and len(self.pools):
+                features = self.pools[stage](features)
+            for block in others:
+                features = block(features)
+            told.append(features)
         return told
+
+    def work(self) -> tuple[list[tuple[nn.Module, Tensor]], Tensor, Tensor]:
+        """Layers with their shares of the cells, and the shares of both features."""
+        after = shares(list(self.pools), self.depth + 1)
+        learned = len(self.pools) > 0
+        work: list[tuple[nn.Module, Tensor]] = [(self.conv1, after[0 if learned else 1])]
+        for stage in range(1, self.depth + 1):
+            first, *others = self.get_submodule(f"layer{stage}").children()
+            before, ends = after[max(stage, 2)], after[stage + 1]
+            work += first.work(before, before if learned else ends)
+            for block in others:
+                work += block.work(ends, ends)
+        return work, after[2], after[4]
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channel, y, x) -> features of stage 1 at y/4, of stage 3 at y/16."""
@@ -156,12 +204,12 @@ class SCNet(nn.Module):
 
 
 def _stem(in_channels: int, build: Build) -> nn.Module:
-    width = build.stem_width
+    width, stride = build.stem_width, 2 if build.pooling == "strided" else 1
     if build.stem == "7x7":
-        return nn.Conv2d(in_channels, width, 7, 2, 3, bias=False)
+        return nn.Conv2d(in_channels, width, 7, stride, 3, bias=False)
     half = width // 2
     return nn.Sequential(
-        nn.Conv2d(in_channels, half, 3, 2, 1, bias=False),
+        nn.Conv2d(in_channels, half, 3, stride, 1, bias=False),
         nn.BatchNorm2d(half),
         nn.ReLU(),
         nn.Conv2d(half, half, 3, 1, 1, bias=False),
@@ -217,11 +265,18 @@ class Network(EncoderDecoder):
             stem_width=hyper.stem_width,
             stride=hyper.stride,
             shortcut=hyper.shortcut,
+            pooling=hyper.pooling,
         )
         offers = Offers(
             low_level=EXPANSION * hyper.planes[0],
             deep=EXPANSION * hyper.planes[2],
             multiple_of=64,  # squares of 4 cells that self-calibration averages, at stride 16
-            lie="first",
+            lie="first" if hyper.pooling == "strided" else "middle",
         )
         super().__init__(hyper, partial(SCNet, hyper.in_channels, build), offers)
+
+    def cost(self, cells: int) -> Tensor:
+        """GMACs of an image of so many cells, differentiable in learned factors."""
+        work, low_level, deep = self.encoder.work()
+        head = [(self.reduce, deep), (self.decoder, low_level), (self.fine, torch.ones(()))]
+        return giga([*work, *head], cells)

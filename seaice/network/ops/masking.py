@@ -1,0 +1,121 @@
+"""Images cut into patches, most of them taken away: what masked autoencoders learn from.
+
+He et al. 2022, "Masked Autoencoders Are Scalable Vision Learners", CVPR, arXiv:2111.06377. The
+order of cells in a token and of tokens after masking is that of facebookresearch/mae.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+__all__ = [
+    "Masking",
+    "masked_error",
+    "normalized_patches",
+    "patchify",
+    "position_table",
+    "unpatchify",
+]
+
+TINY = 1e-6  # beside a patch's variance
+
+
+def patchify(image: Tensor, side: int) -> Tensor:
+    """(batch, channel, y, x) -> (batch, patch, side * side * channel), channels fastest."""
+    return rearrange(image, "b c (y p) (x q) -> b (y x) (p q c)", p=side, q=side)
+
+
+def unpatchify(patches: Tensor, side: int, grid: tuple[int, int]) -> Tensor:
+    """The image of `patchify`: `grid` says how many patches there are along y and x."""
+    rows, columns = grid
+    shape = {"y": rows, "x": columns, "p": side, "q": side}
+    return rearrange(patches, "b (y x) (p q c) -> b c (y p) (x q)", **shape)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masking:
+    """Which patches of each image stay."""
+
+    shuffle: Tensor  #: (batch, patch), patches in the order of their noise
+    restore: Tensor  #: (batch, patch), where each patch stands in that order
+    kept: int  #: so many from the first on stay
+
+    @classmethod
+    def of(cls, noise: Tensor, ratio: float) -> "Masking":
+        """The patches of the smallest noise stay.
+
+        The number that stays is rounded down as the official code has it, in floating point: of 25
+        patches at a ratio of 0.8 that is 4.
+
+        Parameters
+        ----------
+        noise : (batch, patch)
+        ratio : share that is taken away
+        """
+        shuffle = torch.argsort(noise, dim=1)
+        kept = int(noise.shape[1] * (1 - ratio))
+        return cls(shuffle=shuffle, restore=torch.argsort(shuffle, dim=1), kept=kept)
+
+    def visible(self, tokens: Tensor) -> Tensor:
+        """(batch, patch, channel) -> (batch, kept, channel), in the order of their noise."""
+        places = self.shuffle[:, : self.kept, None].expand(-1, -1, tokens.shape[2])
+        return torch.gather(tokens, 1, places)
+
+    def completed(self, tokens: Tensor, stand_in: Tensor) -> Tensor:
+        """Visible tokens back in place, and `stand_in`, (1, 1, channel), for all others."""
+        missing = self.restore.shape[1] - tokens.shape[1]
+        others = stand_in.expand(len(tokens), missing, -1)
+        places = self.restore[..., None].expand(-1, -1, tokens.shape[2])
+        return torch.gather(torch.cat((tokens, others), dim=1), 1, places)
+
+    def removed(self) -> Tensor:
+        """(batch, patch) float32, 1 where a patch was taken away."""
+        return (self.restore >= self.kept).float()
+
+
+def normalized_patches(patches: Tensor) -> Tensor:
+    """Each patch with mean 0 and variance 1."""
+    mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
+    return (patches - mean) / (variance + TINY).sqrt()
+
+
+def masked_error(told: Tensor, wanted: Tensor, weight: Tensor) -> Tensor:
+    """Mean square error of a patch, averaged over what was taken away.
+
+    Parameters
+    ----------
+    told, wanted : (batch, patch, cells)
+    weight : (batch, patch), 1 where a patch was taken away; or (batch, patch, cells), where some
+        cells have no truth
+
+    Returns
+    -------
+    scalar; 0 where nothing was taken away
+    """
+    error = (told.float() - wanted.float()).square()
+    if weight.ndim < error.ndim:
+        error = error.mean(-1)
+    return (error * weight).sum() / weight.sum().clamp(min=1)
+
+
+def position_table(channels: int, grid: tuple[int, int]) -> Tensor:
+    """Sines and cosines of where a patch lies, below a row of zeros for the class token.
+
+    The first half of the channels tells the column, the second the row; in each, sines come before
+    cosines, of frequencies from 1 down to nearly 1/10000 in equal steps of their logarithm.
+
+    Returns
+    -------
+    (1, 1 + rows * columns, channels) float32
+    """
+    quarter = channels // 4
+    omega = 10000.0 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
+    axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in grid), indexing="ij")
+    halves = []
+    for place in reversed(axes):
+        angles = place.reshape(-1, 1) * omega
+        halves += [angles.sin(), angles.cos()]
+    table = torch.cat(halves, dim=1).float()
+    return torch.cat((torch.zeros(1, channels), table))[None]
