@@ -28,6 +28,7 @@ NETWORKS: Mapping[str, Architecture] = table(
         says="attention in windows that overlap, and of channels; one frame or five at once",
         paper="Chen et al. 2023, CVPR, arXiv:2205.04437",
         multiple_of=16,
+        encoder="body",
     ),
     Architecture(
         name="espcn",
