@@ -84,7 +84,7 @@ def recipes() -> dict[str, Recipe]:
     class of concentration weighing alike; then each cell weighing alike, which takes away the pull
     towards middle concentrations; last from what super-resolution makes of them.
     """
-    small = Schedule(steps=900, rate=5e-4, warm_up=50, **_SMALL)  # type: ignore[arg-type]
+    small = Schedule(steps=500, rate=5e-4, warm_up=50, **_SMALL)  # type: ignore[arg-type]
     second = replace(_small_sic(None, 650, 1e-3), balance="cells", absolute_weight=0.1)
     last = replace(second, sr_weights=_REFINED)
     return {

@@ -39,7 +39,7 @@ class Hyper(DecoderHyper):
     dropkey_shape: Shape = "keys"
 
     def __post_init__(self) -> None:
-        check_heads([self.width], self.heads)
+        check_heads([self.width], [self.heads])
 
 
 COMPACT = Hyper(outputs=2, decoder=64, low_level=24, patch=12, width=96, depth=6, heads=4)
