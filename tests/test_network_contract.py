@@ -78,15 +78,19 @@ learning = pytest.mark.parametrize(
 exporting = pytest.mark.parametrize(
     "name", [name for name, entry in architectures().items() if entry.exports == "yes"]
 )
-windowed = pytest.mark.parametrize(
-    "name", [name for name in architectures() if hasattr(find(name).load().Hyper(), "window")]
-)
+
+
+def window(name: str) -> int | None:
+    return getattr(find(name).load().Hyper(), "window", None)
+
+
+windowed = pytest.mark.parametrize("name", [name for name in architectures() if window(name)])
 of_any_size = pytest.mark.parametrize(
     "name",
     [
         name
         for name, entry in architectures().items()
-        if entry.learns == "weights" and not hasattr(entry.load().Hyper(), "window")
+        if entry.learns == "weights" and not window(name)
     ],
 )
 

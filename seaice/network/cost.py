@@ -53,7 +53,7 @@ def cost(name: str, hyper: Mapping[str, Any]) -> Cost:
 
 def _shape(network: Any, role: str) -> tuple[int, ...]:
     hyper = network.hyper
-    side = getattr(hyper, "window", SIDE[role])
+    side = getattr(hyper, "window", None) or SIDE[role]
     if role == "sr":
         return 1, hyper.frames, hyper.channels, side, side
     return 1, hyper.in_channels, side, side

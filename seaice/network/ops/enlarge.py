@@ -28,7 +28,7 @@ def enlarged(features: Tensor, size: torch.Size, lie: Lie) -> Tensor:
     Parameters
     ----------
     features : (batch, channel, y, x)
-    size : (stride y, stride x)
+    size : (stride y, stride x); of a fractional stride as well, where cells lie in the middle
     lie : where a strided cell lies
 
     Returns

@@ -207,7 +207,7 @@ class RepVGG(nn.Module):
 
     def work(self) -> tuple[list[tuple[nn.Module, Tensor]], Tensor, Tensor]:
         """Blocks with their shares of the cells, and the shares of both features."""
-        after = shares(list(self.pools), self.depth + 1)
+        after = shares(self.pools, self.depth + 1)
         work = []
         for stage, (first, *others) in enumerate(self._stages()):
             work.append((first, after[stage if len(self.pools) else stage + 1]))
@@ -252,6 +252,6 @@ class Network(EncoderDecoder):
 
     def cost(self, cells: int) -> Tensor:
         """GMACs of an image of so many cells, differentiable in learned factors."""
-        work, low_level, deep = self.encoder.work()
+        work, low_level, deep = self.encoder.work()  # type: ignore[operator]
         head = [(self.reduce, deep), (self.decoder, low_level), (self.fine, torch.ones(()))]
         return giga([*work, *head], cells)

@@ -181,11 +181,12 @@ class SCNet(nn.Module):
 
     def work(self) -> tuple[list[tuple[nn.Module, Tensor]], Tensor, Tensor]:
         """Layers with their shares of the cells, and the shares of both features."""
-        after = shares(list(self.pools), self.depth + 1)
+        after = shares(self.pools, self.depth + 1)
         learned = len(self.pools) > 0
         work: list[tuple[nn.Module, Tensor]] = [(self.conv1, after[0 if learned else 1])]
         for stage in range(1, self.depth + 1):
-            first, *others = self.get_submodule(f"layer{stage}").children()
+            layer = self.get_submodule(f"layer{stage}").children()
+            first, *others = (block for block in layer if isinstance(block, SCBottleneck))
             before, ends = after[max(stage, 2)], after[stage + 1]
             work += first.work(before, before if learned else ends)
             for block in others:
@@ -277,6 +278,6 @@ class Network(EncoderDecoder):
 
     def cost(self, cells: int) -> Tensor:
         """GMACs of an image of so many cells, differentiable in learned factors."""
-        work, low_level, deep = self.encoder.work()
+        work, low_level, deep = self.encoder.work()  # type: ignore[operator]
         head = [(self.reduce, deep), (self.decoder, low_level), (self.fine, torch.ones(()))]
         return giga([*work, *head], cells)
