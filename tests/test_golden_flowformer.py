@@ -4,6 +4,8 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
+from seaice.errors import WeightsError
+from seaice.network.catalogue import build
 from seaice.network.ops.flow_attention import (
     CausalFlowAttention,
     FlowAttention,
@@ -73,6 +75,13 @@ def test_the_encoder_takes_the_official_weights_of_its_three_stages():
     encoder = Network(hyper).encoder
     taken = {key: value for key, value in whole.state_dict().items() if key in encoder.state_dict()}
     encoder.load_state_dict(taken, strict=True)
+
+
+@pytest.mark.parametrize("name", ["cloformer", "scalablevit", "flowformer"])
+def test_widths_that_heads_cannot_share_are_refused(name):
+    heads = 5 if name == "flowformer" else (5, 5, 5)
+    with pytest.raises(WeightsError, match="5 heads"):
+        build(name, {"heads": heads})
 
 
 def test_positions_stay_in_place_at_other_sizes():

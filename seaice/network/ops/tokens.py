@@ -23,18 +23,18 @@ def as_tokens(features: Tensor) -> Tensor:
     return features.flatten(2).transpose(1, 2)
 
 
-def check_heads(widths: Sequence[int], heads: int) -> None:
-    """Refuse widths that cannot be shared out among heads.
+def check_heads(widths: Sequence[float], heads: Sequence[int]) -> None:
+    """Refuse widths that cannot be shared out among as many heads.
 
     Raises
     ------
     WeightsError
-        If a width is no multiple of the number of heads.
+        If a width is no multiple of its number of heads.
     """
-    if heads < 1 or any(width % heads for width in widths):
+    if any(count < 1 or width % count for width, count in zip(widths, heads, strict=True)):
         raise WeightsError(
-            f"widths {', '.join(map(str, widths))} for {heads} heads",
-            "widths that are multiples of the number of heads",
+            f"widths {', '.join(map(str, widths))} for {', '.join(map(str, heads))} heads",
+            "widths that are multiples of their numbers of heads",
             "correct the network's sizes",
         )
 

@@ -99,13 +99,7 @@ class Hyper(DecoderHyper):
 
 
 COMPACT = Hyper(
-    outputs=2,
-    decoder=64,
-    low_level=24,
-    widths=(16, 32, 64, 96),
-    depths=(2, 2, 4),
-    heads=(2, 4, 8),
-    global_heads=(1, 2, 4),
+    outputs=2, decoder=64, low_level=24, widths=(16, 32, 64, 96), depths=(2, 2, 4), heads=(2, 4, 8)
 )
 
 
@@ -126,7 +120,7 @@ class EfficientAttention(nn.Module):
         super().__init__()
         self.drop = DropKey(rate, branches.drops)
         self.branches, self.head = branches, dim // sum(branches.heads)
-        biased, shared = branches.bias == "learned", branches.heads[-1] * self.head
+        biased = branches.bias == "learned"
         local = zip(branches.heads[:-1], branches.kernels, strict=True)
         inner = [(heads * self.head, kernel) for heads, kernel in local if heads]
         self.qkvs = nn.ModuleList(nn.Conv2d(dim, 3 * n, 1, bias=biased) for n, _ in inner)
@@ -135,16 +129,14 @@ class EfficientAttention(nn.Module):
             for n, kernel in inner
         )
         self.act_blocks = nn.ModuleList(AttnMap(n) for n, _ in inner)
-        if shared:
+        if shared := branches.heads[-1] * self.head:
             self.global_q = nn.Conv2d(dim, shared, 1, bias=biased)
             self.global_kv = nn.Conv2d(dim, 2 * shared, 1, bias=biased)
         self.proj = nn.Conv2d(dim, dim, 1, bias=biased)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, dim, y, x), y and x multiples of the pool -> the same."""
-        told = list(self._local(features))
-        if self.branches.heads[-1]:
-            told.append(self._global(features))
+        told = [*self._local(features), *self._global(features)]
         mixed: Tensor = self.proj(torch.cat(told, dim=1))
         return mixed
 
@@ -153,14 +145,16 @@ class EfficientAttention(nn.Module):
             query, key, value = conv(qkv(features)).chunk(3, dim=1)
             yield torch.tanh(weigh(query * key) * self.head**-0.5) * value
 
-    def _global(self, features: Tensor) -> Tensor:
+    def _global(self, features: Tensor) -> Iterator[Tensor]:
+        if not self.branches.heads[-1]:
+            return
         pooled = F.avg_pool2d(features, self.branches.pool)
         query = self._heads(self.global_q(features))
         key, value = map(self._heads, self.global_kv(pooled).chunk(2, dim=1))
         size = (*query.shape[:3], key.shape[2])
         mask = self.drop.mask(size, query, (pooled.shape[2], pooled.shape[3]))
         seen = F.scaled_dot_product_attention(query, key, value, mask)
-        return seen.transpose(2, 3).reshape(len(features), -1, *features.shape[2:])
+        yield seen.transpose(2, 3).reshape(len(features), -1, *features.shape[2:])
 
     def _heads(self, projected: Tensor) -> Tensor:
         """(batch, head * channel, y, x) -> (batch, head, y * x, channel)."""
@@ -294,10 +288,7 @@ class CloFormer(nn.Module):
 
 class Network(EncoderDecoder):
     def __init__(self, hyper: Hyper) -> None:
-        offers = Offers(
-            low_level=hyper.widths[0],
-            deep=hyper.widths[3],
-            multiple_of=lcm(*(STRIDE * 2**k * pool for k, pool in enumerate(hyper.pools))),
-            lie="first",
-        )
+        low_level, *_, deep = hyper.widths
+        unit = lcm(*(STRIDE * 2**k * pool for k, pool in enumerate(hyper.pools)))
+        offers = Offers(low_level=low_level, deep=deep, multiple_of=unit, lie="first")
         super().__init__(hyper, lambda: CloFormer(hyper.in_channels, hyper.stages()), offers)

@@ -52,7 +52,7 @@ class Hyper(DecoderHyper):
     window: int = 384  #: cells of the input; the network looks at all of it
 
     def __post_init__(self) -> None:
-        check_heads(self.widths, self.heads)
+        check_heads(self.widths, [self.heads] * 3)
 
     def stages(self) -> list[Stage]:
         """What the encoder is built of."""

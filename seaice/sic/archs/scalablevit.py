@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import lcm, sqrt
+from operator import mul
 from typing import Literal
 
 import torch.nn.functional as F
@@ -63,8 +64,8 @@ class Hyper(DecoderHyper):
 
     def __post_init__(self) -> None:
         check_heads(self.widths, self.heads)
-        wide = [int(w * ratio) for w, ratio in zip(self.widths, self.channels, strict=True)]
-        check_heads(wide, self.heads)
+        wide = map(mul, self.widths, self.channels)
+        check_heads([int(width) for width in wide], self.heads)
 
     def stages(self) -> list[Stage]:
         """What the encoder is built of."""
@@ -113,8 +114,7 @@ class IWSA(nn.Module):
         """(batch, y * x, dim), y and x multiples of the window -> the same."""
         told = self.qkv(tokens)
         query, key, value = (self._windows(part, grid) for part in told.chunk(3, dim=2))
-        size = (*query.shape[:3], key.shape[2])
-        mask = self.drop.mask(size, query, (self.cells, self.cells))
+        mask = self.drop.mask((*query.shape[:3], self.cells**2), query, (self.cells, self.cells))
         seen = F.scaled_dot_product_attention(query, key, value, mask)
         values = as_map(told[..., -tokens.shape[2] :], grid)
         mixed: Tensor = self.proj(self._together(seen, grid) + as_tokens(self.lim_func(values)))
@@ -191,7 +191,6 @@ class ScalableViTBlock(nn.Module):
         self.mlp = Mlp(stage.width, int(stage.width * stage.mlp_ratio))
 
     def forward(self, tokens: Tensor, grid: Grid) -> Tensor:
-        """(batch, y * x, dim) -> the same."""
         tokens = tokens + self.attn(self.norm1(tokens), grid)
         out: Tensor = tokens + self.mlp(self.norm2(tokens))
         return out
@@ -263,9 +262,8 @@ class ScalableViT(nn.Module):
     def maps(self, image: Tensor) -> list[Tensor]:
         """(batch, in_channels, y, x) -> what leaves each stage, (batch, width, y', x')."""
         left = [image]
-        for embed, position, blocks in zip(
-            self.patch_embeds, self.pos_block, self.stages, strict=True
-        ):
+        parts = zip(self.patch_embeds, self.pos_block, self.stages, strict=True)
+        for embed, position, blocks in parts:
             tokens, grid = embed(left[-1])
             first, *later = blocks.children()
             tokens = position(first(tokens, grid), grid)
@@ -296,10 +294,6 @@ class Network(EncoderDecoder):
     def __init__(self, hyper: Hyper) -> None:
         stages = hyper.stages()
         units = (2**k * lcm(stage.cells, stage.reduction) for k, stage in enumerate(stages))
-        offers = Offers(
-            low_level=hyper.widths[0],
-            deep=hyper.widths[2],
-            multiple_of=PATCH * lcm(*units),
-            lie="first",
-        )
+        (low_level, _, deep), unit = hyper.widths, PATCH * lcm(*units)
+        offers = Offers(low_level=low_level, deep=deep, multiple_of=unit, lie="first")
         super().__init__(hyper, lambda: ScalableViT(hyper.in_channels, stages), offers)
