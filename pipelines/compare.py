@@ -45,7 +45,8 @@ class Budget:
     steps: int
     seeds: int = 1
     split: Split = "valid"
-    sr_weights: Path | None = None  #: whose refined maps concentration learns from; None: shipped
+    #: whose refined maps concentration learns from and is scored on
+    sr_weights: Path = Path("bicubic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +143,8 @@ def _concentration(
             tell = partial(_told, report, f"{name}, seed {seed}")
             train_sic(budget.data, path.parent, training, device, tell)
         methods[name, seed] = str(path)
-        refiner = training.sr_weights
-    found = ways([f"{refiner}:{method}" for method in methods.values()], budget.out / "hashes.json")
+    told = [f"{budget.sr_weights}:{method}" for method in methods.values()]
+    found = ways(told, budget.out / "hashes.json")
     named = {f"{name}/{seed}": way for (name, seed), way in zip(methods, found, strict=True)}
     errors: dict[str, list[float]] = {}
     for record in scored(samples, budget.split, named, device, report):

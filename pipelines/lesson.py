@@ -47,7 +47,7 @@ class LessonSettings(Settled):
         default="trained", description="trained, slow (a tenth of the head's rate) or frozen"
     )
     sr_weights: Path | None = Field(
-        default=None, description="whose refined maps concentration learns from"
+        default=None, description="whose refined maps concentration learns from; or bicubic"
     )
 
 
@@ -95,7 +95,9 @@ def _schedule(base: Schedule, told: LessonSettings) -> Schedule:
     return replace(schedule, warm_up=min(schedule.warm_up, max(schedule.steps // 5, 1)))
 
 
-def _refiner(told: LessonSettings) -> Path:
+def _refiner(told: LessonSettings) -> Path | None:
+    if told.sr_weights == Path("bicubic"):
+        return None  # interpolated maps, which cost nothing and favour no network
     return told.sr_weights or Path(str(files("seaice"))) / "sr" / "weights" / "pmdrnet.safetensors"
 
 

@@ -22,8 +22,8 @@ from seaice.grid.definition import Grid
 from seaice.grid.land import land_mask
 from seaice.grid.refined import SCALE
 from seaice.network import ranks
-from seaice.network.catalogue import build, find
 from seaice.network.batches import Batch, Source
+from seaice.network.catalogue import build, find
 from seaice.network.train import train
 from seaice.network.weights import save
 from seaice.sic.inputs import blank_card

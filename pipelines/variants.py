@@ -107,9 +107,10 @@ def _told(report: Report, name: str, step: int, _loss: float) -> None:
 
 def finished(path: Path, settings: SICTraining) -> bool:
     """Whether `path` holds weights of as many steps on the same refined samples."""
-    if not path.exists() or settings.sr_weights is None:
+    if not path.exists():
         return False
-    card, refiner = read_card(path), weights_id(settings.sr_weights)[:12]
+    card = read_card(path)
+    refiner = weights_id(settings.sr_weights)[:12] if settings.sr_weights else "0"
     wanted = {"steps": settings.schedule.steps, "refined_by": refiner}
     return wanted.items() <= card.training.items() and bool(card.calibration)
 

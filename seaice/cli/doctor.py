@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
+from seaice.cli.models import shipped
 from seaice.errors import GranuleError, SeaIceError
 from seaice.write.provenance import commit, software
 
-__all__ = ["Examination", "examined", "models_known"]
+__all__ = ["Examination", "examined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,33 +24,6 @@ def examined(granules: Path | None) -> list[Examination]:
     """Everything a run depends on, looked at one after another."""
     found = [*_software(), _device(), *_weights()]
     return [*found, *_granules(granules)] if granules else found
-
-
-def models_known() -> list[tuple[str, str, str, str, str]]:
-    """Stage, name, weights, meaning and paper of every network and formula."""
-    from seaice.network.catalogue import architectures
-
-    asi = ("sic", "asi", "needs none", "cubic in the polarization difference, weather filters")
-    return [
-        *(
-            (entry.role, name, _weights_of(entry.role, name, entry.learns), entry.says, entry.paper)
-            for name, entry in architectures().items()
-        ),
-        (*asi, "Spreen et al. 2008, JGR 113, C02S03"),
-    ]
-
-
-def _weights_of(role: str, name: str, learns: str) -> str:
-    shipped = [path.name for path in _shipped() if path.parent.parent.name == role]
-    mine = [path for path in shipped if path.startswith(name)]
-    if learns == "nothing":
-        return "needs none"
-    return mine[-1] if mine else "none shipped: make train"
-
-
-def _shipped() -> list[Path]:
-    root = Path(str(files("seaice")))
-    return sorted(root.glob("s*/weights/*.safetensors"))
 
 
 def _software() -> Iterator[Examination]:
@@ -73,7 +46,7 @@ def _device() -> Examination:
 def _weights() -> Iterator[Examination]:
     from seaice.network.weights import load
 
-    for path in _shipped():
+    for path in shipped():
         what = f"weights {path.name}"
         try:
             _, card = load(path)
@@ -84,7 +57,7 @@ def _weights() -> Iterator[Examination]:
             yield Examination(
                 what=what, found=f"whole, {card.architecture}, {size:.1f} MB", well=True
             )
-    if not _shipped():
+    if not shipped():
         yield Examination(what="weights", found="none shipped; `make train` makes some", well=False)
 
 

@@ -114,8 +114,8 @@ def compare(
     data: Annotated[Path, typer.Option(help="Folder of the samples.")] = TRAINING,
     out: Annotated[Path | None, typer.Option(help="DATA/compare where it is not given.")] = None,
     sr_weights: Annotated[
-        Path | None, typer.Option(help="Whose refined maps concentration learns from.")
-    ] = None,
+        Path, typer.Option(help="Whose refined maps concentration learns from; or bicubic.")
+    ] = Path("bicubic"),
     device: DEVICE = "auto",
 ) -> None:
     """Train networks on the same budget; a table, and a picture of accuracy against cost."""

@@ -203,9 +203,9 @@ def evaluate(
 @app.command()
 def models() -> None:
     """List networks and formulas, and which have weights."""
-    from seaice.cli.doctor import models_known
+    from seaice.cli.models import COLUMNS, models_known
 
-    rows(("stage", "name", "weights", "what it is", "paper"), models_known())
+    rows(COLUMNS, list(models_known()))
 
 
 @app.command()

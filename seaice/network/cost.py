@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from seaice.grid.refined import SCALE
 from seaice.network.catalogue import build, find
 
-__all__ = ["Cost", "cost"]
+__all__ = ["Cost", "cost", "input_shape"]
 
 SIDE = {"sr": 64, "sic": 256}  #: cells of the input that costs are counted on, on a side
 
@@ -43,7 +43,7 @@ def cost(name: str, hyper: Mapping[str, Any]) -> Cost:
     role = find(name).role
     with torch.device("meta"):
         network = build(name, hyper).eval()
-        shape = _shape(network, role)
+        shape = input_shape(network)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             network(torch.zeros(shape))
     cells = shape[-1] * shape[-2] * (SCALE**2 if role == "sr" else 1)
@@ -51,8 +51,10 @@ def cost(name: str, hyper: Mapping[str, Any]) -> Cost:
     return Cost(parameters=parameters, flops=counter.get_total_flops() / cells)
 
 
-def _shape(network: Any, role: str) -> tuple[int, ...]:
+def input_shape(network: Any) -> tuple[int, ...]:
+    """Of an input of `SIDE` cells to a side, or of the network's window."""
     hyper = network.hyper
+    role = "sr" if hasattr(hyper, "frames") else "sic"
     side = getattr(hyper, "window", None) or SIDE[role]
     if role == "sr":
         return 1, hyper.frames, hyper.channels, side, side

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.errors import SettingsError
+from seaice.network.batches import Batch, Source
 from seaice.network.card import Card
 from seaice.network.ops.encoder_decoder import EncoderDecoder
 from seaice.network.ops.masking import (
@@ -23,7 +24,6 @@ from seaice.network.ops.masking import (
     patchify,
     unpatchify,
 )
-from seaice.network.batches import Batch, Source
 from seaice.network.train import Task
 from seaice.sic.inputs import PUBLISHED_CHANNELS
 

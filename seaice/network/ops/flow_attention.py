@@ -12,6 +12,8 @@ vision version. Flows are computed in float32 at any precision: they are sums ov
 import torch
 from torch import Tensor, nn
 
+from seaice.network.ops.precision import unrounded
+
 __all__ = [
     "CausalFlowAttention",
     "FlowAttention",
@@ -123,7 +125,7 @@ class FlowAttention(nn.Module):
                 (self.value_projection, values),
             )
         )
-        with torch.autocast(queries.device.type, enabled=False):
+        with unrounded(queries):
             told = self._flow(query.float().sigmoid(), key.float().sigmoid(), value.float())
         out: Tensor = self.dropout(self.out_projection(told.transpose(1, 2).flatten(2)))
         return out
@@ -151,7 +153,7 @@ class VisionFlowAttention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, token, dim) -> the same."""
         told = self.qkv(tokens)
-        with torch.autocast(tokens.device.type, enabled=False):
+        with unrounded(tokens):
             query, key, value = (_heads(part, self.heads) for part in told.float().chunk(3, dim=2))
             told = flow_attention(query.sigmoid(), key.sigmoid(), value, after=EPS)
         out: Tensor = self.proj(told.transpose(1, 2).flatten(2))
