@@ -47,7 +47,7 @@ SMALL = {
     "flowformer": {"decoder": 8, "low_level": 4, "fine": 4, "window": 64, "positions": 8}
     | {"widths": (4, 8, 8), "heads": 2, "depths": (1, 1, 2), "mlp_ratio": 2},
     "mae_vit": {"decoder": 8, "low_level": 4, "fine": 4, "dropkey": 0.2}
-    | {"window": 64, "patch": 8, "width": 16, "depth": 2, "heads": 2},
+    | {"window": 96, "patch": 8, "width": 16, "depth": 2, "heads": 2},
     "espcn": {"width": 8, "inner": 6},
     "hat": {
         "frames": 5,
@@ -105,10 +105,9 @@ def lively(built: torch.nn.Module) -> torch.nn.Module:
 
     The last one adds a few kelvin to interpolation, as a trained one does.
     """
-    for name, parameter in built.named_parameters():
+    for parameter in built.parameters():
         if not parameter.any():
-            last = ".read." in name or "conv_last" in name
-            torch.nn.init.normal_(parameter, std=0.002 if last else 0.02)
+            torch.nn.init.normal_(parameter, std=0.02)
     return built
 
 
