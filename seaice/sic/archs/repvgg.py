@@ -18,8 +18,8 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from seaice.network.ops.absorbed import absorbed
 from seaice.network.ops.dynopool import DynOPool, Pooling, check, giga, shares
 from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
 from seaice.network.ops.enlarge import Lie
@@ -122,13 +122,13 @@ class RepVGGBlock(nn.Module):
 
         Float64, so that folding is as exact as float32 allows; differentiable.
         """
-        kernel, bias = _absorbed(self.rbr_dense.conv.weight, self.rbr_dense.bn)
-        point, offset = _absorbed(self.rbr_1x1.conv.weight, self.rbr_1x1.bn)
+        kernel, bias = absorbed(self.rbr_dense.conv.weight, None, self.rbr_dense.bn)
+        point, offset = absorbed(self.rbr_1x1.conv.weight, None, self.rbr_1x1.bn)
         kernel, bias = kernel + F.pad(point, (1, 1, 1, 1)), bias + offset
         if self.rbr_identity is not None:
             within = self.inplanes // self.form.groups
             ones = torch.eye(within, device=kernel.device).repeat(self.form.groups, 1)
-            same, offset = _absorbed(ones[:, :, None, None], self.rbr_identity)
+            same, offset = absorbed(ones[:, :, None, None], None, self.rbr_identity)
             kernel, bias = kernel + F.pad(same, (1, 1, 1, 1)), bias + offset
         return kernel, bias
 
@@ -223,16 +223,6 @@ class RepVGG(nn.Module):
         """(batch, channel, y, x) -> (batch, classes), as the official network."""
         out: Tensor = self._told(image)[-1].mean((2, 3))
         return out if self.linear is None else self.linear(out)
-
-
-def _absorbed(kernel: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """A convolution without bias and the batch normalization after it, as kernel and bias."""
-    mean, variance = norm.running_mean, norm.running_var
-    if mean is None or variance is None:
-        raise ValueError("a batch normalization without statistics cannot be folded")
-    return fuse_conv_bn_weights(
-        kernel.double(), None, mean.double(), variance.double(), norm.eps, norm.weight, norm.bias
-    )
 
 
 class Network(EncoderDecoder):
