@@ -248,7 +248,7 @@ def test_it_is_compiled_as_one_graph_that_tells_the_same(name):
     built, given = for_a_graph(name)
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     with torch.inference_mode():
-        torch.testing.assert_close(compiled(given), built(given), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(compiled(given), built(given), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.slow
