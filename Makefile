@@ -27,7 +27,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily scene test test-slow lint types layers notebook-test train ablations variants evaluate reality scene-page bench doctor install clean
+.PHONY: help daily scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,13 @@ ablations: $(VENV)/.run ## what each part of super-resolution brings: STEPS=1000
 variants: $(VENV)/.run ## what concentration gains from what it is told: STEPS=400 SPLIT=valid RECIPE=compact
 	$(BIN)/python -m pipelines.variants $(call option,steps,STEPS) $(call option,split,SPLIT) \
 	  $(call option,recipe,RECIPE) $(call option,sr-weights,SR_WEIGHTS) $(call option,device,DEVICE)
+
+compare: $(VENV)/.run ## networks on one budget: SR=espcn,hat SIC=repvgg,scnet STEPS=150 SEEDS=1 SPLIT=valid
+	$(BIN)/seaice compare $(call option,sr,SR) $(call option,sic,SIC) $(call option,steps,STEPS) \
+	  $(call option,seeds,SEEDS) $(call option,split,SPLIT) $(call option,device,DEVICE)
+
+model-pages: $(VENV)/.run ## docs/models: a page for every network
+	$(BIN)/python -m pipelines.model_pages
 
 evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on simulated test WORLDS=48
 	@$(BIN)/seaice evaluate $(if $(PRODUCT),"$(PRODUCT)" "$(REFERENCE)") $(REPORT) \

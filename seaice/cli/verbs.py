@@ -203,7 +203,7 @@ def evaluate(
 @app.command()
 def models() -> None:
     """List networks and formulas, and which have weights."""
-    from seaice.cli.models import COLUMNS, models_known
+    from pipelines.models import COLUMNS, models_known
 
     rows(COLUMNS, list(models_known()))
 

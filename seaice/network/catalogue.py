@@ -36,6 +36,7 @@ class Architecture:
     margin: int = 0  #: cells at a tile's edge that feel the edge
     #: whether `torch.export` and `torch.compile` take it as it is, in one graph
     exports: Literal["yes", "no"] = "yes"
+    choose: str = ""  #: when to, in a sentence or two
     encoder: str = "encoder"  #: the part of it that others' weights and pre-training are for
 
     def load(self) -> ModuleType:
