@@ -143,8 +143,9 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     told = parser.parse_args()
     out = told.out or told.data / "ablations"
-    base = replace(recipes()[told.recipe].sr[-1], commit=commit() or "")
-    base = replace(base, schedule=replace(base.schedule, steps=told.steps))
+    first, last = recipes()[told.recipe].sr
+    schedule = replace(first.schedule, steps=told.steps)
+    base = replace(last, schedule=schedule, commit=commit() or "")
 
     def report(name: str, step: int) -> None:
         if step % 50 == 0:
