@@ -12,7 +12,7 @@ from seaice.network.catalogue import build, find
 
 __all__ = ["Cost", "cost", "input_shape"]
 
-SIDE = {"sr": 64, "sic": 256}  #: cells of the input that costs are counted on, on a side
+SIDE = {"sr": 16, "sic": 256}  #: cells of the input that costs are counted on, on a side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,8 @@ def cost(name: str, hyper: Mapping[str, Any]) -> Cost:
         As `seaice.network.catalogue.build`.
     """
     role = find(name).role
-    with torch.device("meta"):
+    sampled = role == "sr" and "window" not in find(name).load().Hyper.__dataclass_fields__
+    with torch.device("cpu" if sampled else "meta"):  # sampling without numbers takes seconds
         network = build(name, hyper).eval()
         shape = input_shape(network)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
