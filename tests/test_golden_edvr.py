@@ -1,4 +1,7 @@
-"""Alignment and fusion against EDVR."""
+"""Alignment, fusion and the whole network against EDVR."""
+
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -6,6 +9,7 @@ from golden_cases import assert_golden, folders, read
 
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.temporal_attention import TSAFusion
+from seaice.sr.archs.edvr import EDVR, Sizes
 
 
 @pytest.mark.parametrize("name", [name for name in folders("edvr") if name.startswith("pcd")])
@@ -25,3 +29,23 @@ def test_fusion(name):
     unit.load_state_dict(case.weights, strict=True)
     with torch.inference_mode():
         assert_golden(unit(case.io["input"]), case.io["output"])
+
+
+@pytest.mark.parametrize("name", [name for name in folders("edvr") if name.startswith("net")])
+def test_network(name):
+    case = read("edvr", name)
+    fine = case.weights["conv_hr.weight"].shape[0]
+    network = EDVR(replace(Sizes.official(case.config), num_hr=fine))
+    network.load_state_dict(case.weights, strict=True)
+    mids = {}
+    for layer in ("fusion", "reconstruction"):
+        network.get_submodule(layer).register_forward_hook(partial(keep, mids, f"mid_{layer}"))
+    with torch.inference_mode():
+        assert_golden(network.eval()(case.io["input"]), case.io["output"])
+    for key, found in mids.items():
+        assert_golden(found, case.io[key])
+    assert len(mids) == 2
+
+
+def keep(into, key, module, given, told):
+    into[key] = told
