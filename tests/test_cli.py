@@ -28,6 +28,7 @@ VERBS = (
     "compare",
     "import-weights",
     "pretrain",
+    "export",
     "evaluate",
     "models",
     "doctor",

@@ -12,7 +12,7 @@ from seaice.cli.show import watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
-__all__ = ["compare", "import_weights", "pretrain", "train"]
+__all__ = ["compare", "export", "import_weights", "pretrain", "train"]
 
 TRAINING = Path("training")
 DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
@@ -207,6 +207,47 @@ def import_weights(
     target = out or Path(f"{model}.safetensors")
     ensure_writable(target.parent)
     typer.echo(imported(model, file, target, size, _table(hyper or []), seed).told())
+
+
+def export(
+    model: Annotated[str, typer.Option(help="A concentration network.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files and the table.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Its weights; left out: DATA/weights, or what ships.")
+    ] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Convolutions in eight bits too.")] = False,
+    qat_steps: Annotated[
+        int, typer.Option(min=0, help="With --int8: steps of learning with the rounding.")
+    ] = 0,
+    data: Annotated[Path, typer.Option(help="Folder of the samples.")] = TRAINING,
+    sr_weights: Annotated[
+        Path, typer.Option(help="Whose refined maps the network reads; or bicubic.")
+    ] = Path("bicubic"),
+    worlds: Annotated[int, typer.Option(min=1, help="Validation worlds to score on.")] = 24,
+) -> None:
+    """Fold and quantize a trained network; files to run, and a table of loss and speed-up."""
+    from pipelines.export import Wish, exported, weights_of, written
+    from seaice.files import ensure_writable
+
+    if qat_steps and not int8:
+        raise SettingsError(
+            f"--qat-steps {qat_steps} without --int8", "both, or neither", "add --int8"
+        )
+    source = weights or weights_of(model, data)
+    ensure_writable(out)
+    wish = Wish(
+        model=model,
+        weights=source,
+        out=out,
+        data=data,
+        sr_weights=None if sr_weights == Path("bicubic") else sr_weights,
+        int8="yes" if int8 else "no",
+        qat_steps=qat_steps,
+        worlds=worlds,
+    )
+    with watched() as progress:
+        rows = exported(wish, progress)
+    typer.echo(written(rows, wish).read_text())
 
 
 def _names(told: str) -> list[str]:

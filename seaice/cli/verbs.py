@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from seaice.cli.learning import compare, import_weights, pretrain, train
+from seaice.cli.learning import compare, export, import_weights, pretrain, train
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
@@ -150,6 +150,7 @@ app.command()(train)
 app.command()(compare)
 app.command()(import_weights)
 app.command()(pretrain)
+app.command()(export)
 
 
 @app.command()

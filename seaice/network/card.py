@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from seaice.errors import WeightsError
 from seaice.network.catalogue import Role
 
-__all__ = ["Card"]
+__all__ = ["Card", "Form"]
+
+#: of layers: as they are trained; fewer, as `seaice.network.fold` leaves them; those with
+#: convolutions in eight bits, as `seaice.network.quantize` makes them
+Form = Literal["training", "folded", "int8"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Card:
     scores: Mapping[str, float] = field(default_factory=dict)
     #: factors of the standard deviation told, by concentration and doubt; none: as told
     calibration: tuple[tuple[float, ...], ...] = ()
+    form: Form = "training"
 
     def __post_init__(self) -> None:
         unscaled = [name for name in self.channels if name not in self.normalization]
@@ -59,7 +64,8 @@ class Card:
         WeightsError
             If a key is unknown or missing, or the text is no JSON.
         """
-        told = {"calibration": (), "window": None} | _parsed(text)  # older cards know of neither
+        older: dict[str, Any] = {"calibration": (), "window": None, "form": "training"}
+        told = older | _parsed(text)  # older cards know of none
         wrong = set(told) ^ {field.name for field in fields(cls)}
         if wrong:
             raise WeightsError(

@@ -12,6 +12,8 @@ from seaice.errors import UnknownNameError, WeightsError
 from seaice.files import atomic_file, sha256
 from seaice.network.card import Card
 from seaice.network.catalogue import Role, build, find
+from seaice.network.fold import folded
+from seaice.network.quantize import awaiting
 
 __all__ = ["load", "read_card", "save", "weights_id", "without_weights"]
 
@@ -62,7 +64,7 @@ def load(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
             f"a network for {role!r}",
             f"give weights whose card has the role {role!r}",
         )
-    network = _built(path, card)
+    network = _built(path, card, tensors)
     _check_fit(path, card, network.state_dict(), tensors)
     network.load_state_dict(tensors, strict=True)
     return network.eval(), card
@@ -135,11 +137,14 @@ def _card_of(path: Path, metadata: dict[str, str] | None) -> Card:
     return Card.from_json(metadata["card"])
 
 
-def _built(path: Path, card: Card) -> nn.Module:
+def _built(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
+    """The network without weights, its layers as the card's form has them."""
     try:
-        return build(card.architecture, card.hyper)
+        network = build(card.architecture, card.hyper)
     except UnknownNameError as error:
         raise WeightsError(f"{path}: {error.found}", error.expected, _AGAIN) from error
+    fewer = network if card.form == "training" else folded(network)
+    return awaiting(fewer, tensors) if card.form == "int8" else fewer
 
 
 def _check_fit(

@@ -1,0 +1,229 @@
+"""Exported networks: folded exactly, rounded within bounds, the same when loaded, no pickle."""
+
+import json
+import pickle
+import struct
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+import tiny_samples
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_network_contract import SMALL, lively, network
+from test_network_fold import trained
+from torch import nn
+from typer.testing import CliRunner
+
+from pipelines.export import Row, markdown
+from seaice.cli import app
+from seaice.errors import SettingsError, WeightsError
+from seaice.network.catalogue import build
+from seaice.network.fold import folded
+from seaice.network.quantize import EightBit, Range, RoundedConv, quantized, ranges, rounded
+from seaice.network.weights import load, save
+from seaice.sic.inputs import CHANNELS, blank_card
+
+CONVOLUTIONAL = pytest.mark.parametrize("name", ["repvgg", "scnet", "xception_aspp"])
+
+
+def ready(name: str) -> nn.Module:
+    return folded(trained(lively(network(name))))
+
+
+def images(count: int = 3, rows: int = 64, columns: int = 64):
+    random = torch.Generator().manual_seed(4)
+    return [torch.randn(1, 3, rows, columns, generator=random) for _ in range(count)]
+
+
+@given(st.floats(-5, 0), st.floats(0.01, 5), st.integers(0, 99))
+@settings(max_examples=30, deadline=None)
+def test_what_is_read_is_rounded_by_half_a_step_at_most(low, high, seed):
+    layer = nn.Conv2d(2, 2, 1, bias=False)
+    layer.weight.data = torch.eye(2)[:, :, None, None]  # tells what it read
+    eight = EightBit.of(RoundedConv.of(layer, Range(low, high)))
+    values = torch.empty(1, 2, 8, 8).uniform_(low, high, generator=torch.manual_seed(seed))
+    step = (high - low) / 255
+    beyond = step  # the zero point is a whole number: an end may lie half a step outside
+    with torch.inference_mode():
+        error = (eight(values) - values).abs()
+    inside = (values > low + beyond) & (values < high - beyond)
+    assert error[inside].max() <= step / 2 * (1 + 1e-3) + 1e-6
+    assert error.max() <= step * (1 + 1e-3) + 1e-6
+
+
+def test_kernels_are_rounded_by_half_a_step_of_their_output_at_most():
+    layer = nn.Conv2d(8, 5, 3)
+    layer.weight.data *= torch.logspace(-3, 2, 5)[:, None, None, None]
+    eight = EightBit.of(RoundedConv.of(layer, Range(0, 1)))
+    error = (eight.kernel * eight.kernel_step[:, None, None, None] - layer.weight).abs()
+    steps = layer.weight.abs().amax((1, 2, 3)) / 127
+    assert (error.amax((1, 2, 3)) <= steps / 2 * (1 + 1e-5)).all()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"padding": 1},
+        {"padding": 1, "stride": 2},
+        {"padding": 2, "dilation": 2},
+        {"padding": 1, "groups": 4},
+        {"padding": "same"},
+        {"padding": 0, "bias": False},
+    ],
+)
+def test_integers_sum_to_what_rounded_floats_do(form):
+    """Zeros of the padding are zeros, though 0 is counted as something else."""
+    layer = nn.Conv2d(8, 12, 3, **form)
+    learns = RoundedConv.of(layer, Range(-1.3, 2.1))
+    eight = EightBit.of(learns)
+    given = torch.randn(2, 8, 11, 14)
+    with torch.inference_mode():
+        expected = learns(given)
+        torch.testing.assert_close(eight(given), expected, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(eight.by_floats(given), expected, atol=1e-5, rtol=1e-5)
+        assert eight(given.bfloat16()).dtype == torch.bfloat16
+        kept = deepcopy(eight)
+        assert torch.equal(kept(given), eight(given))
+
+
+def test_gradients_pass_the_rounding():
+    layer = RoundedConv.of(nn.Conv2d(3, 4, 3), Range(-1, 1))
+    features = torch.zeros(1, 3, 8, 8).uniform_(-0.9, 0.9).requires_grad_()
+    layer(features).square().sum().backward()
+    assert layer.weight.grad.abs().sum() > 0
+    assert features.grad.abs().sum() > 0
+
+
+@CONVOLUTIONAL
+def test_eight_bits_tell_nearly_the_same(name):
+    simpler = ready(name)
+    reads = ranges(simpler, images())
+    rounding = rounded(simpler, reads)
+    eight = quantized(rounding)
+    assert sum(isinstance(layer, EightBit) for layer in eight.modules()) == len(reads) > 0
+    with torch.inference_mode():
+        for image in images():
+            expected, learnt, found = simpler(image), rounding(image), eight(image)
+            spread = float(expected[:, :1].std())
+            error = (found - expected)[:, :1].square().mean().sqrt()
+            assert 0 < float(error) < 0.1 * spread
+            assert (found - learnt)[:, :1].square().mean().sqrt() < 0.02 * spread
+
+
+def test_what_reads_the_image_and_what_tells_the_answer_stay_as_they_are():
+    simpler = ready("repvgg")
+    kept = set(ranges(simpler, images()))
+    all_of_them = {name for name, at in simpler.named_modules() if isinstance(at, nn.Conv2d)}
+    assert all_of_them - kept == {"encoder.stage0.rbr_reparam", "fine.look", "fine.read"}
+
+
+def test_a_network_without_convolutions_is_refused():
+    with pytest.raises(SettingsError, match="without a convolution"):
+        ranges(nn.Sequential(nn.Conv2d(3, 2, 1)), images())
+
+
+def held(path):
+    """The header of a safetensors file, read without the library, and its other bytes."""
+    whole = path.read_bytes()
+    (length,) = struct.unpack("<Q", whole[:8])
+    return json.loads(whole[8 : 8 + length]), whole[8 + length :]
+
+
+@CONVOLUTIONAL
+@pytest.mark.parametrize("form", ["folded", "int8"])
+def test_a_file_answers_as_what_was_saved_and_holds_no_pickle(name, form, tmp_path):
+    simpler = ready(name)
+    made = simpler
+    if form == "int8":
+        made = quantized(rounded(simpler, ranges(simpler, images())))
+    card = replace(blank_card(name, SMALL[name], CHANNELS[:3]), form=form)
+    path = tmp_path / "file.safetensors"
+    save(path, made, card)
+    again, told = load(path, "sic")
+    assert told == card
+    with torch.inference_mode():
+        for image in images(1, 70, 53):
+            assert torch.equal(again(image), made(image))
+    header, rest = held(path)
+    end = max(one["data_offsets"][1] for key, one in header.items() if key != "__metadata__")
+    assert end == len(rest)  # nothing but tensors
+    with pytest.raises((pickle.UnpicklingError, EOFError, ValueError, KeyError, IndexError)):
+        pickle.loads(path.read_bytes())
+
+
+def test_a_file_of_eight_bits_is_read_as_what_its_card_says(tmp_path):
+    simpler = ready("repvgg")
+    eight = quantized(rounded(simpler, ranges(simpler, images())))
+    card = blank_card("repvgg", SMALL["repvgg"], CHANNELS[:3])
+    path = tmp_path / "file.safetensors"
+    for wrong in ("training", "folded"):
+        save(path, eight, replace(card, form=wrong))
+        with pytest.raises(WeightsError, match="no tensor"):
+            load(path)
+
+
+def test_the_table_tells_loss_and_speed():
+    base = {"change": 0.0, "size": 2000, "file": "a"}
+    rows = [
+        Row(name="first", rmse=8.0, seconds=0.3, **base),
+        Row(name="second", rmse=8.25, seconds=0.1, **base),
+    ]
+    assert "| second | 8.250 | +0.250 | 0 | 0.1000 | 3.00 | 2 | a |" in markdown(rows)
+
+
+def run(*told):
+    return CliRunner(env={"COLUMNS": "300"}).invoke(app, ["export", *map(str, told)])
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        (("--model", "repvgg"), "no weights of repvgg"),
+        (("--model", "repvg"), "no network is called 'repvg'"),
+        (("--model", "espcn"), "a network for 'sr'"),
+        (("--model", "repvgg", "--qat-steps", "3"), "without --int8"),
+        (("--model", "repvgg", "--weights", "absent.safetensors"), "cannot be read"),
+        (("--model", "repvgg", "--weights", "FILE"), "holds scnet"),
+        (("--model", "scnet", "--weights", "FILE"), "train.zarr"),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path, told, says):
+    file = tmp_path / "scnet.safetensors"
+    save(file, network("scnet"), blank_card("scnet", SMALL["scnet"], CHANNELS[:3]))
+    told = [file if word == "FILE" else word for word in told]
+    result = run(*told, "--out", tmp_path / "out", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.slow
+def test_every_form_is_written_judged_and_told(tmp_path):
+    for split in ("train", "valid"):
+        tiny_samples.write(tmp_path / f"{split}.zarr", samples=2, side=32, seed=len(split))
+    hyper = {**SMALL["repvgg"], "outputs": 2}
+    card = blank_card("repvgg", hyper, CHANNELS)
+    source, out = tmp_path / "weights" / "repvgg.safetensors", tmp_path / "out"
+    save(source, trained(build("repvgg", card.hyper)), card)
+    told = ["--model", "repvgg", "--data", tmp_path, "--out", out, "--int8", "--qat-steps", 2]
+    result = run(*told, "--worlds", 2)
+    assert result.exit_code == 0, result.output
+    assert (out / "export.md").read_text() in result.output
+    rows = [line for line in result.output.splitlines() if line.startswith("|")][2:]
+    assert [row.split("|")[1].split(",")[0].strip() for row in rows] == [
+        "training form",
+        "folded",
+        "folded",
+        "int8",
+        "int8",
+    ]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "export.md",
+        *(f"repvgg_{form}.safetensors" for form in ("bfloat16", "folded", "int8", "int8_aware")),
+    ]
+    assert load(out / "repvgg_int8_aware.safetensors")[1].training["rounding"] == 2
+    again = run("--model", "repvgg", "--weights", out / "repvgg_int8.safetensors", "--out", out)
+    assert again.exit_code == 2
+    assert "which is exported (int8)" in again.output
