@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from pipelines.recipe import recipes
-from pipelines.train import SRTraining, train_sr
+from pipelines.train import train_sr
+from pipelines.trainings import SRTraining
 from seaice.evaluate.scores import RANGE
 from seaice.files import atomic_file
 from seaice.network.device import choose_device

@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 from pipelines.ablations import row_of
 from pipelines.evaluate.methods import ways
 from pipelines.lesson import LessonSettings, training_of
-from pipelines.train import SICTraining, SRTraining, train_sic, train_sr
+from pipelines.train import train_sic, train_sr
+from pipelines.trainings import SICTraining, SRTraining
 from pipelines.variants import finished, scored
 from seaice.files import atomic_file
 from seaice.network.catalogue import Role, find

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.train import SICTraining, sic_lesson
+from pipelines.train import sic_lesson
+from pipelines.trainings import SICTraining
 from seaice.errors import OutputError, SettingsError, WeightsError
 from seaice.files import atomic_file
 from seaice.network.card import Card

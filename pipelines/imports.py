@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from pipelines.train import compact
+from pipelines.trainings import compact
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.imported import Fit, fitted, official_tensors

@@ -15,7 +15,8 @@ import torch
 from pydantic import Field
 
 from pipelines.recipe import Progress, follow, recipes, reported
-from pipelines.train import Pace, SICTraining, SRTraining, compact, train_sic, train_sr
+from pipelines.train import train_sic, train_sr
+from pipelines.trainings import Pace, SICTraining, SRTraining, compact
 from seaice.config import Settled
 from seaice.errors import SettingsError
 from seaice.network.catalogue import Role, find

@@ -15,7 +15,8 @@ import torch
 import xarray as xr
 
 from pipelines.lesson import LessonSettings, training_of
-from pipelines.train import Report, SICTraining, sic_lesson
+from pipelines.train import Report, sic_lesson
+from pipelines.trainings import SICTraining
 from seaice.errors import NoInputError
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid

@@ -11,15 +11,8 @@ from typing import Literal
 
 import torch
 
-from pipelines.train import (
-    JointTraining,
-    SICTraining,
-    SRTraining,
-    compact,
-    train_joint,
-    train_sic,
-    train_sr,
-)
+from pipelines.train import train_joint, train_sic, train_sr
+from pipelines.trainings import JointTraining, SICTraining, SRTraining, compact
 from seaice.errors import SettingsError
 from seaice.network import ranks
 from seaice.network.train import Schedule

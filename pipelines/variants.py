@@ -15,7 +15,8 @@ import torch
 from pipelines.evaluate.methods import Networks, Way, told_of, ways, world_of
 from pipelines.evaluate.worlds import cases_of, sums_of
 from pipelines.recipe import recipes
-from pipelines.train import SICTraining, train_sic
+from pipelines.train import train_sic
+from pipelines.trainings import SICTraining
 from seaice.evaluate.records import Record, records_of
 from seaice.evaluate.report import Section, write_report
 from seaice.evaluate.tables import score_table, whole

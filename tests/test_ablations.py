@@ -10,7 +10,7 @@ import torch
 from test_network_contract import SMALL
 
 from pipelines.ablations import compared, variants, written
-from pipelines.train import SRTraining
+from pipelines.trainings import SRTraining
 from seaice.network.train import Schedule
 from seaice.network.weights import read_card
 

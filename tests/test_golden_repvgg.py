@@ -78,4 +78,3 @@ def test_deployed_network(name):
     network.load_state_dict(deployed_weights(name), strict=True)
     with torch.inference_mode():
         assert_golden(network(case.io["input"]), case.io["output_deploy"])
-

@@ -8,7 +8,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 from pipelines.lesson import LessonSettings, training_of
-from pipelines.train import SICTraining
+from pipelines.trainings import SICTraining
 from seaice.cli import app
 from seaice.errors import SettingsError
 from seaice.network.train import Schedule, Task, train

@@ -9,7 +9,7 @@ import torch
 from test_network_contract import SMALL
 
 from pipelines.recipe import Recipe, follow, recipes
-from pipelines.train import SICTraining, SRTraining
+from pipelines.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError, SettingsError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule

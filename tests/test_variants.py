@@ -7,7 +7,7 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.train import SICTraining
+from pipelines.trainings import SICTraining
 from pipelines.variants import SCORES, SIZES, compared, variants, written
 from seaice.evaluate.records import Record
 from seaice.network.catalogue import build
