@@ -12,6 +12,7 @@ from seaice.network.weights import load, save, weights_id, without_weights
 
 SMALL = {
     "pmdrnet": {"width": 8, "groups": 2, "extract_blocks": 1, "reconstruct_blocks": 1, "tail": 4},
+    "edvr": {"width": 8, "groups": 2, "extract_blocks": 1, "reconstruct_blocks": 1, "tail": 4},
     "xception_aspp": {
         "outputs": 2,
         "stem": (4, 6),
@@ -25,6 +26,9 @@ SMALL = {
         "fine": 4,
         "half": 3,
     },
+    "xception_aligned": {"decoder": 8, "low_level": 4, "fine": 4}
+    | {"stem": (4, 6), "entry": (6, 8, 10), "middle_blocks": 1}
+    | {"exit": (10, 10, 12), "top": (12, 12, 14)},
     "repvgg": {"decoder": 8, "low_level": 4, "fine": 4, "blocks": (2, 1, 2)}
     | {"widths": (0.125, 0.125, 0.0625), "groups": 2},
     "cloformer": {

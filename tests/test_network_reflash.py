@@ -9,7 +9,7 @@ from seaice.network.catalogue import build, find
 from seaice.network.ops.reflash import Reflash
 from seaice.network.ops.stochastic_depth import StochasticDepth
 
-with_reflash = pytest.mark.parametrize("name", ["espcn", "hat", "pmdrnet"])
+with_reflash = pytest.mark.parametrize("name", ["edvr", "espcn", "hat", "pmdrnet"])
 
 
 def test_whole_channels_are_dropped_and_the_others_strengthened():

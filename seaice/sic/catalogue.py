@@ -38,6 +38,19 @@ NETWORKS: Mapping[str, Architecture] = table(
         encoder="backbone",
     ),
     Architecture(
+        name="xception_aligned",
+        module="seaice.sic.archs.xception_aligned",
+        role="sic",
+        says="the aligned Xception as TensorFlow and timm have it: 41, 65 or 71 layers",
+        choose=(
+            "To start from TensorFlow's published weights of DeepLabv3+'s encoder "
+            "(`seaice import-weights`)."
+        ),
+        paper="Chen et al. 2018, ECCV, arXiv:1802.02611",
+        multiple_of=16,
+        margin=96,
+    ),
+    Architecture(
         name="repvgg",
         module="seaice.sic.archs.repvgg",
         role="sic",

@@ -26,6 +26,20 @@ NETWORKS: Mapping[str, Architecture] = table(
         encoder="extraction",
     ),
     Architecture(
+        name="edvr",
+        module="seaice.sr.archs.edvr",
+        role="sr",
+        says="five frames, each aligned with the target in one step, weighed in time and space",
+        choose=(
+            "To compare the default with its best-known relative, or to start from that one's "
+            "published weights (`seaice import-weights`)."
+        ),
+        paper="Wang et al. 2019, CVPRW, arXiv:1905.02716",
+        multiple_of=4,
+        margin=32,
+        encoder="body",
+    ),
+    Architecture(
         name="hat",
         module="seaice.sr.archs.hat",
         role="sr",

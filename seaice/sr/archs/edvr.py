@@ -10,7 +10,9 @@ input that is as fine as the output, or blurred by motion.
 
 Ours: each channel's departure from its mean around; a skip from the target frame, interpolated as
 well as a linear filter can, where the official one is bilinear; a last convolution that begins at
-zero and tells H and V in units of 3 K; Reflash dropout.
+zero and tells H and V in units of 3 K; fresh weights that keep the size of what passes through
+(by the official ones 1 % of an image arrives behind the alignment, by these all of it); Reflash
+dropout.
 """
 
 from collections.abc import Mapping
@@ -26,6 +28,7 @@ from seaice.network.ops.departures import departures
 from seaice.network.ops.interpolated import FittedInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.reflash import Reflash
+from seaice.network.ops.start import keep_size
 from seaice.network.ops.temporal_attention import TSAFusion
 
 __all__ = ["COMPACT", "EDVR", "Hyper", "Network", "Sizes"]
@@ -34,7 +37,8 @@ SLOPE = 0.1  # of every leaky ReLU here
 DEEPEST = 4  # cells of the finest level under one of the coarsest
 SCALE = 4
 DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
-QUIET = 0.1  # of the weights in a fresh residual block
+QUIET = 0.3  # of the weights in a fresh residual block
+FAINT = 0.01  # of those that liken frames: a sigmoid once shut stays shut
 
 Fusion = Literal["attention", "convolution"]
 Base = Literal["bilinear", "none"]
@@ -71,7 +75,7 @@ class Hyper:
             )
 
 
-COMPACT = Hyper(width=24, groups=4, extract_blocks=2, reconstruct_blocks=8, tail=16)
+COMPACT = Hyper(width=20, groups=4, extract_blocks=2, reconstruct_blocks=8, tail=16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +110,12 @@ class Sizes:
 
 
 class ResidualBlockNoBN(nn.Module):
-    """Two convolutions without batch norm; a fresh one is nearly the identity."""
+    """Two convolutions without batch norm."""
 
     def __init__(self, num_feat: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
         self.conv2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)
-        for conv in (self.conv1, self.conv2):
-            nn.init.kaiming_normal_(conv.weight)
-            conv.weight.data.mul_(QUIET)
-            if conv.bias is not None:
-                nn.init.zeros_(conv.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, num_feat, y, x) -> the same."""
@@ -203,13 +202,24 @@ def _blocks(count: int, num_feat: int) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlockNoBN(num_feat) for _ in range(count)))
 
 
+def _start(network: EDVR) -> None:
+    """Weights that keep the size of what passes through, but for quiet residual blocks."""
+    keep_size(network, SLOPE)
+    for module in network.modules():
+        if isinstance(module, ResidualBlockNoBN):
+            module.conv1.weight.data.mul_(QUIET)
+            module.conv2.weight.data.mul_(QUIET)
+        if isinstance(module, TSAFusion):
+            module.temporal_attn2.weight.data.mul_(FAINT)
+    nn.init.zeros_(network.conv_last.weight)
+
+
 class Network(nn.Module):
     def __init__(self, hyper: Hyper) -> None:
         super().__init__()
         self.hyper = hyper
         self.body = EDVR(_official(hyper))
-        for parameter in self.body.conv_last.parameters():
-            nn.init.zeros_(parameter)
+        _start(self.body)
         self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
 
     def forward(self, stack: Tensor) -> Tensor:
