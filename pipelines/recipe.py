@@ -78,8 +78,9 @@ def recipes() -> dict[str, Recipe]:
     towards middle concentrations; last from what super-resolution makes of them.
     """
     small = Schedule(steps=500, rate=5e-4, warm_up=50, **_SMALL)  # type: ignore[arg-type]
-    second = replace(_small_sic(None, 650, 1e-3), balance="cells", absolute_weight=0.1)
-    last = replace(second, sr_weights=_REFINED)
+    second = replace(_small_sic(None, 2000, 1e-3), balance="cells", absolute_weight=0.1)
+    schedule = replace(second.schedule, steps=600, rate=7e-4)
+    last = replace(second, sr_weights=_REFINED, schedule=schedule)
     return {
         "compact": Recipe(
             samples=400,
