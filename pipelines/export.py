@@ -3,15 +3,12 @@
 Every figure is of the file that was written, loaded again.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
-from itertools import islice
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Literal
 
@@ -19,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipelines.forms import Export, Looks, Report, Row, judged, markdown
 from pipelines.train import sic_lesson
 from pipelines.trainings import SICTraining
 from seaice.errors import OutputError, SettingsError, WeightsError
@@ -28,17 +26,15 @@ from seaice.network.catalogue import find
 from seaice.network.fold import folded
 from seaice.network.quantize import quantized, ranges, rounded
 from seaice.network.train import Schedule, train
-from seaice.network.weights import Storage, load, save, weights_id
+from seaice.network.weights import Storage, load, load_trainable, save, weights_id
 from seaice.sic.learning import SICLesson, given
 from seaice.write.provenance import commit
 
-__all__ = ["Export", "Row", "Wish", "exported", "markdown", "weights_of", "written"]
+__all__ = ["Wish", "exported", "weights_of", "written"]
 
 SIDE = 384  #: cells of the map, of the window that is timed
 LOOKED_AT = 16  #: training samples that the ranges of what convolutions read are of
 CPU = torch.device("cpu")
-Precision = Literal["float32", "bfloat16"]
-Report = Callable[[str, int, int], None]  #: what is being done, done, of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,40 +48,7 @@ class Wish:
     sr_weights: Path | None  #: whose refined maps it reads; None: bicubic
     int8: Literal["no", "yes"] = "no"
     qat_steps: int = 0  #: of learning with the rounding of eight bits
-    worlds: int = 24  #: validation worlds that are scored
-    rounds: int = 9  #: that are timed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
-    """One file, and how it is run."""
-
-    name: str
-    path: Path
-    network: nn.Module  #: as loaded from the file
-    precision: Precision = "float32"
-
-    @torch.inference_mode()
-    def tells(self, image: Tensor) -> Tensor:
-        """The answer, as maps are run."""
-        with self._running():
-            told: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
-        return told.float()
-
-    def _running(self) -> AbstractContextManager[None]:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """What one file gains and costs."""
-
-    name: str
-    rmse: float  #: of concentration, %, over the validation worlds
-    change: float  #: largest, of concentration, against the training form, %
-    seconds: float  #: of a window, median
-    size: int  #: bytes of the file
-    file: str
+    looks: Looks = field(default_factory=Looks)
 
 
 def weights_of(name: str, data: Path) -> Path:
@@ -140,36 +103,18 @@ def exported(wish: Wish, report: Report) -> list[Row]:
     OutputError
         If a file cannot be written, or answers otherwise when it is loaded.
     """
-    network, card = load(wish.weights, "sic")
+    network, card = load_trainable(wish.weights, "sic")
     if card.architecture != find(wish.model).name:
         raise WeightsError(
             f"{wish.weights} holds {card.architecture}",
             f"weights of {wish.model}",
             f"write --model {card.architecture}, or give another file",
         )
-    if card.form != "training":
-        raise WeightsError(
-            f"{wish.weights}, which is exported ({card.form})",
-            "weights as they are trained",
-            "give the file that it was exported from",
-        )
     lesson = _lesson(wish, card, report)
     window = _window(lesson)
     start = Export(name="training form, float32", path=wish.weights, network=network)
     made = [start, *_forms(wish, (network, card), lesson, window, report)]
-    errors = _judged(made, lesson, min(wish.worlds, len(lesson.valid)), report)
-    seconds = _timed(made, window, wish.rounds, report)
-    return [
-        Row(
-            name=one.name,
-            rmse=100 * rmse,
-            change=100 * change,
-            seconds=took,
-            size=one.path.stat().st_size,
-            file=one.path.name,
-        )
-        for one, (rmse, change), took in zip(made, errors, seconds, strict=True)
-    ]
+    return judged(made, lesson, window, wish.looks, report)
 
 
 def _lesson(wish: Wish, card: Card, report: Report) -> SICLesson:
@@ -210,7 +155,7 @@ def _forms(
     keep = partial(_kept, wish, window)
     plain = replace(card, form="folded")
     yield keep("folded, float32", "folded", simpler, plain)
-    yield keep("folded, bfloat16", "bfloat16", simpler, plain, "bfloat16")
+    yield keep("folded, bfloat16", "bfloat16", _in_bfloat16(simpler), plain, "bfloat16")
     if wish.int8 == "no":
         return
     report("look at what convolutions read", 0, 1)
@@ -224,6 +169,16 @@ def _forms(
         yield keep_aware(
             quantized(aware), replace(eight, training=facts, calibration=lesson.calibration(aware))
         )
+
+
+@torch.no_grad()
+def _in_bfloat16(network: nn.Module) -> nn.Module:
+    """A copy whose kernels and matrices hold nothing that such a file cannot."""
+    made = deepcopy(network)
+    for parameter in made.parameters():
+        if parameter.ndim > 1:
+            parameter.copy_(parameter.bfloat16())
+    return made
 
 
 def _images(lesson: SICLesson) -> Iterator[Tensor]:
@@ -269,63 +224,13 @@ def _kept(
     return made
 
 
-@torch.inference_mode()
-def _judged(
-    made: Sequence[Export], lesson: SICLesson, worlds: int, report: Report
-) -> list[tuple[float, float]]:
-    """RMSE against truth and largest change against the first, 0-1, of each over the worlds."""
-    squares, changes, cells = [0.0] * len(made), [0.0] * len(made), 0
-    for world in range(worlds):
-        report("score on the validation worlds", world, worlds)
-        batch = lesson.held_out(world)
-        told = [lesson.answer(one.tells, batch) for one in made]  # type: ignore[arg-type]
-        known, truth = told[0].known, told[0].truth
-        first = told[0].told[:, :1]
-        cells += int(known.sum())
-        for place, answer in enumerate(told):
-            sic = answer.told[:, :1]
-            squares[place] += float((sic - truth)[known].double().square().sum())
-            changes[place] = max(changes[place], float((sic - first)[known].abs().max()))
-    return [
-        ((square / cells) ** 0.5, change) for square, change in zip(squares, changes, strict=True)
-    ]
-
-
-def _timed(made: Sequence[Export], window: Tensor, rounds: int, report: Report) -> list[float]:
-    """Seconds of a window, median; all take turns, so that what else runs slows all alike."""
-    took: list[list[float]] = [[] for _ in made]
-    for turn in range(rounds + 1):
-        report("time a window", turn, rounds + 1)
-        for one, seconds in zip(made, took, strict=True):
-            began = time.perf_counter()
-            one.tells(window)
-            seconds.append(time.perf_counter() - began)
-    return [median(islice(seconds, 1, None)) for seconds in took]  # the first warms up
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """One table, a row for each form."""
-    heads = (
-        "form", "RMSE, %", "loss, % points", "largest change, %", "s a window", "speed-up", "kB",
-        "file",
-    )  # fmt: skip
-    first = rows[0]
-    lines = [f"| {' | '.join(heads)} |", "| --- |" + 6 * " ---: |" + " --- |"]
-    for row in rows:
-        figures = (
-            f"{row.rmse:.3f}", f"{row.rmse - first.rmse:+.3f}", f"{row.change:.3g}",
-            f"{row.seconds:.4f}", f"{first.seconds / row.seconds:.2f}", f"{row.size / 1e3:.0f}",
-        )  # fmt: skip
-        lines.append(f"| {' | '.join((row.name, *figures, row.file))} |")
-    return "\n".join(lines)
-
-
 def written(rows: Sequence[Row], wish: Wish) -> Path:
     """Write export.md into the wish's folder; its path."""
+    worlds, rounds = wish.looks.worlds, wish.looks.rounds
     title = (
-        f"{wish.weights.name}: error of concentration over {wish.worlds} validation worlds, and "
-        f"time of a window of {SIDE} x {SIDE} cells on {torch.get_num_threads()} CPU threads "
-        f"(median of {wish.rounds}, taken in turns)."
+        f"{wish.weights.name}: error of concentration over {worlds} validation worlds, and time of "
+        f"a window of {SIDE} x {SIDE} cells on {torch.get_num_threads()} CPU threads (median of "
+        f"{rounds}, taken in turns)."
     )
     path = wish.out / "export.md"
     with atomic_file(path) as part:

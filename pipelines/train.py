@@ -18,7 +18,7 @@ from seaice.network import ranks
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.train import Schedule, Task, train
-from seaice.network.weights import load, save, weights_id, without_weights
+from seaice.network.weights import load, load_trainable, save, weights_id, without_weights
 from seaice.sic.calibration import Factors
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.joint import JointLesson, both
@@ -103,7 +103,7 @@ def train_sic(
     torch.manual_seed(settings.schedule.seed)
     fresh = build(settings.name, lesson.card.hyper)
     if settings.start is not None:
-        fresh.load_state_dict(load(settings.start, "sic")[0].state_dict())
+        fresh.load_state_dict(load_trainable(settings.start, "sic")[0].state_dict())
     task = lesson.task(fresh)
     notes = {**lesson.train.notes, "refined_by": known[:12]}
     run = _Run(lesson.card, notes, _paced(settings), settings.commit)
@@ -165,7 +165,7 @@ def train_joint(
     WeightsError
         If weights to begin with are absent, damaged or of another role.
     """
-    sr, sic = load(settings.sr_weights, "sr"), load(settings.sic_weights, "sic")
+    sr, sic = load(settings.sr_weights, "sr"), load_trainable(settings.sic_weights, "sic")
     lesson = _joint_lesson(data, settings, sr[1], sic[1])
     torch.manual_seed(settings.schedule.seed)
     folder, task = out / "joint", lesson.task(both(sr[0], sic[0]))

@@ -227,6 +227,7 @@ def export(
 ) -> None:
     """Fold and quantize a trained network; files to run, and a table of loss and speed-up."""
     from pipelines.export import Wish, exported, weights_of, written
+    from pipelines.forms import Looks
     from seaice.files import ensure_writable
 
     if qat_steps and not int8:
@@ -243,7 +244,7 @@ def export(
         sr_weights=None if sr_weights == Path("bicubic") else sr_weights,
         int8="yes" if int8 else "no",
         qat_steps=qat_steps,
-        worlds=worlds,
+        looks=Looks(worlds=worlds),
     )
     with watched() as progress:
         rows = exported(wish, progress)

@@ -15,7 +15,7 @@ from seaice.network.catalogue import Role, build, find
 from seaice.network.fold import folded
 from seaice.network.quantize import awaiting
 
-__all__ = ["load", "read_card", "save", "weights_id", "without_weights"]
+__all__ = ["load", "load_trainable", "read_card", "save", "weights_id", "without_weights"]
 
 Storage = Literal["float32", "bfloat16"]
 
@@ -68,6 +68,24 @@ def load(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
     _check_fit(path, card, network.state_dict(), tensors)
     network.load_state_dict(tensors, strict=True)
     return network.eval(), card
+
+
+def load_trainable(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
+    """As `load`, of a network that can learn on.
+
+    Raises
+    ------
+    WeightsError
+        As `load`; or if it was exported.
+    """
+    network, card = load(path, role)
+    if card.form != "training":
+        raise WeightsError(
+            f"{path}, which is exported ({card.form})",
+            "weights as they are trained",
+            "give the file that it was exported from",
+        )
+    return network, card
 
 
 def read_card(path: Path) -> Card:
