@@ -11,8 +11,8 @@ input that is as fine as the output, or blurred by motion.
 Ours: each channel's departure from its mean around; a skip from the target frame, interpolated as
 well as a linear filter can, where the official one is bilinear; a last convolution that begins at
 zero and tells H and V in units of 3 K; fresh weights that keep the size of what passes through
-(by the official ones 1 % of an image arrives behind the alignment, by these all of it); Reflash
-dropout.
+(nine tenths of what the first convolution tells passes the alignment; by PyTorch's, a hundredth);
+Reflash dropout.
 """
 
 from collections.abc import Mapping
@@ -178,14 +178,16 @@ class EDVR(nn.Module):
 
         The target is aligned with itself, like every other frame.
         """
-        frames = stack.shape[1]
+        batch, frames = stack.shape[:2]
         pyramid = self._pyramid(stack.flatten(0, 1))
         reference = [
-            level.unflatten(0, (-1, frames))[:, self.center].repeat_interleave(frames, 0)
+            level.reshape(batch, frames, *level.shape[1:])[:, self.center].repeat_interleave(
+                frames, 0
+            )
             for level in pyramid
         ]
         aligned: Tensor = self.pcd_align(pyramid, reference)
-        return aligned.unflatten(0, (-1, frames))
+        return aligned.reshape(batch, frames, *aligned.shape[1:])
 
     def _pyramid(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(n, channel, y, x) -> features of each, whole, at a half and a quarter."""
@@ -243,7 +245,7 @@ class Network(nn.Module):
         """(batch, frame, channel, y, x) -> the same with departures as further channels."""
         frames = stack.flatten(0, 1).float()
         both = torch.cat((frames, departures(frames, self.hyper.around)), dim=1)
-        return both.unflatten(0, stack.shape[:2])
+        return both.reshape(*stack.shape[:2], -1, *stack.shape[3:])
 
 
 def _official(hyper: Hyper) -> Sizes:
