@@ -25,6 +25,7 @@ VARIANTS = {
     "five frames": ("pmdrnet", SMALL["pmdrnet"]),
     "without quarters": ("pmdrnet", SMALL["pmdrnet"] | {"channels": 3}),
     "without alignment": ("pmdrnet", SMALL["pmdrnet"] | {"alignment": "none"}),
+    "plain fusion": ("edvr", SMALL["edvr"] | {"fusion": "convolution"}),
 }
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
