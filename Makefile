@@ -70,7 +70,7 @@ variants: $(VENV)/.run ## what concentration gains from what it is told: STEPS=4
 	$(BIN)/python -m pipelines.variants $(call option,steps,STEPS) $(call option,split,SPLIT) \
 	  $(call option,recipe,RECIPE) $(call option,sr-weights,SR_WEIGHTS) $(call option,device,DEVICE)
 
-compare: $(VENV)/.run ## networks on one budget: SR=espcn,hat SIC=repvgg,scnet STEPS=150 SEEDS=1 SPLIT=valid
+compare: $(VENV)/.run ## networks on one budget, all or SR=espcn,hat SIC=repvgg,scnet STEPS=150 SEEDS=1 SPLIT=valid
 	$(BIN)/seaice compare $(call option,sr,SR) $(call option,sic,SIC) $(call option,steps,STEPS) \
 	  $(call option,seeds,SEEDS) $(call option,split,SPLIT) $(call option,device,DEVICE)
 

@@ -23,14 +23,14 @@ from pipelines.train import train_sic, train_sr
 from pipelines.trainings import SICTraining, SRTraining
 from pipelines.variants import finished, scored
 from seaice.files import atomic_file
-from seaice.network.catalogue import Role, find
+from seaice.network.catalogue import Role, architectures, find
 from seaice.network.cost import Cost, cost
 from seaice.network.weights import load, read_card
 from seaice.sic.inputs import CHANNELS
 from seaice.sr.learning import SRLesson
 from seaice.sr.samples import SampleSet, Split
 
-__all__ = ["Budget", "Row", "compared", "markdown", "written"]
+__all__ = ["Budget", "Row", "compared", "everything", "markdown", "written"]
 
 CELL = 1.5625  #: km, of the scores of concentration
 BASELINES = BICUBIC, ASI = "bicubic", "ASI, filtered"
@@ -90,6 +90,16 @@ def compared(
         if trainings:
             rows += _rows(role, judge(trainings, budget, device, report))  # type: ignore[arg-type]
     return rows
+
+
+def everything() -> dict[Role, list[str]]:
+    """Every network that learns from what all are told; `published` is told less."""
+    learning = [entry for entry in architectures().values() if entry.learns == "weights"]
+    roles: tuple[Role, ...] = ("sr", "sic")
+    return {
+        role: [e.name for e in learning if e.role == role and e.name != "published"]
+        for role in roles
+    }
 
 
 Trainings = Mapping[tuple[str, int], SRTraining | SICTraining]

@@ -118,16 +118,12 @@ def compare(
     ] = Path("bicubic"),
     device: DEVICE = "auto",
 ) -> None:
-    """Train networks on the same budget; a table, and a picture of accuracy against cost."""
-    from pipelines.compare import Budget, compared, written
+    """Train networks, all or some, on one budget; a table, and accuracy against cost."""
+    from pipelines.compare import Budget, compared, everything, written
     from seaice.files import ensure_writable
     from seaice.network.device import choose_device
 
-    names = {"sr": _names(sr), "sic": _names(sic)}
-    if not any(names.values()):
-        raise SettingsError(
-            "no networks to compare", "some names", "write seaice compare --sic repvgg,scnet"
-        )
+    names = {"sr": _names(sr), "sic": _names(sic)} if sr or sic else everything()
     folder = out or data / "compare"
     ensure_writable(folder)
     budget = Budget(data=data, out=folder, steps=steps, seeds=seeds, split=split)
