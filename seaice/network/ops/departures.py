@@ -1,9 +1,10 @@
 """What a frame has of its own: how far each cell lies from the mean around it."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["departures"]
+__all__ = ["departures", "with_departures"]
 
 TENFOLD = 10.0  # 10 K from the mean are as much as 100 K of a brightness temperature
 
@@ -32,3 +33,9 @@ def departures(frames: Tensor, side: int) -> Tensor:
         for part in (shown * seen, seen)
     )
     return TENFOLD * (shown - sums / cells.clamp(min=0.5 / side**2)) * seen
+
+
+def with_departures(frames: Tensor, side: int) -> Tensor:
+    """Channels and their departures, (n, channel, y, x) -> (n, 2 channel - 1, y, x) float32."""
+    frames = frames.float()
+    return torch.cat((frames, departures(frames, side)), dim=1)

@@ -19,13 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.errors import WeightsError
-from seaice.network.ops.departures import departures
-from seaice.network.ops.interpolated import FittedInterpolation
+from seaice.network.ops.departures import with_departures
+from seaice.network.ops.detail import SCALE, DetailOverInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.reflash import Reflash
 from seaice.network.ops.start import keep_size
@@ -35,8 +34,6 @@ __all__ = ["COMPACT", "EDVR", "Hyper", "Network", "Sizes"]
 
 SLOPE = 0.1  # of every leaky ReLU here
 DEEPEST = 4  # cells of the finest level under one of the coarsest
-SCALE = 4
-DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
 QUIET = 0.3  # of the weights in a fresh residual block
 FAINT = 0.01  # of those that liken frames: a sigmoid once shut stays shut
 
@@ -216,36 +213,18 @@ def _start(network: EDVR) -> None:
     nn.init.zeros_(network.conv_last.weight)
 
 
-class Network(nn.Module):
+class Network(DetailOverInterpolation):
     def __init__(self, hyper: Hyper) -> None:
-        super().__init__()
+        super().__init__(hyper.channels, hyper.surroundings, DEEPEST)
         self.hyper = hyper
         self.body = EDVR(_official(hyper))
         _start(self.body)
-        self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
 
-    def forward(self, stack: Tensor) -> Tensor:
-        """The target day, four times finer.
-
-        Parameters
-        ----------
-        stack : (batch, frame, channel, y, x), normalized; H and V come first; any y, x
-
-        Returns
-        -------
-        (batch, 2, 4 y, 4 x) float32, normalized H and V
-        """
-        rows, columns = stack.shape[3:]
-        padding = (0, -columns % DEEPEST, 0, -rows % DEEPEST, 0, 0)
-        detail: Tensor = self.body(self._seen(F.pad(stack, padding, "replicate")))
-        base: Tensor = self.interpolation(stack[:, self.hyper.frames // 2])
-        return base + DETAIL * detail[..., : SCALE * rows, : SCALE * columns].float()
-
-    def _seen(self, stack: Tensor) -> Tensor:
-        """(batch, frame, channel, y, x) -> the same with departures as further channels."""
-        frames = stack.flatten(0, 1).float()
-        both = torch.cat((frames, departures(frames, self.hyper.around)), dim=1)
-        return both.reshape(*stack.shape[:2], -1, *stack.shape[3:])
+    def detail(self, stack: Tensor) -> Tensor:
+        """What interpolation lacks; y and x are multiples of 4."""
+        seen = with_departures(stack.flatten(0, 1), self.hyper.around)
+        out: Tensor = self.body(seen.reshape(*stack.shape[:2], *seen.shape[1:]))
+        return out
 
 
 def _official(hyper: Hyper) -> Sizes:

@@ -21,23 +21,20 @@ import torch
 from torch import Tensor, nn
 
 from seaice.errors import WeightsError
-from seaice.network.ops.departures import departures
+from seaice.network.ops.departures import with_departures
+from seaice.network.ops.detail import SCALE, DetailOverInterpolation
 from seaice.network.ops.dropkey import Shape, falling
 from seaice.network.ops.hybrid_attention import RHAG, BlockSizes, Guides, Residual, residual_end
-from seaice.network.ops.interpolated import FittedInterpolation
 from seaice.network.ops.reflash import Reflash
 from seaice.network.ops.window_attention import (
     AttentionSizes,
     overlap_index,
     shift_mask,
-    to_whole_windows,
     window_index,
 )
 
 __all__ = ["COMPACT", "HAT", "Hyper", "Network", "Sizes"]
 
-SCALE = 4
-DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
 RGB = (0.4488, 0.4371, 0.4040)  # means that the official network takes off images of 3 channels
 
 
@@ -244,37 +241,19 @@ def _upsample(scale: int, feat: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class Network(nn.Module):
+class Network(DetailOverInterpolation):
     def __init__(self, hyper: Hyper) -> None:
-        super().__init__()
+        super().__init__(hyper.channels, hyper.surroundings, hyper.attention_window)
         self.hyper = hyper
         self.body = HAT(_official(hyper))
         for parameter in self.body.conv_last.parameters():
             nn.init.zeros_(parameter)
-        self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
 
-    def forward(self, stack: Tensor) -> Tensor:
-        """The target day, four times finer.
-
-        Parameters
-        ----------
-        stack : (batch, frame, channel, y, x), normalized; H and V come first; any y, x
-
-        Returns
-        -------
-        (batch, 2, 4 y, 4 x) float32, normalized H and V
-        """
-        rows, columns = stack.shape[3:]
-        whole = to_whole_windows(self._seen(stack), self.hyper.attention_window)
-        base: Tensor = self.interpolation(stack[:, self.hyper.frames // 2])
-        detail: Tensor = self.body(whole)[..., : SCALE * rows, : SCALE * columns]
-        return base + DETAIL * detail.float()
-
-    def _seen(self, stack: Tensor) -> Tensor:
-        """(batch, frame, channel, y, x) -> (batch, channel of all, y, x), departures as well."""
-        frames = stack.flatten(0, 1).float()
-        both = torch.cat((frames, departures(frames, self.hyper.around)), dim=1)
-        return both.reshape(len(stack), -1, *stack.shape[3:])
+    def detail(self, stack: Tensor) -> Tensor:
+        """What interpolation lacks; y and x are multiples of an attention window."""
+        seen = with_departures(stack.flatten(0, 1), self.hyper.around)
+        out: Tensor = self.body(seen.reshape(len(stack), -1, *stack.shape[3:]))
+        return out
 
 
 def _official(hyper: Hyper) -> Sizes:

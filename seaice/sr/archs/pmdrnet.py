@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from seaice.errors import WeightsError
 from seaice.network.ops.deformable import ModulatedDeformConvPack
-from seaice.network.ops.departures import departures
-from seaice.network.ops.interpolated import FittedInterpolation
+from seaice.network.ops.departures import with_departures
+from seaice.network.ops.detail import DetailOverInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.reflash import Reflash
 from seaice.network.ops.temporal_attention import TemporalFusion
@@ -31,8 +31,6 @@ __all__ = ["COMPACT", "Hyper", "Network"]
 
 SLOPE = 0.1  # of every leaky ReLU here
 DEEPEST = 4  # cells of the finest level under one of the alignment's coarsest
-SCALE = 4
-DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
 QUIET = 0.3  # of the weights in a fresh residual block
 FAINT = 0.03  # of those that move frames, and that liken them: a sigmoid once shut stays shut
 
@@ -93,7 +91,7 @@ class Extraction(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(n, channel, y, x) -> (n, width, y, x)."""
-        seen = torch.cat((frames.float(), departures(frames, self.around)), dim=1)
+        seen = with_departures(frames, self.around)
         features: Tensor = self.blocks(F.leaky_relu(self.first(seen), SLOPE))
         return features
 
@@ -204,9 +202,9 @@ def _start(network: nn.Module) -> None:
             nn.init.zeros_(module.read.weight)
 
 
-class Network(nn.Module):
+class Network(DetailOverInterpolation):
     def __init__(self, hyper: Hyper) -> None:
-        super().__init__()
+        super().__init__(hyper.channels, hyper.surroundings, DEEPEST)
         self.hyper = hyper
         self.extraction = Extraction(hyper)
         self.alignment = _alignment(hyper)
@@ -214,27 +212,9 @@ class Network(nn.Module):
         blocks = (ResidualBlock(hyper.width) for _ in range(hyper.reconstruct_blocks))
         self.reconstruction = nn.Sequential(*blocks)
         self.tail = Tail(hyper.width, hyper.tail, hyper.reflash)
-        self.interpolation = FittedInterpolation(hyper.channels, SCALE, hyper.surroundings)
         _start(self)
 
-    def forward(self, stack: Tensor) -> Tensor:
-        """The target day, four times finer.
-
-        Parameters
-        ----------
-        stack : (batch, frame, channel, y, x), normalized; H and V come first; any y, x
-
-        Returns
-        -------
-        (batch, 2, 4 y, 4 x) float32, normalized H and V
-        """
-        rows, columns = stack.shape[3:]
-        padding = (0, -columns % DEEPEST, 0, -rows % DEEPEST, 0, 0)
-        detail = self._detail(F.pad(stack, padding, "replicate"))
-        base: Tensor = self.interpolation(stack[:, self.hyper.frames // 2])
-        return base + DETAIL * detail[..., : SCALE * rows, : SCALE * columns].float()
-
-    def _detail(self, stack: Tensor) -> Tensor:
+    def detail(self, stack: Tensor) -> Tensor:
         """What interpolation lacks; y and x are multiples of 4."""
         features: Tensor = self.extraction(stack.flatten(0, 1))
         by_frame = features.reshape(*stack.shape[:2], *features.shape[1:]).unbind(1)
