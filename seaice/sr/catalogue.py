@@ -17,8 +17,8 @@ NETWORKS: Mapping[str, Architecture] = table(
         role="sr",
         says="five frames aligned step by step by deformable convolution, weighed, fused",
         choose=(
-            "The default. Where neighbouring days are there and time allows: it was trained longest "
-            "and is the most accurate as shipped."
+            "The default. Where neighbouring days are there and time allows: it was trained "
+            "longest and is the most accurate as shipped."
         ),
         paper="Liu et al. 2022, IEEE TGRS 60, 4304118",
         multiple_of=4,
