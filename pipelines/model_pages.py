@@ -95,12 +95,18 @@ def _noting(passed: list[Step], name: str) -> Any:
         first = told if isinstance(told, Tensor) else told[0]
         if not isinstance(first, Tensor):
             return
-        tokens = first.ndim == 3
-        channels = first.shape[2] if tokens else first.shape[-3]
-        side = math.isqrt(first.shape[1]) if tokens else first.shape[-2]
+        channels, side = _shape(first)
         passed.append(Step(name=name, kind=type(part).__name__, channels=channels, side=side))
 
     return hook
+
+
+def _shape(told: Tensor) -> tuple[int, int]:
+    """Channels and side of a square map, or of tokens, whose channels come last."""
+    if told.ndim == 3:
+        return told.shape[2], math.isqrt(told.shape[1])
+    last = told.shape[1] == told.shape[2] != told.shape[3]
+    return told.shape[-1 if last else -3], told.shape[-2]
 
 
 def _picture(steps: list[Step], entry: Architecture) -> Figure:

@@ -78,7 +78,7 @@ def _size(role: str, name: str) -> tuple[str, str, str]:
 
 
 def _scores() -> dict[str, str]:
-    path = Path(str(files("seaice"))) / "network" / "compared.csv"
+    path = Path(str(files("seaice"))) / "network" / "data" / "compared.csv"
     if not path.exists():
         return {}
     with path.open() as file:
