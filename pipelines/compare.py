@@ -15,6 +15,7 @@ from statistics import mean, stdev
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from pipelines.ablations import row_of
 from pipelines.evaluate.methods import ways
@@ -235,6 +236,8 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
         axes.annotate(row.name, (row.flops / 1e3, row.rmse), xytext=(5, 4),
                       textcoords="offset points", fontsize=8)  # fmt: skip
     axes.set_xscale("log")
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which(ScalarFormatter())
     axes.margins(x=0.25, y=0.15)
     axes.set_xlabel("cost (kFLOP per cell of the map)")
     axes.set_ylabel("RMSE of V - H (K)" if baseline.role == "sr" else "RMSE of concentration (%)")

@@ -25,6 +25,7 @@ from seaice.write.provenance import commit
 
 __all__ = ["LessonSettings", "learn", "training_of"]
 
+COST: dict[Role, tuple[str, ...]] = {"sr": (), "sic": ("cost_weight",)}
 SEE = "`seaice train --help`"
 
 
@@ -46,6 +47,9 @@ class LessonSettings(Settled):
     start: Path | None = Field(default=None, description="weights of the network to go on from")
     encoder: Pace = Field(
         default="trained", description="trained, slow (a tenth of the head's rate) or frozen"
+    )
+    cost_weight: float = Field(
+        default=0.0, ge=0, description="of GMACs in the loss, for pooling = dynopool"
     )
     sr_weights: Path | None = Field(
         default=None, description="whose refined maps concentration learns from; or bicubic"
@@ -72,7 +76,17 @@ def training_of(role: Role, told: LessonSettings) -> SRTraining | SICTraining:
     hyper = {**(compact(told.model) if told.size == "compact" else {}), **told.hyper}
     recipe = recipes()["compact"]
     base = recipe.sr[0] if role == "sr" else replace(recipe.sic[-1], sr_weights=_refiner(told))
-    changed = {key: value for key in ("crop", "start") if (value := getattr(told, key)) is not None}
+    if told.cost_weight and "pooling" not in hyper:
+        raise SettingsError(
+            f"cost_weight for {told.model}, which cannot choose what it costs",
+            "a network that pools where it learns to",
+            "write --model repvgg --hyper pooling=dynopool --hyper window=384",
+        )
+    changed = {
+        key: value
+        for key in ("crop", "start", *COST[role])
+        if (value := getattr(told, key)) is not None
+    }
     return replace(
         base,
         name=told.model,

@@ -136,6 +136,7 @@ def sic_lesson(
         weights=_class_weights(samples, settings.balance),
         variance_weight=settings.variance_weight,
         absolute_weight=settings.absolute_weight,
+        cost_weight=settings.cost_weight,
         low_missing=settings.low_missing,
     )
     return lesson, known

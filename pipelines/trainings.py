@@ -49,6 +49,7 @@ class SICTraining:
     balance: Literal["classes", "cells"] = "classes"
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
     absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
+    cost_weight: float = 0.0  #: of GMACs on a sample, for networks that choose where they pool
     low_missing: float = 0.1  #: share of samples without low frequencies
     encoder: Pace = "trained"
     commit: str = ""  #: of the code, for the card

@@ -74,7 +74,12 @@ def test_kernels_are_rounded_by_half_a_step_of_their_output_at_most():
     ],
 )
 def test_integers_sum_to_what_rounded_floats_do(form):
-    """Zeros of the padding are zeros, though 0 is counted as something else."""
+    """Zeros of the padding are zeros, though 0 is counted as something else.
+
+    Seeded: a kernel that lies halfway between two steps, one in some hundred thousand, may go
+    either way.
+    """
+    torch.manual_seed(0)
     layer = nn.Conv2d(8, 12, 3, **form)
     learns = RoundedConv.of(layer, Range(-1.3, 2.1))
     eight = EightBit.of(learns)
@@ -180,7 +185,6 @@ def run(*told):
 @pytest.mark.parametrize(
     ("told", "says"),
     [
-        (("--model", "repvgg"), "no weights of repvgg"),
         (("--model", "repvg"), "no network is called 'repvg'"),
         (("--model", "espcn"), "a network for 'sr'"),
         (("--model", "repvgg", "--qat-steps", "3"), "without --int8"),

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import tiny_samples
 import torch
+from test_network_contract import SMALL
 from torch import nn
 from typer.testing import CliRunner
 
@@ -11,7 +13,11 @@ from pipelines.lesson import LessonSettings, training_of
 from pipelines.trainings import SICTraining
 from seaice.cli import app
 from seaice.errors import SettingsError
+from seaice.network.catalogue import build
 from seaice.network.train import Schedule, Task, train
+from seaice.sic.inputs import CHANNELS, blank_card
+from seaice.sic.learning import SICLesson
+from seaice.sr.samples import SampleSet
 
 QUICK = Schedule(steps=4, batch=2, rate=1e-2, warm_up=1)
 CPU = torch.device("cpu")
@@ -42,6 +48,7 @@ def test_sizes_are_laid_over_the_compact_ones():
         ({"model": "xception_aspp", "stepps": 3}, "stepps"),
         ({"model": "xception_aspp", "encoder": "still"}, "still"),
         ({"model": "xception_aspp", "steps": 0}, "steps"),
+        ({"model": "xception_aspp", "cost_weight": 0.1}, "cannot choose"),
     ],
 )
 def test_what_does_not_fit_is_refused(told, found):
@@ -59,6 +66,30 @@ def test_the_command_line_says_what_is_missing(given):
     result = CliRunner().invoke(app, ["train", *given])
     assert result.exit_code == 2
     assert "--model" in result.output
+
+
+def test_what_a_network_costs_is_part_of_what_it_learns(tmp_path):
+    hyper = {**SMALL["repvgg"], "pooling": "dynopool", "window": 64, "in_channels": 21}
+    told = wanted(model="repvgg", hyper={**hyper, "outputs": 1}, cost_weight=0.5)
+    assert told.cost_weight == 0.5
+    torch.manual_seed(0)
+    network = build("repvgg", hyper)
+    card = blank_card("repvgg", hyper, CHANNELS)
+    tiny_samples.write(tmp_path / "train.zarr", samples=1)
+    samples = SampleSet.open(tmp_path / "train.zarr")
+    plain = SICLesson(train=samples, valid=samples, card=card, refiner="x", weights=(1.0,) * 10)
+    batch = {
+        "refined": torch.full((1, 2, 64, 64), 200.0),
+        "low": torch.full((1, 12, 16, 16), 200.0),
+        "frames": torch.full((1, 5, 2, 16, 16), 200.0),
+        "truth": torch.zeros(1, 64, 64),
+    }
+    apart = replace(plain, cost_weight=0.5).loss(network, batch) - plain.loss(network, batch)
+    assert apart.item() == pytest.approx(0.5 * network.cost(64 * 64).item(), rel=1e-3)
+    apart.backward()
+    learnt_factors = [p for name, p in network.named_parameters() if "pools" in name]
+    assert learnt_factors
+    assert all(factor.grad is not None and factor.grad.any() for factor in learnt_factors)
 
 
 def learnt(tmp_path, paces):

@@ -49,6 +49,9 @@ def train(
     sr_weights: Annotated[
         Path | None, typer.Option(help="Whose refined maps concentration learns from.")
     ] = None,
+    cost_weight: Annotated[
+        float | None, typer.Option(help="Of GMACs in the loss, with --hyper pooling=dynopool.")
+    ] = None,
     device: DEVICE = "auto",
 ) -> None:
     """Simulated samples in, weights out: a whole recipe, or any one network; resumes."""
@@ -60,7 +63,7 @@ def train(
         "rate": rate,
     }
     named |= {"crop": crop, "seed": seed, "start": start, "encoder": encoder}
-    named |= {"sr_weights": sr_weights, "hyper": _table(hyper or [])}
+    named |= {"sr_weights": sr_weights, "cost_weight": cost_weight, "hyper": _table(hyper or [])}
     told = (read_toml(config) if config else {}) | {k: v for k, v in named.items() if v}
     if told:
         _train_one(step, told, out, device)

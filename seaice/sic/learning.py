@@ -39,6 +39,7 @@ class SICLesson:
     weights: Sequence[float]  #: of the ten classes
     variance_weight: float = 0.05  #: of the likelihood that teaches the log-variance
     absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
+    cost_weight: float = 0.0  #: of a network's GMACs on its samples, where it can choose them
     low_missing: float = 0.1  #: share of samples without low frequencies
     gappy: float = 0.15  #: share of samples whose target day lacks a swath
     drifting: float = 0.3  #: share of samples whose brightness drifts, which ice does not feel
@@ -92,7 +93,11 @@ class SICLesson:
         """How wrong a network is on a batch; see `answer`."""
         answer = self.answer(network, batch)
         terms = self.variance_weight, self.absolute_weight
-        return concentration_loss(*answer, self.weights, *terms)
+        error = concentration_loss(*answer, self.weights, *terms)
+        if not self.cost_weight:
+            return error
+        cost: Tensor = network.cost(batch["truth"][0].numel())  # type: ignore[operator]
+        return error + self.cost_weight * cost
 
     def answer(self, network: nn.Module, batch: Batch) -> Answer:
         """What a network tells of a batch, from what the daily run would give it.
