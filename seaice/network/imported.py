@@ -48,7 +48,9 @@ def official_tensors(path: Path) -> dict[str, Tensor]:
             held: object = load_file(path)
         else:
             held = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, UnpicklingError, RuntimeError, EOFError) as error:
+    except UnpicklingError as error:  # whose text advises what must not be done
+        raise _unusable(path, "is no checkpoint, or holds more than tensors") from error
+    except (OSError, SafetensorError, RuntimeError, EOFError) as error:
         raise _unusable(path, f"cannot be read ({str(error).splitlines()[0]})") from error
     for nest in NESTS:
         if isinstance(held, dict) and isinstance(held.get(nest), dict):
