@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.network.ops.stochastic_depth import StochasticDepth
+from seaice.network.ops.tokens import Mlp
 from seaice.network.ops.window_attention import AttentionSizes, OverlapAttention, WindowAttention
 
 __all__ = ["CAB", "HAB", "OCAB", "RHAG", "BlockSizes", "Guides", "Residual", "residual_end"]
@@ -79,20 +79,6 @@ class ChannelAttention(nn.Module):
         return out
 
 
-class Mlp(nn.Module):
-    """Two linear layers on every cell's channels."""
-
-    def __init__(self, dim: int, ratio: float) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(dim, int(dim * ratio))
-        self.fc2 = nn.Linear(int(dim * ratio), dim)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """(..., channel) -> the same."""
-        out: Tensor = self.fc2(F.gelu(self.fc1(image)))
-        return out
-
-
 class HAB(nn.Module):
     """Hybrid attention: of windows, shifted or not, and of channels, on the same normed map."""
 
@@ -105,7 +91,7 @@ class HAB(nn.Module):
         self.conv_block = CAB(dim, sizes.compress_ratio, sizes.squeeze_factor)
         self.drop_path = StochasticDepth(drop_path)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, sizes.mlp_ratio)
+        self.mlp = Mlp(dim, int(dim * sizes.mlp_ratio))
 
     def forward(self, image: Tensor, index: Tensor, mask: Tensor | None) -> Tensor:
         """(batch, y, x, channel) -> the same; the mask is left aside if nothing is shifted."""
@@ -126,7 +112,7 @@ class OCAB(OverlapAttention):
         super().__init__(sizes.attention)
         self.norm1 = nn.LayerNorm(sizes.attention.dim)
         self.norm2 = nn.LayerNorm(sizes.attention.dim)
-        self.mlp = Mlp(sizes.attention.dim, sizes.mlp_ratio)
+        self.mlp = Mlp(sizes.attention.dim, int(sizes.attention.dim * sizes.mlp_ratio))
 
     def forward(self, image: Tensor, index: Tensor) -> Tensor:
         """(batch, y, x, channel) -> the same."""

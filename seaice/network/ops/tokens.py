@@ -40,7 +40,7 @@ def check_heads(widths: Sequence[float], heads: Sequence[int]) -> None:
 
 
 class Mlp(nn.Module):
-    """Two linear layers with GELU between them, token by token."""
+    """Two linear layers with GELU between them, on the last axis."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(hidden, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(batch, token, dim) -> the same."""
+        """(..., dim) -> the same."""
         out: Tensor = self.fc2(F.gelu(self.fc1(tokens)))
         return out
 

@@ -19,6 +19,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from seaice.network.ops.encoder_decoder import DecoderHyper, EncoderDecoder, Offers
+from seaice.network.ops.tokens import Mlp
 
 __all__ = ["COMPACT", "Hyper", "MlpMixer", "Network", "Sizes", "from_lucidrains"]
 
@@ -51,21 +52,6 @@ class Sizes:
     channels: int  #: inner width where channels are mixed
     eps: float = 1e-6  #: of layer normalization
     stem: Literal["plain", "normed"] = "plain"  #: whether patches are normalized
-
-
-class Mlp(nn.Module):
-    """Two linear layers with GELU between."""
-
-    def __init__(self, width: int, inner: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, inner)
-        self.act = nn.GELU()
-        self.fc2 = nn.Linear(inner, width)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """(..., width) -> (..., width)."""
-        out: Tensor = self.fc2(self.act(self.fc1(values)))
-        return out
 
 
 class PatchEmbed(nn.Module):
