@@ -1,5 +1,7 @@
 """What every super-resolution network has beside its body: a skip, and detail in small units."""
 
+from abc import ABC, abstractmethod
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ SCALE = 4
 DETAIL = 0.03  # normalized, 3 K: about the size of what interpolation lacks
 
 
-class DetailOverInterpolation(nn.Module):
+class DetailOverInterpolation(nn.Module, ABC):
     """The target frame, interpolated as well as a linear filter can, and detail upon it.
 
     A network of this kind has a `detail` method; at first it tells zeros, so that a fresh one is
@@ -29,6 +31,7 @@ class DetailOverInterpolation(nn.Module):
         self.unit = unit
         self.interpolation = FittedInterpolation(channels, SCALE, surroundings)
 
+    @abstractmethod
     def detail(self, stack: Tensor) -> Tensor:
         """What interpolation lacks, in units of 3 K.
 
@@ -40,7 +43,6 @@ class DetailOverInterpolation(nn.Module):
         -------
         (batch, 2, 4 y, 4 x)
         """
-        raise NotImplementedError
 
     def forward(self, stack: Tensor) -> Tensor:
         """The target day, four times finer.

@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.errors import WeightsError
-from seaice.network.ops.deformable import ModulatedDeformConvPack
 from seaice.network.ops.departures import with_departures
 from seaice.network.ops.detail import DetailOverInterpolation
 from seaice.network.ops.pcd_alignment import PCDAlignment
 from seaice.network.ops.reflash import Reflash
+from seaice.network.ops.start import keep_size
 from seaice.network.ops.temporal_attention import TemporalFusion
 
 __all__ = ["COMPACT", "Hyper", "Network"]
@@ -175,21 +175,9 @@ def _alignment(hyper: Hyper) -> nn.Module:
 
 
 def _start(network: nn.Module) -> None:
-    """Weights that keep the size of what passes through, and no biases.
-
-    PyTorch's own start shrinks a signal by a third to a half in every convolution, and drowns what
-    is left in random biases: after twenty of them little is left to learn from.
-    """
+    """Weights that keep the size of what passes through, but for what begins quietly."""
+    keep_size(network, SLOPE)
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | ModulatedDeformConvPack):
-            nn.init.kaiming_normal_(module.weight, SLOPE)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        if isinstance(module, ModulatedDeformConvPack):
-            module.weight.data.mul_(2)  # masks start at one half
-    for module in network.modules():
-        if isinstance(module, ModulatedDeformConvPack):
-            nn.init.zeros_(module.conv_offset.weight)
         if isinstance(module, ResidualBlock):
             module.conv1.weight.data.mul_(QUIET)
             module.conv2.weight.data.mul_(QUIET)
