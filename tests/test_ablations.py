@@ -15,7 +15,9 @@ from seaice.network.train import Schedule
 from seaice.network.weights import read_card
 
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, decay=0.0)  # no weight moves
-BASE = SRTraining(hyper=SMALL["pmdrnet"], schedule=STILL, crop=8)
+ALIGNED = SMALL["pmdrnet"]
+BASE = SRTraining(hyper={**ALIGNED, "alignment": "none"}, schedule=STILL, crop=8)
+VARIANTS = variants(BASE, ALIGNED)
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +28,14 @@ def data(tmp_path_factory):
     return folder
 
 
-def ablated(data, out, base=BASE, split="valid"):
+def ablated(data, out, split="valid"):
     told = []
-    rows = compared(data, out, base, split, torch.device("cpu"), lambda *one: told.append(one))
+    rows = compared(data, out, VARIANTS, split, torch.device("cpu"), lambda *one: told.append(one))
     return rows, told
 
 
 def test_variants_differ_from_the_whole_in_one_thing_each():
-    each = variants(BASE)
+    each = dict(VARIANTS)
     assert each.pop("PMDRnet, 5 frames") == BASE
     each.pop("ESPCN")
     for settings in each.values():
@@ -46,8 +48,8 @@ def test_variants_differ_from_the_whole_in_one_thing_each():
 @pytest.mark.slow
 def test_what_is_finished_is_scored_again_and_not_trained(data, tmp_path):
     rows, told = ablated(data, tmp_path)
-    assert [name for name, *_ in rows] == ["bicubic", *variants(BASE)]
-    assert told == [(name, step) for name in variants(BASE) for step in (1, 2)]
+    assert [name for name, *_ in rows] == ["bicubic", *VARIANTS]
+    assert told == [(name, step) for name in VARIANTS for step in (1, 2)]
     assert ablated(data, tmp_path) == (rows, [])
     (tmp_path / "espcn" / "espcn.safetensors").unlink()
     assert ablated(data, tmp_path) == (rows, []), "its checkpoint was whole"
