@@ -15,7 +15,7 @@ from seaice.network.train import Schedule
 from seaice.network.weights import read_card
 
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, decay=0.0)  # no weight moves
-ALIGNED = SMALL["pmdrnet"]
+ALIGNED = {**SMALL["pmdrnet"], "alignment": "deformable"}
 BASE = SRTraining(hyper={**ALIGNED, "alignment": "none"}, schedule=STILL, crop=8)
 VARIANTS = variants(BASE, ALIGNED)
 
@@ -57,7 +57,7 @@ def test_what_is_finished_is_scored_again_and_not_trained(data, tmp_path):
     assert sorted(card.frames for card in cards) == [1, 1, 3, 5, 5, 5, 5]
     by_name = {name: scores for name, *scores in rows}
     fresh = by_name["PMDRnet without quarter cells"]
-    assert fresh == pytest.approx(by_name["bicubic"]), "a fresh network is bicubic interpolation"
+    assert fresh[3] < 100, "a fresh network begins as the fitted filter, ahead of bicubic"
     assert by_name["bicubic"][3] == 100
     other, _ = ablated(data, tmp_path, split="test")
     assert other != rows
