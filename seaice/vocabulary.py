@@ -34,6 +34,15 @@ def _channel(name: str) -> Quantity:
     )
 
 
+def _deviation(part: str) -> Quantity:
+    return Quantity(
+        "sea_ice_area_fraction standard_error",
+        "1",
+        f"sea-ice concentration, one standard deviation, {part}",
+        (0.0, 1.0),
+    )
+
+
 VOCABULARY = MappingProxyType(
     {
         **{name: _channel(name) for name in CHANNELS},
@@ -50,12 +59,15 @@ VOCABULARY = MappingProxyType(
             (-10.0, 120.0),
         ),
         "sic": Quantity("sea_ice_area_fraction", "1", "sea-ice concentration", (0.0, 1.0)),
-        "sic_uncertainty": Quantity(
-            "sea_ice_area_fraction standard_error",
+        "sic_raw": Quantity(
+            "sea_ice_area_fraction",
             "1",
-            "sea-ice concentration, one standard deviation",
+            "sea-ice concentration before filters, corrections and gap filling",
             (0.0, 1.0),
         ),
+        "sic_uncertainty": _deviation("total"),
+        "sic_algorithm_uncertainty": _deviation("of the algorithm and the instrument"),
+        "sic_smearing_uncertainty": _deviation("for footprints larger than a cell"),
         "status_flag": Quantity(
             "sea_ice_area_fraction status_flag", "1", "why a cell has its value", (0, 65535)
         ),
@@ -64,6 +76,13 @@ VOCABULARY = MappingProxyType(
             "1",
             "89 GHz samples that contributed to the cell",
             (0, 65535),
+        ),
+        "real_frames": Quantity(
+            None,
+            "1",
+            "days around the date that were observed in the cell: bits 1, 2, 4, 8, 16 for two "
+            "days before to two days after",
+            (0, 31),
         ),
         "obs_time": Quantity("time", "1", "mean time of the observations of the cell", (0, 2**62)),
         "spread": Quantity(

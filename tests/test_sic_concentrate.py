@@ -121,7 +121,7 @@ def test_tiles_do_not_show():
     assert float(abs(one["sic"] - many["sic"]).max()) < 1e-3
 
 
-@given(st.integers(0, 2**11 - 1))
+@given(st.integers(0, 2**14 - 1))
 def test_bits_are_the_sum_of_their_reasons(bits):
     reasons = {flag: np.array([bool(bits & flag)]) for flag in Flag}
     assert status(reasons)[0] == sum(flag for flag in Flag if bits & flag)
@@ -143,3 +143,18 @@ def test_a_single_granule_is_a_single_overpass_but_a_gridded_mean_is_not():
     single = everyday(land, seen, seen, day)[Flag.SINGLE_OVERPASS]
     assert single.tolist() == [[False, True, False]]
     assert not everyday(land, seen, ~seen, day)[Flag.SINGLE_OVERPASS].any()
+
+
+def test_the_two_parts_of_doubt_are_its_whole_and_raw_is_final_for_a_network(made):
+    parts = [made[f"sic_{part}_uncertainty"].values for part in ("algorithm", "smearing")]
+    np.testing.assert_allclose(np.hypot(*parts), made["sic_uncertainty"].values, atol=1e-6)
+    assert np.nanmax(parts[1]) > 0
+    assert np.array_equal(made["sic_raw"], made["sic"], equal_nan=True)
+
+
+def test_a_day_alone_has_one_real_frame_and_known_days_are_told(made, land):
+    seen = np.isfinite(bicubic(stack(SHAPE))["pd"].values)
+    assert np.array_equal(made["real_frames"].values, seen * 4)
+    known = daily_map().assign(real_frames=(("y", "x"), np.full(SHAPE, 31, np.uint8)))
+    told = concentrate(bicubic(stack(SHAPE)), known, land, teller(), MACHINE, silent)
+    assert (told["real_frames"].values == 31).all()

@@ -1,6 +1,7 @@
 """Refined brightness temperatures in, concentration with its doubt and its reasons out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,11 +16,28 @@ from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.calibration import calibrated
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.inputs import assemble, coarse_wanted
+from seaice.sic.smearing import split
+from seaice.stack.frames import FRAMES
 from seaice.vocabulary import attrs
 
-__all__ = ["concentrate", "product"]
+__all__ = ["Told", "concentrate", "product"]
 
 Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a method tells of a day: maps (y, x) on the refined grid, 0-1."""
+
+    sic: Map  #: final
+    raw: Map  #: before any filter, correction or filling
+    algorithm: Map  #: one standard deviation of the algorithm and its sensor
+    smearing: Map  #: one standard deviation for footprints larger than a cell
+
+    @property
+    def total(self) -> Map:
+        """Both together, one standard deviation."""
+        return np.hypot(self.algorithm, self.smearing)
 
 
 def concentrate(
@@ -66,50 +84,73 @@ def concentrate(
 
     network.to(machine.device)
     told = run_tiled(network, card, cut, observed & ~land, machine, progress)
-    doubt = np.full_like(told[0], np.nan)
+    total = np.full_like(told[0], np.nan)
     if len(told) > 1:
-        doubt = calibrated(told[0], np.exp(told[1] / 2), card.calibration)
+        total = calibrated(told[0], np.exp(told[1] / 2), card.calibration).clip(0, 1)
+    sic = np.where(observed & ~land, told[0].clip(0, 1), np.float32("nan"))
+    algorithm, smearing = split(sic, total)
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
     missing = _missing(coarse, low, (land.shape[0] // SCALE, land.shape[1] // SCALE))
     timed = on_refined(~np.isnat(daily_map["obs_time"].values))
     reasons = everyday(land, observed, timed, refined.attrs)
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
-    return product(refined, daily_map, (told[0], doubt), reasons)
+    made = Told(sic=sic, raw=sic, algorithm=algorithm, smearing=smearing)
+    return product(refined, daily_map, made, reasons)
 
 
 def product(
     refined: xr.Dataset,
     daily_map: xr.Dataset,
-    told: tuple[Map, Map],
+    told: Told,
     reasons: Mapping[Flag, NDArray[np.bool_]],
 ) -> xr.Dataset:
     """The product of any method.
 
     Parameters
     ----------
-    told : concentration and its standard deviation, (y, x), 0-1
+    daily_map : with `real_frames` where the other days are known
+    told : of the method
     reasons : `Flag.LAND` and `Flag.NO_INPUT` say where concentration is NaN
 
     Returns
     -------
     Dataset, dims y, x of the refined grid
-        `sic`, `sic_uncertainty`, `status_flag`, `tb89h`, `tb89v`, `pd`, `n_obs`, `obs_time`
+        `sic`, `sic_raw`, `sic_uncertainty` (total), `sic_algorithm_uncertainty`,
+        `sic_smearing_uncertainty`, `status_flag`, `tb89h`, `tb89v`, `pd`, `n_obs`, `obs_time`,
+        `real_frames`
         attrs: those of the refined map.
     """
     nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
-    sic, doubt = (np.where(nothing, np.float32("nan"), values.clip(0, 1)) for values in told)
+    shares = {
+        "sic": told.sic,
+        "sic_raw": told.raw,
+        "sic_uncertainty": told.total,
+        "sic_algorithm_uncertainty": told.algorithm,
+        "sic_smearing_uncertainty": told.smearing,
+    }
+    observed = np.isfinite(refined["pd"].values)
     maps = {
-        "sic": sic,
-        "sic_uncertainty": doubt,
+        **{
+            name: np.where(nothing, np.float32("nan"), values.clip(0, 1)).astype(np.float32)
+            for name, values in shares.items()
+        },
         "status_flag": status(reasons),
         **{name: refined[name].values for name in ("tb89h", "tb89v", "pd")},
         **{name: on_refined(daily_map[name].values) for name in ("n_obs", "obs_time")},
+        "real_frames": _real_frames(daily_map, observed),
     }
     return xr.Dataset(
         {name: (("y", "x"), values, attrs(name)) for name, values in maps.items()},
         coords={"y": refined["y"], "x": refined["x"]},
         attrs=dict(refined.attrs),
     )
+
+
+def _real_frames(daily_map: xr.Dataset, observed: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """As the daily map tells; the day itself where it does not."""
+    if "real_frames" in daily_map:
+        return np.asarray(on_refined(daily_map["real_frames"].values), np.uint8)
+    return observed * np.uint8(1 << FRAMES // 2)
 
 
 def _coarse_cut(coarse: Mapping[str, Map], rows: slice, columns: slice) -> dict[str, Tensor]:

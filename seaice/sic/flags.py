@@ -31,6 +31,9 @@ class Flag(IntFlag):
     LAKE = 256
     SINGLE_OVERPASS = 512
     LOW_FREQUENCY_MISSING = 1024
+    POLE_HOLE = 2048
+    WEATHER_DISAGREEMENT = 4096
+    CLASSICAL_FALLBACK = 8192
 
 
 def status(reasons: Mapping[Flag, Mask]) -> NDArray[np.uint16]:

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from seaice.grid.refined import on_refined
 from seaice.sic.classical.asi import asi, asi_uncertainty, weather_filter
-from seaice.sic.concentrate import product
+from seaice.sic.concentrate import Told, product
 from seaice.sic.flags import Flag, everyday
+from seaice.sic.smearing import smearing
 
 __all__ = ["by_asi"]
 
@@ -32,11 +33,13 @@ def by_asi(refined: xr.Dataset, daily_map: xr.Dataset, land: NDArray[np.bool_]) 
     observed = np.isfinite(pd)
     low = [daily_map[name].values for name in FILTERS]
     water = on_refined(weather_filter(*low)) & observed & ~land
-    sic = np.where(water, 0.0, asi(pd)).astype(np.float32)
+    raw = np.where(land, np.nan, asi(pd)).astype(np.float32)
+    sic = np.where(water, 0.0, raw).astype(np.float32)
     doubt = asi_uncertainty(sic, on_refined(daily_map["n_obs"].values))
     timed = on_refined(~np.isnat(daily_map["obs_time"].values))
     reasons = everyday(land, observed, timed, refined.attrs)
-    reasons[Flag.OPEN_WATER_FILTERED] = water
+    reasons[Flag.OPEN_WATER_FILTERED] = water & (raw > 0)
     missing = np.logical_or.reduce([np.isnan(channel) for channel in low])
     reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(missing) & observed & ~land
-    return product(refined, daily_map, (sic, doubt), reasons)
+    told = Told(sic=sic, raw=raw, algorithm=doubt, smearing=smearing(sic))
+    return product(refined, daily_map, told, reasons)
