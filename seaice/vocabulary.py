@@ -16,7 +16,7 @@ class Quantity(NamedTuple):
     """What a short name stands for."""
 
     standard_name: str | None
-    units: str
+    units: str | None  #: None for flags, which have none
     long_name: str
     valid_range: tuple[float, float]
 
@@ -53,7 +53,7 @@ VOCABULARY = MappingProxyType(
             for name in HIGH_CHANNELS
         },
         "pd": Quantity(
-            None,
+            "toa_brightness_temperature",
             "K",
             "polarization difference at 89 GHz, vertical minus horizontal",
             (-10.0, 120.0),
@@ -68,18 +68,16 @@ VOCABULARY = MappingProxyType(
         "sic_uncertainty": _deviation("total"),
         "sic_algorithm_uncertainty": _deviation("of the algorithm and the instrument"),
         "sic_smearing_uncertainty": _deviation("for footprints larger than a cell"),
-        "status_flag": Quantity(
-            "sea_ice_area_fraction status_flag", "1", "why a cell has its value", (0, 65535)
-        ),
+        "status_flag": Quantity("status_flag", None, "why a cell has its value", (0, 65535)),
         "n_obs": Quantity(
-            "toa_brightness_temperature number_of_observations",
+            "number_of_observations",
             "1",
             "89 GHz samples that contributed to the cell",
             (0, 65535),
         ),
         "real_frames": Quantity(
+            "status_flag",
             None,
-            "1",
             "days around the date that were observed in the cell: bits 1, 2, 4, 8, 16 for two "
             "days before to two days after",
             (0, 31),
@@ -120,8 +118,8 @@ def attrs(name: str) -> dict[str, object]:
 
     >>> attrs("tb89v")["units"]
     'K'
-    >>> "standard_name" in attrs("pd")  # CF has no name for it
-    False
+    >>> "standard_name" in attrs("spread"), "units" in attrs("status_flag")  # CF has none
+    (False, False)
     """
     described = VOCABULARY[name]._asdict()
     if name == "obs_time":  # xarray encodes units and range of times itself
