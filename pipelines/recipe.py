@@ -83,7 +83,7 @@ def recipes() -> dict[str, Recipe]:
     last = replace(second, sr_weights=_REFINED, schedule=schedule)
     return {
         "compact": Recipe(
-            samples=400,
+            samples=600,
             valid=24,
             sr=_unaligned_first(SRTraining(hyper=compact("pmdrnet"), schedule=small), 4000),
             sic=(_small_sic(None, 1500, 1.5e-3), second, last),

@@ -87,6 +87,29 @@ def _go_on_from(path: Path, network: nn.Module) -> None:
         )
 
 
+def _start_with(path: Path, network: nn.Module, channels: tuple[str, ...]) -> None:
+    """Give a concentration network weights to go on from; channels they do not know say nothing.
+
+    Raises
+    ------
+    WeightsError
+        If the weights know other channels, or the same in another order.
+    """
+    start, card = load_trainable(path, "sic")
+    if channels[: len(card.channels)] != card.channels:
+        raise WeightsError(
+            f"{path}, taught with {', '.join(card.channels)}",
+            f"channels with which {', '.join(channels)} begins",
+            "begin with weights of the same channels, or from nothing",
+        )
+    known, own = start.state_dict(), network.state_dict()
+    for name, value in known.items():
+        if value.ndim > 1 and (new := own[name].shape[1] - value.shape[1]):
+            nothing = value.new_zeros(value.shape[0], new, *value.shape[2:])
+            known[name] = torch.cat([value, nothing], dim=1)
+    network.load_state_dict(known)
+
+
 def train_sic(
     data: Path, out: Path, settings: SICTraining, device: torch.device, report: Report
 ) -> Path:
@@ -103,7 +126,7 @@ def train_sic(
     torch.manual_seed(settings.schedule.seed)
     fresh = build(settings.name, lesson.card.hyper)
     if settings.start is not None:
-        fresh.load_state_dict(load_trainable(settings.start, "sic")[0].state_dict())
+        _start_with(settings.start, fresh, lesson.card.channels)
     task = lesson.task(fresh)
     notes = {**lesson.train.notes, "refined_by": known[:12]}
     run = _Run(lesson.card, notes, _paced(settings), settings.commit)

@@ -5,16 +5,18 @@ from dataclasses import replace
 import pytest
 import tiny_samples
 import torch
-from test_network_contract import SMALL
+from test_network_contract import SMALL, lively
 from torch import nn
 from typer.testing import CliRunner
 
 from pipelines.lesson import LessonSettings, training_of
+from pipelines.train import _start_with
 from pipelines.trainings import SICTraining
 from seaice.cli import app
-from seaice.errors import SettingsError
+from seaice.errors import SettingsError, WeightsError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule, Task, train
+from seaice.network.weights import save
 from seaice.sic.inputs import CHANNELS, blank_card
 from seaice.sic.learning import SICLesson
 from seaice.sr.samples import SampleSet
@@ -69,7 +71,7 @@ def test_the_command_line_says_what_is_missing(given):
 
 
 def test_what_a_network_costs_is_part_of_what_it_learns(tmp_path):
-    hyper = {**SMALL["repvgg"], "pooling": "dynopool", "window": 64, "in_channels": 21}
+    hyper = {**SMALL["repvgg"], "pooling": "dynopool", "window": 64, "in_channels": len(CHANNELS)}
     told = wanted(model="repvgg", hyper={**hyper, "outputs": 1}, cost_weight=0.5)
     assert told.cost_weight == 0.5
     torch.manual_seed(0)
@@ -82,6 +84,7 @@ def test_what_a_network_costs_is_part_of_what_it_learns(tmp_path):
         "refined": torch.full((1, 2, 64, 64), 200.0),
         "low": torch.full((1, 12, 16, 16), 200.0),
         "frames": torch.full((1, 5, 2, 16, 16), 200.0),
+        "land_shares": torch.zeros(1, 4, 16, 16),
         "truth": torch.zeros(1, 64, 64),
     }
     apart = replace(plain, cost_weight=0.5).loss(network, batch) - plain.loss(network, batch)
@@ -122,3 +125,19 @@ def test_a_slow_encoder_moves_a_tenth_as_far(tmp_path):
     whole, slow = learnt(tmp_path / "a", {}), learnt(tmp_path / "b", {"encoder": 0.1})
     assert slow["encoder.0.weight"] == pytest.approx(whole["encoder.0.weight"] / 10, rel=0.2)
     assert slow["head.weight"] > 5 * slow["encoder.0.weight"]
+
+
+def test_weights_of_fewer_channels_go_on_as_they_were(tmp_path):
+    """What is new says nothing at first; channels in another order are refused."""
+    torch.manual_seed(1)
+    fewer = blank_card("repvgg", SMALL["repvgg"], CHANNELS[:-4])
+    former = lively(build("repvgg", fewer.hyper)).eval()
+    save(tmp_path / "fewer.safetensors", former, fewer)
+    card = blank_card("repvgg", SMALL["repvgg"], CHANNELS)
+    network = build("repvgg", card.hyper).eval()
+    _start_with(tmp_path / "fewer.safetensors", network, CHANNELS)
+    image = torch.rand(1, len(CHANNELS), 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(network(image), former(image[:, :-4]), atol=1e-6)
+    with pytest.raises(WeightsError, match="taught with"):
+        _start_with(tmp_path / "fewer.safetensors", network, CHANNELS[::-1])

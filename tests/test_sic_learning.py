@@ -221,6 +221,9 @@ def test_a_missing_swath_is_missing_wherever_the_target_day_stands(lesson):
         def draw(self, random, side):
             return Window(sample=self.sample, row=0, column=0, side=side, turns=0, mirror=1)
 
+        def whole(self, sample):
+            return self.draw(None, 16)
+
         def tb89(self, window):
             return tb.copy()
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seaice.errors import WeightsError
+from seaice.grid.footprint_land import LAND_SHARES
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
@@ -22,12 +23,11 @@ __all__ = ["CHANNELS", "PUBLISHED_CHANNELS", "assemble", "blank_card", "coarse_w
 
 PUBLISHED_CHANNELS = (*HIGH_CHANNELS, "pd")
 #: what networks are taught with unless told otherwise, in this order
-CHANNELS = (*PUBLISHED_CHANNELS, "valid", *LOW_CHANNELS, "land", *OTHER_DAYS)
+CHANNELS = (*PUBLISHED_CHANNELS, "valid", *LOW_CHANNELS, "land", *OTHER_DAYS, *LAND_SHARES)
 NORMALIZATION = {
     **{name: (200.0, 100.0) for name in (*HIGH_CHANNELS, *LOW_CHANNELS)},  # K, as published
     **{name: (25.0, 25.0) for name in ("pd", *OTHER_DAYS)},  # K
-    "valid": (0.0, 1.0),
-    "land": (0.0, 1.0),
+    **{name: (0.0, 1.0) for name in ("valid", "land", *LAND_SHARES)},
 }
 
 
@@ -64,8 +64,9 @@ def blank_card(name: str, hyper: Mapping[str, Any], channels: Sequence[str]) -> 
 
 
 def coarse_wanted(card: Card) -> tuple[str, ...]:
-    """What a network was taught with beside the refined map: low frequencies, other days."""
-    return tuple(name for name in card.channels if name in (*LOW_CHANNELS, *OTHER_DAYS))
+    """What a network was taught with beside the refined map, on cells of the daily map."""
+    coarse = (*LOW_CHANNELS, *OTHER_DAYS, *LAND_SHARES)
+    return tuple(name for name in card.channels if name in coarse)
 
 
 def assemble(refined: Tensor, coarse: Mapping[str, Tensor], land: Tensor, card: Card) -> Tensor:
@@ -74,8 +75,8 @@ def assemble(refined: Tensor, coarse: Mapping[str, Tensor], land: Tensor, card: 
     Parameters
     ----------
     refined : (..., 2, y, x), K, H then V, NaN where absent
-    coarse : (..., y / 4, x / 4) each, K, NaN where absent: low frequencies and `OTHER_DAYS`; any
-        may be missing altogether
+    coarse : (..., y / 4, x / 4) each, NaN where absent: low frequencies and `OTHER_DAYS` in K, and
+        `LAND_SHARES`; any may be missing altogether
     land : (..., y, x) bool
     card : whose channels, order and normalization are kept
 

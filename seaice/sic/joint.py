@@ -17,7 +17,7 @@ from seaice.grid.quarters import quartered
 from seaice.grid.refined import SCALE
 from seaice.network.train import Batch, Task
 from seaice.sic.judgement import Answer, Judgement
-from seaice.sic.learning import SICLesson
+from seaice.sic.learning import SICLesson, land_around
 from seaice.sr.augment import Drift, with_missing_swaths
 from seaice.sr.inputs import in_kelvin, on_fine_cells
 from seaice.sr.learning import SRLesson
@@ -121,7 +121,7 @@ class JointLesson:
 
 def _to_concentration(batch: Batch, refined: Tensor) -> Batch:
     """What `SICLesson` wants of a batch."""
-    kept = {"frames": "tb", "low": "low", "truth": "concentration"}
+    kept = {"frames": "tb", "low": "low", "land_shares": "land_shares", "truth": "concentration"}
     return {"refined": refined} | {name: batch[ours] for name, ours in kept.items()}
 
 
@@ -130,6 +130,7 @@ def _read(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
         "tb": samples.tb89(window),
         "halves": samples.halves(window),
         "low": samples.low(window),
+        "land_shares": land_around(samples, window),
         "brightness": samples.truth_tb(window),
         "concentration": samples.truth_sic(window),
     }
@@ -137,7 +138,7 @@ def _read(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
 
 def _framed(parts: Mapping[str, NDArray[Any]], frames: list[int]) -> dict[str, NDArray[Any]]:
     """What was read, as it is on a day when these frames stand where they do."""
-    kept = {name: parts[name] for name in ("low", "brightness", "concentration")}
+    kept = {name: parts[name] for name in ("low", "land_shares", "brightness", "concentration")}
     return kept | {
         "tb": parts["tb"][frames],
         "quarters": quartered(parts["halves"][frames]),

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.grid.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
@@ -22,7 +23,7 @@ from seaice.sr.refined_samples import frames_of
 from seaice.sr.samples import SampleSet, Window, batched
 from seaice.stack.frames import FRAMES, OTHER_DAYS
 
-__all__ = ["SICLesson", "counted_weights", "given"]
+__all__ = ["SICLesson", "counted_weights", "given", "land_around"]
 
 TARGET = FRAMES // 2
 
@@ -82,6 +83,7 @@ class SICLesson:
             "refined": samples.refined(window, self.refiner),
             "low": samples.low(window),
             "frames": samples.tb89(window)[frames_of(window.sample)],
+            "land_shares": land_around(samples, window),
             "truth": samples.truth_sic(window),
         }
 
@@ -105,7 +107,8 @@ class SICLesson:
         Parameters
         ----------
         batch : `refined` (batch, 2, 4 y, 4 x), `low` (batch, 12, y, x), `frames`
-            (batch, 5, 2, y, x), K, and `truth` (batch, 4 y, 4 x), 0-1; NaN where absent
+            (batch, 5, 2, y, x), K, `land_shares` (batch, 4, y, x), and `truth` (batch, 4 y, 4 x),
+            0-1; NaN where absent
         """
         truth = batch["truth"][:, None]
         observed = torch.isfinite(batch["refined"]).all(1, keepdim=True)
@@ -152,7 +155,14 @@ def given(batch: Batch, card: Card) -> Tensor:
     others = difference[:TARGET] + difference[TARGET + 1 :]
     coarse = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
     coarse |= dict(zip(OTHER_DAYS, others, strict=True))
+    coarse |= dict(zip(LAND_SHARES, batch["land_shares"].unbind(1), strict=True))
     return assemble(batch["refined"], coarse, torch.isnan(batch["truth"]), card)
+
+
+def land_around(samples: SampleSet, window: Window) -> NDArray[np.float32]:
+    """Share of land in broad footprints, (4, y, x); those that reach beyond the window see it."""
+    land = np.isnan(samples.truth_sic(samples.whole(window.sample)))
+    return window.of(np.stack([*land_shares(land).values()]), 1)
 
 
 def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:

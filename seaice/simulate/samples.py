@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from seaice.grid.definition import NORTH
 from seaice.grid.land import land_mask
@@ -33,6 +34,8 @@ SIDE = 128  #: coarse cells of a sample
 MARGIN = 16  #: coarse cells of world around it, so that broad footprints are whole
 ABSENT = np.uint16(65535)
 OPEN_SEA_SHARE = 0.1  #: share of draws without ice that are kept
+MELTING = (6, 10)  #: first and last month whose samples may show coasts above all
+COASTAL_SHARE = 0.15  #: of the cells of such a sample that are sea near land, at least
 SINGLE_PASS_SHARE = 0.35  #: share of samples seen once only, as `seaice scene` meets them
 
 Array = NDArray[np.float32]
@@ -47,19 +50,26 @@ class Split:
     days: tuple[int, int]  #: first and last day of each month
     columns: tuple[tuple[int, int], ...]  #: spans of the northern grid along x, coarse cells
     physics: Physics = USUAL
+    coasts_from: int | None = None  #: samples from this one on show coasts while ice melts
 
 
 #: Days of each month are dealt to one split only, five or more days apart, because a stack reaches
 #: two days to either side, those of February into March too. Training and test share no ground:
 #: test lies between Fram Strait and Franz Josef Land (x 600 to 1500 km), training on either side.
+#: Straits and coasts of summer are rare among places drawn evenly, and hardest: wet ice beside land
+#: in the broad footprints of the low frequencies. So training has more of them.
 SPLITS = {
-    "train": Split(name="train", seed=11, days=(3, 16), columns=((16, 696), (872, 1200))),
+    "train": Split(
+        name="train", seed=11, days=(3, 16), columns=((16, 696), (872, 1200)), coasts_from=400
+    ),
     "valid": Split(name="valid", seed=12, days=(21, 21), columns=((16, 696), (872, 1200))),
     "test": Split(name="test", seed=13, days=(26, 26), columns=((712, 856),), physics=UNSEEN),
 }
 
 
-def _place(split: Split, day: date, rng: np.random.Generator) -> tuple[int, int]:
+def _place(
+    split: Split, day: date, show: Literal["anything", "coasts"], rng: np.random.Generator
+) -> tuple[int, int]:
     """Upper-left coarse cell of a sample that has sea and, mostly, ice."""
     land = land_mask(NORTH)
     while True:
@@ -69,8 +79,15 @@ def _place(split: Split, day: date, rng: np.random.Generator) -> tuple[int, int]
         rows, columns = slice(row, row + SIDE), slice(column, column + SIDE)
         ice = coarse_concentration(NORTH.crop(rows, columns), day)
         icy = bool((ice > 0.15).mean() > 0.03) or rng.random() < OPEN_SEA_SHARE
-        if land[rows, columns].mean() < 0.7 and icy:
+        fits = show == "anything" or _coastal(land[rows, columns])
+        if land[rows, columns].mean() < 0.7 and icy and fits:
             return row, column
+
+
+def _coastal(land: NDArray[np.bool_]) -> bool:
+    """Whether much of a place is sea within 25 km of land."""
+    near = ndimage.binary_dilation(land, np.ones((3, 3), bool), iterations=4) & ~land
+    return bool(near.mean() > COASTAL_SHARE)
 
 
 def _counts(tb: Array) -> NDArray[np.uint16]:
@@ -168,8 +185,15 @@ def draw(split: Split, index: int) -> tuple[tuple[int, int], date, int]:
     """Place, day and seed of the n-th sample of a split."""
     rng = np.random.default_rng([split.seed, index])
     first, last = split.days
-    day = date(2018, int(rng.integers(1, 13)), int(rng.integers(first, last + 1)))
-    return _place(split, day, rng), day, int(rng.integers(2**31))
+    coasts = split.coasts_from is not None and index >= split.coasts_from
+    months = MELTING if coasts else (1, 12)
+    month, day_of_month = (
+        int(rng.integers(months[0], months[1] + 1)),
+        int(rng.integers(first, last + 1)),
+    )
+    day = date(2018, month, day_of_month)
+    place = _place(split, day, "coasts" if coasts else "anything", rng)
+    return place, day, int(rng.integers(2**31))
 
 
 def _open(split: Split, count: int, store: Path) -> zarr.Group:

@@ -68,10 +68,9 @@ def _arrays(path: Path, samples: SampleSet, network: str) -> tuple[zarr.Array, z
     length, *shape = samples.arrays["truth_tb"].shape
     kinds = {f"refined_{network}": (tuple(shape), "uint16"), f"weights_{network}": ((), "uint64")}
     for name, (size, dtype) in kinds.items():
-        if name not in group or group[name].shape[0] != length:  # type: ignore[union-attr]
-            group.create_array(
-                name, shape=(length, *size), chunks=(1, *size), dtype=dtype, overwrite=True
-            )
+        if name not in group:
+            group.create_array(name, shape=(length, *size), chunks=(1, *size), dtype=dtype)
+        group[name].resize((length, *size))  # type: ignore[union-attr]
     refined, by = (group[name] for name in kinds)
     return refined, by  # type: ignore[return-value]
 
