@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.grid.footprint_land import land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
@@ -74,7 +75,8 @@ def concentrate(
     """
     network, card = teller
     tb = np.stack([refined[name].values for name in ("tb89h", "tb89v")])
-    coarse = {name: daily_map[name].values for name in coarse_wanted(card) if name in daily_map}
+    known = {name: field.values for name, field in daily_map.items()} | land_shares(land)
+    coarse = {name: known[name] for name in coarse_wanted(card) if name in known}
     observed = np.isfinite(tb).all(axis=0)
 
     def cut(rows: slice, columns: slice) -> Tensor:
