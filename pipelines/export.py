@@ -165,10 +165,10 @@ def _forms(
     if wish.qat_steps:
         aware = _taught(rounding, lesson, wish, report)
         facts = {**card.training, "rounding": wish.qat_steps}
+        one, two = lesson.calibration(aware)
+        taught = replace(eight, training=facts, calibration=one, calibration_95=two)
         keep_aware = partial(keep, "int8, aware of it in training", "int8_aware")
-        yield keep_aware(
-            quantized(aware), replace(eight, training=facts, calibration=lesson.calibration(aware))
-        )
+        yield keep_aware(quantized(aware), taught)
 
 
 @torch.no_grad()

@@ -2,12 +2,14 @@
 
     python -m pipelines.scene_page SCENE.nc
 
-ASI is shown without and with its weather filters beside the networks and what they doubt.
+ASI is shown without and with its weather filters beside the networks and what they doubt, and
+beside what 18.7 GHz alone sees of ice when the land in its footprint is taken away.
 """
 
 import argparse
 import tempfile
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +20,33 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from pipelines.scene import run_scene
+from pipelines.scene import ground_of, run_scene
 from seaice.config import Settings
 from seaice.errors import SeaIceError
 from seaice.files import atomic_file
+from seaice.grid.footprint_land import land_shares
+from seaice.grid.land import land_mask
+from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.resample import grid_day
+from seaice.ingest.scene import read_scene
 from seaice.sic.classical.asi import asi
+from seaice.simulate.ice import WET
 from seaice.write.style import NO_DATA_COLOUR, colour_of
 
-__all__ = ["drawn", "maps_of"]
+__all__ = ["drawn", "maps_of", "without_land"]
 
 PICTURE = Path("docs/pictures/scene.png")
 KM = 1.5625
+SEA_AROUND = 8.0  #: cells of 6.25 km: how far open water's brightness is averaged
 Map = NDArray[np.floating]
 
 
 def maps_of(scene: Path, out: Path) -> tuple[Mapping[str, Map], Map]:
     """Concentration of a scene by each method, and one standard deviation of the networks'.
+
+    The last but one is `without_land`, by the scene's daily map.
 
     Parameters
     ----------
@@ -52,9 +64,46 @@ def maps_of(scene: Path, out: Path) -> tuple[Mapping[str, Map], Map]:
     named = {
         "ASI, no filter": unfiltered,
         "ASI, weather-filtered": classical["sic"].values,
+        "18.7 GHz, land taken away": _by_hand(scene, networks),
         "networks": networks["sic"].values,
     }
     return named, networks["sic_uncertainty"].values
+
+
+def without_land(daily_map: xr.Dataset, land: NDArray[np.bool_], channel: str = "tb18h") -> Map:
+    """Concentration under each footprint of one broad channel, by hand: no network, no other one.
+
+    Brightness is the sum of land, ice and open water by their shares. Land is as bright as where it
+    fills the footprint, ice as melting ice, water as the sea around where no land is near.
+
+    Parameters
+    ----------
+    daily_map : with `channel`, K
+    land : (4y, 4x) bool
+
+    Returns
+    -------
+    (y, x), 0-1 where the estimate is perfect; NaN where the channel is, or land fills half of it
+    """
+    band = channel[2:-1]
+    tb, share = daily_map[channel].values, land_shares(land)[f"land_{band}"]
+    sea = np.isfinite(tb) & (share < 0.002)
+    nearby = gaussian_filter(sea.astype(float), SEA_AROUND)
+    water = gaussian_filter(np.where(sea, tb, 0.0), SEA_AROUND) / np.maximum(nearby, 1e-6)
+    seen = np.where(np.isfinite(tb), share, 0.0)
+    solid = np.median(tb[seen > 0.9 * seen.max()])
+    ice = 271.5 * WET[band][channel[-1] == "h"]
+    covered = (tb - water - share * (solid - water)) / (ice - water)
+    return np.where((share < 0.5) & (nearby > 1e-3), covered / (1 - share), np.nan)
+
+
+def _by_hand(scene: Path, product: xr.Dataset) -> Map:
+    """`without_land` on the refined cells of a product, where it has a concentration."""
+    swath = read_scene(scene)
+    day: date = swath["time"].values[0].astype("datetime64[D]").item()
+    grid = ground_of(swath)[1]
+    seen = without_land(grid_day([swath], grid, day), land_mask(grid.refine(SCALE)))
+    return np.where(np.isfinite(product["sic"]), on_refined(seen.clip(0, 1)), np.nan)
 
 
 def _product(scene: Path, out: Path, sr: str | None, sic: str | None) -> xr.Dataset:

@@ -198,10 +198,11 @@ def train_joint(
 
     def keep() -> None:
         judged = lesson.judged(network)
+        one, two = judged.factors()
         notes = {**lesson.sic.train.notes, "lesson": "both networks at once"}
         parts = {
             "sr": (sr[1], lesson.sr.evaluate(network.get_submodule("sr"))),
-            "sic": (replace(sic[1], calibration=judged.factors()), judged.scores()),
+            "sic": (replace(sic[1], calibration=one, calibration_95=two), judged.scores()),
         }
         for path, (part, (card, scores)) in zip(paths, parts.items(), strict=True):
             run = _Run(card, notes, settings.schedule, settings.commit)
@@ -262,7 +263,7 @@ class _Run:
         out: Path,
         device: torch.device,
         report: Report,
-        calibration: Callable[[nn.Module], Factors] = lambda _: (),
+        calibration: Callable[[nn.Module], tuple[Factors, Factors]] = lambda _: ((), ()),
     ) -> Path:
         """Train, score, calibrate, save; the path of the weights."""
         name = self.card.architecture
@@ -271,7 +272,8 @@ class _Run:
 
         def keep() -> None:
             card = self.filled_card(task.evaluate(network), steps, device)
-            save(path, network, replace(card, calibration=calibration(network)))
+            one, two = calibration(network)
+            save(path, network, replace(card, calibration=one, calibration_95=two))
 
         ranks.first(keep)
         return path

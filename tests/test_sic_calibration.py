@@ -8,14 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from scipy.optimize import minimize_scalar
 from test_network_contract import SMALL
 from test_sic_concentrate import SHAPE, daily_map, teller
 from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.network.card import Card
 from seaice.network.run import silent
-from seaice.sic.calibration import DOUBTS, ESTIMATES, SMALLEST, calibrated, calibration
+from seaice.sic.calibration import (
+    DOUBTS,
+    ESTIMATES,
+    ONE_SIGMA,
+    SMALLEST,
+    TWO_SIGMA,
+    calibrated,
+    calibration,
+)
 from seaice.sic.concentrate import concentrate
 from seaice.sic.inputs import CHANNELS, blank_card
 
@@ -32,10 +39,10 @@ def drawn(seed, wrong=lambda estimate, doubt: 1.0, count=300_000):
     return estimate, doubt, truth
 
 
-def one_factor(errors):
+def one_factor(errors, share):
     """The factor found where all cells tell the same and doubt by 0.025."""
     cells = np.full(len(errors), 0.5)
-    factors = calibration(cells, np.full(len(errors), 0.025), cells + 0.025 * errors)
+    factors = calibration(cells, np.full(len(errors), 0.025), cells + 0.025 * errors, share)
     return factors[5][2]
 
 
@@ -78,20 +85,22 @@ def test_factors_hold_on_cells_that_were_not_there_when_they_were_found():
         assert (ratio <= 2).mean() == pytest.approx(0.9545, abs=0.02)
 
 
+@pytest.mark.parametrize("share", [ONE_SIGMA, TWO_SIGMA])
 @pytest.mark.parametrize("freedom", [3, 6])
-def test_heavy_tails_get_the_compromise_that_misses_both_shares_least(freedom):
-    """As numerical minimization over the true distribution has it."""
+def test_heavy_tails_get_the_quantile_of_their_distribution(freedom, share):
     tailed = stats.t(freedom)
-
-    def missed(factor):
-        inside = [tailed.cdf(n * factor) - tailed.cdf(-n * factor) for n in (1, 2)]
-        return max(abs(inside[0] - 0.6827) / 0.03, abs(inside[1] - 0.9545) / 0.02)
-
-    best = minimize_scalar(missed, bounds=(0.8, 2.5), method="bounded").x
     errors = tailed.rvs(200_000, random_state=np.random.default_rng(3))
-    found = one_factor(errors)
-    assert found == pytest.approx(best, rel=0.04)
-    assert missed(found) < (1 if freedom == 6 else 1.7), "1 is what is aimed for"
+    assert one_factor(errors, share) == pytest.approx(tailed.ppf((1 + share) / 2), rel=0.02)
+
+
+def test_both_half_widths_hold_where_most_cells_are_exact_and_few_far_off():
+    """As closed ice and open water are: no one standard deviation could say both shares."""
+    random = np.random.default_rng(5)
+    errors = np.where(random.random(300_000) < 0.1, random.normal(0, 8, 300_000), 0.02)
+    errors = errors * random.random(errors.size)
+    for share in (ONE_SIGMA, TWO_SIGMA):
+        within = np.abs(errors) <= one_factor(errors, share)
+        assert within.mean() == pytest.approx(share, abs=0.02)
 
 
 @given(st.floats(0, 1), st.floats(0.0021, 0.4))
@@ -133,6 +142,7 @@ def test_cards_with_and_without_factors_are_read():
     factors = tuple(tuple(map(float, line)) for line in TABLE)
     held = replace(card, calibration=factors)
     assert Card.from_json(held.json()).calibration == factors
+    assert Card.from_json(replace(card, calibration_95=factors).json()).calibration_95 == factors
     older = json.loads(card.json())
     del older["calibration"]
     assert Card.from_json(json.dumps(older)) == Card.from_json(card.json())

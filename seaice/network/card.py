@@ -40,6 +40,8 @@ class Card:
     scores: Mapping[str, float] = field(default_factory=dict)
     #: factors of the standard deviation told, by concentration and doubt; none: as told
     calibration: tuple[tuple[float, ...], ...] = ()
+    #: factors for the half-width that holds 95 % of errors; none: twice the standard deviation
+    calibration_95: tuple[tuple[float, ...], ...] = ()
     form: Form = "training"
 
     def __post_init__(self) -> None:
@@ -64,7 +66,8 @@ class Card:
         WeightsError
             If a key is unknown or missing, or the text is no JSON.
         """
-        older: dict[str, Any] = {"calibration": (), "window": None, "form": "training"}
+        older: dict[str, Any] = {"window": None, "form": "training"}
+        older |= {"calibration": (), "calibration_95": ()}
         told = older | _parsed(text)  # older cards know of none
         wrong = set(told) ^ {field.name for field in fields(cls)}
         if wrong:
@@ -78,7 +81,8 @@ class Card:
         told["hyper"] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in told["hyper"].items()
         }
-        told["calibration"] = tuple(tuple(line) for line in told["calibration"])
+        for key in ("calibration", "calibration_95"):
+            told[key] = tuple(tuple(line) for line in told[key])
         told["normalization"] = {k: tuple(v) for k, v in told["normalization"].items()}
         return cls(**told)
 

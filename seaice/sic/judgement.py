@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from seaice.sic.calibration import Factors, calibration
+from seaice.sic.calibration import ONE_SIGMA, TWO_SIGMA, Factors, calibration
 from seaice.sic.loss import CLASSES
 
 __all__ = ["Answer", "Judgement"]
@@ -63,8 +63,9 @@ class Judgement:
             scores["within_1_sigma"] = float((error.abs() <= self.doubt).float().mean())
         return scores
 
-    def factors(self) -> Factors:
-        """What makes the standard deviations hold; empty where the network tells none."""
+    def factors(self) -> tuple[Factors, Factors]:
+        """What makes the doubts hold for 68 and 95 %; empty where the network tells none."""
         if not self.doubt.isfinite().all():
-            return ()
-        return calibration(self.estimate.numpy(), self.doubt.numpy(), self.truth.numpy())
+            return (), ()
+        cells = self.estimate.numpy(), self.doubt.numpy(), self.truth.numpy()
+        return calibration(*cells, ONE_SIGMA), calibration(*cells, TWO_SIGMA)

@@ -120,12 +120,12 @@ class SICLesson:
         """Scores over the first validation samples, as `Judgement.scores`."""
         return self._judged(network).scores()
 
-    def calibration(self, network: nn.Module) -> Factors:
-        """What makes the network's standard deviations hold on the validation samples.
+    def calibration(self, network: nn.Module) -> tuple[Factors, Factors]:
+        """What makes the network's doubts hold on the validation samples.
 
         Returns
         -------
-        As `seaice.sic.calibration.calibration`; empty where the network tells no variance.
+        As `Judgement.factors`
         """
         return self._judged(network).factors()
 
