@@ -5,7 +5,8 @@ Run by hand, takes about five minutes; needs the extra `seaice[land]`:
     python -m seaice.grid.derive_land seaice/grid/data
 
 The 6.25 km mask is the majority of the 16 fine cells below each coarse one, so that the two agree.
-Lakes are land: GSHHG's first level knows coasts only. Ice shelves are land.
+Lakes are land: GSHHG's first level knows coasts only (`seaice.grid.derive_lakes` adds its second).
+Ice shelves are land.
 """
 
 import argparse
@@ -48,15 +49,15 @@ def majority(fine: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     return np.asarray(blocks.mean(axis=(1, 3)) >= 0.5)
 
 
-def write_mask(path: Path, land: NDArray[np.bool_], grid: Grid) -> None:
-    """As a one-bit GeoTIFF: 1 land, 0 water."""
+def write_mask(path: Path, mask: NDArray[np.bool_], grid: Grid, source: str, values: str) -> None:
+    """As a one-bit GeoTIFF that says where it comes from and what its values mean."""
     with rasterio.open(
         path, "w", driver="GTiff", width=grid.shape[1], height=grid.shape[0], count=1,
         dtype="uint8", nbits=1, crs=grid.crs, transform=rasterio.Affine(*grid.transform),
         compress="deflate", zlevel=9, tiled=True, blockxsize=512, blockysize=512,
     ) as file:  # fmt: skip
-        file.write(land.astype(np.uint8), 1)
-        file.update_tags(source=SOURCE, values="1 land, 0 water")
+        file.write(mask.astype(np.uint8), 1)
+        file.update_tags(source=source, values=values)
 
 
 def main() -> None:
@@ -66,8 +67,9 @@ def main() -> None:
     folder = parser.parse_args().folder
     for hemisphere, coarse in HEMISPHERES.items():
         fine = derive(coarse.refine(4))
-        write_mask(folder / f"land_{hemisphere}_1562m.tif", fine, coarse.refine(4))
-        write_mask(folder / f"land_{hemisphere}_6250m.tif", majority(fine, 4), coarse)
+        for mask, grid in ((fine, coarse.refine(4)), (majority(fine, 4), coarse)):
+            path = folder / f"land_{hemisphere}_{int(grid.cell)}m.tif"
+            write_mask(path, mask, grid, SOURCE, "1 land, 0 water")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Land masks that ship with the package, for any part of either hemisphere.
 
-Made by `seaice.grid.derive_land` from GSHHG; lakes and ice shelves are land.
+Made by `seaice.grid.derive_land` and `derive_lakes` from GSHHG; ice shelves are land, and so are
+lakes, which have a mask of their own besides.
 """
 
 from importlib.resources import as_file, files
@@ -15,7 +16,7 @@ from seaice.errors import SettingsError
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import HEMISPHERES, Grid
 
-__all__ = ["coast_mask", "land_mask"]
+__all__ = ["coast_mask", "lake_mask", "land_mask"]
 
 FACTORS = (1, 4)  #: how much finer than the hemisphere's 6.25 km a mask ships
 
@@ -40,11 +41,26 @@ def land_mask(grid: Grid) -> NDArray[np.bool_]:
     >>> land_mask(HEMISPHERES["south"]).shape
     (1328, 1264)
     """
-    whole, rows, columns = _place(grid)
-    name = f"land_{hemisphere_of(grid)}_{int(whole.cell)}m.tif"
-    window = Window.from_slices(rows, columns)
-    with as_file(files("seaice.grid") / "data" / name) as path, rasterio.open(path) as mask:
-        return np.asarray(mask.read(1, window=window), bool)
+    return _read("land", *_place(grid))
+
+
+def lake_mask(grid: Grid) -> NDArray[np.bool_]:
+    """Where the cells of a grid are lake, of 10 km2 or more; `land_mask` calls them land.
+
+    Parameters
+    ----------
+    grid : `refine(4)` of NORTH or SOUTH, or a crop of those: cells of 1.5625 km
+
+    Returns
+    -------
+    (y, x) bool
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+    """
+    return _read("lakes", *_place(grid, FACTORS[-1:]))
 
 
 def coast_mask(grid: Grid) -> NDArray[np.bool_]:
@@ -74,10 +90,18 @@ def coast_mask(grid: Grid) -> NDArray[np.bool_]:
     return np.asarray(coast[inner], bool)
 
 
-def _place(grid: Grid) -> tuple[Grid, slice, slice]:
+def _read(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[np.bool_]:
+    """A part of a mask in `data/`."""
+    name = f"{what}_{hemisphere_of(whole)}_{int(whole.cell)}m.tif"
+    window = Window.from_slices(rows, columns)
+    with as_file(files("seaice.grid") / "data" / name) as path, rasterio.open(path) as mask:
+        return np.asarray(mask.read(1, window=window), bool)
+
+
+def _place(grid: Grid, factors: tuple[int, ...] = FACTORS) -> tuple[Grid, slice, slice]:
     """The whole grid that has a mask, and which of its rows and columns are meant."""
     coarse = HEMISPHERES[hemisphere_of(grid)]
-    for factor in FACTORS:
+    for factor in factors:
         whole = coarse.refine(factor)
         if whole.cell == grid.cell:
             try:
@@ -87,6 +111,7 @@ def _place(grid: Grid) -> tuple[Grid, slice, slice]:
             return whole, rows, columns
     raise SettingsError(
         f"a grid of {grid.cell:g} m cells with its corner at ({grid.left:g}, {grid.top:g}) m",
-        "cells of the 6.25 km or 1.5625 km grid of a hemisphere",
+        f"cells of the {' or '.join(f'{6.25 / factor:g} km' for factor in factors)} grid of a "
+        "hemisphere",
         "crop NORTH or SOUTH, or their refine(4)",
     )
