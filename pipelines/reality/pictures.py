@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pipelines.reality.points import LEVELS
 from pipelines.reality.spectra import BANDS_KM
 from seaice.files import atomic_file
-from seaice.sic.classical.asi import GR_CLOUD, GR_VAPOUR
+from seaice.sic.classical.weather import SPREEN
 
 __all__ = ["draw"]
 
@@ -107,8 +107,8 @@ def _ratios(real: Table, simulated: Table) -> Figure:
         for name, colour in (("water", "#2a6f97"), ("ice north", "#e09f3e")):
             pairs = np.array(table[name]["ratios"])
             ax.plot(*pairs.T, ".", color=colour, markersize=5, alpha=0.6, label=SHORT[name])
-        ax.axhline(GR_CLOUD, color="black", linewidth=1)
-        ax.axvline(GR_VAPOUR, color="black", linewidth=1, linestyle="--")
+        ax.axhline(SPREEN.cloud, color="black", linewidth=1)
+        ax.axvline(SPREEN.vapour, color="black", linewidth=1, linestyle="--")
         ax.set(title=label, xlabel="GR(23.8/18.7), V", xlim=(-0.04, 0.08), ylim=(-0.1, 0.09))
         ax.grid(alpha=0.3)
     axes[0].set_ylabel("GR(36.5/18.7), V")

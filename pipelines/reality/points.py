@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seaice.instrument import CHANNELS
-from seaice.sic.classical.asi import asi, weather_filter
+from seaice.sic.classical.asi import asi
+from seaice.sic.classical.weather import weather_filter
 
 __all__ = [
     "CLOUD",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipelines.reality.figures import Maps
 from pipelines.reality.points import Points, joined
 from seaice.instrument import CHANNELS
-from seaice.sic.classical.asi import weather_filter
+from seaice.sic.classical.weather import weather_filter
 
 __all__ = ["concentration_maps", "real_points", "scene_maps"]
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from pipelines.reality.figures import Maps
 from seaice.grid.resample import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
-from seaice.sic.classical.asi import asi, weather_filter
+from seaice.sic.classical.asi import asi
+from seaice.sic.classical.weather import weather_filter
 from seaice.simulate.ice import FINE
 from seaice.simulate.lattice import shrink
 from seaice.simulate.observe import Pass, observe, passes_over

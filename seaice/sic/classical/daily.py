@@ -1,45 +1,197 @@
-"""Refined brightness temperatures in, concentration by a formula with its reasons out."""
+"""Refined brightness temperatures and a daily map in, concentration by a formula out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.grid.dataset import Hemisphere, grid_of, hemisphere_of
 from seaice.grid.refined import on_refined
-from seaice.sic.classical.asi import asi, asi_uncertainty, weather_filter
+from seaice.instrument import HIGH_CHANNELS
+from seaice.sic.classical.adjustment import as_amsre
+from seaice.sic.classical.asi import asi
+from seaice.sic.classical.bootstrap import PUBLISHED as BOOTSTRAP
+from seaice.sic.classical.bootstrap import bootstrap
+from seaice.sic.classical.nasa_team import nasa_team
+from seaice.sic.classical.spill_over import spilled
+from seaice.sic.classical.tie_points import Chosen, Source, choose
+from seaice.sic.classical.uncertainty import SPREADS, algorithm_uncertainty, asi_uncertainty
+from seaice.sic.classical.weather import WeatherFilter, limits_of, weather_filter
 from seaice.sic.concentrate import Told, product
 from seaice.sic.flags import Flag, everyday
-from seaice.sic.smearing import smearing
+from seaice.sic.smearing import block_means, smearing
 
-__all__ = ["by_asi"]
+__all__ = ["FORMULAS", "Choices", "Day", "by_asi", "by_bootstrap", "by_nasa_team"]
 
+Map = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+LOW = ("tb18h", "tb18v", "tb23v", "tb36h", "tb36v")  #: channels of formulas and filters
 FILTERS = ("tb18v", "tb23v", "tb36v")  #: channels of the weather filters
 
 
-def by_asi(refined: xr.Dataset, daily_map: xr.Dataset, land: NDArray[np.bool_]) -> xr.Dataset:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What may be chosen of a formula."""
+
+    tie_points: Source = "published"
+    weather_filter: WeatherFilter = "spreen"
+    bootstrap_cut: float = 0.0  #: Bootstrap concentration up to which a cell is open water
+    calibration: Literal["amsr2", "amsre"] = "amsr2"  #: of ASI and the filters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Day:
+    """A day as formulas see it: refined maps, and all channels on 6.25 km cells."""
+
+    refined: xr.Dataset
+    daily_map: xr.Dataset
+    land: Mask  #: (4y, 4x)
+    tb: Mapping[str, Map]  #: channels `LOW` and of 89 GHz, (y, x) K, NaN where absent
+
+    @classmethod
+    def of(cls, refined: xr.Dataset, daily_map: xr.Dataset, land: Mask) -> "Day":
+        """A day, as the stages before give it.
+
+        Parameters
+        ----------
+        daily_map : channels that it lacks are NaN
+        land : (4y, 4x) bool
+        """
+        high = {name: block_means(refined[name].values) for name in HIGH_CHANNELS}
+        nothing = np.full_like(high["tb89h"], np.nan)
+        low = {name: daily_map[name].values if name in daily_map else nothing for name in LOW}
+        return cls(refined=refined, daily_map=daily_map, land=land, tb=low | high)
+
+    @property
+    def hemisphere(self) -> Hemisphere:
+        """Which one the maps lie in."""
+        return hemisphere_of(grid_of(self.refined))
+
+    @property
+    def coarse_land(self) -> Mask:
+        """6.25 km cells of which half or more is land, (y, x)."""
+        return np.asarray(block_means(self.land.astype(np.float32)) >= 0.5)
+
+    def tie_points(self, choices: Choices) -> Chosen:
+        """The tie points of this day."""
+        return choose(self.tb, ~self.coarse_land, self.hemisphere, choices.tie_points)
+
+    def open_water(self, choices: Choices) -> Mask:
+        """Cells (y, x) that the weather filter calls open water; none where it lacks a channel."""
+        limits = limits_of(choices.weather_filter, self.hemisphere)
+        if limits is None:
+            return np.zeros(self.tb["tb18v"].shape, bool)
+        tb = calibrated(self.tb, self.hemisphere, choices)
+        ratios = weather_filter(*(tb[name] for name in FILTERS), limits=limits)
+        flat = BOOTSTRAP[self.hemisphere]
+        share = bootstrap(self.tb["tb18v"], self.tb["tb36v"], self.tb["tb36h"], flat)
+        return np.asarray(ratios | (share <= choices.bootstrap_cut))
+
+    @property
+    def unfiltered(self) -> Mask:
+        """Cells (y, x) that lack a channel of the weather filters."""
+        absent: Mask = np.logical_or.reduce([np.isnan(self.tb[name]) for name in FILTERS])
+        return absent
+
+
+def calibrated(
+    tb: Mapping[str, Map], hemisphere: Hemisphere, choices: Choices
+) -> Mapping[str, Map]:
+    """Temperatures as observed, or as AMSR-E would have them."""
+    return tb if choices.calibration == "amsr2" else as_amsre(tb, hemisphere)
+
+
+def by_asi(
+    refined: xr.Dataset, daily_map: xr.Dataset, land: Mask, choices: Choices | None = None
+) -> xr.Dataset:
     """Concentration of a refined day by ASI, its weather filters on the daily map's cells.
 
     Parameters
     ----------
     refined, daily_map : of one day
     land : (y, x) bool, on the refined grid
+    choices : tie points, filter, calibration; those of `Choices` where left out
 
     Returns
     -------
     Dataset
         As `seaice.sic.concentrate.product`; filtered cells are 0 and flagged, cells whose filter
-        had no channels are flagged.
+        had no channels are flagged. attrs["tie_points"]: JSON of
+        `seaice.sic.classical.tie_points.Chosen.told`.
     """
-    pd = refined["pd"].values
-    observed = np.isfinite(pd)
-    low = [daily_map[name].values for name in FILTERS]
-    water = on_refined(weather_filter(*low)) & observed & ~land
-    raw = np.where(land, np.nan, asi(pd)).astype(np.float32)
-    sic = np.where(water, 0.0, raw).astype(np.float32)
-    doubt = asi_uncertainty(sic, on_refined(daily_map["n_obs"].values))
-    timed = on_refined(~np.isnat(daily_map["obs_time"].values))
-    reasons = everyday(land, observed, timed, refined.attrs)
+    choices = choices or Choices()
+    day = Day.of(refined, daily_map, land)
+    points = day.tie_points(choices)
+    tb = {name: refined[name].values for name in HIGH_CHANNELS}
+    tb = dict(calibrated(tb, day.hemisphere, choices))
+    raw = asi(tb["tb89v"] - tb["tb89h"], points.asi)
+    n_obs = on_refined(daily_map["n_obs"].values)
+
+    def doubt(sic: Map) -> tuple[Map, Map]:
+        return asi_uncertainty(sic, n_obs, points.asi), smearing(sic)
+
+    return _finished(day, raw, doubt, choices).assign_attrs(tie_points=points.told("asi"))
+
+
+def by_bootstrap(
+    refined: xr.Dataset, daily_map: xr.Dataset, land: Mask, choices: Choices | None = None
+) -> xr.Dataset:
+    """Concentration by Bootstrap of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
+    choices = choices or Choices()
+    day = Day.of(refined, daily_map, land)
+    points = day.tie_points(choices)
+    share = bootstrap(day.tb["tb18v"], day.tb["tb36v"], day.tb["tb36h"], points.bootstrap)
+    return _of_map(day, "bootstrap", share, points, choices)
+
+
+def by_nasa_team(
+    refined: xr.Dataset, daily_map: xr.Dataset, land: Mask, choices: Choices | None = None
+) -> xr.Dataset:
+    """Concentration by NASA Team of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
+    choices = choices or Choices()
+    day = Day.of(refined, daily_map, land)
+    points = day.tie_points(choices)
+    share = nasa_team(day.tb["tb18h"], day.tb["tb18v"], day.tb["tb36v"], points.nasa_team)
+    return _of_map(day, "nasa_team", share, points, choices)
+
+
+Formula = Callable[[xr.Dataset, xr.Dataset, Mask, Choices | None], xr.Dataset]
+FORMULAS: Mapping[str, Formula] = {
+    "asi": by_asi,
+    "bootstrap": by_bootstrap,
+    "nasa_team": by_nasa_team,
+}
+
+
+def _of_map(day: Day, name: str, share: Map, points: Chosen, choices: Choices) -> xr.Dataset:
+    """The product of a formula that tells 6.25 km cells."""
+
+    def doubt(sic: Map) -> tuple[Map, Map]:
+        return algorithm_uncertainty(sic, SPREADS[name]), smearing(sic)
+
+    made = _finished(day, on_refined(share), doubt, choices)
+    return made.assign_attrs(tie_points=points.told(name))
+
+
+def _finished(
+    day: Day, raw: Map, doubt: Callable[[Map], tuple[Map, Map]], choices: Choices
+) -> xr.Dataset:
+    """The product of what a formula told: filtered, corrected at coasts, with its reasons."""
+    observed = np.isfinite(raw)
+    sea = observed & ~day.land
+    raw = np.where(day.land, np.nan, raw).astype(np.float32)
+    water = on_refined(day.open_water(choices)) & sea
+    sic = np.where(water, np.float32(0), raw)
+    over = on_refined(spilled(block_means(sic), day.coarse_land)) & sea & (sic > 0)
+    sic = np.where(over, np.float32(0), sic)
+    timed = on_refined(~np.isnat(day.daily_map["obs_time"].values))
+    reasons = everyday(day.land, observed, timed, day.refined.attrs)
     reasons[Flag.OPEN_WATER_FILTERED] = water & (raw > 0)
-    missing = np.logical_or.reduce([np.isnan(channel) for channel in low])
-    reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(missing) & observed & ~land
-    told = Told(sic=sic, raw=raw, algorithm=doubt, smearing=smearing(sic))
-    return product(refined, daily_map, told, reasons)
+    reasons[Flag.LAND_SPILLOVER_CORRECTED] = over
+    reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(day.unfiltered) & sea
+    algorithm, smeared = doubt(sic)
+    told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared)
+    return product(day.refined, day.daily_map, told, reasons)
