@@ -6,7 +6,7 @@ from typing import Literal
 import xarray as xr
 from torch import nn
 
-from pipelines.plan import Method, Plan
+from pipelines.plan import BLEND, Method, Plan
 from seaice.config import RunSettings
 from seaice.grid.land import land_mask
 from seaice.grid.refined import SCALE
@@ -14,7 +14,8 @@ from seaice.network.card import Card
 from seaice.network.device import choose_device
 from seaice.network.run import Machine
 from seaice.network.weights import load, without_weights
-from seaice.sic.classical.daily import by_asi
+from seaice.sic.classical.blend import blend
+from seaice.sic.classical.daily import FORMULAS, Choices
 from seaice.sic.concentrate import concentrate
 from seaice.sr.inputs import blank_card
 from seaice.sr.refine import refine
@@ -48,13 +49,16 @@ def concentrate_with(
 ) -> xr.Dataset:
     """Concentration of a refined day with the plan's method."""
     land = land_mask(plan.grid.refine(SCALE))
-    if plan.sic.name == "asi":
-        made = by_asi(refined, daily_map, land)
+    choices = Choices(**plan.settings.sic.model_dump(exclude={"name", "weights"}))
+    if plan.sic.name in FORMULAS:
+        made = FORMULAS[plan.sic.name](refined, daily_map, land, choices)
         progress(1, 1)
     else:
         teller = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run)
         made = concentrate(refined, daily_map, land, teller, machine, progress)
+        if plan.sic.name == BLEND:
+            made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices))
     return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
 
 

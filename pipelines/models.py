@@ -19,7 +19,11 @@ COLUMNS = (
     "what it is",
     "paper",
 )
-_ASI = ("sic", "asi", "-", "-", "1", "needs none", "", "cubic in V - H, weather filters")
+_FORMULAS = (
+    ("asi", "1", "cubic in V - H at 89 GHz", "Spreen et al. 2008, JGR 113, C02S03"),
+    ("bootstrap", "4", "distance to a line of ice, 18.7 and 36.5 GHz", "Comiso 1986, JGR 91(C1)"),
+    ("nasa_team", "4", "three surfaces, 18.7 and 36.5 GHz", "Cavalieri et al. 1984, JGR 89(D4)"),
+)
 _UNITS = {"sr": "K", "sic": "%"}
 
 Line = tuple[str, ...]
@@ -40,7 +44,10 @@ def models_known() -> Iterator[Line]:
         weights = "needs none" if entry.learns == "nothing" else _weights(entry.role, name)
         size = _size(entry.role, name)
         yield entry.role, name, *size, weights, score, entry.says, entry.paper
-    yield *_ASI, "Spreen et al. 2008, JGR 113, C02S03"
+    for name, feels, says, paper in _FORMULAS:
+        yield "sic", name, "-", "-", feels, "needs none", "", f"{says}, weather filters", paper
+    blend = "xception_aspp where it is sure, else asi"
+    yield "sic", "blend", "-", "-", "as both", "those of xception_aspp", "", blend, "-"
 
 
 def shipped(role: str | None = None) -> list[Path]:

@@ -24,7 +24,8 @@ from seaice.write.product import product_name
 
 __all__ = ["Method", "Plan", "ground", "method", "plan", "region_label"]
 
-WEIGHTLESS = ("bicubic", "asi")  #: methods that are formulas
+WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
+BLEND = "blend"  #: of a network and a formula; its weights are the network's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,9 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
     """
     if told.name in WEIGHTLESS:
         return Method(name=told.name, weights=None, sha256=None)
-    path = told.weights or _shipped(stage, told.name)
-    _check_card(path, told.name)
+    name = Settings().sic.name if (stage, told.name) == ("sic", BLEND) else told.name
+    path = told.weights or _shipped(stage, name)
+    _check_card(path, name)
     return Method(name=told.name, weights=path, sha256=sha256_of_all([path], notes)[path])
 
 
@@ -152,6 +154,7 @@ class Plan:
             code=code_of("network", "sic", "grid"),
             refined=self.refine_key,
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
+            chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
         )
 
     @property

@@ -20,6 +20,7 @@ __all__ = [
     "RunSettings",
     "Settings",
     "Settled",
+    "SicSettings",
     "WriteSettings",
     "read_toml",
 ]
@@ -91,6 +92,23 @@ class NetworkSettings(Settled):
     )
 
 
+class SicSettings(NetworkSettings):
+    """Which concentration method, and what may be chosen of formulas and filters."""
+
+    tie_points: Literal["published", "dynamic"] = Field(
+        default="published", description="of formulas: published, or dynamic: of the day's data"
+    )
+    weather_filter: Literal["spreen", "noaa", "nsidc", "none"] = Field(
+        default="spreen", description="whose gradient ratios: spreen, noaa, nsidc or none"
+    )
+    bootstrap_cut: float = Field(
+        default=0.0, ge=0, lt=1, description="Bootstrap concentration up to which is open water"
+    )
+    calibration: Literal["amsr2", "amsre"] = Field(
+        default="amsr2", description="of ASI and filters: as observed, or as AMSR-E would see it"
+    )
+
+
 class WriteSettings(Settled):
     """What a product folder holds beside its provenance."""
 
@@ -112,7 +130,7 @@ class Settings(Settled):
     run: RunSettings = RunSettings()
     grid: GridSettings = GridSettings()
     sr: NetworkSettings = NetworkSettings(name="pmdrnet")
-    sic: NetworkSettings = NetworkSettings(name="xception_aspp")
+    sic: SicSettings = SicSettings(name="xception_aspp")
     write: WriteSettings = WriteSettings()
 
     @classmethod
