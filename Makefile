@@ -27,7 +27,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality scene-page bench doctor install clean
+.PHONY: help daily scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -84,6 +84,9 @@ evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on s
 
 reality: $(VENV)/.run ## simulated days beside real observations: docs/reality.md; RRDP= SCENE= MAPS=
 	@$(BIN)/python -m pipelines.reality $(call option,rrdp,RRDP) $(call option,scene,SCENE) $(if $(MAPS),--maps $(MAPS))
+
+classical: $(VENV)/.run ## formulas on real samples beside published figures: docs/classical.md, RRDP=file
+	@$(BIN)/python -m pipelines.classical_page "$(RRDP)"
 
 scene-page: $(VENV)/.run ## the picture of docs/scene.md: one real scene by several methods, FILE=scene.nc
 	@$(BIN)/python -m pipelines.scene_page "$(FILE)"

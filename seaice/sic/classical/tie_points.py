@@ -127,16 +127,32 @@ def choose(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: S
     for name, published in (coldest | {"tb18v": flat.frequency.water[1]}).items():
         found = tie_point(_seen(tb[name], water), COLDEST, published, source)
         points[f"bootstrap water {name}"] = found
-    planes = {"tb36h": (flat.polarization, 0.0), "tb18v": (flat.frequency, LOWER)}
-    for name, (plane, lower) in planes.items():
-        over = _seen(plane.height(tb["tb36v"], tb[name]), ice)
-        line = plane.offset + over[over > 0] - lower
-        points[f"bootstrap ice line {name}"] = tie_point(line, None, plane.offset, source)
+    points |= _ice_lines(tb, ice, flat, source)
     for name in ("tb18h", "tb18v", "tb36v"):
         published = getattr(team.water, name)
         found = tie_point(_seen(tb[name], clear), MEDIAN, published, source)
         points[f"nasa_team water {name}"] = found
     return _chosen(points, flat, team)
+
+
+def _ice_lines(
+    tb: Mapping[str, Array], ice: Mask, flat: bootstrap.Bootstrap, source: Source
+) -> dict[str, TiePoint]:
+    """Offsets of both ice lines: through the mean of the ice above the published ones.
+
+    The published lines bound closed ice from below. That of 18.7 GHz rests on the ice it is used
+    for, which lies below the day's line of 36.5 GHz V and H.
+    """
+    height = flat.polarization.height(tb["tb36v"], tb["tb36h"])
+    over = _seen(height, ice & (height > 0))
+    offset = flat.polarization.offset
+    first = tie_point(offset + over, None, offset, source)
+    old = ice & (height <= first.value - offset - bootstrap.BELOW)
+    height = flat.frequency.height(tb["tb36v"], tb["tb18v"])
+    over = _seen(height, old & (height > 0)) - LOWER
+    offset = flat.frequency.offset
+    second = tie_point(offset + over, None, offset, source)
+    return {"bootstrap ice line tb36h": first, "bootstrap ice line tb18v": second}
 
 
 def _chosen(
