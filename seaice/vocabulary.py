@@ -66,6 +66,12 @@ VOCABULARY = MappingProxyType(
             (0.0, 1.0),
         ),
         "sic_uncertainty": _deviation("total"),
+        "sic_uncertainty_95": Quantity(
+            None,
+            "1",
+            "sea-ice concentration, half-width that holds 95 % of errors",
+            (0.0, 1.0),
+        ),
         "sic_algorithm_uncertainty": _deviation("of the algorithm and the instrument"),
         "sic_smearing_uncertainty": _deviation("for footprints larger than a cell"),
         "status_flag": Quantity("status_flag", None, "why a cell has its value", (0, 65535)),

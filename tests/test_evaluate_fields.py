@@ -45,7 +45,8 @@ def test_a_product_is_read_with_its_uncertainty_and_the_time_it_was_observed(tmp
     for path in (tmp_path / "product", *(tmp_path / "product").glob("*.zarr")):
         read = open_field(path)
         np.testing.assert_array_equal(read.sic, product["sic"].values)
-        np.testing.assert_array_equal(read.sigma, product["sic_uncertainty"].values)
+        told = [product[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")]
+        np.testing.assert_array_equal(read.doubt, told)
         assert read.tb.shape == (2, *read.sic.shape)
         assert read.time == np.datetime64("2020-03-03T11:30")
         assert read.lattice.cell == 1562.5

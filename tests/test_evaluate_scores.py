@@ -159,10 +159,11 @@ def test_true_sigmas_cover_as_the_normal_law_says_in_every_class():
     sigma = rng.uniform(0.01, 0.05, reference.shape)
     estimate = reference + sigma * rng.standard_normal(reference.shape)
     estimate[0], sigma[1] = np.nan, np.nan
-    found = scored(estimate, reference, sigma=sigma)
+    doubt = np.stack([sigma, 2 * sigma])
+    found = scored(estimate, reference, doubt=doubt)
     assert found["within_1"] == pytest.approx(0.683, abs=0.01)
     assert found["within_2"] == pytest.approx(0.954, abs=0.01)
-    by_class = classes(estimate, reference, sigma=sigma)
+    by_class = classes(estimate, reference, doubt=doubt)
     np.testing.assert_allclose(by_class["reference"]["within_1"][3:7], 0.683, atol=0.02)
     np.testing.assert_allclose(by_class["estimate"]["within_2"][4:6], 0.954, atol=0.02)
 
@@ -178,7 +179,7 @@ def test_nothing_to_compare_has_no_units_and_no_scores():
 
 def test_every_score_has_a_name_for_people():
     random = np.random.default_rng(0)
-    found = scored(smooth((8, 8)), smooth((8, 8), 1), sigma=random.random((8, 8)))
+    found = scored(smooth((8, 8)), smooth((8, 8), 1), doubt=random.random((2, 8, 8)))
     assert set(found) - {"count"} <= set(METRICS)
 
 

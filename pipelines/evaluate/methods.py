@@ -59,7 +59,8 @@ class Told(NamedTuple):
     """What the methods tell of one world."""
 
     tb: Mapping[str, Map]  #: by super-resolution, (2, 4 y, 4 x)
-    sic: Mapping[str, tuple[Map, Map | None]]  #: by label, concentration and one sigma
+    #: by label, concentration and half-widths that hold 68 and 95 % of errors, (2, y, x)
+    sic: Mapping[str, tuple[Map, Map | None]]
 
 
 def standard() -> list[str]:
@@ -184,7 +185,7 @@ def _concentration(
     land: NDArray[np.bool_],
     networks: "Networks",
 ) -> tuple[Map, Map | None]:
-    """Concentration and, where the method tells it, one standard deviation."""
+    """Concentration and, where the method tells it, half-widths that hold 68 and 95 % of errors."""
     if how.name == UNFILTERED:
         return np.where(land, np.float32("nan"), asi(refined["pd"].values)), None
     if how.name == "asi":
@@ -192,8 +193,8 @@ def _concentration(
     else:
         teller = networks.of(how, "sic")
         made = concentrate(refined, daily_map, land, teller, networks.machine, silent)
-    sigma = made["sic_uncertainty"].values
-    return made["sic"].values, sigma if np.isfinite(sigma).any() else None
+    doubt = np.stack([made[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")])
+    return made["sic"].values, doubt if np.isfinite(doubt).any() else None
 
 
 class Networks:

@@ -81,9 +81,9 @@ def compared(ours: Field, theirs: Field) -> list[Case]:
         sic, truth = (block_means(field.sic, factor) for field in (ours, theirs))
         block = max(1, round(UNIT / coarse.cell))
         areas = coarse.cell_area(*area_units(sic.shape, block))
-        # How errors of neighbouring cells go together is not told: sigma is of the finest cells.
-        sigma = ours.sigma if factor == 1 else None
-        sums = map_sums(sic, truth, coarse.cell / 1e3, block, areas, sigma)
+        # How errors of neighbouring cells go together is not told: doubt is of the finest cells.
+        doubt = ours.doubt if factor == 1 else None
+        sums = map_sums(sic, truth, coarse.cell / 1e3, block, areas, doubt)
         cases.append(Case(method=name, cell=coarse.cell / 1e3, sums=sums))
     return cases + _spectra(ours, theirs)
 

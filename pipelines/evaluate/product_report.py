@@ -103,15 +103,15 @@ def _scores(maps: Sequence[Case], records: Sequence[Record]) -> Iterator[Section
 
 
 def _uncertainty(finest: Case, records: Sequence[Record]) -> Iterator[Section]:
-    """Shares within one and two sigma by class, where the product tells its uncertainty."""
+    """Shares within both half-widths by class, where the product tells its uncertainty."""
     if "doubt" not in finest.sums or not finest.sums["doubt"].any():
         return
     columns = {"share": (finest.method, finest.cell, ALL)}
     tables = []
     for by in ("reference", "estimate"):
-        for number in (1, 2):
-            title = f"Cells within {number} sigma by class of {by}, %"
-            tables.append(class_table(title, records, columns, f"within_{number}", by))
+        for metric, label in (("within_1", "68 %"), ("within_2", "95 %")):
+            title = f"Cells within the half-width for {label} by class of {by}, %"
+            tables.append(class_table(title, records, columns, metric, by))
     figure = doubt_figure([finest], [finest.method])
     picture = Picture(name="uncertainty", figure=figure, says=DOUBT_SAYS)
     yield Section(title="Uncertainty", tables=tuple(tables), pictures=(picture,))

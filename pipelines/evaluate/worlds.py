@@ -113,14 +113,14 @@ def sums_of(world: World, told: Told) -> Found:
     truth = np.where(known, world.sic, np.float32("nan"))
     side = next(iter(tile_sides(truth.shape)), None)
     found: Found = {}
-    for label, (sic, sigma) in told.sic.items():
+    for label, (sic, doubt) in told.sic.items():
         sic = np.where(known, sic, np.float32("nan"))
         for factor in FACTORS:
             ours, theirs = block_means(sic, factor), block_means(truth, factor)
             if np.isfinite(theirs).any():
-                cell, doubt = FINE * factor, sigma if factor == 1 else None
+                cell, told_of = FINE * factor, doubt if factor == 1 else None
                 found[label, cell, "map"] = map_sums(
-                    ours, theirs, cell, max(ours.shape), sigma=doubt
+                    ours, theirs, cell, max(ours.shape), doubt=told_of
                 )
         if side:
             spectrum = spectrum_sums(sic, truth, side).sum(0)[None]

@@ -128,7 +128,7 @@ def _seasons(maps: Sequence[Case], records: Sequence[Record], methods: Sequence[
 def _uncertainty(
     maps: Sequence[Case], records: Sequence[Record], methods: Sequence[str], finest: float
 ) -> Iterator[Section]:
-    """Shares within one and two sigma by class and season, for methods that tell their doubt."""
+    """Shares within both half-widths by class and season, for methods that tell their doubt."""
     here = [case for case in maps if case.cell == finest and "doubt" in case.sums]
     shown = [case for case in here if case.subset == ALL]
     if not shown:
@@ -138,7 +138,7 @@ def _uncertainty(
         subsets = [other.subset for other in here if other.method == case.method]
         columns = {subset: (case.method, finest, subset) for subset in subsets}
         for by in ("reference", "estimate"):
-            for metric, label in (("within_1", "1 sigma"), ("within_2", "2 sigma")):
+            for metric, label in (("within_1", "68 %"), ("within_2", "95 %")):
                 title = f"{case.method}: cells within {label} by class of {by}, %"
                 tables.append(class_table(title, records, columns, metric, by))
     picture = Picture(name="uncertainty", figure=doubt_figure(shown, methods), says=DOUBT_SAYS)

@@ -119,7 +119,7 @@ def class_figure(cases: Sequence[Case]) -> Figure:
 
 
 def doubt_figure(cases: Sequence[Case], order: Sequence[str]) -> Figure:
-    """Share of cells within one and two sigma by class, and found against told uncertainty.
+    """Share of cells within both half-widths by class, and found against told uncertainty.
 
     Parameters
     ----------
@@ -135,13 +135,13 @@ def doubt_figure(cases: Sequence[Case], order: Sequence[str]) -> Figure:
     reach = max(*right.get_xlim(), *right.get_ylim())
     right.plot([0, reach], [0, reach], color="black", linewidth=0.7)
     right.set(xlim=(0, reach), ylim=(0, reach), aspect="equal")
-    right.set(xlabel="uncertainty told (1 sigma), %", ylabel="RMSE found, %")
+    right.set(xlabel="uncertainty told (68 %), %", ylabel="RMSE found, %")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
 
 def _draw_shares(axes: Axes, cases: Sequence[Case], by: str, order: Sequence[str]) -> None:
-    """Cells within one sigma (circles) and two (squares) in each class."""
+    """Cells within the half-widths for 68 % (circles) and 95 % (squares) in each class."""
     for low, high in ((65, 71), (93, 97)):
         axes.axhspan(low, high, color="#dfe7ee", zorder=0)
     for case in cases:
@@ -155,7 +155,9 @@ def _draw_shares(axes: Axes, cases: Sequence[Case], by: str, order: Sequence[str
                 label=case.method if metric == "within_1" else None,
             )
     axes.set_xticks(np.arange(CLASSES), CLASS_LABELS, fontsize=8, rotation=40)
-    axes.set(ylabel="cells within 1 sigma (circles), 2 sigma (squares), %", ylim=(0, 102))
+    axes.set(
+        ylabel="cells within the half-width for 68 % (circles), 95 % (squares), %", ylim=(0, 102)
+    )
     axes.set_xlabel(f"class of the {by}")
 
 

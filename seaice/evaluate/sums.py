@@ -16,7 +16,9 @@ __all__ = ["CLASSES", "DOUBTS", "EDGE", "Sums", "area_units", "joined", "map_sum
 
 EDGE = 0.15  #: concentration of the ice edge
 CLASSES = 10  #: of concentration, 10 % each
-DOUBTS = np.array([0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, np.inf])  #: bins of sigma
+DOUBTS = np.array(
+    [0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, np.inf]
+)  #: bins of what is told
 
 Map = NDArray[np.floating]
 Array = NDArray[np.float64]
@@ -30,7 +32,7 @@ def map_sums(
     cell: float,
     block: int,
     areas: Array | float | None = None,
-    sigma: Map | None = None,
+    doubt: Map | None = None,
 ) -> Sums:
     """The sums of two maps, where both are known.
 
@@ -40,7 +42,8 @@ def map_sums(
     cell : km, side of a cell
     block : cells along a unit's side; that of the whole map if it is one unit
     areas : km2 of a cell, one for all or (units,) of each, row by row; None: cell squared
-    sigma : (y, x) one standard deviation of the estimate
+    doubt : (2, y, x) what the estimate tells of its error: half-widths that hold 68 and 95 % of
+        them, which are one and two standard deviations where errors are normal
 
     Returns
     -------
@@ -51,13 +54,14 @@ def map_sums(
         `area` (5), km2: ice only in the estimate, ice only in the reference, ice in the reference
         (cells of 15 % and more), ice area of the estimate, of the reference;
         `edge`, `edge_steps`: see `seaice.evaluate.edge.edge_sums`;
-        with sigma `within_reference`, `within_estimate` (class, 3): cells, within one, within two
-        sigma; `doubt` (bin of sigma, 3): cells, sum of sigma squared, of errors squared.
+        with doubt `within_reference`, `within_estimate` (class, 3): cells, within the first, within
+        the second half-width; `doubt` (bin of the first, 3): cells, sum of it squared, of errors
+        squared.
     """
     rows, columns = (-(-n // block) for n in estimate.shape)
     known = np.isfinite(estimate) & np.isfinite(reference)
     estimate, reference = (np.where(known, values, np.nan) for values in (estimate, reference))
-    strips = list(_strips(estimate, reference, sigma, block, columns))
+    strips = list(_strips(estimate, reference, doubt, block, columns))
     found = {name: np.concatenate([strip[name] for strip in strips]) for name in strips[0]}
     sizes = np.broadcast_to(cell**2 if areas is None else areas, (rows * columns,))
     found["area"] = found["area"] * sizes[:, None]
@@ -84,7 +88,7 @@ def total(sums: Mapping[str, Array]) -> Sums:
 
 
 def _strips(
-    estimate: Map, reference: Map, sigma: Map | None, block: int, columns: int
+    estimate: Map, reference: Map, doubt: Map | None, block: int, columns: int
 ) -> Iterator[Sums]:
     """Sums of one row of units after the other, so that memory stays that of a strip."""
     for start in range(0, estimate.shape[0], block):
@@ -93,8 +97,9 @@ def _strips(
         unit = np.nonzero(known)[1] // block
         ours, theirs = (values[rows][known].astype(np.float64) for values in (estimate, reference))
         sums = _counted(ours, theirs, unit, columns)
-        if sigma is not None:
-            sums |= _doubted(ours, theirs, sigma[rows][known].astype(np.float64), unit, columns)
+        if doubt is not None:
+            told = doubt[:, rows][:, known].astype(np.float64)
+            sums |= _doubted(ours, theirs, told, unit, columns)
         yield sums
 
 
@@ -113,13 +118,13 @@ def _counted(ours: Array, theirs: Array, unit: NDArray[np.int64], units: int) ->
     }
 
 
-def _doubted(ours: Array, theirs: Array, sigma: Array, unit: NDArray[np.int64], units: int) -> Sums:
-    told = np.isfinite(sigma)
-    ours, theirs, sigma, unit = ours[told], theirs[told], sigma[told], unit[told]
+def _doubted(ours: Array, theirs: Array, doubt: Array, unit: NDArray[np.int64], units: int) -> Sums:
+    told = np.isfinite(doubt).all(0)
+    ours, theirs, unit, (one, two) = ours[told], theirs[told], unit[told], doubt[:, told]
     error = abs(ours - theirs)
-    shares = (np.ones_like(error), error <= sigma, error <= 2 * sigma)
-    bins = np.digitize(sigma, DOUBTS[1:-1])
-    squares = (shares[0], sigma**2, error**2)
+    shares = (np.ones_like(error), error <= one, error <= two)
+    bins = np.digitize(one, DOUBTS[1:-1])
+    squares = (shares[0], one**2, error**2)
     return {
         "within_reference": _binned(unit, units, _class(theirs), CLASSES, shares),
         "within_estimate": _binned(unit, units, _class(ours), CLASSES, shares),

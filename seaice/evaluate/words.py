@@ -15,7 +15,7 @@ CLASSES_SAY = (
     "overall number hides. Bias in the lowest class can only be positive, in the highest negative."
 )
 DOUBT_SAYS = (
-    "Share of cells whose reference lies within one and two of the told standard deviations; the "
+    "Share of cells whose reference lies within the half-widths told for 68 and 95 % of them; the "
     "grey bands are 68 +- 3 % and 95 +- 2 %, where an honest uncertainty lies. Left by class of "
     "the reference, which is not known to anybody who has only the map; in the middle by class of "
     "the estimate, which is what a user sees. Right: error found against error told; on the line "

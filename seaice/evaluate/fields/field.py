@@ -77,19 +77,19 @@ class Field:
     lattice: Lattice
     sic: Map  #: (y, x), 0-1, NaN on land and where nothing is known
     time: np.datetime64 | None  #: UTC, middle of what it shows
-    sigma: Map | None = None  #: (y, x), one standard deviation
+    doubt: Map | None = None  #: (2, y, x), half-widths that hold 68 and 95 % of errors
     tb: Map | None = None  #: (2, y, x) K, H and V at 89 GHz
 
     def moved(self, lattice: Lattice, move: Callable[[Map], Map]) -> "Field":
         """The same on another lattice: all its layers (layer, y, x), concentration first, moved."""
-        sigma = [] if self.sigma is None else [self.sigma[None]]
+        doubt = [] if self.doubt is None else [self.doubt]
         tb = [] if self.tb is None else [self.tb]
-        layers = move(np.concatenate([self.sic[None], *sigma, *tb]))
+        layers = move(np.concatenate([self.sic[None], *doubt, *tb]))
         return replace(
             self,
             lattice=replace(lattice, shape=layers.shape[1:]),
             sic=layers[0],
-            sigma=layers[1] if sigma else None,
+            doubt=layers[1:3] if doubt else None,
             tb=layers[-2:] if tb else None,
         )
 

@@ -18,6 +18,7 @@ __all__ = ["field_of"]
 
 #: Names of concentration: ours and CF's usual one, OSI SAF's, Bremen's (ASI) and older ones.
 CONCENTRATION = ("sic", "ice_conc", "z", "sea_ice_concentration", "siconc", "cdr_seaice_conc")
+WIDER = "sic_uncertainty_95"  #: half-width that holds 95 % of errors
 SIGMA = ("sic_uncertainty", "total_standard_uncertainty", "total_standard_error")
 AXES = (("x", "y"), ("xc", "yc"), ("xgrid", "ygrid"))
 LENGTHS = {"m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "km": 1e3, "kilometers": 1e3}
@@ -45,16 +46,25 @@ def field_of(dataset: xr.Dataset, name: str, day: date | None, told: np.datetime
         raise _unusable(f"{name} with variables {', '.join(map(str, dataset.data_vars))}")
     dataset, time = _on_day(dataset, name, day, told)
     dataset, lattice = _north_up(dataset, sic, name)
-    sigma = _first(dataset, SIGMA)
     tb = [dataset[n].values for n in ("tb89h", "tb89v") if n in dataset]
     return Field(
         name=name,
         lattice=lattice,
         sic=_fraction(dataset[sic]),
         time=time,
-        sigma=None if sigma is None else _fraction(dataset[sigma]),
+        doubt=_doubt(dataset),
         tb=np.stack(tb).astype(np.float32) if len(tb) == 2 else None,
     )
+
+
+def _doubt(dataset: xr.Dataset) -> NDArray[np.float32] | None:
+    """Half-widths that hold 68 and 95 % of errors; where only the first is told, twice it."""
+    name = _first(dataset, SIGMA)
+    if name is None:
+        return None
+    one = _fraction(dataset[name])
+    wider = _fraction(dataset[WIDER]) if WIDER in dataset else 2 * one
+    return np.stack([one, wider])
 
 
 def _first(dataset: xr.Dataset, names: Iterable[str]) -> str | None:
