@@ -155,9 +155,7 @@ def _draw_shares(axes: Axes, cases: Sequence[Case], by: str, order: Sequence[str
                 label=case.method if metric == "within_1" else None,
             )
     axes.set_xticks(np.arange(CLASSES), CLASS_LABELS, fontsize=8, rotation=40)
-    axes.set(
-        ylabel="cells within the half-width for 68 % (circles), 95 % (squares), %", ylim=(0, 102)
-    )
+    axes.set(ylabel="cells within what is told for 68 % (o), 95 % (squares), %", ylim=(0, 102))
     axes.set_xlabel(f"class of the {by}")
 
 

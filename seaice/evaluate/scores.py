@@ -68,12 +68,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "area_error": Metric(
             "area error", "1000 km2", 1e-3, "area of ice, estimate minus reference"
         ),
-        "within_1": Metric(
-            "within 68 %", "%", 100, "share within the told half-width; 68 % is right"
-        ),
-        "within_2": Metric(
-            "within 95 %", "%", 100, "share within the told half-width; 95 % is right"
-        ),
+        "within_1": Metric("within 68 %", "%", 100, "share within what is told; 68 % is right"),
+        "within_2": Metric("within 95 %", "%", 100, "share within what is told; 95 % is right"),
         "psnr_h": Metric("PSNR H", "dB", 1, "20 log10(200 K / RMSE)"),
         "psnr_v": Metric("PSNR V", "dB", 1, "20 log10(200 K / RMSE)"),
         "ssim_h": Metric("SSIM H", "1", 1, "structural similarity, Gaussian window of 11 cells"),

@@ -16,9 +16,7 @@ __all__ = ["CLASSES", "DOUBTS", "EDGE", "Sums", "area_units", "joined", "map_sum
 
 EDGE = 0.15  #: concentration of the ice edge
 CLASSES = 10  #: of concentration, 10 % each
-DOUBTS = np.array(
-    [0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, np.inf]
-)  #: bins of what is told
+DOUBTS = np.array([0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, np.inf])  #: told
 
 Map = NDArray[np.floating]
 Array = NDArray[np.float64]
