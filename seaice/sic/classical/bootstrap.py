@@ -98,4 +98,4 @@ def bootstrap(tb18v: Array, tb36v: Array, tb36h: Array, points: Bootstrap) -> Ar
     frequency = points.frequency.concentration(tb36v, tb18v)
     near = points.polarization.height(tb36v, tb36h) > -BELOW
     told = np.where(near, polarization, frequency)
-    return np.where(np.isfinite(tb18v), told, np.nan)
+    return np.where(np.isfinite(tb18v + tb36v + tb36h), told, np.nan)
