@@ -51,6 +51,7 @@ def written(plan: Plan, progress: Progress) -> list[Made]:
     maps = daily_maps(plan, progress)
     product = concentration(plan, progress, maps).load()
     product.attrs["region"] = plan.region
+    product.attrs["issuer"] = plan.settings.write.issuer
     product.attrs["provenance"] = json.dumps(_document(plan, maps, product))
     progress("write", 0, 1)
     made = write_product(product, plan.folder, plan.settings.write.formats)

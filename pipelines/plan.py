@@ -20,7 +20,7 @@ from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.stack.frames import wanted_dates
-from seaice.write.product import product_name
+from seaice.write.names import product_name
 
 __all__ = ["Method", "Plan", "ground", "method", "plan", "region_label"]
 
@@ -163,7 +163,7 @@ class Plan:
         return key_of(
             code=code_of("write"),
             concentration=self.concentrate_key,
-            formats=self.settings.write.formats,
+            write=self.settings.write.model_dump(),
             region=self.region,
         )
 

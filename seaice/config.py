@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -25,7 +25,7 @@ __all__ = [
     "read_toml",
 ]
 
-Format = Literal["geotiff", "zarr", "quicklook"]
+Format = Literal["geotiff", "netcdf", "zarr", "quicklook"]
 
 
 class Settled(BaseModel):
@@ -110,11 +110,30 @@ class SicSettings(NetworkSettings):
 
 
 class WriteSettings(Settled):
-    """What a product folder holds beside its provenance."""
+    """What a product folder holds beside its provenance, and who signs for it."""
 
     formats: tuple[Format, ...] = Field(
-        default=("geotiff", "zarr", "quicklook"), min_length=1, description="any of these"
+        default=get_args(Format), min_length=1, description="any of these"
     )
+    institution: str | None = Field(default=None, description="who issues the maps")
+    creator_name: str | None = Field(default=None, description="who answers for them")
+    creator_email: str | None = Field(default=None, description="where to ask")
+    creator_url: str | None = Field(default=None, description="where they are described")
+    naming_authority: str | None = Field(
+        default=None, description="who names the files, a reversed domain such as int.example"
+    )
+    doi: str | None = Field(default=None, description="of the series, as 10.1234/abc")
+    license: str | None = Field(default=None, description="under which the maps are given away")
+
+    @property
+    def issuer(self) -> dict[str, str]:
+        """What was told of who issues the maps, by the name of its ACDD attribute.
+
+        >>> WriteSettings(institution="Ice Service").issuer
+        {'institution': 'Ice Service'}
+        """
+        told: dict[str, str] = self.model_dump(exclude={"formats"}, exclude_none=True)
+        return told
 
 
 class Settings(Settled):

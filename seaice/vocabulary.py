@@ -67,7 +67,7 @@ VOCABULARY = MappingProxyType(
         ),
         "sic_uncertainty": _deviation("total"),
         "sic_uncertainty_95": Quantity(
-            None,
+            "sea_ice_area_fraction standard_error",
             "1",
             "sea-ice concentration, half-width that holds 95 % of errors",
             (0.0, 1.0),

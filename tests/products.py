@@ -25,14 +25,21 @@ def made_product(hemisphere="north", side=(40, 60), date="2020-03-03"):
     n_obs = np.where(flags & Flag.NO_INPUT, 0, 5).astype(np.uint16)
     time = np.full(grid.shape, np.datetime64(f"{date}T11:30:00", "ns"))
     time[n_obs == 0] = np.datetime64("NaT")
+    raw = np.where(absent, np.nan, np.clip(sic + 0.02, 0, 1)).astype(np.float32)
+    doubt = np.where(absent, np.nan, 0.05 + 0.2 * sic * (1 - sic)).astype(np.float32)
     values = {
         "sic": np.where(absent, np.nan, sic).astype(np.float32),
-        "sic_uncertainty": np.where(absent, np.nan, 0.05 + 0.2 * sic * (1 - sic)).astype("f4"),
+        "sic_raw": raw,
+        "sic_uncertainty": doubt,
+        "sic_uncertainty_95": np.float32(2.5) * doubt,
+        "sic_algorithm_uncertainty": np.float32(0.8) * doubt,
+        "sic_smearing_uncertainty": np.float32(0.6) * doubt,
         "status_flag": flags,
         "tb89h": (150 + 50 * sic).astype(np.float32),
         "tb89v": (190 + 20 * sic).astype(np.float32),
         "pd": (40 - 30 * sic).astype(np.float32),
         "n_obs": n_obs,
+        "real_frames": np.where(n_obs > 0, 0b11111, 0b11011).astype(np.uint8),
         "obs_time": time,
     }
     return xr.Dataset(
@@ -48,6 +55,7 @@ def made_product(hemisphere="north", side=(40, 60), date="2020-03-03"):
             "n_granules": 1,
             "sr_name": "bicubic",
             "sic_name": "asi",
+            "tie_points": json.dumps({"open water": 47.0, "ice": 7.5, "how": "published"}),
             "provenance": json.dumps({"warnings": ["made, not observed"]}),
         },
     )

@@ -8,7 +8,8 @@ import pytest
 from nbclient import NotebookClient
 from products import made_product
 
-from seaice.write.product import product_name, write_product
+from seaice.write.names import product_name
+from seaice.write.product import write_product
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 

@@ -1,6 +1,8 @@
 """A product folder is all there or not at all, and says what it holds."""
 
 import json
+import shutil
+import subprocess
 from datetime import date
 
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 from matplotlib.image import imread
 from products import made_product
 
-from seaice.errors import OutputError
-from seaice.write.product import made_in, product_name, write_product
+from seaice.errors import OutputError, SettingsError
+from seaice.write.names import product_name
+from seaice.write.product import made_in, write_product
 from seaice.write.provenance import frames_of, provenance
 from seaice.write.style import LAND_COLOUR
 
@@ -44,10 +47,56 @@ def test_the_picture_shows_land_water_and_ice(folder):
 
 def test_a_product_with_a_missing_file_is_not_whole(tmp_path):
     write_product(made_product(), tmp_path / "p", formats=["quicklook"])
-    assert [file.name for file in made_in(tmp_path / "p")] == [f"{NAME}.png", f"{NAME}.json"]
-    (tmp_path / "p" / f"{NAME}.png").unlink()
-    assert made_in(tmp_path / "p") == []
+    held = [f"{NAME}.png", f"{NAME}.sha256", f"{NAME}.json"]
+    assert [file.name for file in made_in(tmp_path / "p")] == held
+    for name in held:
+        whole = (tmp_path / "p" / name).read_bytes()
+        (tmp_path / "p" / name).unlink()
+        assert made_in(tmp_path / "p") == []
+        (tmp_path / "p" / name).write_bytes(whole)
+    assert made_in(tmp_path / "p")
     assert made_in(tmp_path / "nowhere") == []
+
+
+def test_every_file_can_be_proved_whole(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    listed = {line.split("  ", 1)[1] for line in (copy / f"{NAME}.sha256").read_text().splitlines()}
+    held = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    assert listed == held - {f"{NAME}.sha256"}
+    check = ["sha256sum", "--check", "--strict", "--quiet", f"{NAME}.sha256"]
+    assert subprocess.run(check, cwd=copy, capture_output=True).returncode == 0
+    shard = next(
+        path for path in (copy / f"{NAME}.zarr" / "sic" / "c").rglob("*") if path.is_file()
+    )
+    shard.write_bytes(shard.read_bytes()[:-1] + b"\0")
+    told = subprocess.run(check, cwd=copy, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stdout.split(":")[0] == shard.relative_to(copy).as_posix()
+
+
+def test_the_same_inputs_make_the_same_bytes(folder, tmp_path):
+    """On another day, in another folder, in another order of formats."""
+    write_product(made_product(), tmp_path / "again")
+    once, again = ((place / f"{NAME}.sha256").read_text() for place in (folder, tmp_path / "again"))
+    assert once == again
+
+
+def test_provenance_bears_the_time_of_the_newest_input(monkeypatch):
+    names = [
+        "GW1AM2_202003052359_035A_L1SGBTBR_2220220.h5",
+        "GW1AM2_202003010000_001D_L1SGBTBR_2220220.h5",
+    ]
+    inputs = {"granules": {"2020-03-05": [{"name": names[0]}], "2020-03-01": [{"name": names[1]}]}}
+    run = {"run": {"out": "/here", "granules": "/there", "region": "all"}}
+    document = provenance(made_product(), inputs=inputs, settings=run, warnings=[])
+    assert document["created"] == "2020-03-05T23:59:00Z"
+    assert document["settings"] == {"run": {"region": "all"}}
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1583280000")
+    document = provenance(made_product(), inputs=inputs, settings=run, warnings=[])
+    assert document["created"] == "2020-03-04T00:00:00Z"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(SettingsError):
+        provenance(made_product(), inputs=inputs, settings=run, warnings=[])
 
 
 def test_a_writer_that_fails_leaves_the_earlier_product(tmp_path):

@@ -1,27 +1,43 @@
-"""What a map must say of itself so that programs understand it: CF 1.11 and ACDD 1.3."""
+"""What each variable of a map must say of itself so that programs understand it: CF 1.11."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from seaice import __version__
-from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
 from seaice.vocabulary import attrs
+from seaice.write.acdd import global_attributes
 
-__all__ = ["described", "flag_attributes", "grid_mapping"]
+__all__ = ["CHUNK", "MAP_VARIABLES", "described", "encoding", "flag_attributes", "grid_mapping"]
 
-MAP_VARIABLES = (
-    "sic",
-    "sic_uncertainty",
-    "status_flag",
-    "tb89h",
-    "tb89v",
-    "pd",
-    "n_obs",
-    "obs_time",
+CHUNK = 512  #: cells a side: what is read at once
+
+#: The variables of a map, how each cell's value sums up the day (CF, appendix E), and what kind of
+#: content it is (ISO 19115-1).
+MAP_VARIABLES = MappingProxyType(
+    {
+        "sic": ("time: mean area: mean", "physicalMeasurement"),
+        "sic_uncertainty": ("", "qualityInformation"),
+        "sic_uncertainty_95": ("", "qualityInformation"),
+        "status_flag": ("", "qualityInformation"),
+        "sic_raw": ("time: mean area: mean", "physicalMeasurement"),
+        "sic_algorithm_uncertainty": ("", "qualityInformation"),
+        "sic_smearing_uncertainty": ("", "qualityInformation"),
+        "tb89h": ("time: mean area: mean", "physicalMeasurement"),
+        "tb89v": ("time: mean area: mean", "physicalMeasurement"),
+        "pd": ("time: mean area: mean", "physicalMeasurement"),
+        "n_obs": ("time: sum", "auxiliaryInformation"),
+        "real_frames": ("", "auxiliaryInformation"),
+        "obs_time": ("time: mean", "auxiliaryInformation"),
+    }
+)
+ANCILLARY = tuple(
+    name
+    for name, (_, kind) in MAP_VARIABLES.items()
+    if kind != "physicalMeasurement" and name != "obs_time"
 )
 
 
@@ -50,6 +66,30 @@ def flag_attributes() -> dict[str, object]:
     }
 
 
+#: Every day of these clocks has 86400 s.
+NO_LEAP_SECONDS: dict[str, object] = {"units_metadata": "leap_seconds: none"}
+ON_SCALE: dict[str, object] = {"units_metadata": "temperature: on_scale"}
+
+#: What only one variable has to say.
+ONLY: Mapping[str, dict[str, object]] = MappingProxyType(
+    {
+        "sic_uncertainty_95": {
+            "standard_error_multiplier": 1.96,
+            "comment": "the multiplier is nominal: errors are not normal, the width is calibrated",
+        },
+        "status_flag": flag_attributes(),
+        "tb89h": ON_SCALE,
+        "tb89v": ON_SCALE,
+        "pd": {"units_metadata": "temperature: difference"},
+        "real_frames": {
+            "flag_masks": [1, 2, 4, 8, 16],
+            "flag_meanings": "two_days_before day_before day day_after two_days_after",
+        },
+        "obs_time": NO_LEAP_SECONDS,
+    }
+)
+
+
 def described(product: xr.Dataset) -> xr.Dataset:
     """The product as a CF dataset: dims time (1), y, x, a grid mapping, and who made it of what.
 
@@ -67,40 +107,49 @@ def described(product: xr.Dataset) -> xr.Dataset:
     noon, hours = day + np.timedelta64(12, "h"), np.timedelta64(24, "h")
     cf = product[names].drop_vars("time", errors="ignore").expand_dims(time=[noon])
     for name in names:
-        cf[name].attrs = attrs(name) | {"grid_mapping": "crs", "coverage_content_type": "image"}
-    cf["sic"].attrs["ancillary_variables"] = "sic_uncertainty status_flag n_obs"
-    cf["status_flag"].attrs |= flag_attributes()
-    cf["time"].attrs = {"standard_name": "time", "axis": "T", "bounds": "time_bnds"}
-    cf["time"].encoding = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+        cf[name].attrs = _attributes(name, cf[name].dtype)
+    cf["sic"].attrs["ancillary_variables"] = " ".join(n for n in ANCILLARY if n in product)
+    cf["time"].attrs = {
+        "standard_name": "time",
+        "long_name": "noon of the day",
+        "axis": "T",
+        "bounds": "time_bnds",
+        **NO_LEAP_SECONDS,
+        "coverage_content_type": "coordinate",
+    }
     cf["time_bnds"] = ("time", "bnds"), np.array([[day, day + hours]])
+    for name in ("time", "time_bnds"):
+        cf[name].encoding = {"units": "seconds since 1970-01-01", "dtype": "int64"}
     cf["crs"] = (), np.int32(0), grid_mapping(product.attrs["crs"])
-    cf.attrs = _global_attributes(product)
+    cf = cf.assign_coords({axis: _axis(product[axis].variable) for axis in ("y", "x")})
+    cf.attrs = global_attributes(product)
     return cf
 
 
-def _global_attributes(product: xr.Dataset) -> dict[str, object]:
-    given = product.attrs
-    left, bottom, right, top = grid_of(product).bounds
-    return {
-        "Conventions": "CF-1.11, ACDD-1.3",
-        "title": f"Sea-ice concentration, {given['hemisphere']}, {given['date']}",
-        "summary": "Daily sea-ice concentration from AMSR2 89 GHz swaths, super-resolved four "
-        "times, with uncertainty and the reason for every cell's value.",
-        "keywords": "sea ice concentration, AMSR2, passive microwave, super-resolution",
-        "institution": "seaice project",
-        "license": "Apache-2.0 for the software; see the provenance for the data",
-        "source": f"AMSR2 on GCOM-W1, {given.get('n_granules', 0)} granules on the day",
-        "history": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} seaice {__version__}",
-        "processing_level": "L3",
-        "product_version": __version__,
-        "product_status": given.get("status", "final"),
-        "time_coverage_start": f"{given['date']}T00:00:00Z",
-        "time_coverage_end": f"{given['date']}T23:59:59Z",
-        "geospatial_bounds": f"POLYGON (({left} {bottom}, {left} {top}, {right} {top}, "
-        f"{right} {bottom}, {left} {bottom}))",
-        "geospatial_bounds_crs": given["crs"],
-        "crs": given["crs"],
-        "hemisphere": given["hemisphere"],
-        "date": given["date"],
-        "provenance": given.get("provenance", "{}"),
-    }
+def _axis(centres: xr.Variable) -> xr.Variable:
+    """A coordinate variable, of which no value is ever absent."""
+    told = dict(centres.attrs) | {"coverage_content_type": "coordinate"}
+    return xr.Variable(centres.dims, centres.values, told, {"_FillValue": None})
+
+
+def _attributes(name: str, kind: np.dtype) -> dict[str, object]:
+    """Those of one variable; CF wants ranges and masks in the variable's own type."""
+    methods, content = MAP_VARIABLES[name]
+    told = attrs(name) | {"grid_mapping": "crs", "coverage_content_type": content}
+    told |= ONLY.get(name, {})
+    if methods:
+        told["cell_methods"] = methods
+    if "valid_range" in told:
+        told["valid_range"] = np.array(told["valid_range"], kind)
+    if "flag_masks" in told:
+        told["flag_masks"] = np.array(told["flag_masks"], kind)
+    return told
+
+
+def encoding(values: xr.DataArray | xr.Variable, date: str) -> dict[str, object]:
+    """How any store keeps a variable: NaN where there is no number, times as seconds of the day."""
+    if np.issubdtype(values.dtype, np.floating):
+        return {"_FillValue": values.dtype.type("nan")}
+    if np.issubdtype(values.dtype, np.datetime64):
+        return {"units": f"seconds since {date}", "dtype": "float64", "_FillValue": np.nan}
+    return {}

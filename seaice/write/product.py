@@ -5,20 +5,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import xarray as xr
 
-from seaice import __version__
 from seaice.config import Format
 from seaice.files import atomic_folder
 from seaice.write.geotiff import rasters, write_geotiff
+from seaice.write.manifest import write_manifest
+from seaice.write.names import named, product_name
+from seaice.write.netcdf import write_netcdf
 from seaice.write.qgis import write_projection, write_qml
 from seaice.write.quicklook import write_quicklook
 from seaice.write.zarr_store import write_zarr
 
-__all__ = ["FORMATS", "Made", "made_in", "product_name", "write_product"]
+__all__ = ["FORMATS", "Made", "made_in", "write_product"]
 
-FORMATS: tuple[Format, ...] = ("geotiff", "zarr", "quicklook")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +33,6 @@ class Made:
     size: int  #: bytes
 
 
-def product_name(hemisphere: str, region: str, date: str) -> str:
-    """What every file name of a product begins with.
-
-    >>> product_name("north", "svalbard", "2020-03-03")
-    'seaice_sic_north_svalbard_20200303_v0.1'
-    >>> product_name("south", "all", "2020-03-03")
-    'seaice_sic_south_20200303_v0.1'
-    """
-    version = ".".join(__version__.split(".")[:2])
-    place = [hemisphere] if region == "all" else [hemisphere, region]
-    return "_".join(["seaice_sic", *place, date.replace("-", ""), f"v{version}"])
-
-
 def write_product(
     product: xr.Dataset, folder: Path, formats: Sequence[Format] = FORMATS
 ) -> list[Made]:
@@ -52,7 +42,7 @@ def write_product(
     ----------
     product : the product of docs/architecture.md; attrs["provenance"] is its JSON document
     folder : takes the place of an earlier product of the same name, in one step
-    formats : beside the provenance, which is always written
+    formats : beside the provenance and the checksums, which are always written
 
     Returns
     -------
@@ -75,11 +65,15 @@ def write_product(
         document = json.loads(given.get("provenance", "{}"))
         document["files"] = [asdict(file) for file in made]
         (place / f"{name}.json").write_text(json.dumps(document, indent=2))
+        write_manifest(place, place / f"{name}.sha256")
     return made_in(folder)
 
 
 def made_in(folder: Path) -> list[Made]:
-    """What a product folder holds, as its provenance says; nothing where anything is missing."""
+    """What a product folder holds, as its provenance says; nothing where anything is missing.
+
+    The provenance stands last.
+    """
     documents = sorted(folder.glob("seaice_sic_*.json"))
     if len(documents) != 1:
         return []
@@ -87,10 +81,15 @@ def made_in(folder: Path) -> list[Made]:
     files = [Made(**file) for file in json.loads(document.read_text())["files"]]
     if any(not (folder / file.name).exists() for file in files):
         return []
-    size = document.stat().st_size
-    return [
-        *files,
-        Made(name=document.name, says="provenance: inputs, settings, warnings", size=size),
+    always = {
+        ".sha256": "checksums of all of these, for `sha256sum -c`",
+        ".json": "provenance: inputs, settings, warnings",
+    }
+    beside = {document.with_suffix(ending): says for ending, says in always.items()}
+    if any(not path.exists() for path in beside):
+        return []
+    return files + [
+        Made(name=path.name, says=says, size=path.stat().st_size) for path, says in beside.items()
     ]
 
 
@@ -101,33 +100,29 @@ def _writers(product: xr.Dataset, stem: Path) -> dict[Format, Iterator[Task]]:
     """For each format its files, what they hold, and how each is written."""
     return {
         "geotiff": _geotiffs(product, stem),
-        "zarr": iter(
-            [(_named(stem, ".zarr"), "all variables, for xarray", partial(write_zarr, product))]
-        ),
-        "quicklook": iter(
-            [(_named(stem, ".png"), "a picture of the map", partial(write_quicklook, product))]
-        ),
+        "netcdf": _one(stem, ".nc", "all variables, CF and ACDD", partial(write_netcdf, product)),
+        "zarr": _one(stem, ".zarr", "all variables, for xarray", partial(write_zarr, product)),
+        "quicklook": _one(stem, ".png", "a picture of the map", partial(write_quicklook, product)),
     }
+
+
+def _one(stem: Path, ending: str, says: str, write: Callable[[Path], None]) -> Iterator[Task]:
+    yield named(stem, ending), says, write
 
 
 def _geotiffs(product: xr.Dataset, stem: Path) -> Iterator[Task]:
     for ending, raster in rasters(product).items():
         yield (
-            _named(stem, f"{ending}.tif"),
+            named(stem, f"{ending}.tif"),
             raster.says,
             partial(write_geotiff, raster, product),
         )
-        yield _named(stem, f"{ending}.qml"), "its QGIS style", partial(write_qml, raster.style)
+        yield named(stem, f"{ending}.qml"), "its QGIS style", partial(write_qml, raster.style)
         yield (
-            _named(stem, f"{ending}.tif.aux.xml"),
+            named(stem, f"{ending}.tif.aux.xml"),
             "its projection, for older GIS programs",
             partial(write_projection, product.attrs["crs"]),
         )
-
-
-def _named(stem: Path, ending: str) -> Path:
-    """`Path.with_suffix` would cut the version off at its point."""
-    return stem.with_name(stem.name + ending)
 
 
 def _size(path: Path) -> int:

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ import xarray as xr
 from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.stack.frames import source_dates, wanted_dates
+from seaice.write.clock import made_at
 
 __all__ = ["commit", "frames_of", "provenance", "software"]
 
 PACKAGES = ("numpy", "xarray", "torch", "pyproj", "rasterio", "zarr", "h5py", "numba")
+PLACES = ("out", "granules")  #: settings that name folders of one machine
 
 
 def commit() -> str | None:
@@ -65,10 +67,17 @@ def provenance(
     ----------
     product : with the attributes of docs/architecture.md
     inputs : what was read: granules with hashes by date, frames, weights of each network
-    settings : every setting of the run
+    settings : every setting of the run; where it reads and writes is left out, which says nothing
+        of the map
     warnings : sentences a user of the map should read
+
+    Returns
+    -------
+    dict
+        The same for the same inputs: no wall clock, see `seaice.write.clock.made_at`.
     """
     grid = grid_of(product)
+    named = (entry["name"] for day in inputs.get("granules", {}).values() for entry in day)
     return {
         "date": product.attrs["date"],
         "status": product.attrs.get("status", "final"),
@@ -81,8 +90,12 @@ def provenance(
         },
         "warnings": list(warnings),
         **inputs,
-        "settings": dict(settings),
-        "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "settings": {section: _without_places(told) for section, told in settings.items()},
+        "created": made_at(product.attrs["date"], named),
         "code": {"version": __version__, "commit": commit()},
         "software": software(),
     }
+
+
+def _without_places(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key not in PLACES}

@@ -3,19 +3,18 @@
 import warnings
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
+from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
-from seaice.write.cf import described
+from seaice.write.cf import CHUNK, described, encoding
 
 __all__ = ["write_zarr"]
 
-CHUNK = 512  #: cells a side: what is read at once; a variable's chunks share one file (shard)
-
 
 def write_zarr(product: xr.Dataset, path: Path) -> None:
-    """Write the product with CF metadata; chunks (1, 512, 512) in one shard a variable and day.
+    """Write the product with CF metadata; chunks (1, 512, 512), which share one file (shard)
+    a variable and day.
 
     The metadata are gathered in one place as well: xarray asks for that first and warns where it
     is missing.
@@ -29,21 +28,17 @@ def write_zarr(product: xr.Dataset, path: Path) -> None:
             zarr_format=3,
             consolidated=True,
             encoding={
-                str(name): _encoding(values, f"seconds since {product.attrs['date']}")
+                str(name): _encoding(values, product.attrs["date"])
                 for name, values in cf.items()
                 if "y" in values.dims
             },
         )
 
 
-def _encoding(values: xr.DataArray, clock: str) -> dict[str, object]:
+def _encoding(values: xr.DataArray, date: str) -> dict[str, object]:
     rows, columns = values.sizes["y"], values.sizes["x"]
-    kind: dict[str, object] = {}
-    if np.issubdtype(values.dtype, np.floating):
-        kind = {"_FillValue": np.float32("nan")}
-    elif np.issubdtype(values.dtype, np.datetime64):
-        kind = {"units": clock, "dtype": "float64", "_FillValue": np.nan}
-    return kind | {
+    return encoding(values, date) | {
         "chunks": (1, CHUNK, CHUNK),
         "shards": (1, -(-rows // CHUNK) * CHUNK, -(-columns // CHUNK) * CHUNK),
+        "compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
     }
