@@ -17,7 +17,7 @@ from pipelines.stages import Progress
 from seaice.errors import GranuleError, NoInputError
 from seaice.grid.gridded import daily_map_from_au_si6
 from seaice.grid.resample import grid_day
-from seaice.stack.frames import five_frames, other_days
+from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.product import Made, made_in, write_product
 from seaice.write.provenance import frames_of, provenance
 
@@ -64,11 +64,14 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
 
     def make() -> xr.Dataset:
         from pipelines.methods import concentrate_with
+        from seaice.sic.evidence import evidenced
 
         days = maps or daily_maps(plan, progress)
         fine = refined(plan, progress, days).load()
         coarse = days[plan.day].load().assign(other_days(days, plan.day))
-        return concentrate_with(plan, fine, coarse, partial(progress, "concentrate"))
+        coarse["real_frames"] = real_frames(days, plan.day)
+        made = concentrate_with(plan, fine, coarse, partial(progress, "concentrate"))
+        return evidenced(made, days, plan.settings.run.fill)
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
 

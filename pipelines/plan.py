@@ -155,6 +155,7 @@ class Plan:
             refined=self.refine_key,
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
+            fill=self.settings.run.fill,
         )
 
     @property

@@ -73,6 +73,9 @@ class RunSettings(Settled):
         default="auto",
         description="of the networks; auto is float32: one map on CPU and CUDA; bfloat16 is faster",
     )
+    fill: Literal["gaps", "none"] = Field(
+        default="gaps", description="of cells not observed: pole hole, days on both sides; or none"
+    )
 
 
 class GridSettings(Settled):

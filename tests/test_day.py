@@ -18,7 +18,8 @@ from seaice.grid.resample import grid_day
 from seaice.ingest.read import find_granules, read_swath
 from seaice.ingest.source import opened
 from seaice.sic.classical.daily import by_asi
-from seaice.stack.frames import five_frames, wanted_dates
+from seaice.sic.evidence import evidenced
+from seaice.stack.frames import five_frames, real_frames, wanted_dates
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,8 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
     machine = Machine(device=torch.device("cpu"))
     network, card = without_weights("bicubic"), blank_card("bicubic", {})
     fine = refine(five_frames(maps, DAY), network, card, machine, "none", silent)
-    expected = by_asi(fine, maps[DAY], land_mask(grid.refine(4)))
+    seen = maps[DAY].assign(real_frames=real_frames(maps, DAY))
+    expected = evidenced(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     made = product(finished)
     assert bool(made["sic"].notnull().any())
     for name in expected.drop_vars("obs_time"):

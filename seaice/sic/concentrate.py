@@ -15,6 +15,7 @@ from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.calibration import calibrated
+from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.inputs import assemble, coarse_wanted
 from seaice.sic.smearing import split
@@ -34,11 +35,17 @@ class Told:
     raw: Map  #: before any filter, correction or filling
     algorithm: Map  #: one standard deviation of the algorithm and its sensor
     smearing: Map  #: one standard deviation for footprints larger than a cell
+    within_95: Map | None = None  #: half-width that holds 95 % of errors; None: twice the total
 
     @property
     def total(self) -> Map:
         """Both together, one standard deviation."""
         return np.hypot(self.algorithm, self.smearing)
+
+    @property
+    def wider(self) -> Map:
+        """Half-width that holds 95 % of errors."""
+        return 2 * self.total if self.within_95 is None else self.within_95
 
 
 def concentrate(
@@ -52,7 +59,9 @@ def concentrate(
     """Concentration of a day by a network.
 
     Low-frequency channels that the network was taught with and the day lacks are absent to it (0
-    after normalization), and flagged.
+    after normalization), and flagged. No filter changes what it tells; where the classical ones
+    would have it otherwise, that is flagged. Its calibrated standard deviation is the total, of
+    which `seaice.sic.smearing.split` tells the part of the footprint.
 
     Parameters
     ----------
@@ -86,9 +95,7 @@ def concentrate(
 
     network.to(machine.device)
     told = run_tiled(network, card, cut, observed & ~land, machine, progress)
-    total = np.full_like(told[0], np.nan)
-    if len(told) > 1:
-        total = calibrated(told[0], np.exp(told[1] / 2), card.calibration).clip(0, 1)
+    total, wider = _half_widths(told, card)
     sic = np.where(observed & ~land, told[0].clip(0, 1), np.float32("nan"))
     algorithm, smearing = split(sic, total)
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
@@ -96,7 +103,8 @@ def concentrate(
     timed = on_refined(~np.isnat(daily_map["obs_time"].values))
     reasons = everyday(land, observed, timed, refined.attrs)
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
-    made = Told(sic=sic, raw=sic, algorithm=algorithm, smearing=smearing)
+    reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
+    made = Told(sic=sic, raw=sic, algorithm=algorithm, smearing=smearing, within_95=wider)
     return product(refined, daily_map, made, reasons)
 
 
@@ -117,9 +125,9 @@ def product(
     Returns
     -------
     Dataset, dims y, x of the refined grid
-        `sic`, `sic_raw`, `sic_uncertainty` (total), `sic_algorithm_uncertainty`,
-        `sic_smearing_uncertainty`, `status_flag`, `tb89h`, `tb89v`, `pd`, `n_obs`, `obs_time`,
-        `real_frames`
+        `sic`, `sic_raw`, `sic_uncertainty` (total), `sic_uncertainty_95`,
+        `sic_algorithm_uncertainty`, `sic_smearing_uncertainty`, `status_flag`, `tb89h`, `tb89v`,
+        `pd`, `n_obs`, `obs_time`, `real_frames`
         attrs: those of the refined map.
     """
     nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
@@ -127,6 +135,7 @@ def product(
         "sic": told.sic,
         "sic_raw": told.raw,
         "sic_uncertainty": told.total,
+        "sic_uncertainty_95": told.wider,
         "sic_algorithm_uncertainty": told.algorithm,
         "sic_smearing_uncertainty": told.smearing,
     }
@@ -153,6 +162,17 @@ def _real_frames(daily_map: xr.Dataset, observed: NDArray[np.bool_]) -> NDArray[
     if "real_frames" in daily_map:
         return np.asarray(on_refined(daily_map["real_frames"].values), np.uint8)
     return observed * np.uint8(1 << FRAMES // 2)
+
+
+def _half_widths(told: Map, card: Card) -> tuple[Map, Map]:
+    """Calibrated half-widths for 68 and 95 % of errors, (y, x) each; NaN where none is told."""
+    if len(told) < 2:
+        return np.full_like(told[0], np.nan), np.full_like(told[0], np.nan)
+    doubt = np.exp(told[1] / 2)
+    one = calibrated(told[0], doubt, card.calibration).clip(0, 1)
+    if not card.calibration_95:
+        return one, (2 * one).clip(0, 1)
+    return one, calibrated(told[0], doubt, card.calibration_95).clip(0, 1)
 
 
 def _coarse_cut(coarse: Mapping[str, Map], rows: slice, columns: slice) -> dict[str, Tensor]:

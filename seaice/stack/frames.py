@@ -10,7 +10,15 @@ from seaice.errors import NoInputError
 from seaice.instrument import HIGH_CHANNELS
 from seaice.vocabulary import attrs
 
-__all__ = ["FRAMES", "OTHER_DAYS", "five_frames", "other_days", "source_dates", "wanted_dates"]
+__all__ = [
+    "FRAMES",
+    "OTHER_DAYS",
+    "five_frames",
+    "other_days",
+    "real_frames",
+    "source_dates",
+    "wanted_dates",
+]
 
 FRAMES = 5  #: of a stack: the day and two on either side
 #: polarization difference of the other frames: ice stays where clouds pass
@@ -125,3 +133,20 @@ def other_days(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
             for name, source in zip(OTHER_DAYS, beside, strict=True)
         }
     )
+
+
+def real_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
+    """Which of the five days each cell was really observed on; what stands in does not count.
+
+    Returns
+    -------
+    DataArray, dims y, x
+        uint8 bits 1, 2, 4, 8, 16: t-2 to t+2.
+    """
+    like = maps[day][HIGH_CHANNELS[0]]
+    bits = np.zeros(like.shape, np.uint8)
+    for frame, wanted in enumerate(wanted_dates(day)):
+        if wanted in maps:
+            seen = [np.isfinite(maps[wanted][name].values) for name in HIGH_CHANNELS]
+            bits |= np.logical_and.reduce(seen) * np.uint8(1 << frame)
+    return xr.DataArray(bits, dims=like.dims, attrs=attrs("real_frames"))
