@@ -25,7 +25,7 @@ __all__ = [
     "read_toml",
 ]
 
-Format = Literal["geotiff", "netcdf", "zarr", "quicklook"]
+Format = Literal["geotiff", "netcdf", "zarr", "geopackage", "quicklook"]
 
 
 class Settled(BaseModel):

@@ -11,6 +11,7 @@ import xarray as xr
 
 from seaice.config import Format
 from seaice.files import atomic_folder
+from seaice.write.geopackage import write_geopackage
 from seaice.write.geotiff import rasters, write_geotiff
 from seaice.write.manifest import write_manifest
 from seaice.write.names import named, product_name
@@ -102,6 +103,12 @@ def _writers(product: xr.Dataset, stem: Path) -> dict[Format, Iterator[Task]]:
         "geotiff": _geotiffs(product, stem),
         "netcdf": _one(stem, ".nc", "all variables, CF and ACDD", partial(write_netcdf, product)),
         "zarr": _one(stem, ".zarr", "all variables, for xarray", partial(write_zarr, product)),
+        "geopackage": _one(
+            stem,
+            ".gpkg",
+            "the ice edge and polygons by class, for GIS programs",
+            partial(write_geopackage, product),
+        ),
         "quicklook": _one(stem, ".png", "a picture of the map", partial(write_quicklook, product)),
     }
 
