@@ -1,8 +1,8 @@
 # The front door. `make help` lists what there is; everything installs itself into .venv.
 #
-# Settings of `make daily` (all optional): DATE=2020-03-03 GRANULES=/data/amsr2 HEMISPHERE=north
-# REGION=svalbard OUT=/data/products DEVICE=auto SR=pmdrnet SIC=xception_aspp SETTINGS=my.toml
-# SR_WEIGHTS=file.safetensors SIC_WEIGHTS=file.safetensors; of `make train`: DEVICE=auto RECIPE=compact
+# Settings of `make daily` (all optional): DATE=2020-03-03 GRANULES=/data/amsr2 HEMISPHERE=north (south,
+# both) MODE=auto (provisional, final) REGION=svalbard OUT=/data/products DEVICE=auto SR=pmdrnet
+# SIC=xception_aspp SETTINGS=my.toml SR_WEIGHTS=file SIC_WEIGHTS=file; of `make train`: DEVICE RECIPE
 # Installation: TORCH=torch==2.13.0, PYTHON=python3.11, PIP_INSTALL='pip install --index-url ...'.
 
 .DEFAULT_GOAL := help
@@ -21,7 +21,7 @@ option = $(if $($(2)),--$(1) "$($(2))")
 METHOD = $(call option,device,DEVICE) $(call option,sr,SR) $(call option,sic,SIC) \
          $(call option,sr-weights,SR_WEIGHTS) $(call option,sic-weights,SIC_WEIGHTS)
 RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,granules,GRANULES) \
-      $(call option,hemisphere,HEMISPHERE) $(call option,region,REGION) \
+      $(call option,hemisphere,HEMISPHERE) $(call option,region,REGION) $(call option,mode,MODE) \
       $(if $(SETTINGS),$(if $(filter command line environment,$(origin OUT)),--out "$(OUT)"),--out "$(OUT)") \
       $(METHOD)
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")

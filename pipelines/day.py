@@ -94,8 +94,9 @@ def daily_maps(plan: Plan, progress: Progress) -> dict[date, xr.Dataset]:
     Raises
     ------
     NoInputError
-        If the day itself has none.
+        If the day itself has none, or, for a final map, any of them.
     """
+    needed = tuple(plan.granules) if plan.settings.run.mode == "final" else (plan.day,)
     maps = {}
     for day in plan.granules:
         try:
@@ -103,7 +104,7 @@ def daily_maps(plan: Plan, progress: Progress) -> dict[date, xr.Dataset]:
                 "grid", day.isoformat(), plan.grid_key(day), partial(_gridded, plan, day, progress)
             )
         except NoInputError:
-            if day == plan.day:
+            if day in needed:
                 raise
     return maps
 
@@ -183,9 +184,12 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
     if any(each.attrs.get("origin") == "simulated" for each in maps.values()):
         yield "made of simulated granules: this ice never was"
-    absent = [day.isoformat() for day, paths in plan.granules.items() if not paths]
+    absent = [day for day, paths in plan.granules.items() if not paths]
+    if plan.settings.run.mode == "provisional":
+        yield "provisional: later days were not looked at; the nearest day stands in"
+        absent = [day for day in absent if day < plan.day]
     if absent:
-        yield f"{', '.join(absent)}: no granules; the nearest day stands in"
+        yield f"{', '.join(map(str, absent))}: no granules; the nearest day stands in"
     for day, paths in plan.granules.items():
         if day in maps:
             yield from (f"{day}: left out {reason}" for reason in maps[day].attrs["rejected"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.plan import ground, method
 from pipelines.stages import Progress, code_of, key_of
 from seaice.config import Settings
+from seaice.errors import SettingsError
 from seaice.files import atomic_folder, ensure_writable
 
 __all__ = ["DATE", "REGION", "SEED", "demo_settings", "simulated_granules"]
@@ -17,8 +18,20 @@ SEED = 20180428  #: of no world that the shipped networks were trained on
 
 
 def demo_settings(settings: Settings, progress: Progress) -> Settings:
-    """The settings of the demo: its date, region and granules, all else as told."""
+    """The settings of the demo: its date, region and granules, all else as told.
+
+    Raises
+    ------
+    SettingsError
+        If it is wished for in the south.
+    """
     run = settings.run
+    if run.hemisphere != "north":
+        raise SettingsError(
+            f"the demo's simulated days in hemisphere {run.hemisphere}",
+            "north: ice is simulated after a northern record",
+            "give GRANULES= (--granules) of the south, or HEMISPHERE=north",
+        )
     day = run.date or DATE
     region = REGION if run.region == "all" else run.region
     for stage, network in (("sr", settings.sr), ("sic", settings.sic)):

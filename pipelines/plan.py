@@ -96,7 +96,8 @@ def region_label(region: str) -> str:
 def ground(run: RunSettings) -> Grid:
     """The 6.25 km grid of a run's region; of the whole hemisphere where it names none."""
     whole = run.region == "all"
-    return region_grid(run.hemisphere if whole else run.region, run.hemisphere)
+    hemisphere = run.one_hemisphere
+    return region_grid(hemisphere if whole else run.region, hemisphere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,13 +187,19 @@ def plan(settings: Settings) -> Plan:
         )
     ensure_writable(run.out)
     notes = run.out / "stages" / "hashes.json"
-    granules = {day: _found(run.granules, day) for day in wanted_dates(run.date)}
+    later = run.mode != "provisional"
+    granules = {
+        day: _found(run.granules, day) if later or day <= run.date else ()
+        for day in wanted_dates(run.date)
+    }
     if not granules[run.date]:
         raise NoInputError(
             f"no granule of {run.date} in {run.granules}",
             "files such as GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5, in any subfolder",
             "give another folder or date; `seaice doctor --granules FOLDER` shows what is there",
         )
+    if run.mode == "final":
+        _all_there(granules, run.granules)
     return Plan(
         settings=settings,
         day=run.date,
@@ -203,6 +210,16 @@ def plan(settings: Settings) -> Plan:
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
     )
+
+
+def _all_there(granules: Mapping[date, tuple[Path, ...]], folder: Path) -> None:
+    absent = [day.isoformat() for day, paths in granules.items() if not paths]
+    if absent:
+        raise NoInputError(
+            f"no granule of {', '.join(absent)} in {folder}, for a final map",
+            "granules of all five days from two before to two after",
+            "wait for them, or make a provisional map: MODE=provisional, --mode provisional",
+        )
 
 
 def _found(folder: Path, day: date) -> tuple[Path, ...]:

@@ -62,7 +62,9 @@ class RunSettings(Settled):
     out: Path = Field(
         default=Path("products"), description="folder for products and finished stages"
     )
-    hemisphere: Literal["north", "south"] = Field(default="north", description="north or south")
+    hemisphere: Literal["north", "south", "both"] = Field(
+        default="north", description="north, south, or both: two products"
+    )
     region: str = Field(
         default="all", description='"all", a name, or "west,south,east,north" in degrees'
     )
@@ -73,9 +75,28 @@ class RunSettings(Settled):
         default="auto",
         description="of the networks; auto is float32: one map on CPU and CUDA; bfloat16 is faster",
     )
+    mode: Literal["auto", "provisional", "final"] = Field(
+        default="auto",
+        description="provisional: no later days; final: all five or none; auto: what there is",
+    )
     fill: Literal["gaps", "none"] = Field(
         default="gaps", description="of cells not observed: pole hole, days on both sides; or none"
     )
+
+    @property
+    def one_hemisphere(self) -> Literal["north", "south"]:
+        """The hemisphere of one map.
+
+        Raises
+        ------
+        SettingsError
+            If both are wished for.
+        """
+        if self.hemisphere == "both":
+            raise SettingsError(
+                "hemisphere both", "one, for one map", "give --hemisphere north, or south"
+            )
+        return self.hemisphere
 
 
 class GridSettings(Settled):
@@ -186,6 +207,29 @@ class Settings(Settled):
             former = table.get(section, {})
             table[section] = former | given if isinstance(former, dict) else former
         return cls.from_table(table)
+
+    def hemispheres(self) -> tuple[Self, ...]:
+        """The settings of each hemisphere's run.
+
+        Raises
+        ------
+        SettingsError
+            If both are wished for, and a region, which lies in one of them.
+
+        >>> both = Settings.from_table({"run": {"hemisphere": "both"}})
+        >>> [each.run.hemisphere for each in both.hemispheres()]
+        ['north', 'south']
+        """
+        if self.run.hemisphere != "both":
+            return (self,)
+        if self.run.region != "all":
+            raise SettingsError(
+                f"region {self.run.region!r} in both hemispheres",
+                "the region all, for a region lies in one hemisphere",
+                "leave the region out, or name its hemisphere",
+            )
+        runs = [self.run.model_copy(update={"hemisphere": each}) for each in ("north", "south")]
+        return tuple(self.model_copy(update={"run": run}) for run in runs)
 
     def toml(self) -> str:
         """These settings as TOML that `read` takes back; what is not set stands as a comment.

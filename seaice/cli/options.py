@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from seaice.cli.show import failed, watched
 from seaice.config import Settings
-from seaice.errors import SettingsError
+from seaice.errors import SeaIceError, SettingsError
 
 __all__ = ["OPTIONS", "SETTINGS_HELP", "first_and_last", "with_settings"]
 
@@ -20,8 +21,9 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "date": (("run", "date"), str, "The day to map, UTC, as 2020-03-03."),
     "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B, L1R or AU_SI6 files."),
     "out": (("run", "out"), Path, "Folder for products and finished stages."),
-    "hemisphere": (("run", "hemisphere"), str, "north or south."),
+    "hemisphere": (("run", "hemisphere"), str, "north, south, or both: two products."),
     "region": (("run", "region"), str, "all, a name, or west,south,east,north in degrees."),
+    "mode": (("run", "mode"), str, "auto, provisional (no later days) or final (all five days)."),
     "device": (("run", "device"), str, "auto (CUDA where there is one), cpu or cuda."),
     "precision": (("run", "precision"), str, "float32 (auto), or bfloat16: faster, rougher."),
     "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),
@@ -69,17 +71,38 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
         if told["show_settings"]:
             typer.echo(settings.toml())
             return
-        if told["demo"]:
-            from pipelines.demo import demo_settings
-            from seaice.cli.show import watched
-
-            with watched() as progress:
-                settings = demo_settings(settings, progress)
-        verb(settings)
+        _each_hemisphere(settings, _on_demo(verb) if told["demo"] else verb)
 
     command.__name__, command.__doc__ = verb.__name__, verb.__doc__
     command.__signature__ = inspect.Signature(_parameters())  # type: ignore[attr-defined]
     return command
+
+
+def _on_demo(verb: Callable[[Settings], None]) -> Callable[[Settings], None]:
+    def on_demo(settings: Settings) -> None:
+        from pipelines.demo import demo_settings
+
+        with watched() as progress:
+            demo = demo_settings(settings, progress)
+        verb(demo)
+
+    return on_demo
+
+
+def _each_hemisphere(settings: Settings, verb: Callable[[Settings], None]) -> None:
+    """One run a hemisphere: what fails in one does not keep the other from its map."""
+    runs = settings.hemispheres()
+    if len(runs) == 1:
+        return verb(runs[0])
+    failures = 0
+    for run in runs:
+        try:
+            verb(run)
+        except SeaIceError as error:
+            failed(f"{run.run.hemisphere}: {error}")
+            failures += 1
+    if failures:
+        raise typer.Exit(2)
 
 
 def _parameters() -> list[inspect.Parameter]:

@@ -1,0 +1,187 @@
+"""In the morning provisional, two days later final; either hemisphere, or both with one command."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import typer
+import xarray as xr
+from days import DAY, PRODUCT, REGION, run, write_day
+from granules import make_swath, write_l1b
+
+from pipelines.day import daily_maps
+from pipelines.plan import ground, plan
+from pipelines.stages import silent
+from seaice.cli.options import _each_hemisphere
+from seaice.config import Settings
+from seaice.errors import GranuleError, NoInputError, SettingsError
+from seaice.sic.flags import Flag
+from seaice.stack.frames import wanted_dates
+
+SOUTH = "0,-67,6,-66"  # Lazarev Sea
+
+
+def settings(folder, **told):
+    table = {"date": DAY, "granules": folder, "out": folder / "out", "region": REGION}
+    methods = {"sr": {"name": "bicubic"}, "sic": {"name": "asi"}, "write": {"formats": ["zarr"]}}
+    return Settings.from_table({"run": table | told} | methods)
+
+
+@pytest.fixture
+def names(tmp_path):
+    """Files named as granules of all five days; planning opens none."""
+    for day in wanted_dates(DAY):
+        name = f"GW1AM2_{day:%Y%m%d}1000_035A_L1SGBTBR_2220220.h5"
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path
+
+
+def test_a_provisional_map_does_not_look_at_later_days(names):
+    made = plan(settings(names, mode="provisional"))
+    assert [day for day, paths in made.granules.items() if paths] == list(wanted_dates(DAY)[:3])
+    whole = plan(settings(names))
+    assert all(whole.granules.values())
+    assert made.product_key != whole.product_key
+
+
+def test_a_final_map_names_the_days_it_lacks(names):
+    assert all(plan(settings(names, mode="final")).granules.values())
+    for day in (DAY - timedelta(days=1), DAY + timedelta(days=2)):
+        next(names.glob(f"*_{day:%Y%m%d}1000*")).unlink()
+    with pytest.raises(NoInputError, match=r"2020-03-02, 2020-03-05.*MODE=provisional"):
+        plan(settings(names, mode="final"))
+    assert plan(settings(names, mode="auto")).day == DAY
+
+
+@pytest.mark.parametrize(("mode", "first"), [("final", "2020-03-01"), ("auto", "2020-03-03")])
+def test_a_final_map_needs_a_map_of_every_day_and_others_of_the_day(names, mode, first):
+    def broken(path):
+        raise GranuleError(path.name, "a granule", "look")
+
+    whole = replace(plan(settings(names, mode=mode)), read=broken)
+    with pytest.raises(NoInputError, match=f"files of {first}"):
+        daily_maps(whole, silent)
+
+
+def test_a_finished_final_map_and_an_automatic_one_of_all_days_are_one(names):
+    assert (
+        plan(settings(names, mode="final")).product_key
+        == plan(settings(names, mode="auto")).product_key
+    )
+
+
+def test_both_hemispheres_are_two_runs_and_one_failing_leaves_the_other():
+    done = []
+
+    def verb(told):
+        if told.run.hemisphere == "north":
+            raise NoInputError("no granule", "some", "look")
+        done.append(told.run.hemisphere)
+
+    with pytest.raises(typer.Exit) as end:
+        _each_hemisphere(Settings.from_table({"run": {"hemisphere": "both"}}), verb)
+    assert end.value.exit_code == 2
+    assert done == ["south"]
+    _each_hemisphere(Settings.from_table({"run": {"hemisphere": "south"}}), verb)
+    assert done == ["south", "south"]
+
+
+def test_a_region_lies_in_one_hemisphere():
+    both = Settings.from_table({"run": {"hemisphere": "both", "region": "svalbard"}})
+    with pytest.raises(SettingsError, match="svalbard"):
+        both.hemispheres()
+    with pytest.raises(SettingsError, match="both"):
+        ground(both.run)
+
+
+def test_the_demo_knows_the_north_only(tmp_path):
+    from typer.testing import CliRunner
+
+    from seaice.cli import app
+
+    told = ["daily", "--demo", "--hemisphere", "south", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, told)
+    assert result.exit_code == 2
+    assert "northern record" in result.output
+
+
+def opened(out):
+    return xr.open_zarr(out / PRODUCT / f"{PRODUCT}.zarr").isel(time=0).load()
+
+
+@pytest.fixture(scope="module")
+def granules(tmp_path_factory):
+    """Five days; the middle one lacks the end of its pass over the region."""
+    folder = tmp_path_factory.mktemp("granules")
+    for day in wanted_dates(DAY):
+        if day != DAY:
+            write_day(folder, day)
+    start = np.datetime64(DAY, "D").astype("datetime64[s]").item().replace(hour=10)
+    short = make_swath(scans=75, start=start, phase=1350.0)
+    name = f"GW1AM2_{start:%Y%m%d%H%M}_035A_L1SGBTBR_2220220.h5"
+    write_l1b(folder, short, name=name)
+    return folder
+
+
+@pytest.mark.slow
+def test_provisional_and_final_differ_only_where_evidence_differs(granules, tmp_path):
+    told = []
+    for mode in ("provisional", "final"):
+        made = run("daily", granules, tmp_path, "--mode", mode)
+        assert made.exit_code == 0, made.output
+        told.append(opened(tmp_path))
+        document = json.loads((tmp_path / PRODUCT / f"{PRODUCT}.json").read_text())
+        assert document["status"] == mode
+    early, late = told
+    filled = (late["status_flag"].values & Flag.GAP_FILLED) > 0
+    assert filled.any()
+    assert not filled.all()
+    assert not (early["status_flag"].values & Flag.GAP_FILLED).any()
+    assert np.isnan(early["sic"].values[filled]).all()
+    for name in ("sic", "sic_raw", "sic_uncertainty", "tb89h", "tb89v", "n_obs"):
+        same = ~filled if name in ("sic", "sic_uncertainty") else np.ones_like(filled)
+        np.testing.assert_array_equal(early[name].values[same], late[name].values[same])
+    assert np.array_equal(late["real_frames"].values & 7, early["real_frames"].values)
+    changed = early["status_flag"].values ^ late["status_flag"].values
+    expected = np.uint16(Flag.SUBSTITUTED_FRAME) | filled * np.uint16(Flag.GAP_FILLED)
+    differs = expected | filled * np.uint16(Flag.NO_INPUT)
+    sea = (late["status_flag"].values & Flag.LAND) == 0
+    assert np.array_equal(changed[sea], differs[sea])
+
+
+@pytest.mark.slow
+def test_a_final_day_made_again_is_bit_identical(granules, tmp_path):
+    folders = [tmp_path / name for name in ("one", "two")]
+    for out in folders:
+        assert run("daily", granules, out, "--mode", "final").exit_code == 0
+    one, two = (
+        {
+            path.relative_to(out): path.read_bytes()
+            for path in (out / PRODUCT).rglob("*")
+            if path.is_file()
+        }
+        for out in folders
+    )
+    assert one.keys() == two.keys()
+    differing = [str(path) for path in one if one[path] != two[path]]
+    assert [name for name in differing if not name.endswith(".json")] == []  # it tells OUT
+
+
+@pytest.mark.slow
+def test_the_south_is_mapped_from_end_to_end(tmp_path):
+    for day in wanted_dates(DAY):
+        start = np.datetime64(day, "D").astype("datetime64[s]").item().replace(hour=10)
+        swath = make_swath(scans=120, start=start, phase=4610.0)
+        name = f"GW1AM2_{start:%Y%m%d%H%M}_035A_L1SGBTBR_2220220.h5"
+        write_l1b(tmp_path / "granules", swath, name=name)
+    out = tmp_path / "out"
+    south = "--hemisphere", "south", "--region", SOUTH
+    made = run("daily", tmp_path / "granules", out, *south)
+    assert made.exit_code == 0, made.output
+    (folder,) = out.glob("seaice_sic_south_*")
+    product = xr.open_zarr(folder / f"{folder.name}.zarr").isel(time=0)
+    assert bool(product["sic"].notnull().all())
+    assert (product["real_frames"].values == 31).all()
+    assert product.attrs["hemisphere"] == "south"
