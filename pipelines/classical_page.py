@@ -45,9 +45,30 @@ KERN: Mapping[tuple[str, str], str] = {
 
 INTRODUCTION = """# Formulas on real samples
 
-Written by `make classical RRDP=file`; the file is the Round Robin Data Package (AMSR2 L1R samples
-over known open water and known closed ice, doi 10.6084/m9.figshare.6626549), which is not part of
-this repository.
+    make daily SIC=asi            # or bootstrap, nasa_team, blend
+
+ASI works on the refined 89 GHz temperatures; Bootstrap and NASA Team on the daily map's 18.7 and
+36.5 GHz, so their cells of 6.25 km show. A blend takes the network's value where its uncertainty is
+below 20 %, else ASI's where that is surer, and where low frequencies are missing; it is flagged
+`classical_fallback`. All give the same product: `sic_raw` before any filter, `sic` after weather
+filters and the correction of coasts (NASA Team 2: ice within two cells of land is 0 where the sea
+three cells out is free of ice). Settings, in [sic]:
+
+| setting | values | |
+| --- | --- | --- |
+| `tie_points` | published, dynamic | constants, or of the day; products tell both |
+| `weather_filter` | spreen, noaa, nsidc, none | whose gradient ratios |
+| `bootstrap_cut` | 0 to 1 | Bootstrap concentration up to which a cell is open water |
+| `calibration` | amsr2, amsre | temperatures of ASI and the filters as observed, or as AMSR-E's |
+
+A dynamic tie point is a percentile of cells that every published evidence calls open water, or
+closed ice; ASI's open water must also be clear of weather by both gradient ratios, for clouds would
+drag it down. Fewer than 1000 cells, or a value 10 K or more from the published one, and the
+published one is used; the product says why.
+
+The rest is written by `make classical RRDP=file`; the file is the Round Robin Data Package (AMSR2
+L1R samples over known open water and known closed ice, doi 10.6084/m9.figshare.6626549), which is
+not part of this repository.
 
 Each sample has all channels on one footprint. Figures are in percent of concentration. *Bias* is
 the mean error, *spread* its standard deviation, after clipping to 0-100 %. *Published* tie points

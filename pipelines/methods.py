@@ -51,14 +51,14 @@ def concentrate_with(
     land = land_mask(plan.grid.refine(SCALE))
     choices = Choices(**plan.settings.sic.model_dump(exclude={"name", "weights"}))
     if plan.sic.name in FORMULAS:
-        made = FORMULAS[plan.sic.name](refined, daily_map, land, choices)
+        made = FORMULAS[plan.sic.name](refined, daily_map, land, choices, None)
         progress(1, 1)
     else:
         teller = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run)
         made = concentrate(refined, daily_map, land, teller, machine, progress)
         if plan.sic.name == BLEND:
-            made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices))
+            made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices, None))
     return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
 
 

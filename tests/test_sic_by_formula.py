@@ -57,7 +57,7 @@ def has(product, flag):
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hemisphere):
     refined, daily, land = scene(hemisphere)
-    made = FORMULAS[name](refined, daily, land, None)
+    made = FORMULAS[name](refined, daily, land, None, None)
     tb = {channel: daily[channel].values for channel in LOW}
     expected = {
         "asi": asi(refined["pd"].values),
@@ -80,7 +80,7 @@ def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hem
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_doubt_has_two_parts_whose_squares_add_up(name):
-    made = FORMULAS[name](*scene(), None)
+    made = FORMULAS[name](*scene(), None, None)
     parts = made["sic_algorithm_uncertainty"] ** 2 + made["sic_smearing_uncertainty"] ** 2
     known = made["sic"].notnull().values
     np.testing.assert_allclose(
@@ -93,7 +93,9 @@ def test_doubt_has_two_parts_whose_squares_add_up(name):
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_tie_points_travel_with_the_product(name):
-    told = json.loads(FORMULAS[name](*scene(), Choices(tie_points="dynamic")).attrs["tie_points"])
+    told = json.loads(
+        FORMULAS[name](*scene(), Choices(tie_points="dynamic"), None).attrs["tie_points"]
+    )
     assert told["algorithm"] == name
     assert all("fewer than" in point["why"] for point in told["tie_points"].values())
 

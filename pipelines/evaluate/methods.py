@@ -22,7 +22,7 @@ from seaice.network.card import Card
 from seaice.network.run import Machine, silent
 from seaice.network.weights import read_card
 from seaice.sic.classical.asi import asi
-from seaice.sic.classical.daily import by_asi
+from seaice.sic.classical.daily import FORMULAS as CLASSICAL
 from seaice.sic.concentrate import concentrate
 from seaice.sr.refine import refine
 from seaice.sr.samples import SampleSet
@@ -34,7 +34,10 @@ UNFILTERED = "asi-unfiltered"  #: ASI without its weather filters, a formula of 
 OBSERVATIONS = 10  #: samples in a cell, which sets do not keep; ASI's sensor noise asks for it
 Map = NDArray[np.float32]
 Role = Literal["sr", "sic"]
-FORMULAS: Mapping[Role, tuple[str, ...]] = {"sr": ("bicubic",), "sic": ("asi", UNFILTERED)}
+FORMULAS: Mapping[Role, tuple[str, ...]] = {
+    "sr": ("bicubic",),
+    "sic": (*CLASSICAL, UNFILTERED),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +191,8 @@ def _concentration(
     """Concentration and, where the method tells it, half-widths that hold 68 and 95 % of errors."""
     if how.name == UNFILTERED:
         return np.where(land, np.float32("nan"), asi(refined["pd"].values)), None
-    if how.name == "asi":
-        made = by_asi(refined, daily_map, land)
+    if how.name in CLASSICAL:
+        made = CLASSICAL[how.name](refined, daily_map, land, None, None)
     else:
         teller = networks.of(how, "sic")
         made = concentrate(refined, daily_map, land, teller, networks.machine, silent)

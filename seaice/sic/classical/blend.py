@@ -12,6 +12,7 @@ TAKEN = (
     "sic",
     "sic_raw",
     "sic_uncertainty",
+    "sic_uncertainty_95",
     "sic_algorithm_uncertainty",
     "sic_smearing_uncertainty",
     "status_flag",

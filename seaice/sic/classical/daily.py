@@ -18,7 +18,15 @@ from seaice.sic.classical.bootstrap import bootstrap
 from seaice.sic.classical.nasa_team import nasa_team
 from seaice.sic.classical.spill_over import spilled
 from seaice.sic.classical.tie_points import Chosen, Source, choose
-from seaice.sic.classical.uncertainty import SPREADS, algorithm_uncertainty, asi_uncertainty
+from seaice.sic.classical.uncertainty import (
+    SPREADS,
+    Held,
+    Spreads,
+    algorithm_uncertainty,
+    asi_uncertainty,
+    shipped,
+    widths,
+)
 from seaice.sic.classical.weather import WeatherFilter, limits_of, weather_filter
 from seaice.sic.concentrate import Told, product
 from seaice.sic.flags import Flag, everyday
@@ -105,7 +113,11 @@ def calibrated(
 
 
 def by_asi(
-    refined: xr.Dataset, daily_map: xr.Dataset, land: Mask, choices: Choices | None = None
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    land: Mask,
+    choices: Choices | None = None,
+    held: Held | None = None,
 ) -> xr.Dataset:
     """Concentration of a refined day by ASI, its weather filters on the daily map's cells.
 
@@ -114,6 +126,7 @@ def by_asi(
     refined, daily_map : of one day
     land : (y, x) bool, on the refined grid
     choices : tie points, filter, calibration; those of `Choices` where left out
+    held : factors that make its uncertainties hold; those shipped where left out
 
     Returns
     -------
@@ -133,32 +146,43 @@ def by_asi(
     def doubt(sic: Map) -> tuple[Map, Map]:
         return asi_uncertainty(sic, n_obs, points.asi), smearing(sic)
 
-    return _finished(day, raw, doubt, choices).assign_attrs(tie_points=points.told("asi"))
+    made = _finished(day, raw, doubt, choices, held or shipped("asi"))
+    return made.assign_attrs(tie_points=points.told("asi"))
 
 
 def by_bootstrap(
-    refined: xr.Dataset, daily_map: xr.Dataset, land: Mask, choices: Choices | None = None
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    land: Mask,
+    choices: Choices | None = None,
+    held: Held | None = None,
 ) -> xr.Dataset:
     """Concentration by Bootstrap of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
     choices = choices or Choices()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
     share = bootstrap(day.tb["tb18v"], day.tb["tb36v"], day.tb["tb36h"], points.bootstrap)
-    return _of_map(day, "bootstrap", share, points, choices)
+    made = _of_map(day, share, SPREADS["bootstrap"], choices, held or shipped("bootstrap"))
+    return made.assign_attrs(tie_points=points.told("bootstrap"))
 
 
 def by_nasa_team(
-    refined: xr.Dataset, daily_map: xr.Dataset, land: Mask, choices: Choices | None = None
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    land: Mask,
+    choices: Choices | None = None,
+    held: Held | None = None,
 ) -> xr.Dataset:
     """Concentration by NASA Team of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
     choices = choices or Choices()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
     share = nasa_team(day.tb["tb18h"], day.tb["tb18v"], day.tb["tb36v"], points.nasa_team)
-    return _of_map(day, "nasa_team", share, points, choices)
+    made = _of_map(day, share, SPREADS["nasa_team"], choices, held or shipped("nasa_team"))
+    return made.assign_attrs(tie_points=points.told("nasa_team"))
 
 
-Formula = Callable[[xr.Dataset, xr.Dataset, Mask, Choices | None], xr.Dataset]
+Formula = Callable[[xr.Dataset, xr.Dataset, Mask, Choices | None, Held | None], xr.Dataset]
 FORMULAS: Mapping[str, Formula] = {
     "asi": by_asi,
     "bootstrap": by_bootstrap,
@@ -166,18 +190,21 @@ FORMULAS: Mapping[str, Formula] = {
 }
 
 
-def _of_map(day: Day, name: str, share: Map, points: Chosen, choices: Choices) -> xr.Dataset:
+def _of_map(day: Day, share: Map, spreads: Spreads, choices: Choices, held: Held) -> xr.Dataset:
     """The product of a formula that tells 6.25 km cells."""
 
     def doubt(sic: Map) -> tuple[Map, Map]:
-        return algorithm_uncertainty(sic, SPREADS[name]), smearing(sic)
+        return algorithm_uncertainty(sic, spreads), smearing(sic)
 
-    made = _finished(day, on_refined(share), doubt, choices)
-    return made.assign_attrs(tie_points=points.told(name))
+    return _finished(day, on_refined(share), doubt, choices, held)
 
 
 def _finished(
-    day: Day, raw: Map, doubt: Callable[[Map], tuple[Map, Map]], choices: Choices
+    day: Day,
+    raw: Map,
+    doubt: Callable[[Map], tuple[Map, Map]],
+    choices: Choices,
+    held: Held,
 ) -> xr.Dataset:
     """The product of what a formula told: filtered, corrected at coasts, with its reasons."""
     observed = np.isfinite(raw)
@@ -192,6 +219,6 @@ def _finished(
     reasons[Flag.OPEN_WATER_FILTERED] = water & (raw > 0)
     reasons[Flag.LAND_SPILLOVER_CORRECTED] = over
     reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(day.unfiltered) & sea
-    algorithm, smeared = doubt(sic)
-    told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared)
+    algorithm, smeared, within_95 = widths(sic, doubt(sic), held)
+    told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared, within_95=within_95)
     return product(day.refined, day.daily_map, told, reasons)
