@@ -16,6 +16,10 @@ __all__ = ["WIDEST", "across_the_pole"]
 
 WIDEST = 250_000.0  #: m from the pole; AMSR2 leaves open about 150 km
 
+#: Root mean square error over the standard deviation among the rim: 0.64 in discs of 150 km around
+#: the pole, 0.43 in those of all ice, of a year of OSI SAF maps.
+UNLIKE = 0.64
+
 Map = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
@@ -24,8 +28,8 @@ def across_the_pole(product: xr.Dataset) -> xr.Dataset:
     """Fill the hole at the north pole where all of its rim is known.
 
     Every 6.25 km cell of it takes the mean of the rim's, weighted by distance to the power of -2.
-    One standard deviation is the rim's own and, in quadrature, that among its cells: the hole may
-    be as unlike its rim as parts of the rim are unlike each other.
+    One standard deviation is the rim's own and, in quadrature, `UNLIKE` times that among its
+    cells: the less the rim's parts are like each other, the less the hole is like them.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ def across_the_pole(product: xr.Dataset) -> xr.Dataset:
         return product
     doubt = block_means(product["sic_algorithm_uncertainty"].values[window])
     filled = [_laid(grid, window, hole, _spread(values, hole, rim)) for values in (sic, doubt)]
-    among = np.hypot(filled[1], np.std(sic[rim]))
+    among = np.hypot(filled[1], UNLIKE * np.std(sic[rim]))
     return put(product, filled[0], among, Flag.POLE_HOLE | Flag.GAP_FILLED)
 
 
