@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
 SESSION = Path(__file__).with_name("qgis_session.py")
-KINDS = ("percent", "float", "uncertainty", "flags")
+KINDS = ("percent", "float", "raw", "uncertainty", "flags")
 KNOWN = {0.0: (120, 10), 0.15: (120, 11), 0.5: (120, 12), 1.0: (120, 13)}  #: SIC: (row, column)
 IN_LAND, IN_COAST, IN_GAP, IN_BOTH = (30, 40), (60, 50), (105, 110), (60, 70)
 ROUNDING = 3  # of 255: the ramp has bends that the legend's tenths pass by
@@ -32,7 +32,7 @@ def _qgis():
 
 
 def opened(product, folder, fraction):
-    """The four rasters of a product as QGIS sees them: what it says, and `pixels`, (y, x, 3)."""
+    """The rasters of a product as QGIS sees them: what it says, and `pixels`, (y, x, 3)."""
     made = write_product(product, folder / "product", ("geotiff",))
     rasters = [folder / "product" / file.name for file in made if file.name.endswith(".tif")]
     done = subprocess.run(
@@ -84,6 +84,7 @@ def test_every_raster_finds_its_own_style(seen):
     assert {kind: layer["renderer"] for kind, layer in layers.items()} == {
         "percent": "singlebandpseudocolor",
         "float": "singlebandpseudocolor",
+        "raw": "singlebandpseudocolor",
         "uncertainty": "singlebandpseudocolor",
         "flags": "paletted",
     }

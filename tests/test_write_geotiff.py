@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from products import made_product
 from pyproj import CRS
 from rasterio.enums import ColorInterp
@@ -36,7 +37,7 @@ def written(request, tmp_path_factory):
     return product, folder
 
 
-@pytest.mark.parametrize("ending", ["", "_float", "_uncertainty", "_flags"])
+@pytest.mark.parametrize("ending", ["", "_float", "_raw", "_uncertainty", "_flags"])
 def test_every_raster_is_a_valid_cog_where_it_belongs(written, ending):
     product, folder = written
     path = folder / f"map{ending}.tif"
@@ -54,7 +55,11 @@ def test_every_raster_is_a_valid_cog_where_it_belongs(written, ending):
 
 def test_float_rasters_hold_the_very_numbers(written):
     product, folder = written
-    for ending, name in (("_float", "sic"), ("_uncertainty", "sic_uncertainty")):
+    for ending, name in (
+        ("_float", "sic"),
+        ("_raw", "sic_raw"),
+        ("_uncertainty", "sic_uncertainty"),
+    ):
         with rasterio.open(folder / f"map{ending}.tif") as file:
             assert np.isnan(file.nodata)
             np.testing.assert_array_equal(file.read(1), product[name].values)
@@ -132,3 +137,31 @@ def test_the_projection_beside_a_raster_is_the_one_in_it(written):
     assert said == CRS(product.attrs["crs"])
     assert said.ellipsoid.semi_major_metre == 6378273  # Hughes 1980, not WGS 84
     assert not (folder / "map.tif.aux.xml").read_text().startswith("<?xml")  # GDAL skips those
+
+
+def test_gdal_reads_what_each_value_of_the_flags_means(tmp_path):
+    """GDAL takes the table from our note into a file of another kind, and from that into a note."""
+    product = made_product()
+    product["status_flag"].values[0, 0] = Flag.WEATHER_DISAGREEMENT | Flag.COAST
+    raster = rasters(product)["_flags"]
+    write_geotiff(raster, product, tmp_path / "map.tif")
+    write_projection(product.attrs["crs"], tmp_path / "map.tif.aux.xml", legend=raster.style.stops)
+    rasterio.shutil.copy(tmp_path / "map.tif", tmp_path / "copy.img", driver="HFA")
+    rasterio.shutil.copy(tmp_path / "copy.img", tmp_path / "copy.tif", driver="GTiff")
+    table = (
+        ElementTree.parse(tmp_path / "copy.tif.aux.xml")
+        .getroot()
+        .find("PAMRasterBand/GDALRasterAttributeTable")
+    )
+    names = [column.findtext("Name") for column in table.findall("FieldDefn")]
+    rows = [
+        dict(zip(names, (cell.text for cell in row), strict=True)) for row in table.findall("Row")
+    ]
+    assert {int(row["Value"]): row["Class_Names"] for row in rows} == {
+        0: "no flag",
+        1: "land",
+        2: "coast",
+        4: "no input",
+        4098: "weather disagreement + coast",
+    }
+    assert (rows[1]["Red"], rows[1]["Green"], rows[1]["Blue"]) == ("150", "148", "143")

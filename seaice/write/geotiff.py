@@ -68,21 +68,16 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             style=percent_style(),
             colours=colour_table(),
         ),
-        "_float": Raster(
-            values=product["sic"].values.astype(np.float32),
-            says="sea-ice concentration, 0 to 1",
-            unit="1",
-            nodata=np.nan,
-            overviews="AVERAGE",
-            style=fraction_style(),
+        "_float": _fraction(product["sic"], "sea-ice concentration, 0 to 1", fraction_style()),
+        "_raw": _fraction(
+            product["sic_raw"],
+            "sea-ice concentration before filters and corrections, 0 to 1",
+            fraction_style(),
         ),
-        "_uncertainty": Raster(
-            values=product["sic_uncertainty"].values.astype(np.float32),
-            says="one standard deviation of the sea-ice concentration",
-            unit="1",
-            nodata=np.nan,
-            overviews="AVERAGE",
-            style=uncertainty_style(),
+        "_uncertainty": _fraction(
+            product["sic_uncertainty"],
+            "one standard deviation of the sea-ice concentration",
+            uncertainty_style(),
         ),
         "_flags": Raster(
             values=product["status_flag"].values.astype(np.uint16),
@@ -94,6 +89,17 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             tags={"BITS": meanings},
         ),
     }
+
+
+def _fraction(values: xr.DataArray, says: str, style: Style) -> Raster:
+    return Raster(
+        values=values.values.astype(np.float32),
+        says=says,
+        unit="1",
+        nodata=np.nan,
+        overviews="AVERAGE",
+        style=style,
+    )
 
 
 def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:

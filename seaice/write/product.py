@@ -119,6 +119,7 @@ def _one(stem: Path, ending: str, says: str, write: Callable[[Path], None]) -> I
 
 def _geotiffs(product: xr.Dataset, stem: Path) -> Iterator[Task]:
     for ending, raster in rasters(product).items():
+        legend = raster.style.stops if raster.style.kind == "classes" else ()
         yield (
             named(stem, f"{ending}.tif"),
             raster.says,
@@ -128,7 +129,7 @@ def _geotiffs(product: xr.Dataset, stem: Path) -> Iterator[Task]:
         yield (
             named(stem, f"{ending}.tif.aux.xml"),
             "its projection, for older GIS programs",
-            partial(write_projection, product.attrs["crs"]),
+            partial(write_projection, product.attrs["crs"], legend=legend),
         )
 
 

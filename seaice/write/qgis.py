@@ -1,5 +1,6 @@
 """What QGIS looks for beside a raster: its style, and its projection where it would guess."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
@@ -27,20 +28,47 @@ def write_qml(style: Style, path: Path) -> None:
     _write(qgis, path)
 
 
-def write_projection(crs: str, path: Path) -> None:
+def write_projection(crs: str, path: Path, legend: Sequence[Stop] = ()) -> None:
     """Write GDAL's note beside a raster (its name and ".aux.xml") that spells out its projection.
+
+    Where values are classes, `legend` says what each means, as a raster attribute table.
 
     The registry of an older PROJ (9.1, as in Debian 12) calls EPSG:3411 and 3412 deprecated; GDAL
     then reads their codes in a GeoTIFF as EPSG:3413 and 3976, another ellipsoid, and cells move by
     up to 0.15 km. What is spelt out is not replaced.
 
-    Source: GDAL, "PAM - Persistent Auxiliary Metadata", element SRS.
+    Source: GDAL, "PAM - Persistent Auxiliary Metadata", elements SRS and GDALRasterAttributeTable.
     """
     note = Element("PAMDataset")
     SubElement(note, "SRS", dataAxisToSRSAxisMapping="1,2").text = CRS(crs).to_wkt("WKT1_GDAL")
     # Where the note gives the projection, GDAL no longer asks the raster for this either.
     SubElement(SubElement(note, "Metadata"), "MDI", key="AREA_OR_POINT").text = "Area"
+    if legend:
+        SubElement(note, "PAMRasterBand", band="1").append(_table(legend))
     _write(note, path)
+
+
+def _table(legend: Sequence[Stop]) -> Element:
+    """Value, meaning and colour of each class; the codes are GDAL's GDALRATFieldType and -Usage."""
+    table = Element("GDALRasterAttributeTable", tableType="thematic")
+    whole, text = "0", "2"
+    columns = (
+        ("Value", whole, "5"),
+        ("Meaning", text, "2"),
+        *(
+            (colour, whole, usage)
+            for colour, usage in (("Red", "6"), ("Green", "7"), ("Blue", "8"))
+        ),
+    )
+    for index, (name, kind, usage) in enumerate(columns):
+        column = SubElement(table, "FieldDefn", index=str(index))
+        for tag, said in (("Name", name), ("Type", kind), ("Usage", usage)):
+            SubElement(column, tag).text = said
+    for index, stop in enumerate(legend):
+        row = SubElement(table, "Row", index=str(index))
+        for said in (f"{stop.value:g}", stop.says, *map(str, stop.colour)):
+            SubElement(row, "F").text = said
+    return table
 
 
 def _ramp(style: Style) -> Element:

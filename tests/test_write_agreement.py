@@ -1,0 +1,142 @@
+"""One cell, one place, one value: through every file and every program that opens it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+import xarray as xr
+from products import made_product
+from pyproj import CRS, Transformer
+
+from seaice.grid.dataset import grid_of
+from seaice.write.product import write_product
+
+CELLS = ((10, 20), (50, 200), (130, 10))  #: (row, column), not symmetric in any way
+QGIS = "/usr/bin/python3"  # QGIS comes with the system's Python
+IDENTIFY = """
+import json, sys
+from qgis.core import QgsApplication, QgsPointXY, QgsRasterLayer
+application = QgsApplication([], False)
+application.initQgis()
+def identified(name):
+    layer = QgsRasterLayer(name, "map")
+    extent = layer.extent()
+    values = [layer.dataProvider().sample(QgsPointXY(*at), 1)[0] for at in json.loads(sys.argv[2])]
+    return {"crs": layer.crs().toWkt(), "values": values,
+            "bounds": [extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()]}
+print(json.dumps(identified(sys.argv[1])))
+application.exitQgis()
+"""
+
+
+@pytest.fixture(scope="module", params=["north", "south"])
+def made(request, tmp_path_factory):
+    """A product whose every cell has a value of its own, and its folder."""
+    product = made_product(request.param)
+    place = tmp_path_factory.mktemp("agreement") / "p"
+    formats = ("geotiff", "netcdf", "zarr", "geopackage")
+    files = {file.name: place / file.name for file in write_product(product, place, formats)}
+    return product, {ending: path for name, path in files.items() for ending in [_ending(name)]}
+
+
+def _ending(name):
+    """What follows the version: `.nc`, `_float.tif`."""
+    return name.partition("_v0.1")[2]
+
+
+def ground(crs, x, y):
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+
+
+def expected(product, cell):
+    """Longitude, latitude and value by the definition of the grid alone."""
+    grid = grid_of(product)
+    longitude, latitude = grid.lonlat()
+    return longitude[cell], latitude[cell], product["sic"].values[cell]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("ending", [".nc", ".zarr"])
+def test_xarray_finds_the_cell(made, ending, cell):
+    """The file tells its own projection: nothing of ours is asked."""
+    product, files = made
+    opener = xr.open_zarr if ending == ".zarr" else xr.open_dataset
+    with opener(files[ending]) as cf:
+        sic = cf["sic"].isel(time=0)
+        crs = CRS.from_cf(cf[sic.attrs.get("grid_mapping", sic.encoding.get("grid_mapping"))].attrs)
+        row, column = cell
+        place = ground(crs, float(cf["x"][column]), float(cf["y"][row]))
+        value = float(sic.sel(x=cf["x"][column], y=cf["y"][row]))
+        if ending == ".nc":
+            told = float(cf["longitude"][cell]), float(cf["latitude"][cell])
+            np.testing.assert_allclose(told, place, atol=0.7e-4)
+    longitude, latitude, sic = expected(product, cell)
+    np.testing.assert_allclose(place, (longitude, latitude), atol=1e-6)
+    assert value == sic
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("ending", [".tif", "_float.tif"])
+def test_gdal_finds_the_cell_in_a_geotiff(made, ending, cell):
+    product, files = made
+    longitude, latitude, sic = expected(product, cell)
+    with rasterio.open(files[ending]) as file:
+        place = ground(file.crs, *file.xy(*cell))
+        (value,) = next(file.sample([file.xy(*cell)]))
+    np.testing.assert_allclose(place, (longitude, latitude), atol=1e-6)
+    assert (value == sic) if ending == "_float.tif" else (value == np.rint(sic * 100))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gdal_finds_the_cell_in_netcdf(made, cell):
+    product, files = made
+    with rasterio.Env() as env:
+        if "netCDF" not in env.drivers():
+            pytest.skip("this GDAL reads no NetCDF")
+    longitude, latitude, sic = expected(product, cell)
+    with rasterio.open(f"netcdf:{files['.nc']}:sic") as file:
+        place = ground(file.crs, *file.xy(*cell))
+        (value,) = next(file.sample([file.xy(*cell)]))
+    np.testing.assert_allclose(place, (longitude, latitude), atol=1e-6)
+    assert value == sic
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_polygon_around_the_cell_has_its_class(made, cell):
+    product, files = made
+    longitude, latitude, sic = expected(product, cell)
+    facts, _, geometry, fields = pyogrio.raw.read(files[".gpkg"], layer="ice_classes")
+    to_plane = Transformer.from_crs("EPSG:4326", facts["crs"], always_xy=True)
+    point = shapely.Point(to_plane.transform(longitude, latitude))
+    (found,) = np.flatnonzero(shapely.contains(shapely.from_wkb(geometry), point))
+    told = dict(zip(facts["fields"], fields, strict=True))
+    assert told["sic_from"][found] <= sic <= told["sic_to"][found]
+
+
+def test_qgis_finds_the_cells(made, tmp_path):
+    asked = [QGIS, "-c", "import qgis.core"]
+    if not Path(QGIS).exists() or subprocess.run(asked, capture_output=True).returncode:
+        pytest.skip(f"{QGIS} cannot import qgis: install Debian's python3-qgis to ask it")
+    product, files = made
+    grid = grid_of(product)
+    places = json.dumps([grid.centre(*cell) for cell in CELLS])
+    for name in (str(files["_float.tif"]), f'NETCDF:"{files[".nc"]}":sic'):
+        done = subprocess.run(
+            [QGIS, "-c", IDENTIFY, name, places],
+            env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        np.testing.assert_allclose(told["bounds"], grid.bounds, atol=1e-3)
+        np.testing.assert_allclose(told["values"], [product["sic"].values[c] for c in CELLS])
+        ellipsoid = CRS(told["crs"]).ellipsoid
+        assert ellipsoid.semi_major_metre == 6378273
