@@ -1,0 +1,21 @@
+"""The manual of the product leaves nothing out."""
+
+from pathlib import Path
+
+import pytest
+
+from seaice.sic.flags import Flag
+from seaice.write.cf import MAP_VARIABLES
+
+PAGE = Path(__file__).parents[1] / "docs" / "product.md"
+
+
+@pytest.mark.parametrize("flag", Flag)
+def test_every_flag_is_in_the_table(flag):
+    assert f"| {flag.value} | `{str(flag.name).lower()}` |" in PAGE.read_text()
+
+
+@pytest.mark.parametrize("name", MAP_VARIABLES)
+def test_every_variable_is_in_the_table(name):
+    table = PAGE.read_text().split("## Flags")[0]
+    assert f"`{name}`" in table
