@@ -18,7 +18,7 @@ from seaice.instrument import BANDS, CHANNELS
 __all__ = ["IceTable", "WaterTable", "absorption", "ice_table", "water_table", "weather_terms"]
 
 Array = NDArray[np.float32]
-Hemisphere = Literal["north", "south"]
+Kind = Literal["north", "south", "melting"]  #: of closed ice, by where it is or what it does
 
 #: Zenith absorption per channel band: (oxygen, per kg m-2 vapour, per kg m-2 cloud liquid), Np.
 #: Order of magnitude after Wentz and Meissner 2000, AMSR Ocean Algorithm ATBD, section 2.
@@ -136,9 +136,9 @@ def water_table() -> WaterTable:
 
 
 @cache
-def ice_table(hemisphere: Hemisphere) -> IceTable:
-    """The closed-ice distribution of one hemisphere that ships with the package."""
-    ice = _table()["ice"][hemisphere]
+def ice_table(kind: Kind) -> IceTable:
+    """The distribution of one kind of closed ice that ships with the package."""
+    ice = _table()["ice"][kind]
     assert isinstance(ice, dict)  # noqa: S101  the shipped table's own shape
     return IceTable(
         mean=np.asarray(ice["mean"], np.float32),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -23,8 +24,7 @@ __all__ = ["FINE", "LOW", "WET", "IceCover", "coarse_concentration", "make_ice"]
 Array = NDArray[np.float32]
 FINE = 4  #: cells of the truth per cell of the coarse grid, along each axis
 LOW = 2  #: cells of the lattice that low-frequency footprints see, per coarse cell
-#: Emissivity of melting snow and bare wet ice, (vertical, horizontal) per band; at 89 GHz that of
-#: the real samples of July and August, falling towards low frequencies, which see deeper.
+#: Emissivity of bare wet ground, (vertical, horizontal) per band.
 WET = {
     "6": (0.945, 0.86),
     "7": (0.945, 0.86),
@@ -171,30 +171,30 @@ def _ice_scores(shape: tuple[int, int], table: IceTable, rng: np.random.Generato
     return np.stack(scores)
 
 
-def _wet(channel: str, variation: Array, climate: Climate) -> Array:
-    """TB of melting ice with its ponds, (y, x) K; `variation` is unit normal."""
-    vertical, horizontal = WET[channel[2:-1]]
-    emissivity = vertical if channel[-1] == "v" else horizontal
-    weight = 0.010 if channel[-1] == "v" else 0.028
-    bare = (emissivity + np.float32(weight) * variation) * np.float32(271.5)
-    pond = np.float32(climate.pond) * special.ndtr(0.3 - 0.7 * variation).astype(np.float32)
-    mixed: Array = bare * (1 - pond) + np.float32(CALM[channel]) * pond
-    return mixed
+class _Skin(NamedTuple):
+    """What the surface of the ice is like, each (..., y, x)."""
+
+    cold: Array  #: (component, y, x) K, along the principal axes of cold ice
+    wet: Array  #: (component, y, x) K, along those of melting ice
+    melting: Array  #: share that melts, 0-1
+    pond: Array  #: share of what melts that is open pond, 0-1
+    thinness: Array  #: share that is thin, 0-1
 
 
 def _surface(
     channels: tuple[str, ...],
-    fields: tuple[Array, Array, Array, Array],
+    skin: _Skin,
     climate: Climate,
     table: IceTable,
 ) -> Array:
     """TB of the ice for some channels: cold ice, melt and thin ice together, (channel, y, x) K."""
-    scores, melting, variation, thinness = fields
-    cold = table.brightness(scores, channels) + np.float32(climate.ice_offset)
+    cold = table.brightness(skin.cold, channels) + np.float32(climate.ice_offset)
+    wet = ice_table("melting").brightness(skin.wet, channels)
     layers = []
-    for tb, name in zip(cold, channels, strict=True):
-        surface = tb + melting * (_wet(name, variation, climate) - tb)
-        layers.append(surface + thinness * (np.float32(CALM[name]) - surface))
+    for tb, melted, name in zip(cold, wet, channels, strict=True):
+        calm = np.float32(CALM[name])
+        surface = tb + skin.melting * (melted + skin.pond * (calm - melted) - tb)
+        layers.append(surface + skin.thinness * (calm - surface))
     return np.stack(layers)
 
 
@@ -222,11 +222,13 @@ def make_ice(
     thin_field = gaussian_field(rng, cover.shape, 2.8, 50)
     thin_level = special.ndtri(np.clip(climate.thin_share, 1e-5, 0.999))
     thinness = 0.5 * special.ndtr((thin_field + thin_level) / 0.3)
-    fields = (
-        scores,
-        melting.astype(np.float32),
-        variation,
-        thinness.astype(np.float32),
+    wet_rng = rng.spawn(1)[0]
+    skin = _Skin(
+        cold=scores,
+        wet=_ice_scores(cover.shape, ice_table("melting"), wet_rng),
+        melting=melting.astype(np.float32),
+        pond=np.float32(climate.pond) * special.ndtr(0.3 - 0.7 * variation).astype(np.float32),
+        thinness=thinness.astype(np.float32),
     )
     per_cell = 1000 / grid.cell * climate.drift * physics.drift
     drift = [
@@ -234,13 +236,14 @@ def make_ice(
         for _ in range(2)
     ]
     low_cover = shrink(cover, FINE // LOW)
-    weighted = tuple(shrink(f * cover, FINE // LOW) / np.maximum(low_cover, 1e-3) for f in fields)
-    low_ice = _surface(LOW_CHANNELS, weighted, climate, table)  # type: ignore[arg-type]
+    mean = np.maximum(low_cover, np.float32(1e-3))
+    weighted = _Skin(*(np.asarray(shrink(f * cover, FINE // LOW) / mean, np.float32) for f in skin))
+    low_ice = _surface(LOW_CHANNELS, weighted, climate, table)
     return IceCover(
         concentration=cover,
-        tb89=_surface(HIGH_CHANNELS, fields, climate, table),
+        tb89=_surface(HIGH_CHANNELS, skin, climate, table),
         low_concentration=low_cover,
         low_ice=low_ice * low_cover,
-        kinds=np.stack([fields[1], fields[3]]),
+        kinds=np.stack([skin.melting, skin.thinness]),
         drift=np.asarray(drift, np.float32) * np.float32(per_cell),
     )
