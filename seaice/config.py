@@ -208,29 +208,6 @@ class Settings(Settled):
             table[section] = former | given if isinstance(former, dict) else former
         return cls.from_table(table)
 
-    def hemispheres(self) -> tuple[Self, ...]:
-        """The settings of each hemisphere's run.
-
-        Raises
-        ------
-        SettingsError
-            If both are wished for, and a region, which lies in one of them.
-
-        >>> both = Settings.from_table({"run": {"hemisphere": "both"}})
-        >>> [each.run.hemisphere for each in both.hemispheres()]
-        ['north', 'south']
-        """
-        if self.run.hemisphere != "both":
-            return (self,)
-        if self.run.region != "all":
-            raise SettingsError(
-                f"region {self.run.region!r} in both hemispheres",
-                "the region all, for a region lies in one hemisphere",
-                "leave the region out, or name its hemisphere",
-            )
-        runs = [self.run.model_copy(update={"hemisphere": each}) for each in ("north", "south")]
-        return tuple(self.model_copy(update={"run": run}) for run in runs)
-
     def toml(self) -> str:
         """These settings as TOML that `read` takes back; what is not set stands as a comment.
 

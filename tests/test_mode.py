@@ -15,7 +15,7 @@ from granules import make_swath, write_l1b
 from pipelines.day import daily_maps
 from pipelines.plan import ground, plan
 from pipelines.stages import silent
-from seaice.cli.options import _each_hemisphere
+from seaice.cli.options import _each_hemisphere, hemispheres
 from seaice.config import Settings
 from seaice.errors import GranuleError, NoInputError, SettingsError
 from seaice.sic.flags import Flag
@@ -92,7 +92,7 @@ def test_both_hemispheres_are_two_runs_and_one_failing_leaves_the_other():
 def test_a_region_lies_in_one_hemisphere():
     both = Settings.from_table({"run": {"hemisphere": "both", "region": "svalbard"}})
     with pytest.raises(SettingsError, match="svalbard"):
-        both.hemispheres()
+        hemispheres(both)
     with pytest.raises(SettingsError, match="both"):
         ground(both.run)
 

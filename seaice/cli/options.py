@@ -12,7 +12,7 @@ from seaice.cli.show import failed, watched
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
 
-__all__ = ["OPTIONS", "SETTINGS_HELP", "first_and_last", "with_settings"]
+__all__ = ["OPTIONS", "SETTINGS_HELP", "first_and_last", "hemispheres", "with_settings"]
 
 Command = Callable[..., None]
 
@@ -59,6 +59,30 @@ def first_and_last(days: str) -> tuple[date, date]:
     return first, last
 
 
+def hemispheres(settings: Settings) -> tuple[Settings, ...]:
+    """The settings of each hemisphere's run.
+
+    Raises
+    ------
+    SettingsError
+        If both are wished for, and a region, which lies in one of them.
+
+    >>> both = Settings.from_table({"run": {"hemisphere": "both"}})
+    >>> [each.run.hemisphere for each in hemispheres(both)]
+    ['north', 'south']
+    """
+    if settings.run.hemisphere != "both":
+        return (settings,)
+    if settings.run.region != "all":
+        raise SettingsError(
+            f"region {settings.run.region!r} in both hemispheres",
+            "the region all, for a region lies in one hemisphere",
+            "leave the region out, or name its hemisphere",
+        )
+    runs = [settings.run.model_copy(update={"hemisphere": each}) for each in ("north", "south")]
+    return tuple(settings.model_copy(update={"run": run}) for run in runs)
+
+
 def with_settings(verb: Callable[[Settings], None]) -> Command:
     """A command that takes all OPTIONS and a settings file, and hands checked settings on.
 
@@ -91,7 +115,7 @@ def _on_demo(verb: Callable[[Settings], None]) -> Callable[[Settings], None]:
 
 def _each_hemisphere(settings: Settings, verb: Callable[[Settings], None]) -> None:
     """One run a hemisphere: what fails in one does not keep the other from its map."""
-    runs = settings.hemispheres()
+    runs = hemispheres(settings)
     if len(runs) == 1:
         return verb(runs[0])
     failures = 0
