@@ -7,33 +7,21 @@ from pathlib import Path
 from pipelines.plan import ground, method
 from pipelines.stages import Progress, code_of, key_of
 from seaice.config import Settings
-from seaice.errors import SettingsError
 from seaice.files import atomic_folder, ensure_writable
 
-__all__ = ["DATE", "REGION", "SEED", "demo_settings", "simulated_granules"]
+__all__ = ["DATE", "REGION", "REGIONS", "SEED", "demo_settings", "simulated_granules"]
 
 DATE = date(2018, 4, 28)
 REGION = "svalbard"
+REGIONS = {"north": REGION, "south": "lazarev"}
 SEED = 20180428  #: of no world that the shipped networks were trained on
 
 
 def demo_settings(settings: Settings, progress: Progress) -> Settings:
-    """The settings of the demo: its date, region and granules, all else as told.
-
-    Raises
-    ------
-    SettingsError
-        If it is wished for in the south.
-    """
+    """The settings of the demo: its date, region and granules, all else as told."""
     run = settings.run
-    if run.hemisphere != "north":
-        raise SettingsError(
-            f"the demo's simulated days in hemisphere {run.hemisphere}",
-            "north: ice is simulated after a northern record",
-            "give GRANULES= (--granules) of the south, or HEMISPHERE=north",
-        )
     day = run.date or DATE
-    region = REGION if run.region == "all" else run.region
+    region = REGIONS[run.hemisphere] if run.region == "all" else run.region
     for stage, network in (("sr", settings.sr), ("sic", settings.sic)):
         method(stage, network, run.out / "stages" / "hashes.json")  # said before minutes of work
     told = run.model_copy(update={"date": day, "region": region})

@@ -13,11 +13,13 @@ from days import DAY, PRODUCT, REGION, run, write_day
 from granules import make_swath, write_l1b
 
 from pipelines.day import daily_maps
+from pipelines.demo import demo_settings
 from pipelines.plan import ground, plan
 from pipelines.stages import silent
 from seaice.cli.options import _each_hemisphere, hemispheres
 from seaice.config import Settings
 from seaice.errors import GranuleError, NoInputError, SettingsError
+from seaice.grid.dataset import hemisphere_of
 from seaice.sic.flags import Flag
 from seaice.stack.frames import wanted_dates
 
@@ -97,15 +99,13 @@ def test_a_region_lies_in_one_hemisphere():
         ground(both.run)
 
 
-def test_the_demo_knows_the_north_only(tmp_path):
-    from typer.testing import CliRunner
-
-    from seaice.cli import app
-
-    told = ["daily", "--demo", "--hemisphere", "south", "--out", str(tmp_path)]
-    result = CliRunner().invoke(app, told)
-    assert result.exit_code == 2
-    assert "northern record" in result.output
+def test_the_demo_shows_a_sea_of_the_hemisphere_that_is_wished_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.demo.simulated_granules", lambda settings, progress: tmp_path)
+    for hemisphere, region in (("north", "svalbard"), ("south", "lazarev")):
+        run = {"hemisphere": hemisphere, "out": tmp_path}
+        shown = demo_settings(Settings.from_table({"run": run}), silent).run
+        assert (shown.region, shown.granules) == (region, tmp_path)
+        assert hemisphere_of(ground(shown)) == hemisphere
 
 
 def opened(out):

@@ -36,6 +36,7 @@ BOXES = MappingProxyType(
         ),
         "south": MappingProxyType(
             {
+                "lazarev": (-15.0, -72.0, 25.0, -60.0),
                 "weddell": (-65.0, -80.0, -10.0, -60.0),
                 "ross": (160.0, -79.0, -140.0, -60.0),
                 "amundsen": (-140.0, -76.0, -70.0, -62.0),

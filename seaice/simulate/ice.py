@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage, special
 
+from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import Grid
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.simulate.emission import IceTable, ice_table
 from seaice.simulate.lattice import enlarge, shift, shrink
 from seaice.simulate.random_fields import gaussian_field, uniform
 from seaice.simulate.settings import Climate, Physics
+from seaice.simulate.southern import southern_concentration
 
 __all__ = ["FINE", "LOW", "WET", "IceCover", "coarse_concentration", "make_ice"]
 
@@ -90,10 +92,13 @@ def _osisaf() -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float6
 
 
 def coarse_concentration(grid: Grid, day: date) -> Array:
-    """OSI SAF concentration of the day of year (2018), on a coarse grid, (y, x) 0-1.
+    """Concentration of the day of year on a coarse grid, (y, x) 0-1.
 
-    Land and lakes take the value of the nearest sea cell, so that coasts have ice up to them.
+    In the north OSI SAF's of 2018; land and lakes take the value of the nearest sea cell, so that
+    coasts have ice up to them. In the south a mean.
     """
+    if hemisphere_of(grid) == "south":
+        return southern_concentration(grid, day)
     percent, xc, yc = _osisaf()
     position = (day.timetuple().tm_yday - 1) / 5
     before = min(int(position), len(percent) - 1)
@@ -212,7 +217,7 @@ def make_ice(
     rng : generator
     """
     (day, land), (climate, physics) = place, nature
-    table = ice_table(physics.ice)
+    table = ice_table("south" if hemisphere_of(grid) == "south" else physics.ice)
     coarse = _with_remnants(coarse_concentration(grid, day), land, climate, rng)
     cover = _concentration(coarse, climate, rng)
     scores = _ice_scores(cover.shape, table, rng)

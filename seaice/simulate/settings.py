@@ -12,6 +12,8 @@ __all__ = ["UNSEEN", "USUAL", "Climate", "Physics", "draw_climate"]
 VAPOUR = (3.5, 3.5, 4.0, 5.0, 8.0, 11.5, 14.0, 13.0, 9.5, 6.5, 4.5, 3.5)
 #: Chance-weighted share of melting ice surface by month.
 MELT = (0.0, 0.0, 0.0, 0.0, 0.15, 0.6, 0.9, 0.8, 0.25, 0.0, 0.0, 0.0)
+#: How much of it southern ice has: its snow stays, and hardly any ponds form.
+SOUTHERN_MELT = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,14 @@ class Climate:
     ice_offset: float  #: K, day-scale offset of ice temperature
 
 
-def draw_climate(day: date, rng: np.random.Generator) -> Climate:
+def draw_climate(
+    day: date, rng: np.random.Generator, hemisphere: Literal["north", "south"] = "north"
+) -> Climate:
     """Season from the calendar, everything else from the generator."""
-    month = day.month - 1
-    melt = float(np.clip(MELT[month] + 0.25 * (MELT[month] > 0) * rng.standard_normal(), 0, 1))
-    winter = 1.0 - MELT[month]
+    month = (day.month - 1 + (6 if hemisphere == "south" else 0)) % 12
+    usual = MELT[month] * (SOUTHERN_MELT if hemisphere == "south" else 1.0)
+    melt = float(np.clip(usual + 0.25 * (usual > 0) * rng.standard_normal(), 0, 1))
+    winter = 1.0 - usual
     return Climate(
         vapour=VAPOUR[month] * float(np.exp(0.2 * rng.standard_normal())),
         cloud=0.4 * float(rng.standard_normal()),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import Grid
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.simulate.atmosphere import DRIER, Air, Atmosphere, make_atmosphere
@@ -189,7 +190,7 @@ def make_world(
     physics : the rules it follows
     """
     rng = np.random.default_rng([seed, day.toordinal()])
-    climate = draw_climate(day, rng)
+    climate = draw_climate(day, rng, hemisphere_of(grid))
     solid = shrink(land.astype(np.float32), FINE)
     ice = make_ice(grid, (day, solid), (climate, physics), rng)
     distance = ndimage.distance_transform_edt(shrink(ice.concentration, FINE) < 0.15) * grid.cell
