@@ -15,6 +15,7 @@ import xarray as xr
 from pipelines.plan import Plan
 from pipelines.stages import Progress
 from seaice.errors import GranuleError, NoInputError
+from seaice.files import alone
 from seaice.grid.gridded import daily_map_from_au_si6
 from seaice.grid.resample import grid_day
 from seaice.stack.frames import five_frames, other_days, real_frames
@@ -34,7 +35,11 @@ def run_day(plan: Plan, progress: Progress) -> list[Made]:
     SeaIceError
         If it cannot be made; the folder is then as it was.
     """
-    return finished(plan) or written(plan, progress)
+    made = finished(plan)
+    if made:
+        return made
+    with alone(plan.folder):
+        return finished(plan) or written(plan, progress)
 
 
 def finished(plan: Plan) -> list[Made]:

@@ -22,7 +22,17 @@ from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
 
-__all__ = ["Method", "Plan", "ground", "method", "plan", "region_label"]
+__all__ = [
+    "Find",
+    "Method",
+    "Plan",
+    "granules_found",
+    "ground",
+    "hashes_of",
+    "method",
+    "plan",
+    "region_label",
+]
 
 WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
 BLEND = "blend"  #: of a network and a formula; its weights are the network's
@@ -170,8 +180,15 @@ class Plan:
         )
 
 
-def plan(settings: Settings) -> Plan:
+Find = Callable[[Path, date], tuple[Path, ...]]  #: a folder's files of a day
+
+
+def plan(settings: Settings, find: Find | None = None) -> Plan:
     """Find and check everything a day needs; nothing is computed yet.
+
+    Parameters
+    ----------
+    find : tells the granules of a date; left out: the folder is looked through
 
     Raises
     ------
@@ -188,8 +205,9 @@ def plan(settings: Settings) -> Plan:
     ensure_writable(run.out)
     notes = run.out / "stages" / "hashes.json"
     later = run.mode != "provisional"
+    find = find or granules_found
     granules = {
-        day: _found(run.granules, day) if later or day <= run.date else ()
+        day: find(run.granules, day) if later or day <= run.date else ()
         for day in wanted_dates(run.date)
     }
     if not granules[run.date]:
@@ -206,7 +224,7 @@ def plan(settings: Settings) -> Plan:
         region=region_label(run.region),
         grid=ground(run),
         granules=granules,
-        hashes=sha256_of_all({path for paths in granules.values() for path in paths}, notes),
+        hashes=hashes_of(granules, run.out),
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
     )
@@ -222,6 +240,16 @@ def _all_there(granules: Mapping[date, tuple[Path, ...]], folder: Path) -> None:
         )
 
 
-def _found(folder: Path, day: date) -> tuple[Path, ...]:
+def hashes_of(granules: Mapping[date, tuple[Path, ...]], out: Path) -> dict[Path, str]:
+    """The hash of every granule; remembered date by date, so that notes stay small."""
+    folder = out / "stages" / "hashes"
+    return {
+        path: digest
+        for day, paths in granules.items()
+        for path, digest in sha256_of_all(paths, folder / f"{day}.json").items()
+    }
+
+
+def granules_found(folder: Path, day: date) -> tuple[Path, ...]:
     """A date's granules, or where there are none its gridded file."""
     return tuple(find_granules(folder, day) or find_au_si6(folder, day)[-1:])

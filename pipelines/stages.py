@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from seaice.files import atomic_folder
+from seaice.files import alone, atomic_folder
 
 __all__ = ["Progress", "Stages", "code_of", "key_of", "silent"]
 
@@ -77,9 +77,14 @@ class Stages:
         """
         place = self.path(stage, date, key)
         if not place.exists():
-            result = make()
-            with atomic_folder(place) as part:
-                # Metadata of a few arrays need no index, and no warning that v3 has none yet.
-                result.to_zarr(part, mode="w", zarr_format=3, consolidated=False)
+            with alone(place):
+                if not place.exists():  # another process may have made it meanwhile
+                    _keep(make(), place)
         kept: xr.Dataset = xr.open_zarr(place, chunks=None, consolidated=False)
         return kept
+
+
+def _keep(result: xr.Dataset, place: Path) -> None:
+    with atomic_folder(place) as part:
+        # Metadata of a few arrays need no index, and no warning that v3 has none yet.
+        result.to_zarr(part, mode="w", zarr_format=3, consolidated=False)

@@ -19,11 +19,13 @@ from pathlib import Path
 from seaice.errors import OutputError
 
 __all__ = [
+    "alone",
     "atomic_file",
     "atomic_folder",
     "ensure_writable",
     "sha256",
     "sha256_of_all",
+    "swept",
 ]
 
 _EXCHANGE = 2  # RENAME_EXCHANGE of linux/fs.h
@@ -55,17 +57,45 @@ def ensure_writable(folder: Path) -> None:
         raise _refusal(folder, error) from error
 
 
+def swept(folder: Path) -> int:
+    """Remove the working folders and locks below `folder` whose owners no longer live; how many."""
+    hidden = (path for end in ("part", "lock") for path in folder.rglob(f".*.{end}"))
+    return sum(_removed(left) for left in hidden)
+
+
 def _sweep(path: Path) -> None:
     """Remove the working folders of earlier writers of `path` that no longer live."""
     for left in path.parent.glob(f".{path.name}.*.part"):
+        _removed(left)
+
+
+def _removed(left: Path) -> bool:
+    """Remove a working folder or lock, unless its owner lives or another was quicker."""
+    try:
         handle = os.open(left, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _stands(handle, left):
+            return False
+        if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
-        except BlockingIOError:
-            continue  # its writer is alive
-        finally:
-            os.close(handle)
+        else:
+            left.unlink()
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _stands(handle: int, path: Path) -> bool:
+    """Whether the open `handle` is what is found at `path` now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -73,13 +103,55 @@ def _beside(path: Path) -> Iterator[Path]:
     """A working folder on the disk of `path`, locked while in use and gone afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    handle = os.open(work, os.O_RDONLY)
+    work, handle = _locked_folder(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(handle)
+
+
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """A new working folder and its lock; another one where a sweeper came between the two."""
+    while True:
+        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        handle = os.open(work, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _stands(handle, work):
+            return work, handle
+        os.close(handle)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process makes `path`, and keep others waiting while the block runs.
+
+    The lock is a file beside `path`; it falls with the process that holds it, however that ends.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses the lock.
+    """
+    place = path.parent / f".{path.name}.lock"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle = _locked_file(place)
+    except OSError as error:
+        raise _refusal(path, error) from error
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)  # while it is held: who waits finds that it is gone
+        os.close(handle)
+
+
+def _locked_file(place: Path) -> int:
+    while True:
+        handle = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if _stands(handle, place):
+            return handle
         os.close(handle)
 
 

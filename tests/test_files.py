@@ -11,7 +11,15 @@ from hashlib import sha256 as reference
 import pytest
 
 from seaice.errors import OutputError
-from seaice.files import atomic_file, atomic_folder, ensure_writable, sha256, sha256_of_all
+from seaice.files import (
+    alone,
+    atomic_file,
+    atomic_folder,
+    ensure_writable,
+    sha256,
+    sha256_of_all,
+    swept,
+)
 
 
 def test_a_file_appears_whole_and_nothing_else_remains(tmp_path):
@@ -75,6 +83,37 @@ def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_spared(tmp_path)
     with atomic_folder(place) as part:
         (part / "whole").write_text("again")
     assert list(tmp_path.iterdir()) == [place]
+
+
+ADD_SLOWLY = """
+import sys, time
+from pathlib import Path
+from seaice.files import alone
+count = Path(sys.argv[1])
+for _ in range(30):
+    with alone(count):
+        number = int(count.read_text())
+        time.sleep(0.001)
+        count.write_text(str(number + 1))
+"""
+
+
+def test_who_works_alone_is_not_disturbed(tmp_path):
+    count = tmp_path / "count"
+    count.write_text("0")
+    adders = [subprocess.Popen([sys.executable, "-c", ADD_SLOWLY, str(count)]) for _ in range(3)]
+    assert [adder.wait() for adder in adders] == [0, 0, 0]
+    assert count.read_text() == "90"
+    assert list(tmp_path.iterdir()) == [count]
+
+
+def test_sweeping_takes_what_the_dead_left_and_nothing_of_the_living(tmp_path):
+    (tmp_path / "a" / ".map.x.part").mkdir(parents=True)
+    (tmp_path / "a" / ".map.lock").write_text("")
+    with alone(tmp_path / "b"), atomic_folder(tmp_path / "c"):
+        assert swept(tmp_path) == 2
+        assert len(list(tmp_path.glob(".*"))) == 2
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "c"]
 
 
 def test_a_reader_never_meets_an_absent_or_mixed_folder(tmp_path):

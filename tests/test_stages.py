@@ -1,5 +1,7 @@
 """A finished stage is recognised by what went into it, and half of one is never taken for it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +87,27 @@ def test_what_running_leaves_beside_the_code_does_not_change_its_name(tmp_path, 
     code_of.cache_clear()
     assert code_of("grid") == before
     code_of.cache_clear()
+
+
+MAKE = """
+import sys, time
+from pathlib import Path
+import xarray as xr
+from pipelines.stages import Stages
+out = Path(sys.argv[1])
+def make():
+    with (out / "made").open("a") as made:
+        made.write("once ")
+    time.sleep(0.5)
+    return xr.Dataset({"tb89h": ("x", [1.0])})
+print(float(Stages(folder=out).kept("grid", "2020-03-03", "k", make)["tb89h"][0]))
+"""
+
+
+def test_two_runs_that_want_the_same_stage_make_it_once(tmp_path):
+    runs = [
+        subprocess.Popen([sys.executable, "-c", MAKE, str(tmp_path)], stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    assert [run.communicate()[0] for run in runs] == [b"1.0\n", b"1.0\n"]
+    assert (tmp_path / "made").read_text() == "once "

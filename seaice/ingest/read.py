@@ -3,7 +3,7 @@
 Adding a format is adding one entry to `READERS` and one file beside this one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date as Date
 from datetime import datetime, time, timedelta
@@ -16,7 +16,7 @@ from seaice.ingest import l1b, l1r
 from seaice.ingest.names import GranuleName
 from seaice.ingest.source import Source, opened
 
-__all__ = ["READERS", "Reader", "find_granules", "read_swath"]
+__all__ = ["READERS", "Reader", "find_granules", "granules_of", "read_swath"]
 
 #: Longer than any half orbit (49.6 min) with its overlap.
 LONGEST = timedelta(hours=1)
@@ -83,9 +83,14 @@ def find_granules(folder: str | Path, date: Date) -> list[Path]:
         raise NoInputError(
             f"no folder {folder}", "a folder of AMSR2 granules", "check GRANULES= or --granules"
         )
+    return granules_of(Path(folder).rglob("GW1AM2_*.h5"), date)
+
+
+def granules_of(paths: Iterable[Path], date: Date) -> list[Path]:
+    """Those of many files that `find_granules` would take for a UTC day."""
     midnight = datetime.combine(date, time())
     best: dict[tuple[datetime, int], tuple[tuple[bool, bool, str], Path]] = {}
-    for path in sorted(Path(folder).rglob("GW1AM2_*.h5")):
+    for path in sorted(paths):
         name = _level1_name(path)
         if name and midnight - LONGEST < name.start < midnight + timedelta(days=1):
             rank = name.receipt == "SG", name.level == "L1B", name.version
