@@ -18,13 +18,14 @@ from pipelines.recipe import recipes
 from pipelines.train import train_sic
 from pipelines.trainings import SICTraining
 from seaice.evaluate.records import Record, records_of
-from seaice.evaluate.report import Section, write_report
+from seaice.evaluate.report import write_report
 from seaice.evaluate.tables import score_table, whole
 from seaice.evaluate.words import definitions
 from seaice.instrument import LOW_CHANNELS
 from seaice.network.device import choose_device
 from seaice.network.run import Machine
 from seaice.network.weights import read_card, weights_id
+from seaice.page import Section
 from seaice.sic.inputs import CHANNELS, PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, draw
 from seaice.sr.samples import SampleSet, Split

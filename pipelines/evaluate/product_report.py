@@ -7,7 +7,6 @@ import numpy as np
 from seaice.evaluate.fields.field import Field
 from seaice.evaluate.figures import class_figure, doubt_figure, map_figure, spectra_figure
 from seaice.evaluate.records import ALL, Case, Record
-from seaice.evaluate.report import Picture, Section
 from seaice.evaluate.tables import (
     BRIGHTNESS,
     MAIN,
@@ -18,6 +17,7 @@ from seaice.evaluate.tables import (
     whole,
 )
 from seaice.evaluate.words import CLASSES_SAY, DOUBT_SAYS, MAPS_SAY, SPECTRA_SAY, definitions
+from seaice.page import Picture, Section
 
 __all__ = ["UNIT", "sections_of"]
 

@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 
 from seaice.evaluate.figures import class_figure, doubt_figure, map_figure, spectra_figure
 from seaice.evaluate.records import ALL, Case, Record
-from seaice.evaluate.report import Picture, Section
 from seaice.evaluate.tables import (
     BRIGHTNESS,
     MAIN,
     SURFACE,
-    Table,
     class_table,
     count_table,
     score_table,
     whole,
 )
 from seaice.evaluate.words import CLASSES_SAY, DOUBT_SAYS, MAPS_SAY, SPECTRA_SAY, definitions
+from seaice.page import Picture, Section, Table
 
 __all__ = ["Example", "sections_of"]
 

@@ -202,6 +202,19 @@ def evaluate(
 
 
 @app.command()
+def series(
+    out: Annotated[Path, typer.Argument(help="A folder of products, as --out named it.")],
+) -> None:
+    """Extent and area of all products in a folder, by sea, as one CSV file a hemisphere."""
+    from pipelines.series import rebuild_series
+
+    with watched() as progress:
+        made = rebuild_series(out, progress)
+    for path in made:
+        typer.echo(path)
+
+
+@app.command()
 def models() -> None:
     """List networks and formulas, and which have weights."""
     from pipelines.models import COLUMNS, models_known

@@ -1,18 +1,17 @@
 """Records in, tables for people out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from seaice.evaluate.records import ALL, Record
 from seaice.evaluate.scores import CLASS_LABELS, METRICS
+from seaice.page import Table
 
 __all__ = [
     "BRIGHTNESS",
     "MAIN",
     "SURFACE",
-    "Table",
     "class_table",
     "count_table",
     "score_table",
@@ -42,15 +41,6 @@ COUNTED = {
 DIGITS = {"%": 2, "km": 2, "1000 km2": 2, "dB": 2, "K": 2, "1": 4}
 
 Place = tuple[str, float, str, str, str]  #: method, cell, subset, by, group
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """Cells of text under headings."""
-
-    title: str
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def score_table(

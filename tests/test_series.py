@@ -1,0 +1,274 @@
+"""Extent and area are what independent arithmetic says, on the ground, and gaps are never water."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from affine import Affine
+from products import made_product
+from pyproj import Geod, Transformer
+
+from pipelines.series import rebuild_series, record
+from pipelines.stages import silent
+from seaice.errors import NoInputError
+from seaice.evaluate.fields.field import Lattice
+from seaice.grid.area import cell_areas
+from seaice.grid.definition import HEMISPHERES, NORTH
+from seaice.grid.land import land_mask
+from seaice.series.extent import extents
+from seaice.series.reading import document_of, maps_of
+from seaice.series.record import Row, entered, read_series, series_path, write_series
+from seaice.series.seas import sea_numbers, seas
+from seaice.write.names import product_name
+from seaice.write.product import write_product
+
+OSISAF = Path(__file__).parents[1] / "seaice" / "simulate" / "data" / "osisaf_north_2018.nc"
+
+
+# Extent and area
+
+
+def plain(sic, deviation=None, numbers=None, cell=1000.0):
+    """All sea, on cells of 1 km2."""
+    shape = sic.shape
+    numbers = np.zeros(shape, np.uint8) if numbers is None else numbers
+    return extents(sic, deviation, np.ones(shape, bool), np.ones(shape), numbers, cell)
+
+
+def test_sums_are_those_of_the_cells_and_seas_add_up_to_the_whole():
+    random = np.random.default_rng(0)
+    sic = random.random((60, 90))
+    sic[random.random(sic.shape) < 0.1] = np.nan
+    numbers = random.integers(0, 3, sic.shape)
+    land = random.random(sic.shape) < 0.2
+    areas = random.uniform(2, 3, sic.shape)
+    found = extents(sic, None, ~land, areas, numbers, 1000.0)
+    for n, each in enumerate(found):
+        here = ~land if n == 0 else ~land & (numbers == n)
+        assert each.extent == pytest.approx(areas[here & (sic >= 0.15)].sum())
+        assert each.area == pytest.approx(np.nansum((sic * areas)[here]))
+        assert each.observed == pytest.approx(areas[here & np.isfinite(sic)].sum())
+        assert each.missing == pytest.approx(areas[here & np.isnan(sic)].sum())
+        assert np.isnan(each.area_uncertainty)
+
+
+def test_a_sea_that_nobody_saw_has_no_extent_and_a_gap_is_no_water():
+    sic = np.full((10, 10), 0.5)
+    sic[:, 5:] = np.nan
+    numbers = np.where(np.arange(10) < 5, 1, 2) * np.ones((10, 1), int)
+    whole, seen, unseen = plain(sic, numbers=numbers)
+    assert (whole.extent, whole.area, whole.missing) == (50, 25, 50)
+    assert seen[:4:2] == (50, 25)
+    assert np.isnan(unseen.extent)
+    assert np.isnan(unseen.area)
+    assert (unseen.observed, unseen.missing) == (0, 50)
+
+
+def test_uncertainty_is_the_spread_of_errors_that_go_together_within_100_km():
+    """Draws of such errors: their area and extent spread as is told."""
+    random = np.random.default_rng(1)
+    cell, shape, side = 10_000.0, (200, 200), 10
+    sic = np.clip(random.normal(0.3, 0.2, shape), 0.05, 0.95)
+    deviation = random.uniform(0.01, 0.03, shape)
+    told = plain(sic, deviation, cell=cell)[0]
+    areas, chance = [], []
+    for _ in range(400):
+        error = random.standard_normal((20, 20)).repeat(side, 0).repeat(side, 1)
+        areas.append((sic + deviation * error).sum())
+        chance.append((sic + deviation * error >= 0.15).sum())
+    assert told.area_uncertainty == pytest.approx(np.std(areas), rel=0.1)
+    # cells of one square do not all cross 15 % at once: an upper bound of what they do
+    assert 0.7 * np.std(chance) < told.extent_uncertainty < 3 * np.std(chance)
+
+
+# A year of the OSI SAF record, and areas from geodesic polygons
+
+
+def geodesic_areas(crs, x, y, cell, ellipsoid):
+    """km2 of cells around points of a plane: polygons on the ellipsoid, corner by corner."""
+    geod = Geod(**ellipsoid)
+    to_ground = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    half = cell / 2
+    corners = [(-half, -half), (half, -half), (half, half), (-half, half)]
+    rings = [to_ground.transform(x + right, y + up) for right, up in corners]
+    longitude, latitude = (np.stack(each, axis=1) for each in zip(*rings, strict=True))
+    found = [
+        geod.polygon_area_perimeter(*ring)[0] for ring in zip(longitude, latitude, strict=True)
+    ]
+    return np.abs(found) / 1e6
+
+
+@pytest.fixture(scope="module")
+def year():
+    """73 days, 0-1, NaN where unknown; and where there was ever ice."""
+    with xr.open_dataset(OSISAF, mask_and_scale=False) as store:
+        percent = store["ice_conc"].values
+        xc, yc = (store[axis].values * 1e3 for axis in ("xc", "yc"))
+    sic = np.where(percent <= 100, percent / np.float32(100), np.float32("nan"))
+    return sic, xc, yc
+
+
+def year_of(sic, areas, cell):
+    """Extent of each day by our sums."""
+    sea = np.isfinite(sic).any(axis=0)
+    none = np.zeros(sic.shape[1:], np.uint8)
+    return np.array([extents(day, None, sea, areas, none, cell)[0].extent for day in sic])
+
+
+@pytest.mark.slow
+def test_a_year_of_extent_is_that_of_geodesic_areas_on_equal_area_cells(year):
+    sic, xc, yc = year
+    transform = Affine(25e3, 0, xc[0] - 12.5e3, 0, -25e3, yc[0] + 12.5e3)
+    lattice = Lattice(crs="EPSG:6931", transform=transform, shape=sic.shape[1:])
+    row, column = np.indices(sic.shape[1:]) + 0.5
+    ours = year_of(sic, lattice.cell_area(row, column), 25e3)
+    ever = (np.nan_to_num(sic) >= 0.15).any(axis=0)
+    where = np.nonzero(ever)
+    wgs84 = {"a": 6378137.0, "rf": 298.257223563}
+    polygons = geodesic_areas("EPSG:6931", xc[where[1]], yc[where[0]], 25e3, wgs84)
+    theirs = np.array([polygons[day[ever] >= 0.15].sum() for day in sic])
+    assert theirs.max() / theirs.min() > 2  # winter and summer
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_year_of_extent_is_that_of_geodesic_areas_on_polar_stereographic_cells(year):
+    """The same year on NSIDC's 25 km grid, the nearest EASE2 cell for each."""
+    sic, xc, yc = year
+    grid = replace(NORTH, cell=25e3, shape=(448, 304))
+    across = Transformer.from_crs(grid.crs, "EPSG:6931", always_xy=True)
+    x, y = across.transform(*np.meshgrid(grid.x, grid.y))
+    row, column = np.rint((yc[0] - y) / 25e3).astype(int), np.rint((x - xc[0]) / 25e3).astype(int)
+    inside = (row >= 0) & (row < 432) & (column >= 0) & (column < 432)
+    maps = np.where(inside, sic[:, row.clip(0, 431), column.clip(0, 431)], np.float32("nan"))
+    ours = year_of(maps, cell_areas(grid) / 1e6, 25e3)
+    ever = (np.nan_to_num(maps) >= 0.15).any(axis=0)
+    where = np.nonzero(ever)
+    hughes = {"a": 6378273.0, "rf": 298.279411123064}
+    polygons = geodesic_areas(grid.crs, grid.x[where[1]], grid.y[where[0]], 25e3, hughes)
+    theirs = np.array([polygons[day[ever] >= 0.15].sum() for day in maps])
+    np.testing.assert_allclose(ours, theirs, rtol=1e-3)
+    plane = np.array([625.0 * (day[ever] >= 0.15).sum() for day in maps])
+    assert abs(plane / theirs - 1).max() > 5e-3  # cells are not all of one size: it matters
+
+
+# Seas
+
+
+@pytest.mark.parametrize(
+    ("hemisphere", "place", "name"),
+    [
+        ("north", (-85.0, 60.0), "hudson"),
+        ("north", (40.0, 75.0), "barents"),
+        ("north", (75.0, 75.0), "kara"),
+        ("north", (-170.0, 60.0), "bering"),
+        ("north", (175.0, 59.0), "bering"),
+        ("north", (-172.0, 70.0), "chukchi"),
+        ("north", (-140.0, 72.0), "beaufort"),
+        ("north", (0.0, 88.0), "central_arctic"),
+        ("north", (20.0, 63.0), "baltic"),
+        ("north", (-60.0, 72.0), "baffin"),
+        ("north", (-35.0, 50.0), "all"),
+        ("south", (-45.0, -70.0), "weddell"),
+        ("south", (-170.0, -75.0), "ross"),
+        ("south", (170.0, -75.0), "ross"),
+        ("south", (-100.0, -70.0), "bellingshausen_amundsen"),
+    ],
+)
+def test_well_known_places_lie_in_their_seas(hemisphere, place, name):
+    grid = HEMISPHERES[hemisphere]
+    x, y = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True).transform(*place)
+    row, column = grid.locate(x, y)
+    cell = grid.crop(slice(row, row + 1), slice(column, column + 1))
+    assert seas(hemisphere)[sea_numbers(cell)[0, 0]].name == name
+
+
+def test_the_table_says_how_large_each_sea_is_without_land():
+    """At 6.25 km, where coasts are coarser than those the table was made with."""
+    grid = HEMISPHERES["south"]
+    numbers, sea = sea_numbers(grid), ~land_mask(grid)
+    areas = cell_areas(grid) / 1e6
+    for number, each in enumerate(seas("south")):
+        here = sea if number == 0 else sea & (numbers == number)
+        assert areas[here].sum() == pytest.approx(each.km2, rel=2e-3), each.name
+
+
+# The file
+
+
+def row(date, ground="all", sea="all", extent=1.0, status="final"):
+    return Row(date, ground, sea, status, extent, 1, 1, 1, 1, 0, 0.5, "bicubic+asi", "0.1.0")
+
+
+def test_a_day_made_again_takes_its_own_place_and_days_are_in_order(tmp_path):
+    path = tmp_path / "seaice_series_north.csv"
+    entered(
+        path, [row("2020-03-02", extent=5, status="provisional"), row("2020-03-02", sea="kara")]
+    )
+    entered(path, [row("2020-03-01"), row("2020-03-01", ground="svalbard")])
+    entered(path, [row("2020-03-02", extent=7)])
+    found = [(r.date, r.ground, r.sea, r.extent_km2, r.status) for r in read_series(path)]
+    assert found == [
+        ("2020-03-01", "all", "all", 1.0, "final"),
+        ("2020-03-01", "svalbard", "all", 1.0, "final"),
+        ("2020-03-02", "all", "all", 7.0, "final"),
+    ]
+
+
+def test_what_nobody_knows_is_an_empty_cell(tmp_path):
+    path = tmp_path / "series.csv"
+    write_series(path, [row("2020-03-02", extent=np.nan)])
+    assert "2020-03-02,all,all,final,,1" in path.read_text()
+    assert np.isnan(read_series(path)[0].extent_km2)
+
+
+# Products on disk
+
+
+def on_disk(out, date="2020-03-03", formats=("zarr",), **more):
+    product = made_product(date=date)
+    grid = {"crs": "EPSG:3411", "cell_m": 1562.5, "shape": list(product["sic"].shape)}
+    left, top = float(product["x"][0]) - 781.25, float(product["y"][0]) + 781.25
+    grid["bounds_m"] = [left, top - 160 * 1562.5, left + 240 * 1562.5, top]
+    told = {"date": date, "hemisphere": "north", "region": "all", "status": "final", "grid": grid}
+    product.attrs["provenance"] = json.dumps(told | more)
+    folder = out / product_name("north", "all", date)
+    write_product(product, folder, formats)
+    return folder, product
+
+
+@pytest.mark.parametrize("formats", [("zarr",), ("netcdf",), ("geotiff",)])
+def test_every_format_gives_the_same_row(tmp_path, formats):
+    folder, product = on_disk(tmp_path, formats=formats)
+    np.testing.assert_array_equal(maps_of(folder)["sic"], product["sic"])
+    path = record(folder)
+    (whole, *named) = read_series(path)
+    areas = cell_areas(HEMISPHERES["north"].crop(slice(600, 640), slice(500, 560)).refine(4)) / 1e6
+    sic, sea = product["sic"].values, (product["status_flag"].values & 1) == 0
+    assert whole.extent_km2 == pytest.approx(areas[sea & (sic >= 0.15)].sum(), rel=1e-4)
+    assert whole.area_km2 == pytest.approx(np.nansum((sic * areas)[sea]), rel=1e-4)
+    assert whole.missing_km2 == pytest.approx(areas[sea & np.isnan(sic)].sum(), rel=2e-3)
+    assert 0 < whole.area_uncertainty_km2 < whole.area_km2
+    assert sum(each.observed_km2 for each in named) <= whole.observed_km2 + 1
+    assert document_of(folder)["status"] == whole.status
+
+
+def test_a_product_that_is_only_a_picture_has_no_row(tmp_path):
+    folder, _ = on_disk(tmp_path, formats=("quicklook",))
+    assert record(folder) is None
+    assert not series_path(tmp_path, "north").exists()
+    with pytest.raises(NoInputError, match="none with concentration"):
+        rebuild_series(tmp_path, silent)
+
+
+def test_the_series_is_made_anew_of_what_is_there(tmp_path):
+    for date in ("2020-03-04", "2020-03-03"):
+        record(on_disk(tmp_path, date)[0])
+    path = series_path(tmp_path, "north")
+    before = path.read_bytes()
+    path.unlink()
+    assert rebuild_series(tmp_path, silent) == [path]
+    assert path.read_bytes() == before
