@@ -1,7 +1,8 @@
 """Raw sensor counts to brightness temperature.
 
-Each conversion is a table with an entry per possible count, so that a message such as 65535 is
-told from a measurement while it is still an integer; scaled first, it would pass as 655.35 K.
+A message such as 65535 is told from a measurement while it is still an integer; scaled first, it
+would pass as 655.35 K. `decoded` does all in one pass over the counts; a table with an entry per
+possible count, `brightness_temperature` and `count_quality`, is its plain twin.
 """
 
 from enum import IntFlag
@@ -10,9 +11,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from seaice.compiled import compiled
 from seaice.vocabulary import TB_RANGE
 
-__all__ = ["MESSAGES", "Quality", "brightness_temperature", "count_quality", "land_fraction"]
+__all__ = [
+    "MESSAGES",
+    "Quality",
+    "brightness_temperature",
+    "count_quality",
+    "decoded",
+    "land_fraction",
+]
 
 #: counts that are messages, not measurements (the meaning of 65534 is not confirmed)
 MESSAGES = (65534, 65535)
@@ -25,6 +34,43 @@ class Quality(IntFlag):
     OUT_OF_RANGE = 2
     POSITION_MISSING = 4
     FLAGGED = 8
+
+
+def decoded(
+    counts: NDArray[np.uint16],
+    scale: float,
+    kelvin: NDArray[np.float32],
+    quality: NDArray[np.uint8],
+) -> None:
+    """Fill in kelvin and add `Quality` bits, reading the counts once.
+
+    Parameters
+    ----------
+    counts : (scan, pixel) uint16
+    scale : K per count
+    kelvin : (scan, pixel) float32, overwritten with `brightness_temperature`
+    quality : (scan, pixel) uint8, to which the bits of `count_quality` are added
+    """
+    good = np.flatnonzero(_quality_table(scale) == 0)
+    _decode(np.ascontiguousarray(counts), scale, (int(good[0]), int(good[-1])), kelvin, quality)
+
+
+@compiled
+def _decode(
+    counts: NDArray[np.uint16],
+    scale: float,
+    between: tuple[int, int],
+    kelvin: NDArray[np.float32],
+    quality: NDArray[np.uint8],
+) -> None:
+    least, most = between
+    for scan in range(counts.shape[0]):
+        for pixel in range(counts.shape[1]):
+            count = counts[scan, pixel]
+            good = (count >= least) & (count <= most)
+            kelvin[scan, pixel] = count * scale if good else np.nan
+            why = np.uint8(1 if count >= 65534 else 2)  # as MESSAGES and Quality have it
+            quality[scan, pixel] |= np.uint8(0) if good else why
 
 
 def brightness_temperature(counts: NDArray[np.uint16], scale: float) -> NDArray[np.float32]:

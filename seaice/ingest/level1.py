@@ -1,5 +1,6 @@
 """What JAXA's two level 1 formats share: scans kept, 89 GHz of both horns, low frequencies."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.compiled import compiled
 from seaice.ingest.counts import (
     Quality,
-    brightness_temperature,
-    count_quality,
+    decoded,
     land_fraction,
 )
 from seaice.ingest.names import (
@@ -99,10 +100,8 @@ def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str],
     for index, horn in enumerate(HORNS):
         for channel in HIGH_CHANNELS:
             counts, scale = _counts(source, scans, names[channel, horn], PIXELS)
-            values[channel][index] = brightness_temperature(counts, scale)
-            quality[index] |= count_quality(counts, scale)
-        latitude, longitude = _positions(source, scans, horn)
-        values["latitude"][index], values["longitude"][index] = latitude, longitude
+            decoded(counts, scale, values[channel][index], quality[index])
+        _positions(source, scans, horn, (values["latitude"][index], values["longitude"][index]))
     quality[np.isnan(values["latitude"])] |= np.uint8(Quality.POSITION_MISSING)
     quality |= _instrument_flag(source, scans)
     for name in values:
@@ -121,10 +120,13 @@ def low_variables(
 ) -> tuple[Variables, list[str]]:
     """tb6h to tb36v, (scan, pixel_low), NaN for a channel that is missing; and the missing ones."""
     variables, missing = {}, []
+    unread = np.zeros((scans.count, PIXELS // 2), np.uint8)  # quality is told of 89 GHz alone
     for channel, name in names.items():
-        kelvin = np.full((scans.count, PIXELS // 2), np.nan, np.float32)
+        kelvin = np.empty((scans.count, PIXELS // 2), np.float32)
         if source.has(name):
-            kelvin = brightness_temperature(*_counts(source, scans, name, PIXELS // 2))
+            decoded(*_counts(source, scans, name, PIXELS // 2), kelvin, unread)
+        else:
+            kelvin[:] = np.nan
         if np.isnan(kelvin).all():
             missing.append(channel)
         variables[channel] = xr.Variable(LOW, kelvin, attrs(channel))
@@ -159,17 +161,28 @@ def swath_attrs(
 
 
 def _positions(
-    source: Source, scans: Scans, horn: str
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Latitude and longitude in [-180, 180) of a horn, (scan, pixel) float32; NaN where absent."""
-    shape = scans.total, PIXELS
-    latitude = source.array(LATITUDE[horn], shape, scans.kept).astype(np.float32, copy=False)
-    longitude = source.array(LONGITUDE[horn], shape, scans.kept).astype(np.float32, copy=False)
-    known = (np.abs(latitude) <= 90) & (np.abs(longitude) <= 360)
-    wrapped = longitude - 360 * np.floor((longitude + 180) / 360)
-    wrapped[wrapped >= 180] = -180  # float32 rounds 179.999999 up
-    nan = np.float32("nan")
-    return np.where(known, latitude, nan), np.where(known, wrapped, nan)
+    source: Source,
+    scans: Scans,
+    horn: str,
+    onto: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    """Fill in latitude, and longitude in [-180, 180), of a horn; NaN where either is absent."""
+    for name, values in zip((LATITUDE[horn], LONGITUDE[horn]), onto, strict=True):
+        source.fill(name, (scans.total, PIXELS), scans.kept, values)
+    _wrap(*onto)
+
+
+@compiled
+def _wrap(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) -> None:
+    """In place: longitude in [-180, 180), and NaN where either is absent."""
+    for scan in range(latitude.shape[0]):
+        for pixel in range(latitude.shape[1]):
+            phi, lam = latitude[scan, pixel], longitude[scan, pixel]
+            known = (abs(phi) <= 90) & (abs(lam) <= 360)
+            wrapped = np.float32(lam - 360.0 * math.floor((lam + 180.0) * (1 / 360)))
+            inside = np.float32(-180) if wrapped >= 180 else wrapped  # 179.999999 is rounded up
+            latitude[scan, pixel] = phi if known else np.nan
+            longitude[scan, pixel] = inside if known else np.nan
 
 
 def _counts(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -22,10 +22,18 @@ class Source:
 
     path: Path
     file: h5py.File
+    #: datasets looked up so far; None: no dataset
+    known: dict[str, h5py.Dataset | None] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         """Whether there is a dataset of this name."""
-        return isinstance(self.file.get(name), h5py.Dataset)
+        return self._found(name) is not None
+
+    def _found(self, name: str) -> h5py.Dataset | None:
+        if name not in self.known:
+            there = self.file.get(name)
+            self.known[name] = there if isinstance(there, h5py.Dataset) else None
+        return self.known[name]
 
     def dataset(self, name: str) -> h5py.Dataset:
         """A dataset, still on disk.
@@ -35,9 +43,10 @@ class Source:
         GranuleError
             If there is none of this name.
         """
-        if not self.has(name):
+        found = self._found(name)
+        if found is None:
             raise self.error(f"no dataset {name!r}", "all datasets of the format", FETCH_AGAIN)
-        return self.file[name]
+        return found
 
     def array(self, name: str, shape: tuple[int, ...], scans: slice) -> NDArray[np.generic]:
         """The scans wanted of a dataset whose scan axis is the last but one.
@@ -47,10 +56,25 @@ class Source:
         GranuleError
             If it is missing or not of this shape.
         """
+        return np.asarray(self._shaped(name, shape)[..., scans, :])
+
+    def fill(
+        self, name: str, shape: tuple[int, ...], scans: slice, onto: NDArray[np.generic]
+    ) -> None:
+        """The same into an array that is there, in its own type.
+
+        Raises
+        ------
+        GranuleError
+            If it is missing or not of this shape.
+        """
+        self._shaped(name, shape).read_direct(onto, np.s_[..., scans, :])
+
+    def _shaped(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
         dataset = self.dataset(name)
         if dataset.shape != shape:
             raise self.error(f"{name!r} of shape {dataset.shape}", f"shape {shape}", FETCH_AGAIN)
-        return np.asarray(dataset[..., scans, :])
+        return dataset
 
     def text(self, name: str, otherwise: str) -> str:
         """A global attribute; JAXA writes them as arrays of one string."""
