@@ -159,7 +159,8 @@ def evaluate(
         Path | None, typer.Argument(help="A product's folder or Zarr store; left out: test worlds.")
     ] = None,
     reference: Annotated[
-        Path | None, typer.Argument(help="Truth, product, OSI SAF or ASI NetCDF, or GeoTIFF.")
+        Path | None,
+        typer.Argument(help="Truth, product, OSI SAF, ASI, NSIDC or ASIP NetCDF, or GeoTIFF."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
     date: Annotated[

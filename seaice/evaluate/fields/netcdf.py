@@ -11,6 +11,7 @@ from pyproj.exceptions import CRSError
 from rasterio import Affine
 
 from seaice.errors import NoInputError
+from seaice.evaluate.fields import nsidc, osisaf
 from seaice.evaluate.fields.field import Field, Lattice
 from seaice.evaluate.fields.geotiff import as_fraction
 
@@ -19,7 +20,10 @@ __all__ = ["field_of"]
 #: Names of concentration: ours and CF's usual one, OSI SAF's, Bremen's (ASI) and older ones.
 CONCENTRATION = ("sic", "ice_conc", "z", "sea_ice_concentration", "siconc", "cdr_seaice_conc")
 WIDER = "sic_uncertainty_95"  #: half-width that holds 95 % of errors
-SIGMA = ("sic_uncertainty", "total_standard_uncertainty", "total_standard_error")
+SIGMA = (
+    *("sic_uncertainty", "total_standard_uncertainty", "total_standard_error"),
+    "total_uncertainty",
+)
 AXES = (("x", "y"), ("xc", "yc"), ("xgrid", "ygrid"))
 LENGTHS = {"m": 1.0, "meter": 1.0, "meters": 1.0, "metre": 1.0, "km": 1e3, "kilometers": 1e3}
 EPSG = ("EPSG:6931", "EPSG:6932", "EPSG:3411", "EPSG:3412", "EPSG:3413", "EPSG:3976", "EPSG:3408")
@@ -41,11 +45,12 @@ def field_of(dataset: xr.Dataset, name: str, day: date | None, told: np.datetime
     NoInputError
         If concentration, even axes, the CRS or the day is not to be found.
     """
+    dataset = nsidc.plain(dataset)
     sic = _first(dataset, CONCENTRATION)
     if sic is None:
         raise _unusable(f"{name} with variables {', '.join(map(str, dataset.data_vars))}")
     dataset, time = _on_day(dataset, name, day, told)
-    dataset, lattice = _north_up(dataset, sic, name)
+    dataset, lattice = _north_up(osisaf.observed(nsidc.observed(dataset)), sic, name)
     tb = [dataset[n].values for n in ("tb89h", "tb89v") if n in dataset]
     return Field(
         name=name,

@@ -9,6 +9,7 @@ import xarray as xr
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.geotiff import day_in_name, read_geotiff
+from seaice.evaluate.fields.ice_chart import chart_field, is_chart
 from seaice.evaluate.fields.netcdf import field_of
 
 __all__ = ["open_field"]
@@ -19,8 +20,8 @@ def open_field(path: Path, day: date | None = None) -> Field:
 
     Parameters
     ----------
-    path : folder of one of our products or its Zarr store; NetCDF of our truth, of OSI SAF or of
-        Bremen (ASI); GeoTIFF
+    path : folder of one of our products or its Zarr store; NetCDF of our truth, of OSI SAF, of
+        Bremen (ASI), of NSIDC (G02202) or of AI4Arctic/ASIP; GeoTIFF
     day : which to take of a file with several
 
     Raises
@@ -38,6 +39,8 @@ def open_field(path: Path, day: date | None = None) -> Field:
     except (OSError, ValueError, KeyError) as error:
         raise _unusable(f"{path}, which cannot be read ({error})") from error
     with closing(opened):
+        if is_chart(opened):
+            return chart_field(opened, store.stem, day_in_name(path.name))
         return field_of(opened, store.stem, day, day_in_name(path.name))
 
 
