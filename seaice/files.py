@@ -208,7 +208,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         filled.mkdir()
         yield filled
         for item in (filled, *filled.rglob("*")):
-            _sync(item)
+            if not item.is_symlink():
+                _sync(item)
         _replace_folder(filled, path)
 
 

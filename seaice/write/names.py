@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seaice import __version__
 
-__all__ = ["named", "product_name"]
+__all__ = ["named", "product_name", "season_name"]
 
 
 def product_name(hemisphere: str, region: str, date: str) -> str:
@@ -15,9 +15,22 @@ def product_name(hemisphere: str, region: str, date: str) -> str:
     >>> product_name("south", "all", "2020-03-03")
     'seaice_sic_south_20200303_v0.1'
     """
+    return _name(hemisphere, region, date.replace("-", ""))
+
+
+def season_name(hemisphere: str, region: str, year: int) -> str:
+    """What the store of a year is called.
+
+    >>> season_name("north", "svalbard", 2020)
+    'seaice_sic_north_svalbard_2020_v0.1.zarr'
+    """
+    return _name(hemisphere, region, str(year)) + ".zarr"
+
+
+def _name(hemisphere: str, region: str, time: str) -> str:
     version = ".".join(__version__.split(".")[:2])
     place = [hemisphere] if region == "all" else [hemisphere, region]
-    return "_".join(["seaice_sic", *place, date.replace("-", ""), f"v{version}"])
+    return "_".join(["seaice_sic", *place, time, f"v{version}"])
 
 
 def named(stem: Path, ending: str) -> Path:

@@ -9,7 +9,7 @@ from zarr.errors import ZarrUserWarning
 
 from seaice.write.cf import CHUNK, described, encoding
 
-__all__ = ["write_zarr"]
+__all__ = ["write_cf", "write_zarr"]
 
 
 def write_zarr(product: xr.Dataset, path: Path) -> None:
@@ -19,7 +19,11 @@ def write_zarr(product: xr.Dataset, path: Path) -> None:
     The metadata are gathered in one place as well: xarray asks for that first and warns where it
     is missing.
     """
-    cf = described(product)
+    write_cf(described(product), path, product.attrs["date"])
+
+
+def write_cf(cf: xr.Dataset, path: Path, epoch: str) -> None:
+    """Write what `described` made; times of cells count from `epoch`, a date."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
         cf.to_zarr(
@@ -28,16 +32,16 @@ def write_zarr(product: xr.Dataset, path: Path) -> None:
             zarr_format=3,
             consolidated=True,
             encoding={
-                str(name): _encoding(values, product.attrs["date"])
+                str(name): _encoding(values, epoch)
                 for name, values in cf.items()
                 if "y" in values.dims
             },
         )
 
 
-def _encoding(values: xr.DataArray, date: str) -> dict[str, object]:
+def _encoding(values: xr.DataArray, epoch: str) -> dict[str, object]:
     rows, columns = values.sizes["y"], values.sizes["x"]
-    return encoding(values, date) | {
+    return encoding(values, epoch) | {
         "chunks": (1, CHUNK, CHUNK),
         "shards": (1, -(-rows // CHUNK) * CHUNK, -(-columns // CHUNK) * CHUNK),
         "compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),

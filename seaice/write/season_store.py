@@ -1,0 +1,216 @@
+"""A season as one Zarr store (time, y, x): days come in any order, each whole or not at all.
+
+A day's chunks are written aside, in a folder of their own, `.days/DATE_KEY`; `.days/DATE` is a link
+to the one that counts, and the chunk `NAME/c/N` of every variable is a link through it. So one
+rename swaps in all variables of a day at once, for any program that reads Zarr, and what a killed
+writer left is never seen. The links make no sense to object stores: copy with links followed.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import NDArray
+
+from seaice.errors import NoInputError, OutputError
+from seaice.files import alone, atomic_folder, sha256
+from seaice.write.cf import MAP_VARIABLES, described
+from seaice.write.season_layout import DAYS, STATUS, create, link_chunks, slot_of
+
+__all__ = ["days_held", "open_season", "read_day", "record_of", "tidied", "write_day"]
+
+RECORD = "record.json"
+
+
+def write_day(product: xr.Dataset, store: Path, key: str) -> None:
+    """Put a day into its season, in place of the one that is there.
+
+    Parameters
+    ----------
+    product : the product of docs/architecture.md
+    store : made if it is not there; the year is that of the first day written
+    key : name of the day's content; a day held under the same key is left alone
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses, or the store is of another year or ground; it is then as it was.
+    """
+    if not store.exists():
+        with alone(store):
+            if not store.exists():
+                create(product, store)
+    _check_ground(product, store)
+    day = product.attrs["date"]
+    link = store / DAYS / day
+    with alone(link):
+        folder = link.with_name(f"{day}_{key}")
+        if not folder.exists():
+            with atomic_folder(folder) as part:
+                _fill(part, product, store, key)
+        arrays = [path.name for path in folder.iterdir() if path.is_dir()]
+        link_chunks(store, date.fromisoformat(day), arrays)
+        _point(link, folder)
+        former = [path for path in _generations(link) if path != folder]
+        for path in sorted(former, key=lambda path: path.stat().st_mtime)[:-1]:
+            _remove(path)  # the last stays for who reads it still
+
+
+def record_of(store: Path, day: date) -> dict[str, Any] | None:
+    """What the store knows of a day: key, status, provenance, hashes of files; None if absent."""
+    try:
+        record: dict[str, Any] = json.loads((store / DAYS / str(day) / RECORD).read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    return record
+
+
+def days_held(store: Path) -> list[date]:
+    """The days that are whole, in order of time."""
+    found = (path for path in (store / DAYS).glob("????-??-??") if path.exists())
+    return sorted(date.fromisoformat(path.name) for path in found)
+
+
+def open_season(store: Path) -> xr.Dataset:
+    """The days that are held, read when they are used.
+
+    A day that is replaced meanwhile is read as it is at that moment; `read_day` takes all
+    variables from one generation.
+    """
+    season: xr.Dataset = xr.open_zarr(store, chunks=None)
+    return season.isel(time=[slot_of(day) for day in days_held(store)])
+
+
+def read_day(store: Path, day: date) -> xr.Dataset:
+    """All variables of a day, from one generation of it, in memory.
+
+    Raises
+    ------
+    NoInputError
+        If the store does not hold the day.
+    """
+    link = store / DAYS / str(day)
+    while True:
+        if not link.exists():
+            raise NoInputError(
+                f"no {day} in {store}", "a day of the season that is finished", "make it first"
+            )
+        generation = link.resolve()
+        before = _identity(generation)
+        try:
+            whole = _loaded(store, generation, slot_of(day))
+        except FileNotFoundError:
+            if _identity(generation) == before is not None:
+                raise
+        else:
+            if _identity(generation) == before is not None:
+                return whole  # else it was replaced twice while it was read
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from a later one of the same name."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _loaded(store: Path, generation: Path, slot: int) -> xr.Dataset:
+    """One generation's arrays under the metadata of the season."""
+    season: xr.Dataset = xr.open_zarr(store, chunks=None, mask_and_scale=False, decode_times=False)
+    one = season.isel(time=slot).load()
+    for name in (*MAP_VARIABLES, STATUS):
+        if name in one:
+            values = zarr.open_array(generation / name, mode="r")[slot]
+            one[name] = one[name].copy(data=np.asarray(values).reshape(one[name].shape))
+    decoded: xr.Dataset = xr.decode_cf(one)
+    return decoded
+
+
+def tidied(store: Path) -> int:
+    """Remove generations that were replaced; how many. For readers that are long gone."""
+    removed = 0
+    for link in (store / DAYS).glob("????-??-??"):
+        with alone(link):
+            for path in _generations(link):
+                if path != link.resolve():
+                    _remove(path)
+                    removed += 1
+    return removed
+
+
+def _remove(generation: Path) -> None:
+    """Take it away in one step, before its files go one by one."""
+    gone = generation.with_name(f".{generation.name}.gone.part")
+    os.rename(generation, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _generations(link: Path) -> Iterator[Path]:
+    return link.parent.resolve().glob(f"{link.name}_*")
+
+
+def _point(link: Path, folder: Path) -> None:
+    """Let the day's link lead to a generation, in one step."""
+    following = link.with_name(f".{link.name}.next")
+    following.unlink(missing_ok=True)
+    following.symlink_to(folder.name)
+    os.replace(following, link)
+    handle = os.open(link.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _fill(part: Path, product: xr.Dataset, store: Path, key: str) -> None:
+    """A generation: arrays of the season's shape that hold one day, and a record of them."""
+    day = date.fromisoformat(product.attrs["date"])
+    cf = described(product)
+    final = product.attrs["status"] == "final"
+    arrays = {name: _plain(cf[name].values[0], day) for name in MAP_VARIABLES if name in cf}
+    arrays[STATUS] = np.array(2 if final else 1, np.uint8)
+    for name, values in arrays.items():
+        (part / name).mkdir()
+        shutil.copy(store / name / "zarr.json", part / name)
+        zarr.open_array(part / name, mode="r+")[slot_of(day)] = values
+    held = sorted(path for path in part.rglob("*") if path.is_file())
+    record = {
+        "date": str(day),
+        "key": key,
+        "status": product.attrs["status"],
+        "methods": {stage: product.attrs.get(f"{stage}_name") for stage in ("sr", "sic")},
+        "provenance": json.loads(product.attrs.get("provenance", "{}")),
+        "files": {path.relative_to(part).as_posix(): sha256(path) for path in held},
+    }
+    (part / RECORD).write_text(json.dumps(record, indent=1))
+
+
+def _plain(values: NDArray[Any], day: date) -> NDArray[Any]:
+    """Numbers as the store keeps them: times as seconds of the year."""
+    if not np.issubdtype(values.dtype, np.datetime64):
+        return values
+    seconds = (values - np.datetime64(f"{day.year}-01-01", "ns")) / np.timedelta64(1, "s")
+    return np.asarray(seconds, np.float64)
+
+
+def _check_ground(product: xr.Dataset, store: Path) -> None:
+    season = xr.open_zarr(store, chunks=None)
+    held = str(season.attrs["year"]), season.attrs["crs"]
+    given = product.attrs["date"][:4], product.attrs["crs"]
+    same = all(np.array_equal(season[axis], product[axis]) for axis in ("y", "x"))
+    if held != given or not same:
+        raise OutputError(
+            f"{store.name} of {', '.join(held)} and a day of {', '.join(given)}, "
+            f"{'the same' if same else 'other'} cells",
+            "a day of the same year on the same cells",
+            "give another folder with --out",
+        )
