@@ -17,7 +17,7 @@ from seaice.grid.dataset import grid_of
 from seaice.grid.definition import NORTH, SOUTH
 from seaice.grid.projection import project
 from seaice.grid.resample import Accumulator, grid_day, on_day
-from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, lattice_of, splat
+from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, lattice_of, located, splat
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from tests.granules import make_swath
 
@@ -169,7 +169,9 @@ def test_weights_fall_with_distance_on_the_ground(latitude, beam):
     grid = fine.crop(slice(row - 20, row + 20), slice(column - 20, column + 20))
     sums, count = np.zeros((*grid.shape, 2)), np.zeros(grid.shape, np.uint16)
     place = np.full((1, 1), latitude, np.float32), np.full((1, 1), -10.0, np.float32)
-    splat((np.full((1, 1), 200.0, np.float32),), place, (sums, count), lattice_of(grid), beam)
+    lattice = lattice_of(grid)
+    sample = (np.full((1, 1), 200.0, np.float32),)
+    splat(sample, located(place, lattice), (sums, count), lattice, beam)
 
     longitudes, latitudes = grid.lonlat()
     hughes = Geod(a=6378273.0, rf=298.279411123064)

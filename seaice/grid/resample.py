@@ -3,11 +3,16 @@
 Every sample is spread over the cells around it with a Gaussian weight of its ground distance
 (the published method: Feng, Liu, Li 2023, doi 10.1109/JSTARS.2022.3232533, section II), summed
 swath by swath, so that memory does not grow with the number of granules. No neighbour search:
-a sample knows which cells it reaches.
+a sample knows which cells it reaches. Maps that share no sums are added to at the same time, and
+the next swath is read meanwhile; every sum is still made in the order of the samples, so that the
+map is the same to the bit on any number of processors.
 """
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date as Date
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -17,11 +22,23 @@ from seaice.errors import NoInputError
 from seaice.grid.dataset import coordinates, hemisphere_of
 from seaice.grid.definition import Grid
 from seaice.grid.quarters import quartered
-from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, splat
+from seaice.grid.splat import (
+    HIGH_BEAM,
+    LOW_BEAM,
+    QUARTER_BEAM,
+    lattice_of,
+    located,
+    mean_of,
+    splat,
+)
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS
 from seaice.vocabulary import attrs
 
 __all__ = ["Accumulator", "grid_day", "on_day"]
+
+Samples = NDArray[np.float32]
+Horn = tuple[Samples, Samples, NDArray[np.float64], NDArray[np.float64]]
+"""tb89h and tb89v, (scan, pixel); seconds, (scan,); where samples lie, as `located` has it."""
 
 MIDDLE = np.float32(200.0)  #: K; squares are summed around it, where float32 still resolves 0.01 K
 
@@ -40,7 +57,8 @@ def grid_day(swaths: Iterable[xr.Dataset], grid: Grid, date: Date) -> xr.Dataset
     Parameters
     ----------
     swaths : iterable of swath datasets
-        Taken one after another; a generator keeps memory at one swath.
+        Taken one after another; a generator keeps memory at two swaths, for it runs in a thread
+        of its own, one swath ahead.
     grid : whole hemisphere or a crop of it
     date : UTC day
 
@@ -55,9 +73,19 @@ def grid_day(swaths: Iterable[xr.Dataset], grid: Grid, date: Date) -> xr.Dataset
         If no sample of that day reaches the grid.
     """
     day = Accumulator(grid, CHANNELS)
-    for swath in swaths:
+    for swath in _ahead(swaths):
         day.add(on_day(swath, date))
     return day.daily_map(date)
+
+
+def _ahead(swaths: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    """Each swath, while the next is being read."""
+    source = iter(swaths)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, source, None)
+        while (swath := coming.result()) is not None:
+            coming = reader.submit(next, source, None)
+            yield swath
 
 
 class Accumulator:
@@ -94,32 +122,50 @@ class Accumulator:
 
     def add(self, swath: xr.Dataset) -> None:
         """Add all samples of a swath, whatever their day."""
-        given = sum(self._add_horn(swath.isel(horn=horn)) for horn in range(swath.sizes["horn"]))
-        for band in self._low:
-            given += self._add_band(swath, band)
+        with ThreadPoolExecutor(os.cpu_count()) as workers:
+            seconds = self._seconds(swath)
+            horns = list(
+                workers.map(partial(self._horn, swath, seconds), range(swath.sizes["horn"]))
+            )
+            tasks: list[Callable[[], int]] = [
+                partial(self._add_quarters, horns),
+                partial(self._add_cells, horns),
+                *(partial(self._add_band, swath, band) for band in self._low),
+            ]
+            given = sum(workers.map(lambda task: task(), tasks))
         if given:
             self.granules.append(str(swath.attrs.get("granule", "unnamed")))
             if swath.attrs.get("origin") == "simulated":
                 self.origin = "simulated"
 
-    def _add_horn(self, swath: xr.Dataset) -> int:
-        h, v = (_samples(swath[name]) for name in HIGH_CHANNELS)
-        square = np.square(v - MIDDLE)
-        seconds = np.where(np.isnan(h) & np.isnan(v), np.nan, self._seconds(swath)[:, None])
-        place = _samples(swath["latitude"]), _samples(swath["longitude"])
-        splat((h, v), place, self._quarters, self._quarter_lattice, QUARTER_BEAM)
-        values = h, v, square, seconds.astype(np.float32)
-        return splat(values, place, self._high, self._lattice, HIGH_BEAM)
+    def _horn(self, swath: xr.Dataset, seconds: NDArray[np.float64], horn: int) -> Horn:
+        part = swath.isel(horn=horn)
+        h, v = (_samples(part[name]) for name in HIGH_CHANNELS)
+        points = located(_position(part, "latitude", "longitude"), self._lattice)
+        return h, v, seconds, points
+
+    def _add_quarters(self, horns: Sequence[Horn]) -> int:
+        for h, v, _, points in horns:
+            splat((h, v), points, self._quarters, self._quarter_lattice, QUARTER_BEAM)
+        return 0  # cells count the same samples
+
+    def _add_cells(self, horns: Sequence[Horn]) -> int:
+        given = 0
+        for h, v, seconds, points in horns:
+            time = np.where(np.isnan(h) & np.isnan(v), np.nan, seconds[:, None])
+            values = h, v, np.square(v - MIDDLE), time.astype(np.float32)
+            given += splat(values, points, self._high, self._lattice, HIGH_BEAM)
+        return given
 
     def _add_band(self, swath: xr.Dataset, band: str) -> int:
         names = [f"tb{band}{pol}" for pol in "hv"]
         if not any(name in swath for name in names):
             return 0
         place = swath[["latitude_low", "longitude_low"]].sel(band=band)
-        latitude, longitude = _samples(place["latitude_low"]), _samples(place["longitude_low"])
-        absent = np.full(latitude.shape, np.nan, np.float32)
+        points = located(_position(place, "latitude_low", "longitude_low"), self._lattice)
+        absent = np.full(points.shape[:2], np.nan, np.float32)
         h, v = (_samples(swath[name]) if name in swath else absent for name in names)
-        return splat((h, v), (latitude, longitude), self._low[band], self._lattice, LOW_BEAM)
+        return splat((h, v), points, self._low[band], self._lattice, LOW_BEAM)
 
     def _seconds(self, swath: xr.Dataset) -> NDArray[np.float64]:
         """Seconds since the first scan ever added, (scan,); NaN for NaT."""
@@ -192,14 +238,15 @@ class Accumulator:
         return np.asarray(self._epoch + whole, "datetime64[ns]")
 
 
-def _samples(values: xr.DataArray) -> NDArray[np.float32]:
+def _samples(values: xr.DataArray) -> Samples:
     """As compiled code wants them: float32, in one piece."""
     return np.ascontiguousarray(values.values, np.float32)
 
 
+def _position(part: xr.Dataset, latitude: str, longitude: str) -> tuple[Samples, Samples]:
+    return _samples(part[latitude]), _samples(part[longitude])
+
+
 def _mean(sums: NDArray[np.floating], quantity: int) -> NDArray[np.floating]:
     """Weighted mean of one quantity where it has weight, else NaN."""
-    weight, total = sums[..., 2 * quantity], sums[..., 2 * quantity + 1]
-    mean = np.full(weight.shape, np.nan, sums.dtype)
-    np.divide(total, weight, out=mean, where=weight > 0)
-    return mean
+    return mean_of(sums, quantity, np.empty(sums.shape[:2], sums.dtype))

@@ -1,6 +1,7 @@
 """One pass over the samples of a swath: each gives its share to the cells its footprint reaches."""
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ __all__ = [
     "Cells",
     "Lattice",
     "lattice_of",
+    "located",
+    "mean_of",
     "splat",
 ]
 
@@ -61,6 +64,7 @@ class Lattice(NamedTuple):
     edge: float  #: degrees from the equator; samples nearer to it reach no cell
 
 
+@lru_cache(maxsize=16)
 def lattice_of(grid: Grid) -> Lattice:
     """The grid for compiled code.
 
@@ -78,12 +82,6 @@ def lattice_of(grid: Grid) -> Lattice:
 
 
 @compiled
-def _reached(centre: float, reach: float, cells: int) -> tuple[int, int]:
-    """First and one past the last cell within `reach` of `centre` on one axis, in cells."""
-    return max(math.ceil(centre - reach), 0), min(math.floor(centre + reach) + 1, cells)
-
-
-@compiled
 def _falling(steepness: float, start: float) -> tuple[float, float]:
     """exp(steepness start^2), and the ratio to the same one cell on.
 
@@ -94,34 +92,42 @@ def _falling(steepness: float, start: float) -> tuple[float, float]:
 
 @compiled
 def _spread_out(
-    sample: NDArray[np.floating],
-    point: tuple[float, float, float],
+    sample: NDArray[np.float64],
+    place: tuple[float, float, float],
     cells: Cells,
-    lattice: Lattice,
+    like: tuple[NDArray[np.float32], ...],
     beam: Beam,
 ) -> int:
-    """Give one sample to every cell centre within the beam's radius; how many there were."""
+    """Give one sample to every cell centre within the beam's radius; how many there were.
+
+    Parameters
+    ----------
+    sample : 1 or 0, and the value or 0, of each quantity
+    place : column, row, and metres on the ground to a cell
+    like : a quantity each; their number, unlike the size of an array, is known to the compiler
+    """
     sums, count = cells
-    x, y, scale = point
-    across = (x - lattice.left) / lattice.cell - 0.5
-    down = (lattice.top - y) / lattice.cell - 0.5
-    reach = beam.radius * scale / lattice.cell
-    row0, row1 = _reached(down, reach, count.shape[0])
-    column0, column1 = _reached(across, reach, count.shape[1])
-    if row0 >= row1 or column0 >= column1:
+    across, down, cell = place
+    reach = beam.radius / cell
+    row0, row1 = max(math.ceil(down - reach), 0), min(math.floor(down + reach), count.shape[0] - 1)
+    if row0 > row1 or across + reach < 0 or across - reach > count.shape[1] - 1:
         return 0
-    steepness = -((lattice.cell / (beam.sigma * scale)) ** 2)
+    steepness = -((cell / beam.sigma) ** 2)
     bend = math.exp(2 * steepness)
-    edge, edge_ratio = _falling(steepness, column0 - across)
+    first = max(math.ceil(across - reach), 0)  # of the widest row
+    edge, edge_ratio = _falling(steepness, first - across)
     line, line_ratio = _falling(steepness, row0 - down)
     given = 0
-    for row in range(row0, row1):
+    for row in range(row0, row1 + 1):
+        half = math.sqrt(max(reach * reach - (row - down) ** 2, 0.0))
+        last = min(math.floor(across + half), count.shape[1] - 1)
+        begin = across - half
         weight, ratio = line * edge, edge_ratio
-        for column in range(column0, column1):
-            if (row - down) ** 2 + (column - across) ** 2 <= reach * reach:
+        for column in range(first, last + 1):
+            if column >= begin:
                 given += 1
                 count[row, column] += 1
-                for k in range(sample.size):
+                for k in range(2 * len(like)):
                     sums[row, column, k] += weight * sample[k]
             weight *= ratio
             ratio *= bend
@@ -131,9 +137,35 @@ def _spread_out(
 
 
 @compiled
+def located(
+    position: tuple[NDArray[np.float32], NDArray[np.float32]], lattice: Lattice
+) -> NDArray[np.float64]:
+    """Where samples lie on the plane: (x, y, scale), m, m and plane length to ground length.
+
+    Parameters
+    ----------
+    position : latitude and longitude, (scan, pixel) float32, degrees
+
+    Returns
+    -------
+    (scan, pixel, 3) float64; NaN where a position is absent or too far away to reach any cell
+    """
+    latitude, longitude = position
+    points = np.empty((*latitude.shape, 3))
+    for scan in range(latitude.shape[0]):
+        for pixel in range(latitude.shape[1]):
+            point = (math.nan, math.nan, math.nan)
+            if latitude[scan, pixel] * lattice.plane.pole > lattice.edge:  # NaN is not
+                point = forward(latitude[scan, pixel], longitude[scan, pixel], lattice.plane)
+            points[scan, pixel, 0], points[scan, pixel, 1] = point[0], point[1]
+            points[scan, pixel, 2] = point[2]
+    return points
+
+
+@compiled
 def splat(
     values: tuple[NDArray[np.float32], ...],
-    position: tuple[NDArray[np.float32], NDArray[np.float32]],
+    points: NDArray[np.float64],
     cells: Cells,
     lattice: Lattice,
     beam: Beam,
@@ -146,8 +178,7 @@ def splat(
     ----------
     values : quantities at the same positions, each (scan, pixel) float32
         NaN contributes nothing to its own quantity, and leaves the others alone.
-    position : latitude and longitude, (scan, pixel) float32, degrees
-        Samples without a position contribute nothing.
+    points : as `located` has them; samples without a place contribute nothing
     cells : sums (y, x, 2 * quantity) and count (y, x), changed in place
         Weight and weight times value of each quantity; samples with any quantity present.
     lattice, beam : where the cells are, and how far a sample reaches
@@ -157,13 +188,12 @@ def splat(
     int
         How many (sample, cell) pairs there were.
     """
-    latitude, longitude = position
-    scans, pixels = latitude.shape
     sample = np.empty(2 * len(values), np.float64)
     given = 0
-    for scan in range(scans):
-        for pixel in range(pixels):
-            if not latitude[scan, pixel] * lattice.plane.pole > lattice.edge:
+    for scan in range(points.shape[0]):
+        for pixel in range(points.shape[1]):
+            x, y, scale = points[scan, pixel, 0], points[scan, pixel, 1], points[scan, pixel, 2]
+            if math.isnan(x):
                 continue
             present = 0
             for quantity in range(len(values)):
@@ -172,7 +202,27 @@ def splat(
                 sample[2 * quantity] = seen
                 sample[2 * quantity + 1] = value if seen else 0.0
                 present += seen
-            if present and not math.isnan(longitude[scan, pixel]):
-                point = forward(latitude[scan, pixel], longitude[scan, pixel], lattice.plane)
-                given += _spread_out(sample, point, cells, lattice, beam)
+            if present:
+                across = (x - lattice.left) / lattice.cell - 0.5
+                down = (lattice.top - y) / lattice.cell - 0.5
+                place = across, down, lattice.cell / scale
+                given += _spread_out(sample, place, cells, values, beam)
     return given
+
+
+@compiled
+def mean_of(
+    sums: NDArray[np.floating], quantity: int, mean: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """Weighted mean of one quantity where it has weight, else NaN, in one pass over the sums.
+
+    Parameters
+    ----------
+    sums : (y, x, 2 * quantity), as `splat` fills them
+    mean : (y, x), filled and given back
+    """
+    for row in range(sums.shape[0]):
+        for column in range(sums.shape[1]):
+            weight, total = sums[row, column, 2 * quantity], sums[row, column, 2 * quantity + 1]
+            mean[row, column] = total / weight if weight > 0 else np.nan
+    return mean
