@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from seaice.instrument import BANDS, CHANNELS
 
-__all__ = ["IceTable", "WaterTable", "absorption", "ice_table", "water_table", "weather_terms"]
+__all__ = [
+    "IceTable",
+    "Kind",
+    "WaterTable",
+    "absorption",
+    "ice_table",
+    "water_table",
+    "weather_terms",
+]
 
 Array = NDArray[np.float32]
 Kind = Literal["north", "south", "melting"]  #: of closed ice, by where it is or what it does

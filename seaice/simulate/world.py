@@ -12,7 +12,7 @@ from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import Grid
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.simulate.atmosphere import DRIER, Air, Atmosphere, make_atmosphere
-from seaice.simulate.emission import absorption, ice_table, water_table, weather_terms
+from seaice.simulate.emission import Kind, absorption, ice_table, water_table, weather_terms
 from seaice.simulate.ice import FINE, LOW, WET, IceCover, make_ice
 from seaice.simulate.lattice import enlarge, shrink
 from seaice.simulate.random_fields import gaussian_field, uniform
@@ -152,20 +152,31 @@ def _polarized(tb: Array) -> Array:
     return tb
 
 
+def _glacier(grid: Grid, kind: Kind, rng: np.random.Generator) -> Array:
+    """TB of land under ice of some kind, (channel, y, x) K."""
+    table = ice_table(kind)
+    scores = [
+        table.scores(k, uniform(gaussian_field(rng, grid.shape, 2.6, 30)))
+        for k in range(table.axes.shape[0])
+    ]
+    return table.brightness(np.stack(scores), CHANNELS)
+
+
 def _land_brightness(grid: Grid, climate: Climate, rng: np.random.Generator) -> Array:
-    """TB of land, (channel, y, x) K: glacier and snow like old ice, bare wet ground in summer."""
-    table = ice_table("north")
-    scores = np.stack(
-        [
-            table.scores(k, uniform(gaussian_field(rng, grid.shape, 2.6, 30)))
-            for k in range(table.axes.shape[0])
-        ]
-    )
-    snow = table.brightness(scores, CHANNELS) + np.float32(rng.normal(4, 5))
+    """TB of land, (channel, y, x) K: glacier and snow like old ice, bare wet ground in summer.
+
+    Where it melts, glaciers are like melting ice, more or less so from world to world; some coasts
+    are all glacier, others all bare.
+    """
+    cold, offset = _glacier(grid, "north", rng), np.float32(rng.normal(4, 5))
+    patches = uniform(gaussian_field(rng, grid.shape, 2.6, 40))
+    soaked = np.float32(climate.melt * rng.uniform())
+    wet = _glacier(grid, "melting", rng) + np.float32(rng.normal(0, 6))
+    snow = cold + offset + soaked * (wet - cold - offset)
     for band, share in SNOW_LAND.items():
         h, v = CHANNELS.index(f"tb{band}h"), CHANNELS.index(f"tb{band}v")
         snow[h] += np.float32(share * climate.snow_land) * (snow[v] - snow[h])
-    bare = uniform(gaussian_field(rng, grid.shape, 2.6, 40)) * np.float32(climate.melt)
+    bare = np.clip(patches + np.float32(rng.uniform(-1, 1)), 0, 1) * np.float32(climate.melt)
     ground = np.stack(
         [
             np.full(grid.shape, 277 * (WET[name[2:-1]][name[-1] == "h"] - 0.01), np.float32)
