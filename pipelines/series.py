@@ -1,4 +1,4 @@
-"""What follows a day's product: its rows of the series. And the whole series anew."""
+"""What follows a day's product: its rows of the series and its page. And the series anew."""
 
 from itertools import groupby
 from pathlib import Path
@@ -6,10 +6,35 @@ from pathlib import Path
 from pipelines.stages import Progress
 from seaice.errors import NoInputError
 from seaice.series.daily import rows_of
-from seaice.series.reading import document_of, maps_of, product_folders
+from seaice.series.reading import document_of, maps_of, page_path, product_folders
 from seaice.series.record import Row, entered, series_path, write_series
+from seaice.write.product import Made
 
-__all__ = ["rebuild_series", "record"]
+__all__ = ["follow", "rebuild_series", "record"]
+
+
+def follow(folder: Path, made: list[Made], progress: Progress) -> list[Made]:
+    """See to a day's place in the series and to its page of quality; what its folder now holds.
+
+    A product that has its page is left alone; one that is made again has none.
+
+    Raises
+    ------
+    SeaIceError
+        If the series cannot be written; the product stands all the same.
+    """
+    page = page_path(folder)
+    if not page.exists():
+        from seaice.series.quality import write_quality
+
+        progress("quality", 0, 1)
+        if record(folder) is not None:
+            write_quality(folder)
+        progress("quality", 1, 1)
+    if not page.exists():
+        return made
+    told = Made(name=page.name, says="quality of the day: warnings first", size=page.stat().st_size)
+    return [*made[:-1], told, made[-1]]
 
 
 def record(folder: Path) -> Path | None:

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from seaice.cli.learning import compare, export, import_weights, pretrain, train
+from seaice.cli.operations import reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
@@ -102,10 +103,11 @@ def write(settings: Settings) -> None:
     """Write the product again, even where it is finished."""
     from pipelines.day import written
     from pipelines.plan import plan
+    from pipelines.series import follow
 
     day = plan(settings)
     with watched() as progress:
-        made = written(day, progress)
+        made = follow(day.folder, written(day, progress), progress)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
@@ -113,10 +115,11 @@ def daily(settings: Settings) -> None:
     """A day's granules in, its product out: all stages, each only where it is not finished."""
     from pipelines.day import run_day
     from pipelines.plan import plan
+    from pipelines.series import follow
 
     day = plan(settings)
     with watched() as progress:
-        made = run_day(day, progress)
+        made = follow(day.folder, run_day(day, progress), progress)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
@@ -151,6 +154,10 @@ app.command()(compare)
 app.command()(import_weights)
 app.command()(pretrain)
 app.command()(export)
+app.command()(reprocess)
+app.command()(watch)
+app.command()(status)
+app.command()(verify)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from seaice.grid.dataset import coordinates
 from seaice.grid.definition import Grid
 from seaice.write.names import named
 
-__all__ = ["document_of", "maps_of", "product_folders"]
+__all__ = ["document_of", "document_path", "maps_of", "page_path", "product_folders"]
 
 NEEDED = ("sic", "sic_uncertainty", "status_flag")
 RASTERS = {"sic": "_float.tif", "sic_uncertainty": "_uncertainty.tif", "status_flag": "_flags.tif"}
@@ -23,13 +23,23 @@ RASTERS = {"sic": "_float.tif", "sic_uncertainty": "_uncertainty.tif", "status_f
 def product_folders(out: Path) -> Iterator[Path]:
     """The folders of products in `out`, by name."""
     for folder in sorted(out.glob("seaice_sic_*")):
-        if (folder / f"{folder.name}.json").exists():
+        if document_path(folder).exists():
             yield folder
+
+
+def page_path(folder: Path) -> Path:
+    """Where a product's page of quality lies, which is no part of the product."""
+    return named(folder / folder.name, "_quality.html")
+
+
+def document_path(folder: Path) -> Path:
+    """Where a product's provenance lies."""
+    return named(folder / folder.name, ".json")
 
 
 def document_of(folder: Path) -> dict[str, Any]:
     """The provenance of a product: date, status, hemisphere, region, granules, warnings."""
-    document: dict[str, Any] = json.loads((folder / f"{folder.name}.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads(document_path(folder).read_text("utf-8"))
     return document
 
 

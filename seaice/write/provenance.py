@@ -1,5 +1,6 @@
 """What a product was made of, by what, and what to keep in mind: one JSON document."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
@@ -89,6 +90,7 @@ def provenance(
             "shape": grid.shape,
         },
         "warnings": list(warnings),
+        "tie_points": json.loads(product.attrs.get("tie_points", "{}")),
         **inputs,
         "settings": {section: _without_places(told) for section, told in settings.items()},
         "created": made_at(product.attrs["date"], named),

@@ -102,7 +102,7 @@ def _concentration(dataset: xr.Dataset) -> NDArray[np.float32]:
     for codes in polygons:
         if int(codes[number]) < found.size - 1:
             found[int(codes[number])] = fraction_of(int(codes[total]))
-    sic = found[numbers]
+    sic: NDArray[np.float32] = found[numbers]
     if "distance_map" in dataset:
         sic = np.where(dataset["distance_map"].values == 0, np.float32("nan"), sic)
     return sic

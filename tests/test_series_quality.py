@@ -1,0 +1,174 @@
+"""The page of a day says what is unusual, only what is, and needs nothing beside it."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from products import made_product
+
+from pipelines.series import follow
+from pipelines.stages import silent
+from seaice.series.findings import Day, alerts, jump_limit, shares
+from seaice.series.quality import gathered, write_quality
+from seaice.series.reading import page_path
+from seaice.series.record import Row, read_series, series_path
+from seaice.sic.flags import Flag
+from seaice.write.names import product_name
+from seaice.write.product import made_in, write_product
+
+TODAY, YESTERDAY = "2020-03-03", "2020-03-02"
+TIES = {"water pd": {"value": 47.0, "published": 47.0, "measured": 45.0, "cells": 9, "why": "day"}}
+
+
+def on_disk(out, date, warnings=(), change=0.0):
+    """A product as `make daily` leaves it, without what follows."""
+    product = made_product(date=date)
+    product["sic"] = (product["sic"] + np.float32(change)).clip(0, 1)
+    names = ["GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5", "<b>odd</b>.h5"]
+    told = {
+        "date": date,
+        "hemisphere": "north",
+        "region": "all",
+        "status": "final",
+        "granules": {date: [{"name": name} for name in names]},
+        "warnings": list(warnings),
+        "tie_points": {"algorithm": "asi", "tie_points": TIES},
+    }
+    product.attrs["provenance"] = json.dumps(told)
+    folder = out / product_name("north", "all", date)
+    return folder, write_product(product, folder, ("zarr",))
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory):
+    out = tmp_path_factory.mktemp("products")
+    follow(*on_disk(out, YESTERDAY), silent)
+    reason = f"{TODAY}: left out bad.h5: cut off"
+    folder, made = on_disk(out, TODAY, [reason, "it snowed <script>"], change=0.05)
+    return folder, follow(folder, made, silent)
+
+
+def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(two_days):
+    folder, made = two_days
+    page, series = page_path(folder), series_path(folder.parent, "north")
+    assert [file.name for file in made][-2:] == [page.name, f"{folder.name}.json"]
+    assert {row.date for row in read_series(series)} == {YESTERDAY, TODAY}
+    before = [path.stat().st_mtime_ns for path in (page, series)]
+    assert follow(folder, made_in(folder), silent) == made
+    assert [path.stat().st_mtime_ns for path in (page, series)] == before
+
+
+def test_the_page_is_no_part_of_the_product(two_days):
+    folder, _ = two_days
+    assert page_path(folder).name not in (folder / f"{folder.name}.sha256").read_text()
+    assert made_in(folder)  # the product is whole all the same
+
+
+def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
+    html = page_path(two_days[0]).read_text()
+    sources = re.findall(r'(?:src|href)="([^"]{0,30})', html)
+    assert len(sources) == 4  # change, histogram, series, tie points
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "<script>" not in html
+    assert "<b>odd</b>" not in html
+    assert len(html) < 1_500_000
+    for words in ("bad.h5: cut off", "1 ascending, 1 gridded", "asi water pd", "Northern Hemis"):
+        assert words in html, words
+
+
+def test_the_page_is_the_same_when_it_is_made_again(two_days):
+    before = page_path(two_days[0]).read_bytes()
+    write_quality(two_days[0])
+    assert page_path(two_days[0]).read_bytes() == before
+
+
+# What is unusual
+
+
+@pytest.fixture(scope="module")
+def good(two_days):
+    """A day like the one before it, all seen, nothing left out."""
+    day = gathered(two_days[0])
+    quiet = day.maps.copy()
+    quiet["status_flag"] = quiet["status_flag"] & np.uint16(~Flag.NO_INPUT & 0xFFFF)
+    same = [day.rows[0]._replace(date=date) for date in (YESTERDAY, TODAY)]
+    document = {**day.document, "warnings": ()}
+    return replace(day, maps=quiet, rows=same, document=document)
+
+
+def flagged(day, flag, share):
+    """The day with a flag in this share of the cells, and some ice below all else."""
+    maps = day.maps.copy()
+    bits = maps["status_flag"].values.copy()
+    bits[: int(share * bits.shape[0])] |= np.uint16(flag)
+    maps["status_flag"] = ("y", "x"), bits
+    return replace(day, maps=maps)
+
+
+def test_a_good_day_is_quiet(good):
+    assert alerts(good) == []
+
+
+def changed(day, row):
+    return replace(day, rows=[day.rows[0], day.rows[1]._replace(**row)])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda day: flagged(day, Flag.NO_INPUT, 0.1), "Missing swath"),
+        (lambda day: flagged(day, Flag.GAP_FILLED, 0.1), "Missing swath"),
+        (lambda day: flagged(day, Flag.WEATHER_DISAGREEMENT, 0.2), "weather filters disagree"),
+        (lambda day: flagged(day, Flag.OUTSIDE_CLIMATOLOGY, 0.2), "none has been seen"),
+        (lambda day: replace(day, document={**day.document, "status": "provisional"}), "Prov"),
+        (lambda day: replace(day, yesterday=None), "No product of the day before"),
+        (lambda day: changed(day, {"extent_km2": day.rows[0].extent_km2 + 3e5}), "Jump"),
+        (
+            lambda day: replace(
+                day, points={TODAY: {"asi ice pd": {**TIES["water pd"], "measured": 60.0}}}
+            ),
+            "Tie point asi ice pd: 60.0 K",
+        ),
+        (
+            lambda day: replace(
+                day, document={**day.document, "warnings": [f"{TODAY}: left out x.h5: cut off"]}
+            ),
+            "1 granules of the day were left out",
+        ),
+    ],
+)
+def test_what_is_unusual_is_said_and_nothing_else(good, change, says):
+    found = alerts(change(good))
+    assert len(found) == 1
+    assert says in found[0]
+
+
+def test_a_filled_pole_hole_is_no_missing_swath(good):
+    assert alerts(flagged(good, Flag.GAP_FILLED | Flag.POLE_HOLE, 0.3)) == []
+
+
+def test_a_change_within_what_a_year_of_maps_shows_is_no_jump(good):
+    limit = jump_limit(good.rows[0].observed_km2)
+    calm = changed(good, {"extent_km2": good.rows[0].extent_km2 + 0.99 * limit})
+    assert alerts(calm) == []
+    assert len(alerts(changed(good, {"extent_km2": good.rows[0].extent_km2 + 1.01 * limit}))) == 1
+
+
+def test_shares_are_of_sea_and_add_up(two_days):
+    maps = gathered(two_days[0]).maps
+    found = shares(maps)
+    flags = maps["status_flag"].values
+    sea = flags[(flags & 1) == 0]
+    assert found["seen"] + found["filled"] + found["missing"] == pytest.approx(1)
+    assert found["COAST"] == pytest.approx(np.mean((sea & 2) != 0))
+    assert found["missing"] == pytest.approx(np.mean((sea & 4) != 0))
+
+
+def test_a_day_alone_has_a_page_without_a_difference(tmp_path):
+    folder, made = on_disk(tmp_path, TODAY)
+    follow(folder, made, silent)
+    assert "No product of the day before" in page_path(folder).read_text()
+    assert isinstance(gathered(folder), Day)
+    assert all(isinstance(row, Row) for row in gathered(folder).rows)
