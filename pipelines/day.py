@@ -69,7 +69,7 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
 
     def make() -> xr.Dataset:
         from pipelines.methods import concentrate_with
-        from seaice.sic.evidence import evidenced
+        from seaice.sic.evidence.evidenced import evidenced
 
         days = maps or daily_maps(plan, progress)
         fine = refined(plan, progress, days).load()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seaice.network.weights import Storage
-from seaice.sic.learning import SICLesson
+from seaice.sic.learning.lesson import SICLesson
 
 __all__ = ["Export", "Looks", "Report", "Row", "judged", "markdown"]
 

@@ -28,9 +28,9 @@ from seaice.network.catalogue import build, find
 from seaice.network.train import train
 from seaice.network.weights import save
 from seaice.sic.inputs import blank_card
-from seaice.sic.learning import given
-from seaice.sic.pretraining import PretrainingLesson, Target, autoencoder_of
-from seaice.sic.unlabelled import UnlabelledDay, drawn, middle
+from seaice.sic.learning.lesson import given
+from seaice.sic.learning.pretraining import PretrainingLesson, Target, autoencoder_of
+from seaice.sic.learning.unlabelled import UnlabelledDay, drawn, middle
 from seaice.stack.frames import five_frames, wanted_dates
 
 __all__ = ["Hiding", "pretrain", "unlabelled_days"]

@@ -21,8 +21,8 @@ from seaice.network.train import Schedule, Task, train
 from seaice.network.weights import load, load_trainable, save, weights_id, without_weights
 from seaice.sic.calibration import Factors
 from seaice.sic.inputs import blank_card as blank_sic_card
-from seaice.sic.joint import JointLesson, both
-from seaice.sic.learning import SICLesson, counted_weights
+from seaice.sic.learning.joint import JointLesson, both
+from seaice.sic.learning.lesson import SICLesson, counted_weights
 from seaice.sr.fitting import fit_interpolation
 from seaice.sr.inputs import blank_card as blank_sr_card
 from seaice.sr.learning import SRLesson

@@ -18,7 +18,7 @@ from seaice.grid.resample import grid_day
 from seaice.ingest.read import find_granules, read_swath
 from seaice.ingest.source import opened
 from seaice.sic.classical.daily import by_asi
-from seaice.sic.evidence import evidenced
+from seaice.sic.evidence.evidenced import evidenced
 from seaice.stack.frames import five_frames, real_frames, wanted_dates
 
 

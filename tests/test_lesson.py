@@ -18,7 +18,7 @@ from seaice.network.catalogue import build
 from seaice.network.train import Schedule, Task, train
 from seaice.network.weights import save
 from seaice.sic.inputs import CHANNELS, blank_card
-from seaice.sic.learning import SICLesson
+from seaice.sic.learning.lesson import SICLesson
 from seaice.sr.samples import SampleSet
 
 QUICK = Schedule(steps=4, batch=2, rate=1e-2, warm_up=1)

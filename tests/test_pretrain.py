@@ -15,7 +15,7 @@ from seaice.errors import NoInputError, SettingsError
 from seaice.network.catalogue import build
 from seaice.network.ops.masking import Masking
 from seaice.network.weights import load, save
-from seaice.sic.pretraining import autoencoder_of
+from seaice.sic.learning.pretraining import autoencoder_of
 from seaice.sr.inputs import blank_card
 
 CPU = torch.device("cpu")

@@ -10,11 +10,11 @@ from seaice.grid.climatology import outside_climatology
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH, SOUTH
 from seaice.grid.land import lake_mask
-from seaice.sic.between_days import between_days
 from seaice.sic.disagreement import disagreement
-from seaice.sic.evidence import evidenced
+from seaice.sic.evidence.between_days import between_days
+from seaice.sic.evidence.evidenced import evidenced
+from seaice.sic.evidence.pole_hole import across_the_pole
 from seaice.sic.flags import Flag
-from seaice.sic.pole_hole import across_the_pole
 from seaice.sic.smearing import smearing, split
 from seaice.stack.frames import real_frames
 

@@ -16,8 +16,8 @@ from seaice.network.train import Schedule
 from seaice.network.weights import load, save, weights_id, without_weights
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
-from seaice.sic.joint import JointLesson, both
-from seaice.sic.learning import SICLesson
+from seaice.sic.learning.joint import JointLesson, both
+from seaice.sic.learning.lesson import SICLesson
 from seaice.sr.inputs import blank_card as blank_sr_card
 from seaice.sr.learning import SRLesson
 from seaice.sr.refined_samples import add_refined

@@ -14,8 +14,8 @@ from seaice.network import ranks
 from seaice.network.catalogue import build
 from seaice.network.weights import without_weights
 from seaice.sic.inputs import CHANNELS, assemble, blank_card
-from seaice.sic.learning import SICLesson, counted_weights
-from seaice.sic.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
+from seaice.sic.learning.lesson import SICLesson, counted_weights
+from seaice.sic.learning.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
 from seaice.sr.inputs import blank_card as blank_sr_card
 from seaice.sr.refined_samples import add_refined, frames_of
 from seaice.sr.samples import SampleSet, Window

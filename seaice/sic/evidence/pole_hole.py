@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation, label
 from seaice.grid.dataset import grid_of, hemisphere_of
 from seaice.grid.definition import Grid
 from seaice.grid.refined import SCALE, on_refined
-from seaice.sic.filling import missing, put
+from seaice.sic.evidence.filling import missing, put
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import block_means
 

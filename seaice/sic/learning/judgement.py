@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seaice.sic.calibration import ONE_SIGMA, TWO_SIGMA, Factors, calibration
-from seaice.sic.loss import CLASSES
+from seaice.sic.learning.loss import CLASSES
 
 __all__ = ["Answer", "Judgement"]
 

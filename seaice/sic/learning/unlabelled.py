@@ -49,7 +49,7 @@ class UnlabelledDay:
         )
 
     def parts(self, window: Window) -> dict[str, NDArray[Any]]:
-        """What `seaice.sic.learning.given` needs; concentration is 0 where unknown."""
+        """What `seaice.sic.learning.lesson.given` needs; concentration is 0 where unknown."""
         land = np.where(self.land, np.float32("nan"), np.float32(0))
         return {
             "refined": window.of(self.refined, SCALE),

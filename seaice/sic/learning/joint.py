@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from seaice.grid.quarters import quartered
 from seaice.grid.refined import SCALE
 from seaice.network.train import Batch, Task
-from seaice.sic.judgement import Answer, Judgement
-from seaice.sic.learning import SICLesson, land_around
+from seaice.sic.learning.judgement import Answer, Judgement
+from seaice.sic.learning.lesson import SICLesson, land_around
 from seaice.sr.augment import Drift, with_missing_swaths
 from seaice.sr.inputs import in_kelvin, on_fine_cells
 from seaice.sr.learning import SRLesson

@@ -14,10 +14,10 @@ from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.grid.land import lake_mask
 from seaice.grid.refined import SCALE, on_refined
-from seaice.sic.between_days import between_days
 from seaice.sic.disagreement import EDGE
+from seaice.sic.evidence.between_days import between_days
+from seaice.sic.evidence.pole_hole import across_the_pole
 from seaice.sic.flags import Flag
-from seaice.sic.pole_hole import across_the_pole
 
 __all__ = ["evidenced"]
 

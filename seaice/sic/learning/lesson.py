@@ -16,8 +16,8 @@ from seaice.network.card import Card
 from seaice.network.train import Batch, Task
 from seaice.sic.calibration import Factors
 from seaice.sic.inputs import assemble
-from seaice.sic.judgement import Answer, Judgement
-from seaice.sic.loss import CLASSES, class_weights, concentration_loss
+from seaice.sic.learning.judgement import Answer, Judgement
+from seaice.sic.learning.loss import CLASSES, class_weights, concentration_loss
 from seaice.sr.augment import Drift, missing_swath
 from seaice.sr.refined_samples import frames_of
 from seaice.sr.samples import SampleSet, Window, batched

@@ -13,7 +13,7 @@ from seaice.sic.classical.asi import asi
 from seaice.sic.classical.uncertainty import asi_uncertainty
 from seaice.sic.classical.weather import weather_filter
 from seaice.sic.disagreement import FILTERED_BY
-from seaice.sic.filling import missing, put
+from seaice.sic.evidence.filling import missing, put
 from seaice.sic.flags import Flag
 
 __all__ = ["CHANGE", "DRIFT", "REACH", "between_days"]
