@@ -27,7 +27,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
+.PHONY: help daily series scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ help: ## this list
 
 daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
 	@$(BIN)/seaice daily $(DEMO) $(RUN)
+
+series: $(VENV)/.run ## extent and area of all products in OUT=folder, by sea, as CSV
+	@$(BIN)/seaice series "$(OUT)"
 
 scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
 	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,settings,SETTINGS) $(METHOD)
@@ -63,11 +66,11 @@ train: $(VENV)/.run ## train both networks on simulated days, in training/; goes
 	$(BIN)/seaice train $(call option,recipe,RECIPE) $(call option,device,DEVICE)
 
 ablations: $(VENV)/.run ## what each part of super-resolution brings: STEPS=1000 SPLIT=valid RECIPE=compact
-	$(BIN)/python -m pipelines.ablations $(call option,steps,STEPS) $(call option,split,SPLIT) \
+	$(BIN)/python -m pipelines.training.ablations $(call option,steps,STEPS) $(call option,split,SPLIT) \
 	  $(call option,recipe,RECIPE) $(call option,device,DEVICE)
 
 variants: $(VENV)/.run ## what concentration gains from what it is told: STEPS=400 SPLIT=valid RECIPE=compact
-	$(BIN)/python -m pipelines.variants $(call option,steps,STEPS) $(call option,split,SPLIT) \
+	$(BIN)/python -m pipelines.training.variants $(call option,steps,STEPS) $(call option,split,SPLIT) \
 	  $(call option,recipe,RECIPE) $(call option,sr-weights,SR_WEIGHTS) $(call option,device,DEVICE)
 
 compare: $(VENV)/.run ## networks on one budget, all or SR=espcn,hat SIC=repvgg,scnet STEPS=150 SEEDS=1 SPLIT=valid
@@ -75,7 +78,7 @@ compare: $(VENV)/.run ## networks on one budget, all or SR=espcn,hat SIC=repvgg,
 	  $(call option,seeds,SEEDS) $(call option,split,SPLIT) $(call option,device,DEVICE)
 
 model-pages: $(VENV)/.run ## docs/models: a page for every network
-	$(BIN)/python -m pipelines.model_pages
+	$(BIN)/python -m pipelines.networks.model_pages
 
 evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on simulated test WORLDS=48
 	@$(BIN)/seaice evaluate $(if $(PRODUCT),"$(PRODUCT)" "$(REFERENCE)") $(REPORT) \
@@ -91,8 +94,8 @@ classical: $(VENV)/.run ## formulas on real samples beside published figures: do
 scene-page: $(VENV)/.run ## the picture of docs/scene.md: one real scene by several methods, FILE=scene.nc
 	@$(BIN)/python -m pipelines.scene_page "$(FILE)"
 
-bench: $(VENV)/.run ## time and memory of each stage of the demo day, from nothing
-	$(BIN)/python -m pipelines.bench
+bench: $(VENV)/.test ## speed beside what users would do otherwise, and the limit: docs/performance.md; ONLY="reading day" RUNS=5
+	$(BIN)/python -m benchmarks $(ONLY) $(call option,runs,RUNS)
 
 doctor: $(VENV)/.run ## what is installed, which device, are weights and GRANULES= usable
 	@$(BIN)/seaice doctor $(call option,granules,GRANULES)

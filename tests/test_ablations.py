@@ -9,8 +9,8 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.ablations import compared, variants, written
-from pipelines.trainings import SRTraining
+from pipelines.training.ablations import compared, variants, written
+from pipelines.training.trainings import SRTraining
 from seaice.network.train import Schedule
 from seaice.network.weights import read_card
 

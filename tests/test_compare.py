@@ -9,7 +9,7 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.compare import Budget, Row, compared, markdown, written
+from pipelines.training.compare import Budget, Row, compared, markdown, written
 from seaice.network.catalogue import build
 from seaice.network.cost import cost
 from seaice.network.weights import save

@@ -16,7 +16,7 @@ from test_network_fold import trained
 from torch import nn
 from typer.testing import CliRunner
 
-from pipelines.forms import Row, markdown
+from pipelines.networks.forms import Row, markdown
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
 from seaice.network.catalogue import build

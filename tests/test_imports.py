@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from test_network_contract import SMALL
 from typer.testing import CliRunner
 
-from pipelines.imports import import_weights
+from pipelines.networks.imports import import_weights
 from seaice.cli import app
 from seaice.errors import WeightsError
 from seaice.network.catalogue import build

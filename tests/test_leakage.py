@@ -10,8 +10,8 @@ import tiny_samples
 import torch
 import zarr
 
-from pipelines.train import train_sic, train_sr
-from pipelines.trainings import SICTraining, SRTraining
+from pipelines.training.train import train_sic, train_sr
+from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError
 from seaice.simulate import samples
 from seaice.simulate.samples import MARGIN, SIDE, SPLITS

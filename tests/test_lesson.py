@@ -9,9 +9,9 @@ from test_network_contract import SMALL, lively
 from torch import nn
 from typer.testing import CliRunner
 
-from pipelines.lesson import LessonSettings, training_of
-from pipelines.train import _start_with
-from pipelines.trainings import SICTraining
+from pipelines.training.lesson import LessonSettings, training_of
+from pipelines.training.train import _start_with
+from pipelines.training.trainings import SICTraining
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
 from seaice.network.catalogue import build

@@ -8,8 +8,8 @@ from days import run, write_five_days
 from test_network_contract import SMALL
 from typer.testing import CliRunner
 
-from pipelines.lesson import LessonSettings, training_of
-from pipelines.pretrain import Hiding, pretrain, unlabelled_days
+from pipelines.training.lesson import LessonSettings, training_of
+from pipelines.training.pretrain import Hiding, pretrain, unlabelled_days
 from seaice.cli import app
 from seaice.errors import NoInputError, SettingsError
 from seaice.network.catalogue import build

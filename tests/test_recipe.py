@@ -8,8 +8,8 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.recipe import Recipe, follow, recipes
-from pipelines.trainings import SICTraining, SRTraining
+from pipelines.training.recipe import Recipe, follow, recipes
+from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError, SettingsError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule
@@ -47,8 +47,8 @@ def simulated(monkeypatch):
             tiny_samples.write(store, samples=count)
         yield count
 
-    monkeypatch.setattr("pipelines.recipe.write_samples", write)
-    monkeypatch.setattr("pipelines.recipe.commit", lambda: "abc")
+    monkeypatch.setattr("pipelines.training.recipe.write_samples", write)
+    monkeypatch.setattr("pipelines.training.recipe.commit", lambda: "abc")
     return asked
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.models import models_known, shipped
+from pipelines.networks.models import models_known, shipped
 from seaice.network.catalogue import architectures
 from seaice.network.weights import load
 

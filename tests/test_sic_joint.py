@@ -8,8 +8,8 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL, lively
 
-from pipelines.train import train_joint
-from pipelines.trainings import JointTraining
+from pipelines.training.train import train_joint
+from pipelines.training.trainings import JointTraining
 from seaice.errors import WeightsError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_network_contract import SMALL
 
-from pipelines.train import train_sic, train_sr
-from pipelines.trainings import SICTraining, SRTraining, compact
+from pipelines.training.train import train_sic, train_sr
+from pipelines.training.trainings import SICTraining, SRTraining, compact
 from seaice.errors import NoInputError
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule

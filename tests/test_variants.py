@@ -7,8 +7,8 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.trainings import SICTraining
-from pipelines.variants import SCORES, SIZES, compared, variants, written
+from pipelines.training.trainings import SICTraining
+from pipelines.training.variants import SCORES, SIZES, compared, variants, written
 from seaice.evaluate.records import Record
 from seaice.network.catalogue import build
 from seaice.network.train import Schedule

@@ -4,7 +4,7 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.withheld import LOOKS, compared
+from pipelines.training.withheld import LOOKS, compared
 from seaice.network.catalogue import build
 from seaice.sr.inputs import blank_card
 from seaice.sr.learning import SRLesson

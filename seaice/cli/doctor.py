@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.models import shipped
+from pipelines.networks.models import shipped
 from seaice.errors import GranuleError, SeaIceError
 from seaice.write.provenance import commit, software
 

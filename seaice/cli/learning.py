@@ -72,7 +72,7 @@ def train(
 
 
 def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
-    from pipelines.recipe import follow, recipes
+    from pipelines.training.recipe import follow, recipes
     from seaice.files import ensure_writable
     from seaice.network import ranks
     from seaice.network.device import choose_device
@@ -87,7 +87,7 @@ def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
 
 
 def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
-    from pipelines.lesson import SEE, LessonSettings, learn
+    from pipelines.training.lesson import SEE, LessonSettings, learn
     from seaice.files import ensure_writable
     from seaice.network import ranks
     from seaice.network.device import choose_device
@@ -122,7 +122,7 @@ def compare(
     device: DEVICE = "auto",
 ) -> None:
     """Train networks, all or some, on one budget; a table, and accuracy against cost."""
-    from pipelines.compare import Budget, compared, everything, written
+    from pipelines.training.compare import Budget, compared, everything, written
     from seaice.files import ensure_writable
     from seaice.network.device import choose_device
 
@@ -165,8 +165,8 @@ def pretrain(
     device: DEVICE = "auto",
 ) -> None:
     """Teach an encoder the look of maps without truth; then seaice train sic --start."""
-    from pipelines.lesson import SEE, LessonSettings
-    from pipelines.pretrain import Hiding, pretrain
+    from pipelines.training.lesson import SEE, LessonSettings
+    from pipelines.training.pretrain import Hiding, pretrain
     from seaice.files import ensure_writable
     from seaice.network.device import choose_device
 
@@ -200,7 +200,7 @@ def import_weights(
     seed: Annotated[int, typer.Option(help="Of what the checkpoint lacks.")] = 0,
 ) -> None:
     """Take over official weights, to train on from: seaice train --start."""
-    from pipelines.imports import import_weights as imported
+    from pipelines.networks.imports import import_weights as imported
     from seaice.files import ensure_writable
 
     target = out or Path(f"{model}.safetensors")
@@ -225,8 +225,8 @@ def export(
     worlds: Annotated[int, typer.Option(min=1, help="Validation worlds to score on.")] = 24,
 ) -> None:
     """Fold and quantize a trained network; files to run, and a table of loss and speed-up."""
-    from pipelines.export import Wish, exported, weights_of, written
-    from pipelines.forms import Looks
+    from pipelines.networks.export import Wish, exported, weights_of, written
+    from pipelines.networks.forms import Looks
     from seaice.files import ensure_writable
 
     if qat_steps and not int8:

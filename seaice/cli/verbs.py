@@ -225,7 +225,7 @@ def series(
 @app.command()
 def models() -> None:
     """List networks and formulas, and which have weights."""
-    from pipelines.models import COLUMNS, models_known
+    from pipelines.networks.models import COLUMNS, models_known
 
     rows(COLUMNS, list(models_known()))
 

@@ -1,0 +1,1 @@
+"""Networks as files: listed, described, imported from others, exported in other forms."""

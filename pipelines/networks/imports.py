@@ -1,0 +1,76 @@
+"""An official checkpoint in, a file of weights of this package out, to be trained on from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.training.trainings import compact
+from seaice.network.card import Card
+from seaice.network.catalogue import build, find
+from seaice.network.imported import Fit, fitted, official_tensors
+from seaice.network.weights import save, weights_id
+from seaice.sic.inputs import CHANNELS
+from seaice.sic.inputs import blank_card as blank_sic_card
+from seaice.sr.inputs import blank_card as blank_sr_card
+from seaice.write.provenance import commit
+
+__all__ = ["Imported", "import_weights"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of a checkpoint."""
+
+    path: Path
+    fit: Fit
+
+    def told(self) -> str:
+        """In words."""
+        used, fresh, unused = map(len, (self.fit.tensors, self.fit.fresh, self.fit.unused))
+        lines = [f"{used} tensors taken over, {fresh} left fresh, {unused} of the file not used"]
+        if self.fit.adapted:
+            lines.append(f"spread from three colours: {', '.join(self.fit.adapted)}")
+        return "\n".join([*lines, str(self.path)])
+
+
+def import_weights(
+    name: str, file: Path, out: Path, size: str, hyper: Mapping[str, Any], seed: int = 0
+) -> Imported:
+    """Put an official checkpoint into a network of the catalogue; what it lacks starts fresh.
+
+    Parameters
+    ----------
+    name : of the network
+    file : safetensors, or .pth of tensors alone
+    out : path of the weights to write
+    size : "published" or "compact", what `hyper` differs from
+    seed : of the fresh parts
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network.
+    WeightsError
+        If the file cannot be read or does not fit.
+    """
+    entry = find(name)
+    sizes = {**(compact(name) if size == "compact" else {}), **hyper}
+    card = _card(name, entry.role, sizes)
+    torch.manual_seed(seed)
+    network = build(name, card.hyper)
+    part = network.get_submodule(entry.encoder)
+    fit = fitted(part, official_tensors(file))
+    part.load_state_dict(dict(fit.tensors), strict=False)
+    told = {"imported": file.name, "sha256": weights_id(file), "adapted": list(fit.adapted)}
+    card = replace(card, training=told, seed=seed, commit=commit() or "")
+    save(out, network, card)
+    return Imported(path=out, fit=fit)
+
+
+def _card(name: str, role: str, hyper: Mapping[str, Any]) -> Card:
+    if role == "sr":
+        return blank_sr_card(name, hyper)
+    return blank_sic_card(name, {**hyper, "outputs": hyper.get("outputs", 2)}, CHANNELS)

@@ -1,0 +1,1 @@
+"""Samples in, weights out: recipes, single lessons, comparisons of what brings what."""

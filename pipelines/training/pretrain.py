@@ -1,0 +1,182 @@
+"""Maps without truth in, a network whose encoder knows the look of ice out.
+
+The maps are those that `make daily` left in its folder, or a training set, whose truth is not
+looked at. The result is an ordinary file of weights, to be trained on from with --start.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+from pipelines.training.lesson import LessonSettings, training_of
+from pipelines.training.train import Report, sic_lesson
+from pipelines.training.trainings import SICTraining
+from seaice.errors import NoInputError
+from seaice.grid.dataset import grid_of
+from seaice.grid.definition import Grid
+from seaice.grid.land import land_mask
+from seaice.grid.refined import SCALE
+from seaice.network import ranks
+from seaice.network.batches import Batch, Source
+from seaice.network.catalogue import build, find
+from seaice.network.train import train
+from seaice.network.weights import save
+from seaice.sic.inputs import blank_card
+from seaice.sic.learning.lesson import given
+from seaice.sic.learning.pretraining import PretrainingLesson, Target, autoencoder_of
+from seaice.sic.learning.unlabelled import UnlabelledDay, drawn, middle
+from seaice.stack.frames import five_frames, wanted_dates
+
+__all__ = ["Hiding", "pretrain", "unlabelled_days"]
+
+PATCH = 32  #: cells to a side of what is hidden, where the network has no patches of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hiding:
+    """What is hidden of a map."""
+
+    ratio: float = 0.75  #: share of its patches
+    patch: int = PATCH  #: cells to a side
+    target: Target = "values"
+
+
+def pretrain(
+    data: Path,
+    out: Path,
+    told: LessonSettings,
+    hiding: Hiding,
+    device: torch.device,
+    report: Report,
+) -> Path:
+    """Pre-train the encoder of a concentration network.
+
+    Parameters
+    ----------
+    data : folder of daily and refined maps, as `make daily` fills its OUT, or of `train.zarr`
+    out : folder for the weights and, below it, the checkpoint and the logs
+    told : the network and how long it learns
+    hiding : what is hidden of each map
+    report : called with the steps done and the error
+
+    Returns
+    -------
+    Path of the weights: the encoder as it was pre-trained, the rest fresh
+
+    Raises
+    ------
+    NoInputError
+        If there are no maps.
+    SettingsError, WeightsError, UnknownNameError
+        As `pipelines.training.lesson.training_of`; or if the network has no encoder of its own.
+    """
+    training = training_of("sic", told)
+    if not isinstance(training, SICTraining):
+        raise TypeError(f"a training of {type(training).__name__}")
+    card = blank_card(training.name, training.hyper, training.channels)
+    torch.manual_seed(training.schedule.seed)
+    network = build(training.name, card.hyper)
+    autoencoder = autoencoder_of(network, hiding.patch)
+    lesson = _lesson(data, training, hiding, device, report)
+    learnt, steps = train(
+        lesson.task(autoencoder), training.schedule, out / training.name, device, report
+    )
+    network.get_submodule(find(training.name).encoder).load_state_dict(
+        learnt.get_submodule("encoder").state_dict()
+    )
+    path = out / f"{training.name}.safetensors"
+    facts = {"lesson": "masked maps", "steps": steps, "ratio": hiding.ratio, "data": data.name}
+    card = replace(card, training=facts, seed=training.schedule.seed, commit=training.commit)
+    card = replace(card, scores=dict(lesson.evaluate(learnt)))
+    ranks.first(partial(save, path, network, card))
+    return path
+
+
+def _lesson(
+    data: Path, training: SICTraining, hiding: Hiding, device: torch.device, report: Report
+) -> PretrainingLesson:
+    card = blank_card(training.name, training.hyper, training.channels)
+    of = _of_samples if (data / "train.zarr").exists() else _of_days
+    source, held_out = of(data, training, device, report)
+    return PretrainingLesson(
+        source=source,
+        given=partial(given, card=card),
+        card=card,
+        held_out=held_out,
+        ratio=hiding.ratio,
+        target=hiding.target,
+    )
+
+
+def _of_samples(
+    data: Path, training: SICTraining, device: torch.device, report: Report
+) -> tuple[Source, Callable[[], Batch]]:
+    """Samples of a training set, whose truth nobody looks at, and one of the validation set."""
+    lesson, _ = sic_lesson(data, training, device, report)
+    return lesson.source, partial(lesson.held_out, 0)
+
+
+def _of_days(
+    data: Path, training: SICTraining, _device: torch.device, _report: Report
+) -> tuple[Source, Callable[[], Batch]]:
+    """Samples of the days in a folder; the last day's middle is held out where there are two."""
+    card = blank_card(training.name, training.hyper, training.channels)
+    side = card.window // SCALE if card.window else training.crop
+    days = list(unlabelled_days(data))
+    learnt = days[:-1] or days
+    return partial(_draw, learnt, side), partial(middle, days[-1], side)
+
+
+def _draw(days: list[UnlabelledDay], side: int, random: np.random.Generator, size: int) -> Batch:
+    return drawn(days, random, size, side)
+
+
+def unlabelled_days(folder: Path) -> Iterator[UnlabelledDay]:
+    """Every day that was refined in a folder of `make daily`, in order of their dates.
+
+    Where a day was refined more than once, the newest is taken, with the newest daily maps of the
+    same grid.
+
+    Raises
+    ------
+    NoInputError
+        If there is none.
+    """
+    stages = folder / "stages" if (folder / "stages").is_dir() else folder
+    newest = {path.name[:10]: path for path in _by_age(stages / "refine")}
+    if not newest:
+        raise NoInputError(
+            f"{folder} without refined maps",
+            "a folder that `make daily` has filled, or one with train.zarr",
+            "run `make daily` with OUT= this folder, or give --data training",
+        )
+    for name, path in sorted(newest.items()):
+        refined = xr.open_zarr(path, chunks=None, consolidated=False).load()
+        day = date.fromisoformat(name)
+        maps = _maps(stages / "grid", day, grid_of(refined))
+        if day in maps:
+            land = land_mask(grid_of(refined))
+            yield UnlabelledDay.of(refined, maps[day], five_frames(maps, day), land)
+
+
+def _by_age(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("????-??-??_*") if path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
+def _maps(folder: Path, day: date, fine: Grid) -> dict[date, xr.Dataset]:
+    """Daily maps of the five dates that lie under a refined map."""
+    wanted = {other.isoformat(): other for other in wanted_dates(day)}
+    maps = {}
+    for path in _by_age(folder):
+        if path.name[:10] in wanted:
+            found = xr.open_zarr(path, chunks=None, consolidated=False)
+            if grid_of(found).refine(SCALE) == fine:
+                maps[wanted[path.name[:10]]] = found.load()
+    return maps
