@@ -34,6 +34,7 @@ MAP_VARIABLES = MappingProxyType(
         "obs_time": ("time: mean", "auxiliaryInformation"),
     }
 )
+KEPT = ("least_significant_digit",)  #: attributes that a variable may bring along
 ANCILLARY = tuple(
     name
     for name, (_, kind) in MAP_VARIABLES.items()
@@ -107,7 +108,8 @@ def described(product: xr.Dataset) -> xr.Dataset:
     noon, hours = day + np.timedelta64(12, "h"), np.timedelta64(24, "h")
     cf = product[names].drop_vars("time", errors="ignore").expand_dims(time=[noon])
     for name in names:
-        cf[name].attrs = _attributes(name, cf[name].dtype)
+        kept = {key: cf[name].attrs[key] for key in KEPT if key in cf[name].attrs}
+        cf[name].attrs = _attributes(name, cf[name].dtype) | kept
     cf["sic"].attrs["ancillary_variables"] = " ".join(n for n in ANCILLARY if n in product)
     cf["time"].attrs = {
         "standard_name": "time",

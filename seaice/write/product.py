@@ -18,6 +18,7 @@ from seaice.write.names import named, product_name
 from seaice.write.netcdf import write_netcdf
 from seaice.write.qgis import write_projection, write_qml
 from seaice.write.quicklook import write_quicklook
+from seaice.write.rounding import rounded
 from seaice.write.zarr_store import write_zarr
 
 __all__ = ["FORMATS", "Made", "made_in", "write_product"]
@@ -41,7 +42,8 @@ def write_product(
 
     Parameters
     ----------
-    product : the product of docs/architecture.md; attrs["provenance"] is its JSON document
+    product : the product of docs/architecture.md; attrs["provenance"] is its JSON document. It is
+        written as `rounded` makes it, the same numbers in every file.
     folder : takes the place of an earlier product of the same name, in one step
     formats : beside the provenance and the checksums, which are always written
 
@@ -55,7 +57,7 @@ def write_product(
     OutputError
         If the disk refuses; `folder` is then as it was.
     """
-    given = product.attrs
+    given, product = product.attrs, rounded(product)
     name = product_name(given["hemisphere"], given.get("region", "all"), given["date"])
     made = []
     with atomic_folder(folder) as place:

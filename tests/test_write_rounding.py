@@ -1,0 +1,79 @@
+"""Rounding keeps what is known, says what it did, and halves the files."""
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from products import made_product
+
+from seaice.write.product import write_product
+from seaice.write.rounding import DIGITS, rounded
+
+
+@pytest.fixture(scope="module")
+def product():
+    """With noise in every digit, as networks tell."""
+    made = made_product()
+    random = np.random.default_rng(0)
+    for name in DIGITS:
+        made[name] = made[name] + random.uniform(-1e-3, 1e-3, made[name].shape).astype(np.float32)
+    made["pd"] = made["tb89v"] - made["tb89h"]
+    made["obs_time"] = made["obs_time"] + np.timedelta64(300_000_001, "ns")
+    return made
+
+
+@pytest.mark.parametrize(("name", "digits"), DIGITS.items())
+def test_every_number_is_within_half_a_digit(product, name, digits):
+    made, given = rounded(product)[name], product[name].values
+    assert made.dtype == given.dtype
+    assert made.attrs["least_significant_digit"] == digits
+    np.testing.assert_array_equal(np.isnan(made), np.isnan(given))
+    most = 10.0**-digits if name == "pd" else 10.0**-digits / 2
+    assert np.nanmax(np.abs(made.values - given)) <= most
+    assert "least_significant_digit" not in product[name].attrs
+
+
+def test_it_is_what_netcdf4_means_by_the_attribute(product, tmp_path):
+    """The library's own quantization is the oracle."""
+    given = product["sic"].values
+    with netCDF4.Dataset(tmp_path / "sic.nc", "w") as file:
+        for axis, length in zip("yx", given.shape, strict=True):
+            file.createDimension(axis, length)
+        told = {"zlib": True, "least_significant_digit": DIGITS["sic"]}
+        file.createVariable("sic", "f4", ("y", "x"), fill_value=np.nan, **told)[:] = given
+    theirs = xr.open_dataset(tmp_path / "sic.nc")["sic"].values
+    np.testing.assert_array_equal(rounded(product)["sic"].values, theirs)
+
+
+def test_the_difference_stays_that_of_the_temperatures(product):
+    made = rounded(product)
+    np.testing.assert_array_equal(made["pd"], made["tb89v"] - made["tb89h"])
+
+
+def test_times_are_whole_seconds_and_absent_ones_stay_absent(product):
+    made, given = rounded(product)["obs_time"].values, product["obs_time"].values
+    known = ~np.isnat(given)
+    np.testing.assert_array_equal(np.isnat(made), ~known)
+    assert (made[known].astype("int64") % 1_000_000_000 == 0).all()
+    assert np.abs(made - given)[known].max() <= np.timedelta64(500, "ms")
+
+
+def test_rounding_twice_is_rounding_once(product):
+    once = rounded(product)
+    xr.testing.assert_identical(rounded(once), once)
+
+
+def test_files_say_how_far_they_were_rounded_and_are_smaller(product, tmp_path, monkeypatch):
+    files = {file.name: file.size for file in write_product(product, tmp_path / "p")}
+    for ending, opener in ((".nc", xr.open_dataset), (".zarr", xr.open_zarr)):
+        (name,) = (name for name in files if name.endswith(ending))
+        with opener(tmp_path / "p" / name) as back:
+            for variable, digits in DIGITS.items():
+                told = back[variable].encoding | back[variable].attrs  # xarray moves it
+                assert told["least_significant_digit"] == digits
+            np.testing.assert_array_equal(back["sic"].values[0], rounded(product)["sic"].values)
+    monkeypatch.setattr("seaice.write.product.rounded", lambda given: given)
+    whole = {file.name: file.size for file in write_product(product, tmp_path / "q")}
+    for name in files:
+        if name.endswith((".nc", ".zarr", "_float.tif")):
+            assert files[name] < 0.75 * whole[name]
