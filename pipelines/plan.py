@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
-from seaice.files import ensure_writable, sha256_of_all
+from seaice.files import alone, ensure_writable, sha256_of_all
 from seaice.grid.definition import Grid
 from seaice.grid.regions import region_grid
 from seaice.ingest.au_si6 import find_au_si6
@@ -242,12 +242,12 @@ def _all_there(granules: Mapping[date, tuple[Path, ...]], folder: Path) -> None:
 
 def hashes_of(granules: Mapping[date, tuple[Path, ...]], out: Path) -> dict[Path, str]:
     """The hash of every granule; remembered date by date, so that notes stay small."""
-    folder = out / "stages" / "hashes"
-    return {
-        path: digest
-        for day, paths in granules.items()
-        for path, digest in sha256_of_all(paths, folder / f"{day}.json").items()
-    }
+    hashes: dict[Path, str] = {}
+    for day, paths in granules.items():
+        notes = out / "stages" / "hashes" / f"{day}.json"
+        with alone(notes):  # who wants the same waits instead of reading all again
+            hashes |= sha256_of_all(paths, notes)
+    return hashes
 
 
 def granules_found(folder: Path, day: date) -> tuple[Path, ...]:

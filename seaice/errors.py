@@ -9,6 +9,7 @@ __all__ = [
     "OutputError",
     "SeaIceError",
     "SettingsError",
+    "StorageError",
     "UnknownNameError",
     "WeightsError",
 ]
@@ -42,6 +43,10 @@ class NoInputError(SeaIceError):
 
 class SettingsError(SeaIceError):
     """A setting is misspelt, out of range, or contradicts another."""
+
+
+class StorageError(SeaIceError):
+    """A disk or network failed while a file was read; the file may be whole."""
 
 
 class UnknownNameError(SeaIceError, LookupError):

@@ -12,7 +12,16 @@ from seaice.cli.show import failed, watched
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
 
-__all__ = ["OPTIONS", "SETTINGS_HELP", "first_and_last", "hemispheres", "with_settings"]
+__all__ = [
+    "OPTIONS",
+    "SETTINGS_HELP",
+    "first_and_last",
+    "hemispheres",
+    "parameter",
+    "parameters",
+    "settings_of",
+    "with_settings",
+]
 
 Command = Callable[..., None]
 
@@ -91,14 +100,14 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
     """
 
     def command(**told: Any) -> None:
-        settings = _settings(told)
+        settings = settings_of(told)
         if told["show_settings"]:
             typer.echo(settings.toml())
             return
         _each_hemisphere(settings, _on_demo(verb) if told["demo"] else verb)
 
     command.__name__, command.__doc__ = verb.__name__, verb.__doc__
-    command.__signature__ = inspect.Signature(_parameters())  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters())  # type: ignore[attr-defined]
     return command
 
 
@@ -129,7 +138,8 @@ def _each_hemisphere(settings: Settings, verb: Callable[[Settings], None]) -> No
         raise typer.Exit(2)
 
 
-def _parameters() -> list[inspect.Parameter]:
+def parameters() -> list[inspect.Parameter]:
+    """OPTIONS, a settings file and two switches, as parameters of a command."""
     options = {name: (kind | None, help) for name, (_, kind, help) in OPTIONS.items()}
     options["settings"] = (Path | None, SETTINGS_HELP)
     switches = {
@@ -137,12 +147,13 @@ def _parameters() -> list[inspect.Parameter]:
         "show-settings": "Print every setting, and do nothing.",
     }
     return [
-        *(_parameter(name, kind, help, None) for name, (kind, help) in options.items()),
-        *(_parameter(name, bool, help, False) for name, help in switches.items()),
+        *(parameter(name, kind, help, None) for name, (kind, help) in options.items()),
+        *(parameter(name, bool, help, False) for name, help in switches.items()),
     ]
 
 
-def _parameter(name: str, kind: Any, help: str, default: object) -> inspect.Parameter:
+def parameter(name: str, kind: Any, help: str, default: object) -> inspect.Parameter:
+    """An option of this name as a parameter of a command."""
     return inspect.Parameter(
         name.replace("-", "_"),
         inspect.Parameter.KEYWORD_ONLY,
@@ -151,7 +162,8 @@ def _parameter(name: str, kind: Any, help: str, default: object) -> inspect.Para
     )
 
 
-def _settings(told: dict[str, Any]) -> Settings:
+def settings_of(told: dict[str, Any]) -> Settings:
+    """Checked settings from what the command line told of OPTIONS and of a settings file."""
     table: dict[str, dict[str, Any]] = {}
     for name, ((section, key), _, _) in OPTIONS.items():
         value = told[name.replace("-", "_")]

@@ -1,5 +1,8 @@
 """An open HDF5 file whose every failure is a sentence."""
 
+import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,10 +12,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.errors import GranuleError
+from seaice.errors import GranuleError, StorageError
 
 __all__ = ["FETCH_AGAIN", "Source", "opened", "translated"]
 
+#: failures of what a file lies on, or of this process, which may pass
+OF_STORAGE = frozenset(
+    {
+        errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET,
+        errno.EHOSTUNREACH, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    }
+)  # fmt: skip
 FETCH_AGAIN = "fetch the file again, or leave it out"
 
 
@@ -109,14 +119,29 @@ def translated(path: Path) -> Iterator[None]:
     ------
     GranuleError
         With the library's words as the found part, and its error as the cause.
+    StorageError
+        If not the file is wrong, but what it lies on.
     """
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError) as error:
+        _check_storage(path, error)
         raise GranuleError(
             f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
             "a whole file",
             "fetch the file again (it may have been cut short), or leave it out",
+        ) from error
+
+
+def _check_storage(path: Path, error: Exception) -> None:
+    """Tell a disk or network that failed from a file that is damaged: HDF5 says errno in words."""
+    said = re.search(r"errno = (\d+)", str(error))
+    code = int(said[1]) if said else getattr(error, "errno", None)
+    if code in OF_STORAGE:
+        raise StorageError(
+            f"{path.name}: its disk or network failed ({os.strerror(code)})",
+            "a file that can be read",
+            "run again; if it stays so, copy the file anew",
         ) from error
 
 
@@ -139,6 +164,8 @@ def opened(path: Path) -> Iterator[Source]:
 def _not_hdf5(path: Path) -> GranuleError:
     if not path.is_file():
         return GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
+    with path.open("rb") as stream:
+        stream.read(8)  # HDF5 says "no HDF5" of a disk that fails, too
     return GranuleError(
         f"{path.name}: {path.stat().st_size} bytes that are not HDF5",
         "an HDF5 file as JAXA or NSIDC gives them",

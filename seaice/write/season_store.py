@@ -24,7 +24,7 @@ from seaice.files import alone, atomic_folder, sha256
 from seaice.write.cf import MAP_VARIABLES, described
 from seaice.write.season_layout import DAYS, STATUS, create, link_chunks, slot_of
 
-__all__ = ["days_held", "open_season", "read_day", "record_of", "tidied", "write_day"]
+__all__ = ["days_held", "open_season", "read_day", "record_of", "removed", "tidied", "write_day"]
 
 RECORD = "record.json"
 
@@ -133,6 +133,17 @@ def _loaded(store: Path, generation: Path, slot: int) -> xr.Dataset:
             one[name] = one[name].copy(data=np.asarray(values).reshape(one[name].shape))
     decoded: xr.Dataset = xr.decode_cf(one)
     return decoded
+
+
+def removed(store: Path, day: date) -> None:
+    """Take a day out of its season; nothing happens where it is not there."""
+    link = store / DAYS / str(day)
+    if not link.is_symlink():
+        return
+    with alone(link):
+        link.unlink(missing_ok=True)
+        for path in [*_generations(link)]:
+            _remove(path)
 
 
 def tidied(store: Path) -> int:

@@ -1,0 +1,88 @@
+"""What is damaged is made again, from granules."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipelines.day import written
+from pipelines.plan import Plan, region_label
+from pipelines.season.inventory import Inventory
+from pipelines.season.reprocess import jobs_of
+from pipelines.season.status import settings_of_last_run
+from pipelines.season.tasks import into_season, season_of
+from pipelines.season.verify import Damage, damages
+from pipelines.stages import silent
+from seaice.config import Settings
+from seaice.errors import SeaIceError, SettingsError
+from seaice.files import alone
+from seaice.write.season_store import removed
+
+__all__ = ["repaired"]
+
+
+def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
+    """Make a damaged day again: its maps, its product, its place in the season.
+
+    Parameters
+    ----------
+    granules : where they are; left out: where they were when the day was made
+
+    Returns
+    -------
+    Damage
+        The same, repaired; or still damaged, with the reason as a further problem.
+    """
+    try:
+        planned = _plan(out, damage, granules)
+        for kept in _stages(planned):
+            shutil.rmtree(kept, ignore_errors=True)
+        with alone(planned.folder):
+            written(planned, silent)
+        removed(season_of(planned), planned.day)
+        into_season(planned)
+    except SeaIceError as error:
+        return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
+    if any(left.what == damage.what for left in damages(out)):
+        return replace(damage, problems=(*damage.problems, "damaged again: is the disk whole?"))
+    return replace(damage, state="repaired")
+
+
+def _plan(out: Path, damage: Damage, granules: Path | None) -> Plan:
+    told = settings_of_last_run(out, damage.place) or _settings_in(out, damage)
+    run = dict(told.get("run", {}))
+    where = granules or run.get("granules")
+    if where is None:
+        raise SettingsError(
+            f"no word of where the granules of {damage.day} are",
+            "their folder",
+            "give --granules FOLDER",
+        )
+    run |= {"out": out, "granules": where, "date": damage.day}
+    settings = Settings.from_table(told | {"run": run})
+    (job,) = jobs_of([settings], [damage.day], Inventory.of(Path(where)))
+    return job.plan()
+
+
+def _settings_in(out: Path, damage: Damage) -> dict[str, Any]:
+    """The settings a product was made with, as its provenance tells them."""
+    for document in out.glob(f"seaice_sic_{damage.place}_{damage.day:%Y%m%d}_v*/seaice_sic_*.json"):
+        try:
+            told: dict[str, Any] = json.loads(document.read_text())["settings"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if region_label(told["run"]["region"]) in ("all", damage.place.partition("_")[2]):
+            return told
+    return {}
+
+
+def _stages(planned: Plan) -> list[Path]:
+    """All kept results that the day is made of: damage may have come from there."""
+    stages, day = planned.stages, planned.day.isoformat()
+    maps = [stages.path("grid", str(each), planned.grid_key(each)) for each in planned.granules]
+    return [
+        *maps,
+        stages.path("refine", day, planned.refine_key),
+        stages.path("concentrate", day, planned.concentrate_key),
+    ]

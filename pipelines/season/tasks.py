@@ -1,0 +1,187 @@
+"""What a worker does: look whether a day is finished, make a daily map, make a day's product.
+
+Every result stays on disk; what travels is an `Outcome`. A task that fails says why, and whether
+another try may help.
+"""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import xarray as xr
+
+from pipelines.day import concentration, daily_maps, finished, run_day
+from pipelines.plan import Method, Plan, ground, hashes_of, plan, region_label
+from pipelines.season.log import note, place_of
+from pipelines.season.quarantine import guarded
+from pipelines.stages import silent
+from seaice.config import Settings
+from seaice.errors import NoInputError, OutputError, SeaIceError, StorageError
+from seaice.write.names import season_name
+from seaice.write.season_store import record_of, write_day
+
+__all__ = ["Job", "Outcome", "into_season", "look", "make_day", "make_map", "season_of"]
+
+State = Literal["final", "provisional", "map", "unfinished", "missing", "failed", "again"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One day of one hemisphere."""
+
+    settings: Settings  #: with date, folders and one hemisphere
+    granules: Mapping[date, tuple[Path, ...]]  #: of each of the five dates
+
+    @property
+    def day(self) -> date:
+        """The day to be made."""
+        if self.settings.run.date is None:
+            raise ValueError("a job without a date")
+        return self.settings.run.date
+
+    @property
+    def place(self) -> str:
+        """What its logs are called by."""
+        return place_of(self.settings.run)
+
+    def plan(self) -> Plan:
+        """All that decides the day, its granules read with care."""
+        planned = plan(self.settings, lambda _, day: self.granules.get(day, ()))
+        return replace(planned, read=guarded(self.settings.run.out, planned.hashes))
+
+    def note(self, event: str, **facts: object) -> None:
+        """Add to the day's log."""
+        note(self.settings.run.out, self.place, self.day, event, **facts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a task ended."""
+
+    place: str
+    day: date
+    state: State
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def look(job: Job) -> Outcome:
+    """Whether the day is finished, in its folder and in its season: then nothing is to do."""
+    return _told(job, "looked", partial(_looked, job))
+
+
+def make_map(job: Job) -> Outcome:
+    """The daily map of the job's own day, kept for the products of five days."""
+    return _told(job, "map", partial(_mapped, job))
+
+
+def make_day(job: Job, maps: list[Outcome]) -> Outcome:
+    """The day's product and its place in the season, from daily maps that other tasks have made."""
+    return _told(job, "made", partial(_made, job))
+
+
+def season_of(plan: Plan) -> Path:
+    """The Zarr store that a day belongs to."""
+    run = plan.settings.run
+    return run.out / season_name(run.hemisphere, plan.region, plan.day.year)
+
+
+def _told(job: Job, event: str, work: Callable[[], tuple[State, str]]) -> Outcome:
+    """Do the work; whatever happens is an outcome and a line in the day's log."""
+    start = time.monotonic()
+    ended = partial(Outcome, place=job.place, day=job.day)
+    try:
+        state, reason = work()
+    except (OutputError, StorageError, OSError, MemoryError) as error:
+        state, reason = "again", str(error) or type(error).__name__
+    except NoInputError as error:
+        state, reason = "missing", str(error)
+    except SeaIceError as error:
+        state, reason = "failed", str(error)
+    except Exception as error:  # a mistake of ours must not end the other days
+        state, reason = "failed", f"{type(error).__name__}: {error}"
+        _note_safely(job, "error", traceback=traceback.format_exc())
+    seconds = round(time.monotonic() - start, 3)
+    if (event, state) != ("looked", "unfinished"):
+        _note_safely(job, event, state=state, reason=reason, seconds=seconds)
+    return ended(state=state, reason=reason, seconds=seconds)
+
+
+def _note_safely(job: Job, event: str, **facts: object) -> None:
+    """A full disk keeps the log from being written, not the work from being told of."""
+    try:
+        job.note(event, **facts)
+    except (OSError, OutputError):
+        return
+
+
+def _looked(job: Job) -> tuple[State, str]:
+    planned = job.plan()
+    made = finished(planned)
+    if not made or (record_of(season_of(planned), job.day) or {}).get("key") != planned.product_key:
+        return "unfinished", ""
+    return _status(planned), "found finished"
+
+
+def _mapped(job: Job) -> tuple[State, str]:
+    run = job.settings.run
+    granules = {job.day: job.granules.get(job.day, ())}
+    if not granules[job.day]:
+        return "missing", f"no granule of {job.day}"
+    hashes = hashes_of(granules, run.out)
+    none = Method(name="none", weights=None, sha256=None)  # of no part in a daily map
+    only = Plan(
+        settings=job.settings,
+        day=job.day,
+        region=region_label(run.region),
+        grid=ground(run),
+        granules=granules,
+        hashes=hashes,
+        sr=none,
+        sic=none,
+        read=guarded(run.out, hashes),
+    )
+    daily_maps(only, silent)
+    return "map", ""
+
+
+def _made(job: Job) -> tuple[State, str]:
+    planned = job.plan()
+    run_day(planned, silent)
+    into_season(planned)
+    return _status(planned), ""
+
+
+def into_season(plan: Plan) -> None:
+    """Put a finished day into its season, unless it is there."""
+    store = season_of(plan)
+    if (record_of(store, plan.day) or {}).get("key") != plan.product_key:
+        write_day(_product(plan), store, plan.product_key)
+
+
+def _product(plan: Plan) -> xr.Dataset:
+    """The product of a finished day, as it was when it was written."""
+    product = concentration(plan, silent).load()
+    document = _document(plan)
+    document.pop("files")
+    product.attrs |= {
+        "region": plan.region,
+        "issuer": plan.settings.write.issuer,
+        "provenance": json.dumps(document),
+    }
+    return product
+
+
+def _document(plan: Plan) -> dict[str, object]:
+    told: dict[str, object] = json.loads((plan.folder / f"{plan.folder.name}.json").read_text())
+    return told
+
+
+def _status(plan: Plan) -> State:
+    return "final" if _document(plan)["status"] == "final" else "provisional"

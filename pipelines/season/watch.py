@@ -1,0 +1,93 @@
+"""A folder of granules in, products out as they arrive.
+
+The folder is looked through again and again, which works on any file system. A file counts once two
+looks have found it the same, so that one still being copied is let finish.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipelines.season.inventory import Inventory
+from pipelines.season.reprocess import jobs_of
+from pipelines.season.tasks import Job, Outcome, look, make_day
+from seaice.config import Settings
+from seaice.errors import SettingsError
+from seaice.files import ensure_writable
+
+__all__ = ["Watcher", "watch"]
+
+State = tuple[int, int]  #: size in bytes, time of change in ns
+SOON = 2.0  #: s between the first two looks
+
+
+@dataclass(slots=True, kw_only=True)
+class Watcher:
+    """What earlier looks have found, and of what each day was last made."""
+
+    runs: Sequence[Settings]
+    seen: dict[Path, State] = field(default_factory=dict)
+    made_of: dict[tuple[str, str], dict[Path, State]] = field(default_factory=dict)
+
+    def changed(self, folder: Path) -> Iterator[tuple[Job, dict[Path, State]]]:
+        """The days whose granules are others than those of which they were last made."""
+        found = Inventory.of(folder)
+        files = [*found.swaths.values(), *found.gridded.values()]
+        now = {path: state for paths in files for path in paths if (state := _state(path))}
+        settled = {path for path, state in now.items() if self.seen.get(path) == state}
+        self.seen = now
+        there = Inventory(
+            folder=folder,
+            swaths=_only(found.swaths, settled),
+            gridded=_only(found.gridded, settled),
+        )
+        for job in jobs_of(self.runs, there.days(), there):
+            of = {path: now[path] for paths in job.granules.values() for path in paths}
+            if job.granules[job.day] and self.made_of.get((job.place, str(job.day))) != of:
+                yield job, of
+
+    def look(self, folder: Path) -> Iterator[Outcome]:
+        """Look once and make what changed, one day after another."""
+        for job, of in self.changed(folder):
+            outcome = look(job)
+            if outcome.state == "unfinished":
+                outcome = make_day(job, [])
+            if outcome.state != "again":  # else the next look tries again
+                self.made_of[job.place, str(job.day)] = of
+            yield outcome
+
+
+def watch(runs: Sequence[Settings], every: float, rounds: int | None) -> Iterator[Outcome]:
+    """Look into the folder of granules every so many seconds, for ever or for some rounds.
+
+    Raises
+    ------
+    SettingsError
+        If there is no folder to watch.
+    """
+    run = runs[0].run
+    if run.granules is None:
+        raise SettingsError("no folder to watch", "where granules arrive", "give --granules FOLDER")
+    ensure_writable(run.out)
+    watcher = Watcher(runs=runs)
+    done = 0
+    while rounds is None or done < rounds:
+        if done:
+            time.sleep(min(every, SOON) if done == 1 else every)
+        yield from watcher.look(run.granules)
+        done += 1
+
+
+def _state(path: Path) -> State | None:
+    """None for a file that went while the folder was looked through."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _only(files: Mapping[str, list[Path]], settled: set[Path]) -> dict[str, list[Path]]:
+    kept = {day: [path for path in paths if path in settled] for day, paths in files.items()}
+    return {day: paths for day, paths in kept.items() if paths}

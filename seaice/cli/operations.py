@@ -1,0 +1,167 @@
+"""Verbs for many days: reprocess, watch, status, verify."""
+
+import inspect
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from seaice.cli.options import first_and_last, hemispheres, parameter, parameters, settings_of
+from seaice.cli.show import failed, rows
+from seaice.config import Settings
+
+if TYPE_CHECKING:
+    from pipelines.season.tasks import Outcome
+
+__all__ = ["reprocess", "status", "verify", "watch"]
+
+CLUSTER = {
+    "workers": (int, "Worker processes on this machine, or jobs of Slurm."),
+    "scheduler": (str, "A Dask cluster that is running: tcp://HOST:PORT."),
+    "cluster": (str, "slurm: ask it for workers."),
+    "cluster-settings": (Path, "TOML with a section [slurm]."),
+    "memory": (str, "A local worker may take, as 6GB."),
+}
+SPAN = {"start": (str, "First day, as 2013-01-01."), "end": (str, "Last day, included.")}
+
+
+def _with_settings(verb: Callable[[Settings, dict[str, Any]], None], more: dict[str, Any]) -> Any:
+    """A command that takes options of its own beside the settings of a day, but no one date."""
+
+    def command(**told: Any) -> None:
+        settings = settings_of({"date": None} | told)
+        if told["show_settings"]:
+            typer.echo(settings.toml())
+            return
+        verb(settings, {name.replace("-", "_"): told[name.replace("-", "_")] for name in more})
+
+    own = [parameter(name, kind | None, help, None) for name, (kind, help) in more.items()]
+    kept = [each for each in parameters() if each.name not in ("date", "demo")]
+    command.__name__, command.__doc__ = verb.__name__.strip("_"), verb.__doc__
+    command.__signature__ = inspect.Signature([*own, *kept])  # type: ignore[attr-defined]
+    return command
+
+
+def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
+    """Many days, on all cores or a cluster; stopped at any time, the same command goes on."""
+    from pipelines.season.cluster import ClusterSettings, connected
+    from pipelines.season.reprocess import reprocess
+
+    start, end = told.pop("start"), told.pop("end")
+    first, last = first_and_last(f"{start or end}:{end or start}")
+    given = {name: value for name, value in told.items() if value is not None}
+    where = ClusterSettings.checked(given, "`seaice reprocess --help`")
+    try:
+        with connected(where) as client:
+            typer.echo(f"dashboard: {client.dashboard_link}", err=True)
+            with _ended() as ended:
+                counts = reprocess(hemispheres(settings), first, last, client, ended)
+    except KeyboardInterrupt:
+        failed("stopped; the same command goes on from here")
+        raise typer.Exit(130) from None
+    typer.echo(_summary(counts))
+    typer.echo(f"each day's story: {settings.run.out / 'log'}; `seaice status {settings.run.out}`")
+    if counts["failed"] or counts["again"]:
+        raise typer.Exit(2)
+
+
+def _summary(counts: "Counter[str]") -> str:
+    words = counts["final"], counts["provisional"], counts["missing"]
+    lost = counts["failed"] + counts["again"]
+    return "{} final, {} provisional, {} without granules, {} failed".format(*words, lost)
+
+
+@contextmanager
+def _ended() -> "Iterator[Callable[[Outcome, int, int], None]]":
+    """A bar of days with an estimate, on a terminal; what failed is told at once."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task("days", total=None)
+
+        def told(outcome: "Outcome", done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total)
+            if outcome.state in ("failed", "again"):
+                failed(f"{outcome.place} {outcome.day}: {outcome.reason}")
+
+        yield told
+
+
+reprocess = _with_settings(_reprocess, SPAN | CLUSTER)
+
+
+def _watch(settings: Settings, told: dict[str, Any]) -> None:
+    """Make provisional products as granules arrive in a folder; only what changed is made again."""
+    from pipelines.season.watch import watch
+
+    seconds = 30.0 if told["every"] is None else told["every"]
+    try:
+        for outcome in watch(hemispheres(settings), seconds, told["rounds"]):
+            typer.echo(f"{outcome.place} {outcome.day} {outcome.state} {outcome.reason}".rstrip())
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+watch = _with_settings(
+    _watch,
+    {
+        "every": (float, "Seconds between looks; 30."),
+        "rounds": (int, "Looks until it ends; without, it goes on."),
+    },
+)
+
+OUT = Annotated[Path, typer.Argument(help="The folder of products, as given by --out.")]
+AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def status(out: OUT, as_json: AS_JSON = False) -> None:
+    """Which days are final, provisional, failed and why, and which inputs are missing."""
+    from pipelines.season.status import statuses
+
+    days = list(statuses(out))
+    if as_json:
+        typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
+        return
+    rows(("where", "day", "state", "why"), [(d.place, d.day, d.state, d.why) for d in days])
+    counts = Counter(day.state for day in days)
+    typer.echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
+
+
+def verify(
+    out: OUT,
+    as_json: AS_JSON = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Make damaged days again.")] = False,
+    granules: Annotated[
+        Path | None, typer.Option(help="Where granules are, if not where they were.")
+    ] = None,
+) -> None:
+    """Check every product against its manifest: hashes, projection, ranges, flags."""
+    from pipelines.season.repair import repaired
+    from pipelines.season.verify import damages
+
+    found = list(damages(out))
+    mended = [repaired(out, damage, granules) for damage in found] if repair else found
+    if as_json:
+        typer.echo(json.dumps([damage.as_dict() for damage in mended], indent=1))
+    else:
+        for damage in mended:
+            typer.echo(f"{damage.state} {damage.what}: {'; '.join(damage.problems)}")
+        typer.echo(f"{len(mended)} damaged" if mended else "all products are whole")
+    if any(damage.state == "damaged" for damage in mended):
+        raise typer.Exit(2)
