@@ -243,13 +243,13 @@ def on_disk(out, date="2020-03-03", formats=("zarr",), **more):
 @pytest.mark.parametrize("formats", [("zarr",), ("netcdf",), ("geotiff",)])
 def test_every_format_gives_the_same_row(tmp_path, formats):
     folder, product = on_disk(tmp_path, formats=formats)
-    np.testing.assert_array_equal(maps_of(folder)["sic"], product["sic"])
+    np.testing.assert_allclose(maps_of(folder)["sic"], product["sic"], atol=1e-4)  # rounded
     path = record(folder)
     (whole, *named) = read_series(path)
     areas = cell_areas(HEMISPHERES["north"].crop(slice(600, 640), slice(500, 560)).refine(4)) / 1e6
     sic, sea = product["sic"].values, (product["status_flag"].values & 1) == 0
-    assert whole.extent_km2 == pytest.approx(areas[sea & (sic >= 0.15)].sum(), rel=1e-4)
-    assert whole.area_km2 == pytest.approx(np.nansum((sic * areas)[sea]), rel=1e-4)
+    assert whole.extent_km2 == pytest.approx(areas[sea & (sic >= 0.15)].sum(), rel=1e-3)
+    assert whole.area_km2 == pytest.approx(np.nansum((sic * areas)[sea]), rel=2e-4)
     assert whole.missing_km2 == pytest.approx(areas[sea & np.isnan(sic)].sum(), rel=2e-3)
     assert 0 < whole.area_uncertainty_km2 < whole.area_km2
     assert sum(each.observed_km2 for each in named) <= whole.observed_km2 + 1

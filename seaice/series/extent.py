@@ -60,15 +60,14 @@ def extents(
     Errors that all squares share, such as those of a tie point, are not in it.
     """
     known = sea & np.isfinite(sic)
-    row, column = np.nonzero(known)
     values, weights = sic[known].astype(np.float64), areas[known]
     side = max(1, round(BLOCK / cell))
-    across = -(-sic.shape[1] // side)
-    block = (row // side) * across + column // side
-    number = numbers[known].astype(np.int64)
+    down, across = (-(-size // side) for size in sic.shape)
+    row, column = (np.arange(size) // side for size in sic.shape)
     count = int(numbers.max(initial=0)) + 1
-    shape = count, int(block.max(initial=0)) + 1
-    place = number * shape[1] + block
+    shape = count, down * across
+    block = np.add.outer(row * across, column)
+    place = numbers[known].astype(np.int64) * shape[1] + block[known]
 
     def totals(each: Array) -> Array:
         sums = np.bincount(place, each, shape[0] * shape[1]).astype(np.float64)

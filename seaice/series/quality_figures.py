@@ -37,7 +37,7 @@ def change_figure(day: Day) -> Figure:
     ground = np.zeros((*land[::step, ::step].shape, 4))
     ground[land[::step, ::step]] = (*np.divide(LAND_COLOUR, 255), 1)
     axes.imshow(ground, interpolation="nearest")
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[])
     figure.colorbar(shown, ax=axes, shrink=0.6, label="change since yesterday, %")
     return figure
 
