@@ -1,45 +1,54 @@
 """Our gridding beside pyresample's, on one made northern granule, both horns, H and V.
 
-    python -m benchmarks.gridding
-
-Each method runs in a process of its own, after a warm-up (numba compiles once and keeps it), and
-reports the time of the gridding alone and how much memory it took on top of the swath. The
-reference of the last two columns is the published method, kd-tree Gaussian with 30 neighbours.
+The peer is the published method, kd-tree Gaussian with 30 neighbours; EWA is fast, and another
+map. What a daily map holds beside the means (quarters, time, spread, counts) is measured too.
 """
 
-import resource
-import time
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
 from datetime import date
-from multiprocessing import get_context
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from pyresample import AreaDefinition, SwathDefinition, kd_tree
 from pyresample.ewa import fornav, ll2cr
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.measure import Row, Taken, copy_rate, interleaved, peak
 from seaice.grid.definition import NORTH
-from seaice.grid.resample import Accumulator
-from seaice.grid.splat import HIGH_BEAM
+from seaice.grid.resample import Accumulator, grid_day
+from seaice.grid.splat import HIGH_BEAM, lattice_of, located, mean_of, splat
 from seaice.instrument import HIGH_CHANNELS
 from tests.granules import make_swath
 
 SCANS = 1000  #: of a half orbit's 2000, those that see the northern grid
+GRANULES = 29  #: of a day
 Maps = dict[str, NDArray[np.float32]]
 AREA = AreaDefinition("", "", "", NORTH.crs, *NORTH.shape[::-1], NORTH.bounds)
 
 
 def ours(swath: xr.Dataset) -> Maps:
-    """Splatting, sums for n_obs, time and spread included."""
+    """All that a daily map holds of 89 GHz."""
     day = Accumulator(NORTH, HIGH_CHANNELS)
     day.add(swath)
     made = day.daily_map(date(2020, 3, 3))
     return {name: made[name].values for name in HIGH_CHANNELS}
+
+
+def means_alone(swath: xr.Dataset) -> Maps:
+    """The two means that the others make, by the same kernel."""
+    lattice = lattice_of(NORTH)
+    cells = np.zeros((*NORTH.shape, 4), np.float32), np.zeros(NORTH.shape, np.uint16)
+    for horn in range(swath.sizes["horn"]):
+        part = swath.isel(horn=horn)
+        h, v, latitude, longitude = (
+            part[name].values for name in (*HIGH_CHANNELS, "latitude", "longitude")
+        )
+        splat((h, v), located((latitude, longitude), lattice), cells, lattice, HIGH_BEAM)
+    return {
+        name: mean_of(cells[0], k, np.empty(NORTH.shape, np.float32))
+        for k, name in enumerate(HIGH_CHANNELS)
+    }
 
 
 def kd_tree_gauss(swath: xr.Dataset) -> Maps:
@@ -75,51 +84,70 @@ def elliptical(swath: xr.Dataset) -> Maps:
         }
 
 
-METHODS: dict[str, Callable[[xr.Dataset], Maps]] = {
-    "seaice": ours,
-    "pyresample EWA": elliptical,
-    "pyresample kd-tree Gaussian": kd_tree_gauss,
-}
-
-
-def measure(method: str) -> tuple[float, float, Maps]:
-    """Seconds, MB on top of the swath, and the maps of one method."""
+def rows(runs: int) -> Iterator[Row]:
+    """One granule by every method, and a day."""
     warnings.simplefilter("ignore", UserWarning)
-    METHODS[method](make_swath(20, phase=1200.0))
     swath = make_swath(SCANS, phase=740.0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    maps = METHODS[method](swath)
-    seconds = time.perf_counter() - start
-    return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, maps
+    sizes = f"{SCANS} scans, 2 horns, H and V, onto {NORTH.shape[0]} x {NORTH.shape[1]}"
+    slow = interleaved({"kd": lambda: kd_tree_gauss(swath)}, 1)["kd"]
+    fast: dict[str, Callable[[], Maps]] = {
+        "all": lambda: ours(swath),
+        "means": lambda: means_alone(swath),
+        "EWA": lambda: elliptical(swath),
+    }
+    taken = interleaved(fast, runs)
+    maps = {name: way() for name, way in fast.items()}
+    published = kd_tree_gauss(swath)
+    least = _least_traffic(swath)
+    for name, what in (("all", "all of 89 GHz of a daily map"), ("means", "H and V alone")):
+        for peer_is, peer, other in (
+            ("pyresample kd-tree Gaussian", slow, published),
+            ("pyresample EWA", taken["EWA"], maps["EWA"]),
+        ):
+            yield Row(
+                subject="gridding",
+                what=what,
+                sizes=sizes,
+                ours=taken[name],
+                peer_is=peer_is,
+                peer=peer,
+                limit_is="memory that must move, at the rate of a copy",
+                limit=least,
+                peak=peak(),
+                note=_apart(maps[name], other),
+            )
+    yield _day(make_swath(SCANS, phase=740.0), runs)
 
 
-def main() -> None:
-    """Print the table."""
-    found = {}
-    for method in METHODS:  # a process each: peak memory never falls
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            found[method] = pool.submit(measure, method).result()
-    fastest, reference = found["seaice"][0], found["pyresample kd-tree Gaussian"][2]
-    table = Table(
-        title=f"{SCANS} scans, 2 horns, H and V, onto {NORTH.shape[0]} x {NORTH.shape[1]}"
+def _least_traffic(swath: xr.Dataset) -> float:
+    """Seconds to read samples and places once, and to read and write every cell's sums once."""
+    samples = 4 * swath["tb89v"].nbytes
+    cells = NORTH.shape[0] * NORTH.shape[1] * (4 * 4 + 2 + 2 * 4)
+    return (samples + cells) / copy_rate()
+
+
+def _apart(mine: Maps, other: Maps) -> str:
+    apart = np.abs(mine["tb89v"] - other["tb89v"])
+    holes = int((np.isfinite(other["tb89v"]) & ~np.isfinite(mine["tb89v"])).sum())
+    return (
+        f"median difference {np.nanmedian(apart):.3f} K, 99 % {np.nanpercentile(apart, 99):.2f} K, "
+        f"{holes} holes that it has not"
     )
-    for head in ("method", "s", "of ours", "peak MB", "median |diff| K", "99 % |diff| K", "holes"):
-        table.add_column(head, justify="left" if head == "method" else "right")
-    for method, (seconds, memory, maps) in found.items():
-        apart = np.abs(maps["tb89v"] - reference["tb89v"])
-        known = np.isfinite(reference["tb89v"])
-        table.add_row(
-            method,
-            f"{seconds:.2f}",
-            f"{seconds / fastest:.1f}",
-            f"{memory:.0f}",
-            f"{np.nanmedian(apart):.3f}",
-            f"{np.nanpercentile(apart, 99):.3f}",
-            str(int((known & ~np.isfinite(maps["tb89v"])).sum())),
-        )
-    Console().print(table)
 
 
-if __name__ == "__main__":
-    main()
+def _day(swath: xr.Dataset, runs: int) -> Row:
+    """All channels of 29 granules; they lie in one place, which costs no less."""
+    whole = interleaved(
+        {"day": lambda: grid_day((swath for _ in range(GRANULES)), NORTH, date(2020, 3, 3))},
+        max(runs // 5, 1),
+    )["day"]
+    return Row(
+        subject="gridding",
+        what="a full day, all channels",
+        sizes=f"{GRANULES} granules of {SCANS} northern scans",
+        ours=Taken(wall=whole.wall, cpu=whole.cpu, runs=whole.runs),
+        limit_is="the target",
+        limit=None,
+        peak=peak(),
+        note="target 15 s on two free cores; without reading",
+    )

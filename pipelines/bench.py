@@ -1,4 +1,4 @@
-"""Time and memory of each stage of the demo day, from nothing: `make bench`.
+"""Time and memory of each stage of the demo day, from nothing: `make bench ONLY=day`.
 
 Every stage runs in a process of its own, as `seaice VERB` does, so that each finds what the
 one before it kept, and its memory is its own.
@@ -25,6 +25,7 @@ class Measured:
 
     what: str
     seconds: float
+    cpu: float  #: s, of all its threads
     peak: int  #: bytes, the most memory any command held until now
 
 
@@ -39,10 +40,15 @@ def measured(what: str, command: list[str]) -> Measured:
     >>> measured("nothing", [sys.executable, "-c", ""]).seconds < 30
     True
     """
-    start = time.monotonic()
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return Measured(what=what, seconds=time.monotonic() - start, peak=peak)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Measured(
+        what=what,
+        seconds=time.monotonic() - start,
+        cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        peak=after.ru_maxrss * 1024,
+    )
 
 
 def stages_measured(out: Path) -> Iterator[Measured]:

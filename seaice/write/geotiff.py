@@ -118,6 +118,7 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
         transform=Affine(*grid.transform),
         nodata=raster.nodata,
         compress="DEFLATE",
+        level=1,  # two thirds of the time of level 6, 4 % more room
         predictor="YES",
         blocksize=512,
         num_threads="ALL_CPUS",

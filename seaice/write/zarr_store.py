@@ -44,5 +44,6 @@ def _encoding(values: xr.DataArray, epoch: str) -> dict[str, object]:
     return encoding(values, epoch) | {
         "chunks": (1, CHUNK, CHUNK),
         "shards": (1, -(-rows // CHUNK) * CHUNK, -(-columns // CHUNK) * CHUNK),
-        "compressors": BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"),
+        # against level 3 and bytes shuffled: two thirds of the time, 4 % more room
+        "compressors": BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
     }

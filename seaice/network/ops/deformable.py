@@ -1,4 +1,4 @@
-"""Modulated deformable convolution (DCNv2) in plain PyTorch, for any device.
+"""Modulated deformable convolution (DCNv2) in plain PyTorch, for any device; on CUDA by a kernel.
 
 Zhu et al. 2019, "Deformable ConvNets v2", CVPR, arXiv:1811.11168, eq. 1. The order of offsets and
 masks and the parameter names are those of BasicSR, so that its weights load as they are.
@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seaice.network.ops.deformable_triton import sampled, usable
 from seaice.network.ops.precision import unrounded
 
 __all__ = ["Geometry", "ModulatedDeformConv", "ModulatedDeformConvPack", "modulated_deform_conv"]
@@ -62,6 +63,8 @@ def modulated_deform_conv(
     -------
     (batch, out, y', x')
     """
+    if geometry.groups == 1 and usable(features, offset, weight):
+        return _convolve_at_once(features, offset, mask, weight, bias, geometry)
     with unrounded(features):
         precise = torch.promote_types(offset.dtype, torch.float32)
         grid = _sampling_grid(offset.to(precise), features.shape[2:], weight.shape[2:], geometry)
@@ -69,6 +72,24 @@ def modulated_deform_conv(
         masks = mask.to(precise).reshape(len(grid), 1, grid.shape[1], -1)
     out = _convolve_tap_by_tap(blocks, grid, masks, _grouped(weight, geometry.groups))
     out = out.reshape(len(offset), len(weight), *offset.shape[2:])
+    return out if bias is None else out + bias[:, None, None].to(out.dtype)
+
+
+def _convolve_at_once(
+    features: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+) -> Tensor:
+    """The same on CUDA: all taps sampled by one kernel, then one product with the weights."""
+    kernel = weight.shape[2], weight.shape[3]
+    taps = kernel, geometry.stride, geometry.padding, geometry.dilation
+    columns = sampled(features, offset, mask, taps).flatten(2)  # b cells tap*in
+    rows = weight.permute(2, 3, 1, 0).reshape(-1, len(weight))
+    out = torch.matmul(columns, rows).reshape(len(offset), *offset.shape[2:], len(weight))
+    out = out.permute(0, 3, 1, 2)
     return out if bias is None else out + bias[:, None, None].to(out.dtype)
 
 

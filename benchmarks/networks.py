@@ -1,0 +1,178 @@
+"""Both networks of the default run on crops: naively, as we run them, and in bfloat16.
+
+The whole northern map is extrapolated from the time of a cell and the cells that tiles compute.
+What bfloat16 costs is measured on simulated worlds, where training data lie.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.measure import Row, Taken, interleaved, peak
+from seaice.grid.definition import NORTH
+from seaice.grid.land import land_mask
+from seaice.grid.refined import SCALE
+from seaice.network.card import Card
+from seaice.network.run import Machine
+from seaice.network.weights import load
+
+CPU = Machine(device=torch.device("cpu"))
+SIDES = {"sr": 160, "sic": 640}  #: of the crop, cells of the network's input
+NAMES = {"sr": "pmdrnet", "sic": "xception_aspp"}
+WORLDS = Path("training/valid.zarr")
+HOW_MANY = 4  #: worlds on which precision is judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """One network on a crop."""
+
+    card: Card
+    cells: int
+    flops: float
+    taken: dict[str, Taken]
+
+
+def rows(runs: int) -> Iterator[Row]:
+    """Crops of both networks, the map they make, and what bfloat16 costs."""
+    made = {role: timed(role, max(runs // 2, 1)) for role in ("sr", "sic")}
+    limit = best_rate()
+    for role, one in made.items():
+        for how in ("float32", "bfloat16"):
+            yield Row(
+                subject="networks",
+                what=f"{NAMES[role]}, {how}, channels last",
+                sizes=f"crop of {SIDES[role]} x {SIDES[role]}",
+                ours=one.taken[how],
+                peer_is="eager, float32, NCHW",
+                peer=one.taken["naive"],
+                limit_is="operations at the rate of a 64-channel bfloat16 convolution",
+                limit=one.flops / limit,
+                peak=peak(),
+                note=f"{one.flops / one.taken[how].cpu / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s",
+            )
+    for how in ("float32", "bfloat16"):
+        yield whole_map(made, how)
+    yield from precision()
+
+
+def timed(role: str, runs: int) -> Timed:
+    """The network of a role, three ways."""
+    path = Path(str(files("seaice") / role / "weights" / f"{NAMES[role]}.safetensors"))
+    plain, card = load(path)
+    last = deepcopy(plain).to(memory_format=torch.channels_last)
+    side = SIDES[role]
+    frames = (card.frames,) if role == "sr" else ()
+    given = torch.randn(1, *frames, len(card.channels), side, side)
+    laid = given if role == "sr" else given.contiguous(memory_format=torch.channels_last)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        plain(given)
+    ways = {
+        "naive": runner(plain, given, rounded=torch.float32),
+        "float32": runner(last, laid, rounded=torch.float32),
+        "bfloat16": runner(last, laid, rounded=torch.bfloat16),
+    }
+    flops = float(counter.get_total_flops())
+    return Timed(card=card, cells=side**2, flops=flops, taken=interleaved(ways, runs))
+
+
+def runner(network: nn.Module, given: Tensor, rounded: torch.dtype) -> Callable[[], Tensor]:
+    """A run of the network."""
+
+    @torch.inference_mode()
+    def run() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded == torch.bfloat16):
+            told: Tensor = network(given)
+        return told
+
+    return run
+
+
+def best_rate() -> float:
+    """Operations a second of one core's time: 64 channels, 3x3, bfloat16, channels last."""
+    layer = nn.Conv2d(64, 64, 3, padding=1).bfloat16().to(memory_format=torch.channels_last)
+    given = torch.randn(1, 64, 256, 256).bfloat16().contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        taken = interleaved({"conv": lambda: layer(given)}, 9)["conv"]
+    return 2 * 9 * 64 * 64 * 256**2 / taken.cpu
+
+
+def whole_map(made: dict[str, Timed], how: str) -> Row:
+    """The northern map of both networks, extrapolated."""
+    ours, naive = (
+        sum(seconds(made[role], role, way, which) for role in made)
+        for way, which in ((how, "wanted"), ("naive", "every"))
+    )
+    return Row(
+        subject="networks",
+        what=f"both, whole northern map, {how}: extrapolated from the crops",
+        sizes="1792 x 1216 to 7168 x 4864",
+        ours=Taken(wall=ours / 2, cpu=ours, runs=made["sr"].taken[how].runs),
+        peer_is="naive, every tile",
+        peer=Taken(wall=naive / 2, cpu=naive, runs=made["sr"].taken["naive"].runs),
+        note="wall: half of it, on two free cores; overlapping tiles counted, assembling and "
+        "stitching not; super-resolution has no land to leave out",
+    )
+
+
+def seconds(one: Timed, role: str, way: str, which: str) -> float:
+    """Processor time of all tiles, or of those that `run_tiled` computes."""
+    shape = NORTH.shape if role == "sr" else (NORTH.shape[0] * SCALE, NORTH.shape[1] * SCALE)
+    wanted = np.ones(shape, bool)
+    if role == "sic" and which == "wanted":
+        wanted = ~land_mask(NORTH.refine(SCALE))
+    cells = sum(
+        (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
+        for tile in CPU.tiling(one.card).over(shape)
+        if wanted[tile.rows.kept, tile.columns.kept].any()
+    )
+    return one.taken[way].cpu / one.cells * cells
+
+
+def precision() -> Iterator[Row]:
+    """What bfloat16 changes of concentration, beside how far float32 is from the truth."""
+    if not WORLDS.exists():
+        return
+    from pipelines.evaluate.methods import Networks, told_of, ways, world_of
+    from seaice.simulate.samples import SPLITS, draw
+    from seaice.sr.samples import SampleSet
+
+    samples = SampleSet.open(WORLDS)
+    compared = ways([f"{NAMES['sr']}:{NAMES['sic']}"], WORLDS.parent / "hashes.json")
+    rough = replace(CPU, precision="bfloat16")
+    sums: dict[str, list[np.ndarray]] = {}
+    times: dict[str, float] = {}
+    for index in range(min(HOW_MANY, len(samples))):
+        world = world_of(samples, index, draw(SPLITS["valid"], index)[0])
+        found = {}
+        for how, machine in (("float32", CPU), ("bfloat16", rough)):
+            start = time.process_time()
+            told = told_of(world, compared, Networks(machine))
+            times[how] = times.get(how, 0) + time.process_time() - start
+            found[how] = told.sic[compared[0].label][0]
+        known = np.isfinite(found["float32"]) & np.isfinite(world.sic)
+        for name, error in (
+            ("float32", found["float32"] - world.sic),
+            ("bfloat16", found["bfloat16"] - world.sic),
+            ("between", found["bfloat16"] - found["float32"]),
+        ):
+            sums.setdefault(name, []).append(np.square(error[known]))
+    rms = {name: 100 * float(np.sqrt(np.concatenate(each).mean())) for name, each in sums.items()}
+    yield Row(
+        subject="networks",
+        what="what bfloat16 changes",
+        sizes=f"{min(HOW_MANY, len(samples))} validation worlds",
+        ours=Taken(wall=times["bfloat16"], cpu=times["bfloat16"], runs=1),
+        peer_is="float32",
+        peer=Taken(wall=times["float32"], cpu=times["float32"], runs=1),
+        note=f"RMSE of concentration {rms['float32']:.3f} % in float32, {rms['bfloat16']:.3f} % in "
+        f"bfloat16; between the two {rms['between']:.3f} % (target 0.3 %)",
+    )
