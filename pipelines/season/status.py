@@ -83,8 +83,12 @@ def _of_product(folder: Path, place: str, day: str) -> Status:
 
 
 def _asked(out: Path) -> set[tuple[str, str]]:
-    """The days of all runs, and those that have a log of their own."""
-    days = {(path.parent.name, path.stem) for path in (out / "log").glob("*/????-??-??.jsonl")}
+    """The days of all runs, and those of which a log tells an end: a watched folder's."""
+    days = {
+        (path.parent.name, path.stem)
+        for path in (out / "log").glob("*/????-??-??.jsonl")
+        if _last(out, path.parent.name, path.stem)
+    }
     for path in (out / "log").glob(f"*/{RUNS}.jsonl"):
         for told in notes(path):
             span = date.fromisoformat(told["first"]), date.fromisoformat(told["last"])

@@ -38,6 +38,7 @@ __all__ = [
     "swath_attrs",
 ]
 
+MOST_SCANS = 4500  #: of one file; a whole orbit has 3952
 PIXELS = 486  #: 89 GHz samples of a scan; the other bands have half as many
 HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
@@ -79,7 +80,7 @@ def kept_scans(source: Source) -> Scans:
     overlap = source.required_text(OVERLAP)
     total = times[0] if len(times) == 1 else 0
     own = total - 2 * int(overlap) if overlap.isdecimal() else 0
-    if own < 1:
+    if own < 1 or total > MOST_SCANS:
         raise source.error(
             f"{total} scans, {overlap} overlapping at each end", "scans of its own", FETCH_AGAIN
         )

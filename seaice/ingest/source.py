@@ -1,6 +1,7 @@
 """An open HDF5 file whose every failure is a sentence."""
 
 import errno
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ OF_STORAGE = frozenset(
         errno.EHOSTUNREACH, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     }
 )  # fmt: skip
+#: deflate, shuffle, fletcher32, szip, nbit, scaleoffset: no plug-in is ever loaded
+BUILT_IN = frozenset(range(1, 7))
+MOST = 2**28  #: bytes that one chunk may unpack to
 FETCH_AGAIN = "fetch the file again, or leave it out"
 
 
@@ -41,9 +45,36 @@ class Source:
 
     def _found(self, name: str) -> h5py.Dataset | None:
         if name not in self.known:
-            there = self.file.get(name)
+            there = self.file[name] if self._is_inside(name) else None
             self.known[name] = there if isinstance(there, h5py.Dataset) else None
+            if isinstance(there, h5py.Dataset):
+                self._check_self_contained(there)
         return self.known[name]
+
+    def _is_inside(self, name: str) -> bool:
+        """Whether a name leads to something by hard links alone: no other file is opened."""
+        place: h5py.Group = self.file
+        *groups, last = name.split("/")
+        for part in groups:
+            if not isinstance(place.get(part, getlink=True), h5py.HardLink):
+                return False
+            if not isinstance(place[part], h5py.Group):
+                return False
+            place = place[part]
+        return isinstance(place.get(last, getlink=True), h5py.HardLink)
+
+    def _check_self_contained(self, dataset: h5py.Dataset) -> None:
+        """Refuse data that lie in other files, that need a plug-in, or that unpack to too much."""
+        made = dataset.id.get_create_plist()
+        filters = {made.get_filter(index)[0] for index in range(made.get_nfilters())}
+        chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+        if dataset.external or dataset.is_virtual or not filters <= BUILT_IN or chunk > MOST:
+            how = "external" if dataset.external or dataset.is_virtual else f"filters {filters}"
+            raise self.error(
+                f"{dataset.name!r} kept as {how}, {chunk} bytes a chunk",
+                "data inside the file, packed as HDF5 itself can",
+                FETCH_AGAIN,
+            )
 
     def dataset(self, name: str) -> h5py.Dataset:
         """A dataset, still on disk.

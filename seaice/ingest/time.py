@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["tai93_to_utc", "utc_to_tai93"]
 
+LATEST = 4e9  #: s, in 2119; what is later is no time
 EPOCH = np.datetime64("1993-01-01", "ns")
 
 #: UTC days that began with one leap second more since the last (IERS Bulletin C 5 to 52)
@@ -22,7 +23,7 @@ LEAPS = np.array(
 
 
 def tai93_to_utc(seconds: ArrayLike) -> NDArray[np.datetime64]:
-    """TAI seconds since 1993 to UTC; NaN and negative (fill) become NaT.
+    """TAI seconds since 1993 to UTC; NaN, negative (fill) and absurd ones become NaT.
 
     A time within a leap second is given the first second of the next day.
 
@@ -38,7 +39,7 @@ def tai93_to_utc(seconds: ArrayLike) -> NDArray[np.datetime64]:
     array(['2013-07-01T09:42:00', 'NaT'], dtype='datetime64[s]')
     """
     atomic = np.asarray(seconds, np.float64)
-    known = atomic >= 0
+    known = (atomic >= 0) & (atomic < LATEST)
     starts = _plain_seconds(LEAPS) + np.arange(1, LEAPS.size + 1)
     leaps = np.searchsorted(starts, atomic, side="right")
     nanoseconds = np.round(np.where(known, atomic - leaps, 0) * 1e9).astype(np.int64)

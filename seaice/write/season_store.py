@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from seaice.errors import NoInputError, OutputError
 from seaice.files import alone, atomic_folder, sha256
 from seaice.write.cf import MAP_VARIABLES, described
+from seaice.write.rounding import rounded
 from seaice.write.season_layout import DAYS, STATUS, create, link_chunks, slot_of
 
 __all__ = ["days_held", "open_season", "read_day", "record_of", "removed", "tidied", "write_day"]
@@ -34,7 +35,7 @@ def write_day(product: xr.Dataset, store: Path, key: str) -> None:
 
     Parameters
     ----------
-    product : the product of docs/architecture.md
+    product : the product of docs/architecture.md; kept as `rounded` makes it, like its own files
     store : made if it is not there; the year is that of the first day written
     key : name of the day's content; a day held under the same key is left alone
 
@@ -43,6 +44,7 @@ def write_day(product: xr.Dataset, store: Path, key: str) -> None:
     OutputError
         If the disk refuses, or the store is of another year or ground; it is then as it was.
     """
+    product = rounded(product)
     if not store.exists():
         with alone(store):
             if not store.exists():
