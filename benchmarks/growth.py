@@ -1,17 +1,17 @@
 """How cost grows with granules, map area, frames and width: one plot each in docs/pictures.
 
-A line through the points on logarithmic axes; a slope of 1 grows as its work does.
+The dashed line is the work: granules, or floating-point operations as PyTorch counts them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
+from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measure import Row, Taken, interleaved, peak
+from benchmarks.measure import Row, interleaved, peak
 from seaice.grid.definition import NORTH
 from seaice.grid.resample import grid_day
 from seaice.network.catalogue import build
@@ -59,47 +59,56 @@ def refining(days: int, wide: int, side: int, alignment: str) -> Callable[[], ob
     return run
 
 
-#: what grows, its axis, and the power of it that the work is
-GROWING: Mapping[str, tuple[Callable[[], Ways], str, float]] = {
-    "granules": (granules, "granules of 500 scans", 1.0),
-    "area": (area, "million refined cells", 1.0),
-    "frames": (frames, "frames", 1.0),
-    "width": (width, "channels of the network", 2.0),
+#: what grows, and its axis
+GROWING: Mapping[str, tuple[Callable[[], Ways], str]] = {
+    "granules": (granules, "granules of 500 scans"),
+    "area": (area, "million refined cells"),
+    "frames": (frames, "frames"),
+    "width": (width, "channels of the network"),
 }
+
+
+def work_of(way: Callable[[], object], size: float) -> float:
+    """Operations of a network; of anything else, its size."""
+    with FlopCounterMode(display=False) as counter:
+        way()
+    return float(counter.get_total_flops()) or size
 
 
 def rows(runs: int) -> Iterator[Row]:
     """A line and a picture for everything that grows."""
-    for name, (ways, axis, power) in GROWING.items():
-        named = {str(size): way for size, way in ways().items()}
-        taken = {float(size): each for size, each in interleaved(named, max(runs // 2, 1)).items()}
-        sizes, seconds = list(taken), [each.cpu for each in taken.values()]
-        steepest = float(np.polyfit(np.log(sizes[-3:]), np.log(seconds[-3:]), 1)[0])
-        draw(name, axis, (sizes, seconds), power)
-        last: Taken = taken[sizes[-1]]
+    for name, (ways, axis) in GROWING.items():
+        made = ways()
+        taken = interleaved({str(size): way for size, way in made.items()}, max(runs // 2, 1))
+        sizes, seconds = list(made), [each.cpu for each in taken.values()]
+        work = [work_of(way, size) for size, way in made.items()]
+        draw(name, axis, sizes, seconds, work)
+        times, more = seconds[-1] / seconds[0], work[-1] / work[0]
         yield Row(
             subject="growth",
             what=f"with {name}",
             sizes=f"{axis}: {', '.join(f'{size:.3g}' for size in sizes)}",
-            ours=last,
+            ours=taken[str(sizes[-1])],
             peak=peak(),
-            note=f"cost grows as its {steepest:.2f}th power (last three sizes), work as its {power:.0f}.",
+            note=f"first to last: {more:.1f} times the work, {times:.1f} times the cost",
         )
 
 
-def draw(name: str, axis: str, points: tuple[list[float], list[float]], power: float) -> None:
-    """Seconds over size, with a line of the work's slope through the largest."""
-    sizes, seconds = points
+def draw(name: str, axis: str, sizes: list[float], seconds: list[float], work: list[float]) -> None:
+    """Seconds over size, and the work, scaled to meet them at the smallest size."""
     figure = Figure(figsize=(4.5, 3.4), layout="constrained")
     plot = figure.subplots()
-    work = [seconds[-1] * (size / sizes[-1]) ** power for size in sizes]
-    plot.loglog(sizes, work, color="0.7", linestyle="--", label="as the work")
+    scaled = [seconds[0] * each / work[0] for each in work]
+    plot.loglog(sizes, scaled, color="0.6", linestyle="--", label="as the work")
     plot.loglog(sizes, seconds, color="#1f5a8a", marker="o", label="measured")
     plot.set_xlabel(axis)
     plot.set_ylabel("processor time, s")
-    ticks = [f"{size:.3g}" for size in sizes]
-    plot.set_xticks(sizes, ticks)
     plot.minorticks_off()
+    plot.set_xticks(sizes, [f"{size:.2g}" for size in sizes])
+    ends = [min(*scaled, *seconds), max(*scaled, *seconds)]
+    ticks = [t * 10.0**n for n in range(-4, 4) for t in (1, 2, 5) if ends[0] / 2 < t * 10.0**n]
+    ticks = [tick for tick in ticks if tick < 2 * ends[1]]
+    plot.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     plot.legend(frameon=False)
     PICTURES.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURES / f"bench_{name}.png", dpi=110)

@@ -18,7 +18,8 @@ from seaice.write.product import write_product
 from seaice.write.rounding import DIGITS
 from tests.products import made_product
 
-SIDE = 448, 304  #: of the crop in coarse cells, a sixteenth of the north
+#: of crops in coarse cells: a 64th and a quarter of the north, which is on the line through both
+SMALL, LARGE = (224, 152), (896, 608)
 QUICK: tuple[Format, ...] = ("zarr", "geotiff", "quicklook")
 
 
@@ -65,24 +66,28 @@ def onto_disk(size: int) -> None:
 
 def rows(runs: int) -> Iterator[Row]:
     """Every format by itself, then those of a quick map together."""
-    product = made(SIDE)
-    whole = NORTH.shape[0] * NORTH.shape[1] / (SIDE[0] * SIDE[1])
-    cells = product["sic"].size / 1e6
-    runs = max(runs // 2, 1)
+    small, large = made(SMALL), made(LARGE)
+    cells = [product["sic"].size for product in (small, large)]
+    whole = 16 * NORTH.shape[0] * NORTH.shape[1]
     for formats in (*((each,) for each in ("zarr", "netcdf", "geotiff", "quicklook")), QUICK):
-        size = written(product, formats)
+        size = written(large, formats)
         taken = interleaved(
-            {"ours": lambda f=formats: written(product, f), "disk": lambda s=size: onto_disk(s)},
-            runs,
+            {
+                "small": lambda f=formats: written(small, f),
+                "large": lambda f=formats: written(large, f),
+                "disk": lambda s=size: onto_disk(s),
+            },
+            max(runs // 2, 1),
         )
-        wall, cpu = whole * taken["ours"].wall, whole * taken["ours"].cpu
+        line = np.polyfit(cells, [taken[each].cpu for each in ("small", "large")], 1)
         yield Row(
             subject="writing",
             what=" + ".join(formats),
-            sizes=f"{cells:.1f} million cells, {size / 1e6:.1f} MB",
-            ours=taken["ours"],
+            sizes=f"{cells[1] / 1e6:.1f} million cells, {size / 1e6:.1f} MB",
+            ours=taken["large"],
             limit_is="the same bytes to the disk",
             limit=taken["disk"].cpu,
             peak=peak(),
-            note=f"the whole north is {whole:.0f} times that: {wall:.0f} / {cpu:.0f} s",
+            note=f"the whole north by the line through two sizes: {np.polyval(line, whole):.0f} s "
+            "of processor time",
         )

@@ -10,7 +10,7 @@ from seaice.errors import GranuleError
 from seaice.grid.definition import NORTH
 from seaice.grid.projection import project
 from seaice.grid.resample import Accumulator, grid_day
-from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, located, mean_of, splat
+from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, located, splat
 from tests.granules import make_swath
 
 DAY = date(2020, 3, 3)
@@ -64,14 +64,6 @@ def test_spreading_out_is_its_definition(samples, beam, refined):
     assert given == count.sum() > 1000
     np.testing.assert_array_equal(cells[1], count)
     np.testing.assert_allclose(cells[0], sums, rtol=1e-10, atol=1e-10)
-
-
-def test_means_are_those_of_numpy():
-    sums = np.random.default_rng(0).random((7, 9, 6)).astype(np.float32)
-    sums[2, 3, 2] = 0
-    with np.errstate(divide="ignore"):
-        expected = np.where(sums[..., 2] > 0, sums[..., 3] / sums[..., 2], np.nan)
-    np.testing.assert_array_equal(mean_of(sums, 1, np.empty((7, 9), np.float32)), expected)
 
 
 @pytest.mark.parametrize("processors", [1, 2, 7])

@@ -28,7 +28,6 @@ from seaice.grid.splat import (
     QUARTER_BEAM,
     lattice_of,
     located,
-    mean_of,
     splat,
 )
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS
@@ -249,4 +248,7 @@ def _position(part: xr.Dataset, latitude: str, longitude: str) -> tuple[Samples,
 
 def _mean(sums: NDArray[np.floating], quantity: int) -> NDArray[np.floating]:
     """Weighted mean of one quantity where it has weight, else NaN."""
-    return mean_of(sums, quantity, np.empty(sums.shape[:2], sums.dtype))
+    weight, total = sums[..., 2 * quantity], sums[..., 2 * quantity + 1]
+    mean = np.full(weight.shape, np.nan, sums.dtype)
+    np.divide(total, weight, out=mean, where=weight > 0)
+    return mean

@@ -21,7 +21,6 @@ __all__ = [
     "Lattice",
     "lattice_of",
     "located",
-    "mean_of",
     "splat",
 ]
 
@@ -208,21 +207,3 @@ def splat(
                 place = across, down, lattice.cell / scale
                 given += _spread_out(sample, place, cells, values, beam)
     return given
-
-
-@compiled
-def mean_of(
-    sums: NDArray[np.floating], quantity: int, mean: NDArray[np.floating]
-) -> NDArray[np.floating]:
-    """Weighted mean of one quantity where it has weight, else NaN, in one pass over the sums.
-
-    Parameters
-    ----------
-    sums : (y, x, 2 * quantity), as `splat` fills them
-    mean : (y, x), filled and given back
-    """
-    for row in range(sums.shape[0]):
-        for column in range(sums.shape[1]):
-            weight, total = sums[row, column, 2 * quantity], sums[row, column, 2 * quantity + 1]
-            mean[row, column] = total / weight if weight > 0 else np.nan
-    return mean
