@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +51,15 @@ def measured(what: str, command: list[str]) -> Measured:
     )
 
 
-def stages_measured(out: Path) -> Iterator[Measured]:
-    """Each verb of the demo day on an empty folder, then the finished day once more."""
+def stages_measured(out: Path, told: Sequence[str] = ("--demo",)) -> Iterator[Measured]:
+    """Each verb on an empty folder, then the finished day once more.
+
+    Parameters
+    ----------
+    told : options of the verbs that say which day; "grid" of the demo simulates it first
+    """
     for verb in (*VERBS, "daily"):
-        command = [sys.executable, "-m", "seaice.cli", verb, "--demo", "--out", str(out)]
+        command = [sys.executable, "-m", "seaice.cli", verb, *told, "--out", str(out)]
         yield measured(verb, command)
 
 
