@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
-from seaice.files import alone, ensure_writable, sha256_of_all
+from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
 from seaice.grid.definition import Grid
 from seaice.grid.regions import region_grid
 from seaice.ingest.au_si6 import find_au_si6
@@ -245,8 +245,11 @@ def hashes_of(granules: Mapping[date, tuple[Path, ...]], out: Path) -> dict[Path
     hashes: dict[Path, str] = {}
     for day, paths in granules.items():
         notes = out / "stages" / "hashes" / f"{day}.json"
-        with alone(notes):  # who wants the same waits instead of reading all again
-            hashes |= sha256_of_all(paths, notes)
+        known = sha256_remembered(paths, notes)
+        if known is None:
+            with alone(notes):  # who wants the same waits instead of reading all again
+                known = sha256_of_all(paths, notes)
+        hashes |= known
     return hashes
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "ensure_writable",
     "sha256",
     "sha256_of_all",
+    "sha256_remembered",
     "swept",
 ]
 
@@ -263,6 +264,14 @@ def sha256_of_all(paths: Iterable[Path], notes: Path) -> dict[Path, str]:
         with atomic_file(notes) as part:
             part.write_text(json.dumps(known | fresh, indent=0, sort_keys=True))
     return hashes
+
+
+def sha256_remembered(paths: Iterable[Path], notes: Path) -> dict[Path, str] | None:
+    """What `sha256_of_all` would find where `notes` has it all; else None, and nothing is read."""
+    known = _remembered(notes)
+    found = {path: known.get(_name_of_state(path)) for path in paths}
+    hashes = {path: digest for path, digest in found.items() if digest is not None}
+    return hashes if len(hashes) == len(found) else None
 
 
 def _name_of_state(path: Path) -> str:
