@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from products import made_product
 
+from seaice.write.cf import described, encoding, in_seconds
 from seaice.write.product import write_product
 from seaice.write.rounding import DIGITS, rounded
 
@@ -77,3 +78,19 @@ def test_files_say_how_far_they_were_rounded_and_are_smaller(product, tmp_path, 
     for name in files:
         if name.endswith((".nc", ".zarr", "_float.tif")):
             assert files[name] < 0.75 * whole[name]
+
+
+def test_times_are_the_numbers_that_xarray_would_make(product, tmp_path):
+    cf = described(rounded(product))
+    theirs, ours = tmp_path / "theirs.nc", tmp_path / "ours.nc"
+    cf[["obs_time"]].to_netcdf(
+        theirs, encoding={"obs_time": encoding(cf["obs_time"], "2020-03-03")}
+    )
+    in_seconds(cf, "2020-03-03")[["obs_time"]].to_netcdf(ours)
+    with (
+        xr.open_dataset(theirs, decode_times=False) as expected,
+        xr.open_dataset(ours, decode_times=False) as found,
+    ):
+        np.testing.assert_array_equal(found["obs_time"], expected["obs_time"])
+        assert found["obs_time"].attrs == expected["obs_time"].attrs
+        assert found["obs_time"].dtype == expected["obs_time"].dtype

@@ -11,7 +11,15 @@ from seaice.sic.flags import Flag
 from seaice.vocabulary import attrs
 from seaice.write.acdd import global_attributes
 
-__all__ = ["CHUNK", "MAP_VARIABLES", "described", "encoding", "flag_attributes", "grid_mapping"]
+__all__ = [
+    "CHUNK",
+    "MAP_VARIABLES",
+    "described",
+    "encoding",
+    "flag_attributes",
+    "grid_mapping",
+    "in_seconds",
+]
 
 CHUNK = 512  #: cells a side: what is read at once
 
@@ -155,3 +163,18 @@ def encoding(values: xr.DataArray | xr.Variable, date: str) -> dict[str, object]
     if np.issubdtype(values.dtype, np.datetime64):
         return {"units": f"seconds since {date}", "dtype": "float64", "_FillValue": np.nan}
     return {}
+
+
+def in_seconds(cf: xr.Dataset, date: str) -> xr.Dataset:
+    """Maps of times as the numbers that a store keeps, in seconds since the day began.
+
+    xarray would make the same numbers, but first look for a unit among all of them, sorted.
+    """
+    begin = np.datetime64(date, "ns")
+    numbers = {}
+    for name, values in cf.data_vars.items():
+        if "y" in values.dims and np.issubdtype(values.dtype, np.datetime64):
+            told = {"units": f"seconds since {date}", "calendar": "proleptic_gregorian"}
+            seconds = (values.values - begin) / np.timedelta64(1, "s")
+            numbers[name] = xr.Variable(values.dims, seconds, dict(values.attrs) | told)
+    return cf.assign(numbers)

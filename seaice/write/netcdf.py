@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.vocabulary import attrs
-from seaice.write.cf import CHUNK, described, encoding
+from seaice.write.cf import CHUNK, described, encoding, in_seconds
 
 __all__ = ["write_netcdf"]
 
@@ -22,7 +22,7 @@ def write_netcdf(product: xr.Dataset, path: Path) -> None:
     Latitude and longitude of the cells are written too: programs that know no projection need
     them. x and y with `crs` are exact, these are rounded to 7 m.
     """
-    cf = described(product)
+    cf = in_seconds(described(product), product.attrs["date"])
     for name, degrees in zip(("longitude", "latitude"), _positions(grid_of(product)), strict=True):
         told = attrs(name) | {"coverage_content_type": "coordinate"}
         told["valid_range"] = np.array(told["valid_range"], np.float32)

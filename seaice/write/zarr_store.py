@@ -7,7 +7,7 @@ import xarray as xr
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
-from seaice.write.cf import CHUNK, described, encoding
+from seaice.write.cf import CHUNK, described, encoding, in_seconds
 
 __all__ = ["write_cf", "write_zarr"]
 
@@ -24,6 +24,7 @@ def write_zarr(product: xr.Dataset, path: Path) -> None:
 
 def write_cf(cf: xr.Dataset, path: Path, epoch: str) -> None:
     """Write what `described` made; times of cells count from `epoch`, a date."""
+    cf = in_seconds(cf, epoch)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
         cf.to_zarr(
