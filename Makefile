@@ -27,7 +27,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily series scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
+.PHONY: help daily reprocess watch status verify chaos fuzz series scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,28 @@ daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
 
 series: $(VENV)/.run ## extent and area of all products in OUT=folder, by sea, as CSV
 	@$(BIN)/seaice series "$(OUT)"
+
+reprocess: $(VENV)/.run ## many days: START= END= HEMISPHERE=both WORKERS=4, or SCHEDULER=tcp://... or CLUSTER=slurm
+	@$(BIN)/seaice reprocess $(call option,start,START) $(call option,end,END) \
+	  $(call option,workers,WORKERS) $(call option,scheduler,SCHEDULER) \
+	  $(call option,cluster,CLUSTER) $(call option,cluster-settings,CLUSTER_SETTINGS) \
+	  $(call option,memory,MEMORY) $(RUN)
+
+watch: $(VENV)/.run ## provisional maps as granules arrive in GRANULES=
+	@$(BIN)/seaice watch $(RUN)
+
+status: $(VENV)/.run ## which days of OUT= are final, provisional, failed and why
+	@$(BIN)/seaice status "$(OUT)"
+
+verify: $(VENV)/.run ## every product of OUT= against its manifest; REPAIR=1 makes damaged ones again
+	@$(BIN)/seaice verify "$(OUT)" $(if $(REPAIR),--repair) $(call option,granules,GRANULES)
+
+chaos: $(VENV)/.run ## faults at random moments of a small reprocessing: ROUNDS=6 SEED=0 DAYS=3
+	$(BIN)/python -m pipelines.season.chaos $(call option,rounds,ROUNDS) $(call option,seed,SEED) \
+	  $(call option,days,DAYS)
+
+fuzz: $(VENV)/.run ## damaged granules, each to be refused with a reason: COUNT=500 SEED=0
+	$(BIN)/python -m pipelines.season.fuzz $(call option,count,COUNT) $(call option,seed,SEED)
 
 scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
 	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,settings,SETTINGS) $(METHOD)

@@ -1,0 +1,185 @@
+"""Bad granules by the thousand: `make fuzz COUNT=10000 SEED=0`.
+
+Each is a good granule with one mutation of `pipelines.season.mutations`, read in another process
+that is watched: it may refuse it with a reason, or read what is lawful; it may not crash, hang,
+take much memory, or read another file.
+"""
+
+import argparse
+import json
+import resource
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import xarray as xr
+
+from pipelines.season.mutations import MUTATIONS, SECRET
+from seaice.errors import GranuleError
+from seaice.vocabulary import TB_RANGE
+
+__all__ = ["Fuzzed", "fuzz", "unlawful"]
+
+PATIENCE = 20.0  #: s for one granule
+MEMORY = 2 * 1024**3  #: bytes a reader may hold
+RESPECTED = ("refused", "read")
+
+
+@dataclass(slots=True, kw_only=True)
+class Fuzzed:
+    """How many granules ended how, by mutation; and what should not have been."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    found: list[str] = field(default_factory=list)
+
+
+def unlawful(swath: xr.Dataset) -> str:
+    """What no swath may hold; empty where all is lawful."""
+    limits = {"tb": TB_RANGE, "latitude": (-90, 90), "longitude": (-180, 180), "land": (0, 1)}
+    for name, values in swath.variables.items():
+        for start, (low, high) in limits.items():
+            if str(name).startswith(start) and bool(((values < low) | (values > high)).any()):
+                return f"{name} outside {low} to {high}"
+        if str(name).startswith("tb89") and bool((values == np.float32(SECRET)).mean() > 0.5):
+            return f"{name} of another file"
+    return ""
+
+
+def answer(path: Path) -> str:
+    """How a reader takes one granule, in a word and a sentence."""
+    from seaice.ingest.read import read_swath
+
+    try:
+        wrong = unlawful(read_swath(path))
+    except GranuleError as error:
+        return f"refused {error}"
+    except Exception as error:
+        return f"error {type(error).__name__}: {error}"
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if used > MEMORY:
+        return f"memory {used / 1e9:.1f} GB"
+    return f"unlawful {wrong}" if wrong else "read"
+
+
+def serve() -> None:
+    """Answer for each path of standard input; the process that is watched."""
+    resource.setrlimit(resource.RLIMIT_AS, (4 * MEMORY, 4 * MEMORY))
+    for line in sys.stdin:
+        print(json.dumps(answer(Path(line.rstrip("\n")))), flush=True)
+
+
+class _Reader:
+    """A process that reads, started again when it ends."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pipelines.season.fuzz", "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def ask(self, path: Path, patience: float) -> str:
+        """The reader's answer; "hang" or "crash" where there is none."""
+        into, out = _pipes(self.process)
+        try:
+            into.write(f"{path}\n")
+            into.flush()
+            ready, _, _ = select.select([out], [], [], patience)
+            line = out.readline() if ready else ""
+        except BrokenPipeError:
+            ready, line = [out], ""
+        if line:
+            return str(json.loads(line))
+        self.close()
+        code = self.process.returncode
+        self._start()
+        return f"crash with exit code {code}" if ready else f"hang for {patience:g} s"
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+
+
+def _pipes(process: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("a reader without pipes")
+    return process.stdin, process.stdout
+
+
+def fuzz(granule: Path, count: int, seed: int, keep: Path) -> Fuzzed:
+    """Mutate a granule so many times and have each read.
+
+    Parameters
+    ----------
+    keep : a folder for those that were not taken as they should be
+    """
+    told, reader, patience = Fuzzed(), _Reader(), 10 * PATIENCE  # the first waits for imports
+    names = list(MUTATIONS)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(count):
+                what = names[number % len(names)]
+                path = Path(folder, granule.name)
+                shutil.copy(granule, path)
+                MUTATIONS[what](path, np.random.default_rng([seed, number]))
+                said = reader.ask(path, patience)
+                patience, (how, _, why) = PATIENCE, said.partition(" ")
+                told.counts[what, how] += 1
+                if how not in RESPECTED:
+                    told.found.append(f"{number} {what}: {how} {why}")
+                    keep.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(path, keep / f"{seed}_{number}_{granule.name}")
+    finally:
+        reader.close()
+    return told
+
+
+def small_granule(folder: Path) -> Path:
+    """The smallest of the granules that a simulated day over a small sea needs."""
+    from seaice.grid.regions import region_grid
+    from seaice.simulate.days import simulate_days
+
+    grid = region_grid("10,80,14,81", "north")
+    day = date(2018, 4, 28)
+    simulate_days(day, day, grid, 0, folder, lambda done, steps: None)
+    return min(folder.glob("GW1AM2_*.h5"), key=lambda path: path.stat().st_size)
+
+
+def main() -> int:
+    """Print a table; exit code 1 where anything was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--granule", type=Path, help="a good one; left out: a simulated one")
+    parser.add_argument("--keep", type=Path, default=Path("fuzzed"), help="for what was found")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve()
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        granule = asked.granule or small_granule(Path(folder))
+        told = fuzz(granule, asked.count, asked.seed, asked.keep)
+    for what in MUTATIONS:
+        ends = {how: number for (each, how), number in told.counts.items() if each == what}
+        print(f"{what:36} " + ", ".join(f"{number} {how}" for how, number in sorted(ends.items())))
+    print("\n".join(told.found) or f"{asked.count} granules, each refused with a reason or read")
+    return bool(told.found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Whatever is done to a granule, it is refused with a reason or read as what is lawful."""
+
+import shutil
+
+import numpy as np
+import pytest
+from granules import make_swath, write_l1b
+
+from pipelines.season.fuzz import answer, unlawful
+from pipelines.season.mutations import MUTATIONS, SECRET
+
+
+@pytest.fixture(scope="module")
+def granule(tmp_path_factory):
+    return write_l1b(tmp_path_factory.mktemp("granule"), make_swath(scans=64))
+
+
+@pytest.mark.parametrize("what", MUTATIONS)
+def test_a_mutated_granule_is_refused_or_lawful(what, granule, tmp_path):
+    for number in range(3):
+        path = tmp_path / granule.name
+        shutil.copy(granule, path)
+        MUTATIONS[what](path, np.random.default_rng(number))
+        said = answer(path)
+        assert said.split()[0] in ("refused", "read"), said
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["links to another file", "storage in another file", "a virtual dataset of another file"],
+)
+def test_another_file_is_never_read(what, granule, tmp_path):
+    path = tmp_path / granule.name
+    shutil.copy(granule, path)
+    MUTATIONS[what](path, np.random.default_rng(0))
+    assert answer(path).startswith("refused")
+
+
+def test_the_judge_knows_what_is_unlawful():
+    swath = make_swath(scans=4)
+    assert unlawful(swath) == ""
+    assert "latitude" in unlawful(swath.assign(latitude=swath["latitude"] + 200))
+    assert "another file" in unlawful(swath.assign(tb89h=swath["tb89h"] * 0 + SECRET))
+    assert "tb89v" in unlawful(swath.assign(tb89v=swath["tb89v"] * 0 + 655.35))

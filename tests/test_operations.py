@@ -1,0 +1,209 @@
+"""Many days: the same bytes as one by one, harm kept out, damage found and mended."""
+
+import json
+import os
+import shutil
+from datetime import timedelta
+
+import pytest
+from days import DAY, REGION, write_day
+
+from pipelines.day import run_day
+from pipelines.plan import plan
+from pipelines.season import quarantine
+from pipelines.season.inventory import Inventory
+from pipelines.season.log import note, notes
+from pipelines.season.quarantine import guarded, quarantined
+from pipelines.season.reprocess import reprocess
+from pipelines.season.status import statuses
+from pipelines.season.verify import damages
+from pipelines.season.watch import Watcher
+from pipelines.stages import silent
+from seaice.config import Settings
+from seaice.errors import GranuleError, StorageError
+from seaice.files import sha256
+from seaice.ingest.read import find_granules
+
+PLACE = "north_box_-130_80_-124_81"
+
+
+def settings(granules, out):
+    run = {"granules": granules, "out": out, "region": REGION}
+    methods = {"sr": {"name": "bicubic"}, "sic": {"name": "asi"}}
+    return Settings.from_table({"run": run, "write": {"formats": ["zarr"]}} | methods)
+
+
+@pytest.fixture(scope="module")
+def granules(tmp_path_factory):
+    """Six days: two can be mapped from all five of theirs, and the last lacks a neighbour."""
+    folder = tmp_path_factory.mktemp("granules")
+    for n in range(-2, 4):
+        write_day(folder, DAY + timedelta(days=n))
+    return folder
+
+
+def everything(out):
+    """The hashes of products and seasons."""
+    kept = [path for path in out.glob("seaice_sic_*") for path in path.rglob("*")]
+    return {path.relative_to(out): sha256(path) for path in kept if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def client():
+    from distributed import Client
+
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def finished(granules, client, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out")
+    ended = []
+
+    def told(outcome, done, total):
+        ended.append((outcome.day, outcome.state, done, total))
+
+    last = DAY + timedelta(days=5)
+    counts = reprocess([settings(granules, out)], DAY, last, client, told)
+    assert dict(counts) == {"final": 2, "provisional": 2, "missing": 2}
+    assert [each[2:] for each in ended] == [(n, 6) for n in range(1, 7)]
+    return out
+
+
+@pytest.mark.slow
+def test_many_days_are_each_day_made_alone(granules, finished, tmp_path):
+    alone = settings(granules, tmp_path)
+    run = alone.run.model_copy(update={"date": DAY})
+    planned = plan(alone.model_copy(update={"run": run}))
+    run_day(planned, silent)
+    made = everything(tmp_path)
+    assert made
+    assert made == {name: everything(finished)[name] for name in made}
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_left_alone(granules, finished, client, monkeypatch):
+    before = everything(finished)
+    monkeypatch.setattr("seaice.ingest.read.opened", lambda path: pytest.fail("read again"))
+    counts = reprocess(
+        [settings(granules, finished)], DAY, DAY + timedelta(days=1), client, lambda *told: None
+    )
+    assert dict(counts) == {"final": 2}
+    assert everything(finished) == before
+    assert not [*finished.rglob(".*.part"), *finished.rglob(".*.lock")]
+
+
+@pytest.mark.slow
+def test_status_tells_every_day_and_why(finished):
+    told = {status.day: status for status in statuses(finished)}
+    assert [told[str(DAY + timedelta(days=n))].state for n in range(6)] == [
+        "final", "final", "provisional", "provisional", "missing", "missing",
+    ]  # fmt: skip
+    late = told[str(DAY + timedelta(days=2))]
+    assert late.absent == (str(DAY + timedelta(days=4)),)
+    assert late.absent[0] in late.why
+
+
+@pytest.mark.slow
+def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
+    from pipelines.season.repair import repaired
+
+    out = tmp_path / "out"
+    shutil.copytree(finished, out, symlinks=True)
+    assert [*damages(out)] == []
+    before = everything(out)
+    chunk = next(out.glob("*20200303*/*.zarr/sic/c/**/0"))
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
+    season = next(out.glob("*.zarr/.days/2020-03-04_*/tb89h/c/**/0"))
+    season.write_bytes(b"")
+    found = [*damages(out)]
+    assert [str(damage.day) for damage in found] == ["2020-03-03", "2020-03-04"]
+    assert "sic/c/0/0/0 is not what was written" in found[0].problems[0]
+    assert [repaired(out, damage, None).state for damage in found] == ["repaired"] * 2
+    assert [*damages(out)] == []
+    assert everything(out) == before
+
+
+def test_an_inventory_finds_what_a_look_into_the_folder_finds(granules):
+    found = Inventory.of(granules)
+    for n in range(-4, 6):
+        day = DAY + timedelta(days=n)
+        assert list(found.granules(day)) == find_granules(granules, day)
+    assert found.days() == [DAY + timedelta(days=n) for n in range(-2, 4)]
+
+
+def test_a_refused_granule_is_left_alone_until_it_changes(tmp_path):
+    granule = tmp_path / "GW1AM2_202003031000_035A_L1SGBTBR_2220220.h5"
+    granule.write_bytes(b"no HDF5")
+    hashes = {granule: sha256(granule)}
+    with pytest.raises(GranuleError) as first:
+        guarded(tmp_path, hashes)(granule)
+    (entry,) = quarantined(tmp_path)
+    assert (entry["name"], entry["sha256"]) == (granule.name, hashes[granule])
+    with pytest.raises(GranuleError) as again:
+        guarded(tmp_path, hashes, lambda path: pytest.fail("read again"))(granule)
+    assert str(again.value) == str(first.value)
+    granule.write_bytes(b"another file")
+    read = guarded(tmp_path, {granule: sha256(granule)}, lambda path: "a swath")
+    assert read(granule) == "a swath"
+
+
+def test_a_granule_that_is_still_coming_is_not_held_to_be_bad(tmp_path):
+    granule = tmp_path / "granule.h5"
+    granule.write_bytes(b"half")
+    hashes = {granule: sha256(granule)}
+    granule.write_bytes(b"half and half")
+    with pytest.raises(StorageError, match="changed"):
+        guarded(tmp_path, hashes)(granule)
+    assert quarantined(tmp_path) == []
+
+
+def test_a_granule_that_ended_its_reader_is_tried_apart_first(tmp_path, monkeypatch):
+    granule = tmp_path / "granule.h5"
+    granule.write_bytes(b"deadly")
+    hashes = {granule: sha256(granule)}
+    child = os.fork()
+    if child == 0:
+        guarded(tmp_path, hashes, lambda path: os.kill(os.getpid(), 9))(granule)
+    os.waitpid(child, 0)
+    tries = []
+    monkeypatch.setattr(quarantine, "tried", tries.append)
+    for _ in range(2):
+        assert guarded(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
+    assert tries == [granule]  # acquitted, it is trusted again
+    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == []
+
+
+def test_a_log_is_lines_of_json_and_a_cut_one_is_passed_over(tmp_path):
+    note(tmp_path, "north", DAY, "made", state="final", seconds=1.5)
+    path = tmp_path / "log" / "north" / f"{DAY}.jsonl"
+    path.write_text(path.read_text() + '{"event": "cu\n')
+    note(tmp_path, "north", DAY, "looked", state="final")
+    assert [told["event"] for told in notes(path)] == ["made", "looked"]
+    assert json.loads(path.read_text().splitlines()[0])["seconds"] == 1.5
+
+
+def test_a_watcher_waits_until_a_file_is_complete_and_takes_up_what_changed(tmp_path):
+    watcher = Watcher(runs=[settings(tmp_path, tmp_path / "out")])
+
+    def changed():
+        found = [*watcher.changed(tmp_path)]
+        watcher.made_of |= {(job.place, str(job.day)): of for job, of in found}
+        return [job.day for job, _ in found]
+
+    def arrives(day, content):
+        name = f"GW1AM2_{day:%Y%m%d}1000_035A_L1SGBTBR_2220220.h5"
+        (tmp_path / name).write_bytes(content)
+
+    arrives(DAY, b"half")
+    assert changed() == []
+    arrives(DAY, b"half and half")
+    assert changed() == []  # it grew
+    assert changed() == [DAY]
+    assert changed() == []
+    arrives(DAY + timedelta(days=2), b"new")
+    assert changed() == []
+    assert changed() == [DAY, DAY + timedelta(days=2)]  # the first day sees two days ahead
