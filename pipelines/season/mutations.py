@@ -15,7 +15,8 @@ SECRET = 222.0  #: K in the file that no granule may lead to
 
 Random = np.random.Generator
 ABSURD = (
-    "", "-1", "9" * 5000, "nan", np.bytes_(b"\x00\x1b[31m\r\n"), "\x1b[2J\r\n", "٣", b"\xff\xfe", 1e308, -1, float("nan"),
+    "", "-1", "9" * 5000, "nan", np.bytes_(b"\x00\x1b[31m\r\n"), "\x1b[2J\r\n", "٣",
+    b"\xff\xfe", 1e308, -1, float("nan"),
     np.zeros(0), np.arange(5000.0), h5py.Empty("f8"), "../../etc/passwd", "{}", "6G-,7G--",
 )  # fmt: skip
 

@@ -38,6 +38,8 @@ __all__ = [
     "swath_attrs",
 ]
 
+EARTH = 6371.0  #: km, radius
+SPACING = 1.5, 15.0  #: km, between neighbours in a scan: 4.4 as built, wide enough for all
 MOST_SCANS = 4500  #: of one file; a whole orbit has 3952
 PIXELS = 486  #: 89 GHz samples of a scan; the other bands have half as many
 HIGH = ("horn", "scan", "pixel")
@@ -103,6 +105,7 @@ def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str],
             counts, scale = _counts(source, scans, names[channel, horn], PIXELS)
             decoded(counts, scale, values[channel][index], quality[index])
         _positions(source, scans, horn, (values["latitude"][index], values["longitude"][index]))
+    _check_spacing(source, values["latitude"][0], values["longitude"][0])
     quality[np.isnan(values["latitude"])] |= np.uint8(Quality.POSITION_MISSING)
     quality |= _instrument_flag(source, scans)
     for name in values:
@@ -114,6 +117,21 @@ def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str],
         "quality_flag": xr.Variable(HIGH, quality, QUALITY_ATTRS),
         "time": xr.Variable("scan", _times(source, scans)),
     }
+
+
+def _check_spacing(
+    source: Source, latitude: NDArray[np.float32], longitude: NDArray[np.float32]
+) -> None:
+    """Refuse positions that no conical scan has: some scans' neighbours too near or too far."""
+    phi, lam = (np.radians(each[::16].astype(np.float64)) for each in (latitude, longitude))
+    north, east = np.diff(phi), np.diff(lam) * np.cos(phi[:, 1:])
+    east = np.where(np.abs(np.diff(lam)) > np.pi, np.nan, east)  # across 180 degrees
+    spacing = EARTH * np.hypot(north, east)
+    known = spacing[np.isfinite(spacing)]
+    if known.size and not SPACING[0] < np.median(known) < SPACING[1]:
+        raise source.error(
+            f"89 GHz samples {np.median(known):.1f} km apart", "about 5 km", FETCH_AGAIN
+        )
 
 
 def low_variables(

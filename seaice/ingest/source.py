@@ -155,7 +155,7 @@ def translated(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
         _check_storage(path, error)
         raise GranuleError(
             f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
