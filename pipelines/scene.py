@@ -15,6 +15,9 @@ from seaice.config import Settings
 from seaice.errors import NoInputError
 from seaice.files import ensure_writable, sha256_of_all
 from seaice.grid.definition import HEMISPHERES, Grid
+from seaice.grid.land import land_mask
+from seaice.grid.refined import SCALE
+from seaice.grid.registration import displacement, registered
 from seaice.ingest.scene import read_scene
 from seaice.stack.frames import wanted_dates
 from seaice.write.product import Made
@@ -27,7 +30,8 @@ SNAP = 4  #: cells; a scene's grid begins and ends at multiples of it, at least 
 def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[Made]]:
     """The product of one scene: its folder and what it holds.
 
-    The scene's one frame stands in for all five; every cell is flagged `substituted_frame` and
+    Its low frequencies are put where coasts say they belong (`seaice.grid.registration`). The
+    scene's one frame stands in for all five; every cell is flagged `substituted_frame` and
     `single_overpass`.
 
     Parameters
@@ -43,6 +47,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
     ensure_writable(settings.run.out)
     scene = read_scene(file)
     hemisphere, grid = ground_of(scene)
+    moved = displacement(scene, grid, land_mask(grid.refine(SCALE)))
     day: date = scene["time"].values[0].astype("datetime64[D]").item()
     run = {"hemisphere": hemisphere, "date": day, "granules": file.parent, "region": "all"}
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=run)})
@@ -56,7 +61,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
         hashes=sha256_of_all([file], notes),
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
-        read=read_scene,
+        read=lambda path: registered(read_scene(path), moved, grid.crs),
     )
     return plan.folder, run_day(plan, progress)
 

@@ -29,6 +29,7 @@ from seaice.files import atomic_file
 from seaice.grid.footprint_land import land_shares
 from seaice.grid.land import land_mask
 from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.registration import displacement, registered
 from seaice.grid.resample import grid_day
 from seaice.ingest.scene import read_scene
 from seaice.instrument import CHANNELS
@@ -103,7 +104,9 @@ def _by_hand(scene: Path, product: xr.Dataset) -> Map:
     swath = read_scene(scene)
     day: date = swath["time"].values[0].astype("datetime64[D]").item()
     grid = ground_of(swath)[1]
-    seen = without_land(grid_day([swath], grid, day), land_mask(grid.refine(SCALE)))
+    land = land_mask(grid.refine(SCALE))
+    placed = registered(swath, displacement(swath, grid, land), grid.crs)
+    seen = without_land(grid_day([placed], grid, day), land)
     return np.where(np.isfinite(product["sic"]), on_refined(seen.clip(0, 1)), np.nan)
 
 
@@ -136,7 +139,7 @@ def drawn(maps: Mapping[str, Map], doubt: Map) -> Figure:
     for ax, (name, sic) in zip(axes, maps.items(), strict=False):
         shown = _panel(ax, 100 * sic[rows, columns], name, (ramp, 100))
     figure.colorbar(shown, ax=axes[:-1], location="bottom", shrink=0.5, label="concentration, %")
-    shown = _panel(axes[-1], 100 * doubt[rows, columns], "one standard deviation", ("viridis", 40))
+    shown = _panel(axes[-1], 100 * doubt[rows, columns], "half-width for 68 %", ("viridis", 40))
     figure.colorbar(shown, ax=axes[-1], location="bottom", shrink=0.8, label="%")
     return figure
 

@@ -1,0 +1,70 @@
+"""Low frequencies that stand beside their place are put back by what coasts say, and only then."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from pyproj import Transformer
+
+from seaice.grid.definition import NORTH
+from seaice.grid.footprint_land import land_shares
+from seaice.grid.land import land_mask
+from seaice.grid.projection import project
+from seaice.grid.registration import DISPLACED, _sampled, displacement, registered
+from seaice.instrument import LOW_BANDS
+
+GRID = NORTH.crop(slice(900, 996), slice(720, 816))  # Franz Josef Land
+LAND = land_mask(GRID.refine(4))
+
+
+def scene(dx, dy, land=LAND):
+    """An image of 3 km cells whose low frequencies were seen (dx, dy) m from where they stand."""
+    steps = np.arange(40, 560, 3) * 1e3
+    x, y = np.meshgrid(GRID.left + steps, GRID.top - steps)
+    share = _sampled(land_shares(land)["land_18"], x + dx, y + dy, GRID)
+    noise = np.random.default_rng(0).normal(0, 2, (4, *x.shape))
+    to_sphere = Transformer.from_crs(GRID.crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = to_sphere.transform(x, y)
+    bands = (len(LOW_BANDS), *x.shape)
+    tb = {"tb18h": (110, 110), "tb18v": (190, 55), "tb23h": (140, 80), "tb23v": (205, 40)}
+    return xr.Dataset(
+        {
+            name: (("scan", "pixel_low"), water + more * share + noise[n])
+            for n, (name, (water, more)) in enumerate(tb.items())
+        }
+        | {
+            "latitude_low": (("band", "scan", "pixel_low"), np.broadcast_to(latitude, bands)),
+            "longitude_low": (("band", "scan", "pixel_low"), np.broadcast_to(longitude, bands)),
+        }
+    )
+
+
+@pytest.mark.parametrize("turn", [0.3, 2.0, 4.4])
+def test_coasts_tell_the_direction(turn):
+    dx, dy = DISPLACED * np.cos(turn), DISPLACED * np.sin(turn)
+    found = displacement(scene(dx, dy), GRID, LAND)
+    assert found.why == "coasts"
+    assert np.hypot(found.x - dx, found.y - dy) < 1200
+
+
+def test_what_stands_where_it_belongs_is_left_there():
+    found = displacement(scene(0, 0), GRID, LAND)
+    assert (found.x, found.y, found.why) == (0, 0, "as stored: coasts fit best so")
+
+
+def test_without_coasts_nothing_is_moved():
+    found = displacement(scene(DISPLACED, 0), GRID, np.zeros_like(LAND))
+    assert (found.x, found.y, found.why) == (0, 0, "as stored: too little coast")
+
+
+def test_moved_positions_lie_as_far_as_was_told():
+    before = scene(0, 0)
+    moved = displacement(scene(DISPLACED, 0), GRID, LAND)
+    after = registered(before, moved, GRID.crs)
+    places = [
+        project(s["latitude_low"].values[0], s["longitude_low"].values[0], GRID.crs)
+        for s in (before, after)
+    ]
+    apart = np.subtract(places[1], places[0])
+    np.testing.assert_allclose(apart[0], moved.x, atol=20)
+    np.testing.assert_allclose(apart[1], moved.y, atol=20)
+    assert "coasts" in after.attrs["registration"]
