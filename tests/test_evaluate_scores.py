@@ -57,7 +57,8 @@ def test_errors_are_what_their_formulas_say(estimate, reference):
 def test_how_a_map_is_cut_into_units_changes_no_score(estimate, reference, block):
     whole, cut = (scored(estimate, reference, 3.0, side) for side in (1000, block))
     for name, value in whole.items():
-        assert cut[name] == pytest.approx(value, nan_ok=True), name
+        # sums cancel in a standard deviation: 1e-8 is nothing
+        assert cut[name] == pytest.approx(value, nan_ok=True, abs=1e-6), name
 
 
 @settings(max_examples=40)
