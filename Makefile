@@ -56,11 +56,11 @@ verify: $(VENV)/.run ## every product of OUT= against its manifest; REPAIR=1 mak
 	@$(BIN)/seaice verify "$(OUT)" $(if $(REPAIR),--repair) $(call option,granules,GRANULES)
 
 chaos: $(VENV)/.run ## faults at random moments of a small reprocessing: ROUNDS=6 SEED=0 DAYS=3
-	$(BIN)/python -m pipelines.season.chaos $(call option,rounds,ROUNDS) $(call option,seed,SEED) \
+	$(BIN)/python -m pipelines.faults.chaos $(call option,rounds,ROUNDS) $(call option,seed,SEED) \
 	  $(call option,days,DAYS)
 
 fuzz: $(VENV)/.run ## damaged granules, each to be refused with a reason: COUNT=500 SEED=0
-	$(BIN)/python -m pipelines.season.fuzz $(call option,count,COUNT) $(call option,seed,SEED)
+	$(BIN)/python -m pipelines.faults.fuzz $(call option,count,COUNT) $(call option,seed,SEED)
 
 scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
 	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,settings,SETTINGS) $(METHOD)

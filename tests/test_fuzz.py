@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from granules import make_swath, write_l1b
 
-from pipelines.season.fuzz import answer, unlawful
-from pipelines.season.mutations import MUTATIONS, SECRET
+from pipelines.faults.fuzz import answer, unlawful
+from pipelines.faults.mutations import MUTATIONS, SECRET
 
 
 @pytest.fixture(scope="module")

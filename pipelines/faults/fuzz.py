@@ -1,6 +1,6 @@
 """Bad granules by the thousand: `make fuzz COUNT=10000 SEED=0`.
 
-Each is a good granule with one mutation of `pipelines.season.mutations`, read in another process
+Each is a good granule with one mutation of `pipelines.faults.mutations`, read in another process
 that is watched: it may refuse it with a reason, or read what is lawful; it may not crash, hang,
 take much memory, or read another file.
 """
@@ -22,7 +22,7 @@ from typing import IO
 import numpy as np
 import xarray as xr
 
-from pipelines.season.mutations import MUTATIONS, SECRET
+from pipelines.faults.mutations import MUTATIONS, SECRET
 from seaice.errors import GranuleError
 from seaice.vocabulary import TB_RANGE
 
@@ -84,7 +84,7 @@ class _Reader:
 
     def _start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.season.fuzz", "--serve"],
+            [sys.executable, "-m", "pipelines.faults.fuzz", "--serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,0 +1,1 @@
+"""Harm done on purpose: runs that are killed, disks that fill, granules that are damaged."""
