@@ -112,7 +112,7 @@ def _coverage(day: Day) -> Section:
     found, gone = shares(day.maps), left_out(day.document)
     rows = (
         ("status", str(day.document["status"])),
-        ("granules of the day", f"{len(named_so)}" + (f" ({passes})" if passes else "")),
+        ("granules found for the day", f"{len(named_so)}" + (f" ({passes})" if passes else "")),
         ("left out", str(len(gone))),
         ("sea seen on the day", f"{found['seen']:.2%}"),
         ("filled from other days or cells", f"{found['filled']:.2%}"),
