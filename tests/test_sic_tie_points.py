@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.sic.classical import asi, bootstrap, nasa_team
-from seaice.sic.classical.tie_points import FEWEST, GUARD, choose, tie_point
+from seaice.sic.classical.tie_points import FEWEST, GUARD, ICE_GUARD, choose, tie_point
 
 PUBLISHED = 200.0
 CHANNELS = ("tb18h", "tb18v", "tb23v", "tb36h", "tb36v", "tb89h", "tb89v")
@@ -119,7 +119,7 @@ def test_ice_rises_to_the_line_of_the_day():
 
 @given(
     st.floats(asi.PUBLISHED.water - GUARD, asi.PUBLISHED.water + GUARD),
-    st.floats(asi.PUBLISHED.ice - GUARD, asi.PUBLISHED.ice + GUARD),
+    st.floats(asi.PUBLISHED.ice - ICE_GUARD, asi.PUBLISHED.ice + ICE_GUARD),
     st.floats(0, 1),
     st.floats(0, 1),
 )

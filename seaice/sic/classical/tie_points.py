@@ -25,6 +25,8 @@ Mask = NDArray[np.bool_]
 Source = Literal["dynamic", "published"]
 
 GUARD = 10.0  #: K by which a tie point of the day may differ from the published one
+#: K, of V - H over closed ice, which varies by less; far below, ASI's cubic would rise with V - H
+ICE_GUARD = 5.0
 FEWEST = 1000  #: cells that a percentile needs
 
 #: Gradient ratios below which open water is clear of weather. Cloud and vapour lower V - H at
@@ -71,7 +73,11 @@ class Chosen:
 
 
 def tie_point(
-    values: Array, percentile: float | None, published: float, source: Source
+    values: Array,
+    percentile: float | None,
+    published: float,
+    source: Source,
+    guard: float = GUARD,
 ) -> TiePoint:
     """A tie point from the cells of a pure surface.
 
@@ -80,12 +86,13 @@ def tie_point(
     values : (cell,) K
     percentile : of them; None: their mean
     source : "published" only measures
+    guard : K
 
     Returns
     -------
     TiePoint
         The published one where there are fewer than `FEWEST` cells, or what is measured differs
-        from it by `GUARD` or more.
+        from it by the guard or more.
     """
     cells = int(values.size)
     if cells < FEWEST:
@@ -96,8 +103,8 @@ def tie_point(
     value, why = measured, "of the day"
     if source == "published":
         value, why = published, "published, as the settings say"
-    elif abs(measured - published) >= GUARD:
-        value, why = published, f"published: that of the day is {GUARD:g} K away or more"
+    elif abs(measured - published) >= guard:
+        value, why = published, f"published: that of the day is {guard:g} K away or more"
     return TiePoint(value=value, published=published, measured=measured, cells=cells, why=why)
 
 
@@ -121,7 +128,7 @@ def choose(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: S
     pd = tb["tb89v"] - tb["tb89h"]
     points = {
         "asi water pd": tie_point(_seen(pd, clear), MEDIAN, asi.PUBLISHED.water, source),
-        "asi ice pd": tie_point(_seen(pd, ice), CLOSED_ICE, asi.PUBLISHED.ice, source),
+        "asi ice pd": tie_point(_seen(pd, ice), CLOSED_ICE, asi.PUBLISHED.ice, source, ICE_GUARD),
     }
     coldest = {"tb36v": flat.polarization.water[0], "tb36h": flat.polarization.water[1]}
     for name, published in (coldest | {"tb18v": flat.frequency.water[1]}).items():
