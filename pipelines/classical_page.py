@@ -63,8 +63,8 @@ three cells out is free of ice). Settings, in [sic]:
 
 A dynamic tie point is a percentile of cells that every published evidence calls open water, or
 closed ice; ASI's open water must also be clear of weather by both gradient ratios, for clouds would
-drag it down. Fewer than 1000 cells, or a value 10 K (closed ice of ASI: 5 K) or more from the published one, and the
-published one is used; the product says why.
+drag it down. Fewer than 1000 cells, or a value 10 K or more from the published one (5 K for closed
+ice of ASI), and the published one is used; the product says why.
 
 The rest is written by `make classical RRDP=file`; the file is the Round Robin Data Package (AMSR2
 L1R samples over known open water and known closed ice, doi 10.6084/m9.figshare.6626549), which is
