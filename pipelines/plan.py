@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
-from seaice.errors import NoInputError, SettingsError, WeightsError
+from seaice.errors import NoInputError, SettingsError, UnknownNameError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
 from seaice.grid.definition import Grid
 from seaice.grid.regions import region_grid
@@ -71,6 +71,11 @@ def _shipped(stage: str, name: str) -> Path:
     if not found:
         from seaice.network.catalogue import find  # imports torch: only to explain
 
+        try:
+            find(name)
+        except UnknownNameError as error:
+            known = f"{error.expected}; or a formula: {', '.join(WEIGHTLESS[1:])}"
+            raise UnknownNameError(error.found, known, error.do_next) from error
         raise WeightsError(
             f"no weights for {find(name).name!r} ship with this package",
             "the name of a network in the table of `seaice models` that has weights",
