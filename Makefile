@@ -1,8 +1,9 @@
 # The front door. `make help` lists what there is; everything installs itself into .venv.
 #
 # Settings of `make daily` (all optional): DATE=2020-03-03 GRANULES=/data/amsr2 HEMISPHERE=north (south,
-# both) MODE=auto (provisional, final) REGION=svalbard OUT=/data/products DEVICE=auto SR=pmdrnet
-# SIC=xception_aspp SETTINGS=my.toml SR_WEIGHTS=file SIC_WEIGHTS=file; of `make train`: DEVICE RECIPE
+# both) MODE=auto (provisional, final) REPLACE=final FILL=gaps (none) REGION=svalbard OUT=/data/products
+# DEVICE=auto SR=pmdrnet SIC=xception_aspp SETTINGS=my.toml SR_WEIGHTS=file SIC_WEIGHTS=file; of
+# `make train`: DEVICE RECIPE
 # Installation: TORCH=torch==2.13.0, PYTHON=python3.11, PIP_INSTALL='pip install --index-url ...'.
 
 .DEFAULT_GOAL := help
@@ -22,6 +23,7 @@ METHOD = $(call option,device,DEVICE) $(call option,sr,SR) $(call option,sic,SIC
          $(call option,sr-weights,SR_WEIGHTS) $(call option,sic-weights,SIC_WEIGHTS)
 RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,granules,GRANULES) \
       $(call option,hemisphere,HEMISPHERE) $(call option,region,REGION) $(call option,mode,MODE) \
+      $(call option,replace,REPLACE) $(call option,fill,FILL) \
       $(if $(SETTINGS),$(if $(filter command line environment,$(origin OUT)),--out "$(OUT)"),--out "$(OUT)") \
       $(METHOD)
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
@@ -32,7 +34,7 @@ DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@sed -n '3,6s/^# /  /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '3,7s/^# /  /p' $(firstword $(MAKEFILE_LIST))
 
 daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
 	@$(BIN)/seaice daily $(DEMO) $(RUN)

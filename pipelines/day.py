@@ -14,7 +14,7 @@ import xarray as xr
 
 from pipelines.plan import Plan
 from pipelines.stages import Progress
-from seaice.errors import GranuleError, NoInputError
+from seaice.errors import FinalStandsError, GranuleError, NoInputError
 from seaice.files import alone
 from seaice.grid.gridded import daily_map_from_au_si6
 from seaice.grid.resample import grid_day
@@ -33,7 +33,7 @@ def run_day(plan: Plan, progress: Progress) -> list[Made]:
     Raises
     ------
     SeaIceError
-        If it cannot be made; the folder is then as it was.
+        If it cannot be made, or would take a final one's place; the folder is then as it was.
     """
     made = finished(plan)
     if made:
@@ -52,8 +52,17 @@ def finished(plan: Plan) -> list[Made]:
 
 
 def written(plan: Plan, progress: Progress) -> list[Made]:
-    """Make the product's folder."""
+    """Make the product's folder.
+
+    Raises
+    ------
+    FinalStandsError
+        If it holds a final product of the day, the new one would be provisional, and the settings
+        do not let it take that place.
+    """
+    _let_final_stand(plan, sum(map(bool, plan.granules.values())))  # before any work
     maps = daily_maps(plan, progress)
+    _let_final_stand(plan, len(maps))
     product = concentration(plan, progress, maps).load()
     product.attrs["region"] = plan.region
     product.attrs["issuer"] = plan.settings.write.issuer
@@ -62,6 +71,21 @@ def written(plan: Plan, progress: Progress) -> list[Made]:
     made = write_product(product, plan.folder, plan.settings.write.formats)
     progress("write", 1, 1)
     return made
+
+
+def _let_final_stand(plan: Plan, frames: int) -> None:
+    """Refuse to put a map of fewer than all frames in the place of a final product."""
+    if frames == len(plan.granules) or plan.settings.run.replace == "final":
+        return
+    made = made_in(plan.folder)
+    if made and json.loads((plan.folder / made[-1].name).read_text())["status"] == "final":
+        raise FinalStandsError(
+            f"a final product of {plan.day} in {plan.folder}, and {frames} of "
+            f"{len(plan.granules)} days for a new one",
+            "all five, or no final product in the place of a provisional one",
+            "leave it, or make it again with MODE=final (--mode final) when all days are there; "
+            "REPLACE=final (--replace final) puts a provisional one in its place",
+        )
 
 
 def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:

@@ -1,13 +1,16 @@
 """What follows a day's product: its rows of the series and its page. And the series anew."""
 
+from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
 
 from pipelines.stages import Progress
 from seaice.errors import NoInputError
+from seaice.files import alone
 from seaice.series.daily import rows_of
 from seaice.series.reading import document_of, maps_of, page_path, product_folders
 from seaice.series.record import Row, entered, series_path, write_series
+from seaice.write.names import product_name
 from seaice.write.product import Made
 
 __all__ = ["follow", "rebuild_series", "record"]
@@ -16,7 +19,8 @@ __all__ = ["follow", "rebuild_series", "record"]
 def follow(folder: Path, made: list[Made], progress: Progress) -> list[Made]:
     """See to a day's place in the series and to its page of quality; what its folder now holds.
 
-    A product that has its page is left alone; one that is made again has none.
+    A product that has its page is left alone; one that is made again has none. The page of the
+    day after compares with this day: where there is one, it is made anew.
 
     Raises
     ------
@@ -30,11 +34,30 @@ def follow(folder: Path, made: list[Made], progress: Progress) -> list[Made]:
         progress("quality", 0, 1)
         if record(folder) is not None:
             write_quality(folder)
+            _refresh_page(_day_after(folder))
         progress("quality", 1, 1)
     if not page.exists():
         return made
     told = Made(name=page.name, says="quality of the day: warnings first", size=page.stat().st_size)
     return [*made[:-1], told, made[-1]]
+
+
+def _day_after(folder: Path) -> Path:
+    """The folder of the same ground's product of the next day, whether or not it is there."""
+    document = document_of(folder)
+    following = date.fromisoformat(document["date"]) + timedelta(days=1)
+    ground = document.get("region", "all")
+    return folder.parent / product_name(document["hemisphere"], ground, following.isoformat())
+
+
+def _refresh_page(folder: Path) -> None:
+    """Make a product's page anew if it has one; without one it is still to come, with its rows."""
+    from seaice.series.quality import write_quality
+
+    if page_path(folder).exists():
+        with alone(folder):  # not while another run puts a new product there
+            if page_path(folder).exists():
+                write_quality(folder)
 
 
 def record(folder: Path) -> Path | None:

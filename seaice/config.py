@@ -79,6 +79,10 @@ class RunSettings(Settled):
         default="auto",
         description="provisional: no later days; final: all five or none; auto: what there is",
     )
+    replace: Literal["provisional", "final"] = Field(
+        default="provisional",
+        description="what a provisional map may take the place of: provisional, or final ones too",
+    )
     fill: Literal["gaps", "none"] = Field(
         default="gaps", description="of cells not observed: pole hole, days on both sides; or none"
     )

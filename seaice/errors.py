@@ -4,6 +4,7 @@ A message has three parts, in this order: what was found, what was expected, wha
 """
 
 __all__ = [
+    "FinalStandsError",
     "GranuleError",
     "NoInputError",
     "OutputError",
@@ -31,6 +32,10 @@ class SeaIceError(Exception):
     def __reduce__(self) -> tuple[type["SeaIceError"], tuple[str, str, str]]:
         """Three parts again when the error travels between processes."""
         return type(self), (self.found, self.expected, self.do_next)
+
+
+class FinalStandsError(SeaIceError):
+    """A provisional product would take the place of a final one, which nobody asked for."""
 
 
 class GranuleError(SeaIceError):

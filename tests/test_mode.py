@@ -11,17 +11,20 @@ import typer
 import xarray as xr
 from days import DAY, PRODUCT, REGION, run, write_day
 from granules import make_swath, write_l1b
+from products import made_product
 
-from pipelines.day import daily_maps
+from pipelines.day import daily_maps, run_day, written
 from pipelines.demo import demo_settings
 from pipelines.plan import ground, plan
+from pipelines.season.tasks import Job, make_day
 from pipelines.stages import silent
 from seaice.cli.options import _each_hemisphere, hemispheres
 from seaice.config import Settings
-from seaice.errors import GranuleError, NoInputError, SettingsError
+from seaice.errors import FinalStandsError, GranuleError, NoInputError, SettingsError
 from seaice.grid.dataset import hemisphere_of
 from seaice.sic.flags import Flag
 from seaice.stack.frames import wanted_dates
+from seaice.write.product import write_product
 
 SOUTH = "0,-67,6,-66"  # Lazarev Sea
 
@@ -106,6 +109,71 @@ def test_the_demo_shows_a_sea_of_the_hemisphere_that_is_wished_for(tmp_path, mon
         shown = demo_settings(Settings.from_table({"run": run}), silent).run
         assert (shown.region, shown.granules) == (region, tmp_path)
         assert hemisphere_of(ground(shown)) == hemisphere
+
+
+# A final product stands
+
+
+@pytest.fixture
+def final(names):
+    """A final product of the day, made of other inputs."""
+    product = made_product(date=DAY.isoformat())
+    told = {"date": DAY.isoformat(), "hemisphere": "north", "region": PRODUCT[18:-14]}
+    product.attrs |= told | {"provenance": json.dumps(told | {"status": "final", "key": "other"})}
+    folder = plan(settings(names)).folder
+    write_product(product, folder, ("quicklook",))
+    return folder
+
+
+def content(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_provisional_map_never_takes_a_final_ones_place_unasked(names, final):
+    before = content(final)
+    provisional = settings(names, mode="provisional")
+    with pytest.raises(FinalStandsError, match=r"final product of 2020-03-03.*--replace final"):
+        run_day(plan(provisional), silent)
+    with pytest.raises(FinalStandsError):
+        written(plan(provisional), silent)
+    next(names.glob("*_202003051000*")).unlink()
+    with pytest.raises(FinalStandsError, match="4 of 5 days"):
+        run_day(plan(settings(names)), silent)
+    assert content(final) == before
+
+
+def test_days_that_turn_out_unusable_make_a_map_no_less_provisional(names, final, monkeypatch):
+    monkeypatch.setattr("pipelines.day.daily_maps", lambda *told: dict.fromkeys("four"))
+    with pytest.raises(FinalStandsError, match="4 of 5 days"):
+        run_day(plan(settings(names)), silent)
+
+
+@pytest.mark.parametrize("told", [{"replace": "final"}, {"mode": "final"}])
+def test_a_final_product_is_replaced_on_request_and_by_its_like(names, final, told):
+    """The granules here cannot be read: whoever tries was let through."""
+    with pytest.raises(NoInputError, match=r"cannot be read|HDF5"):
+        run_day(plan(settings(names, **told)), silent)
+
+
+def test_the_command_refuses_where_it_was_told_and_keeps_where_it_chose(names, final):
+    before = content(final)
+    refused = run("daily", names, names / "out", "--mode", "provisional")
+    assert refused.exit_code == 2
+    next(names.glob("*_202003051000*")).unlink()
+    kept = run("daily", names, names / "out")
+    assert kept.exit_code == 0
+    assert "kept: a final product" in kept.output
+    assert final.name in kept.output
+    assert content(final) == before
+
+
+def test_in_a_season_and_under_watch_a_final_product_is_kept_and_counts_as_final(names, final):
+    told = settings(names, mode="provisional")
+    job = Job(settings=told, granules=plan(told).granules)
+    outcome = make_day(job, [])
+    assert outcome.state == "final"
+    assert outcome.reason.startswith("kept: a final product")
+    assert not [*final.parent.glob("*.zarr")]  # nothing provisional went into the season
 
 
 def opened(out):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -58,6 +59,26 @@ def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(tw
     before = [path.stat().st_mtime_ns for path in (page, series)]
     assert follow(folder, made_in(folder), silent) == made
     assert [path.stat().st_mtime_ns for path in (page, series)] == before
+
+
+def test_the_page_of_the_day_after_is_made_anew_with_a_day(two_days, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(two_days[0].parent, out)
+    after = page_path(out / two_days[0].name)
+    before = after.read_text()
+    follow(*on_disk(out, YESTERDAY, change=0.3), silent)
+    assert after.read_text() != before
+    alone = after.read_text()
+    after.unlink()
+    write_quality(after.parent)
+    assert after.read_text() == alone
+
+
+def test_a_day_without_a_page_is_given_none_by_the_day_before(two_days, tmp_path):
+    """It is still to come, with its rows of the series."""
+    folder, _ = on_disk(tmp_path, TODAY)
+    follow(*on_disk(tmp_path, YESTERDAY), silent)
+    assert not page_path(folder).exists()
 
 
 def test_the_page_is_no_part_of_the_product(two_days):

@@ -20,9 +20,16 @@ from pipelines.day import concentration, daily_maps, finished, run_day
 from pipelines.plan import Method, Plan, ground, hashes_of, plan, region_label
 from pipelines.season.log import note, place_of
 from pipelines.season.quarantine import guarded
+from pipelines.series import follow
 from pipelines.stages import silent
 from seaice.config import Settings
-from seaice.errors import NoInputError, OutputError, SeaIceError, StorageError
+from seaice.errors import (
+    FinalStandsError,
+    NoInputError,
+    OutputError,
+    SeaIceError,
+    StorageError,
+)
 from seaice.write.names import season_name
 from seaice.write.season_store import record_of, write_day
 
@@ -100,6 +107,8 @@ def _told(job: Job, event: str, work: Callable[[], tuple[State, str]]) -> Outcom
         state, reason = work()
     except (OutputError, StorageError, OSError, MemoryError) as error:
         state, reason = "again", str(error) or type(error).__name__
+    except FinalStandsError as error:
+        state, reason = "final", f"kept: {error}"
     except NoInputError as error:
         state, reason = "missing", str(error)
     except SeaIceError as error:
@@ -126,6 +135,7 @@ def _looked(job: Job) -> tuple[State, str]:
     made = finished(planned)
     if not made or (record_of(season_of(planned), job.day) or {}).get("key") != planned.product_key:
         return "unfinished", ""
+    follow(planned.folder, made, silent)  # a run that was killed may not have come to it
     return _status(planned), "found finished"
 
 
@@ -153,7 +163,7 @@ def _mapped(job: Job) -> tuple[State, str]:
 
 def _made(job: Job) -> tuple[State, str]:
     planned = job.plan()
-    run_day(planned, silent)
+    follow(planned.folder, run_day(planned, silent), silent)
     into_season(planned)
     return _status(planned), ""
 

@@ -33,6 +33,8 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "hemisphere": (("run", "hemisphere"), str, "north, south, or both: two products."),
     "region": (("run", "region"), str, "all, a name, or west,south,east,north in degrees."),
     "mode": (("run", "mode"), str, "auto, provisional (no later days) or final (all five days)."),
+    "replace": (("run", "replace"), str, "final: a provisional map may take a final one's place."),
+    "fill": (("run", "fill"), str, "gaps (pole hole, days on both sides) or none."),
     "device": (("run", "device"), str, "auto (CUDA where there is one), cpu or cuda."),
     "precision": (("run", "precision"), str, "float32 (auto), or bfloat16: faster, rougher."),
     "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),

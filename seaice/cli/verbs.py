@@ -13,7 +13,7 @@ from seaice.cli.operations import reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, rows, watched
 from seaice.config import Settings
-from seaice.errors import SeaIceError, SettingsError
+from seaice.errors import FinalStandsError, SeaIceError, SettingsError
 
 __all__ = ["app"]
 
@@ -116,10 +116,18 @@ def daily(settings: Settings) -> None:
     from pipelines.day import run_day
     from pipelines.plan import plan
     from pipelines.series import follow
+    from seaice.write.product import made_in
 
     day = plan(settings)
     with watched() as progress:
-        made = follow(day.folder, run_day(day, progress), progress)
+        try:
+            made = run_day(day, progress)
+        except FinalStandsError as error:
+            if settings.run.mode == "provisional":
+                raise
+            typer.echo(f"kept: {error}\n")  # nobody asked for a provisional map
+            made = made_in(day.folder)
+        made = follow(day.folder, made, progress)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
