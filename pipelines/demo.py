@@ -6,10 +6,18 @@ from pathlib import Path
 
 from pipelines.plan import ground, method
 from pipelines.stages import Progress, code_of, key_of
-from seaice.config import Settings
+from seaice.config import RunSettings, Settings
 from seaice.files import atomic_folder, ensure_writable
 
-__all__ = ["DATE", "REGION", "REGIONS", "SEED", "demo_settings", "simulated_granules"]
+__all__ = [
+    "DATE",
+    "REGION",
+    "REGIONS",
+    "SEED",
+    "demo_planned",
+    "demo_settings",
+    "simulated_granules",
+]
 
 DATE = date(2018, 4, 28)
 REGION = "svalbard"
@@ -18,23 +26,34 @@ SEED = 20180428  #: of no world that the shipped networks were trained on
 
 
 def demo_settings(settings: Settings, progress: Progress) -> Settings:
-    """The settings of the demo: its date, region and granules, all else as told."""
+    """The settings of the demo, whose granules are simulated where they are not there yet."""
+    demo = demo_planned(settings)
+    for stage, network in (("sr", demo.sr), ("sic", demo.sic)):
+        notes = demo.run.out / "stages" / "hashes.json"
+        method(stage, network, notes)  # said before minutes of work
+    granules = simulated_granules(demo, progress)
+    return demo.model_copy(update={"run": demo.run.model_copy(update={"granules": granules})})
+
+
+def demo_planned(settings: Settings) -> Settings:
+    """The settings of the demo: its date, region and folder of granules, all else as told."""
     run = settings.run
-    day = run.date or DATE
-    region = REGIONS[run.hemisphere] if run.region == "all" else run.region
-    for stage, network in (("sr", settings.sr), ("sic", settings.sic)):
-        method(stage, network, run.out / "stages" / "hashes.json")  # said before minutes of work
-    told = run.model_copy(update={"date": day, "region": region})
-    granules = simulated_granules(settings.model_copy(update={"run": told}), progress)
-    return settings.model_copy(update={"run": told.model_copy(update={"granules": granules})})
+    region = REGIONS[run.one_hemisphere] if run.region == "all" else run.region
+    run = run.model_copy(update={"date": run.date or DATE, "region": region})
+    run = run.model_copy(update={"granules": _folder(run)})
+    return settings.model_copy(update={"run": run})
+
+
+def _folder(run: RunSettings) -> Path:
+    key = key_of(code=code_of("simulate"), region=run.region, hemisphere=run.hemisphere, seed=SEED)
+    return run.out / "simulated" / f"{run.date or DATE}_{key}"
 
 
 def simulated_granules(settings: Settings, progress: Progress) -> Path:
     """The folder of the simulated granules from two days before to two days after the date."""
     run = settings.run
     day = run.date or DATE
-    key = key_of(code=code_of("simulate"), region=run.region, hemisphere=run.hemisphere, seed=SEED)
-    folder = run.out / "simulated" / f"{day.isoformat()}_{key}"
+    folder = _folder(run)
     if not folder.exists():
         from seaice.simulate.days import simulate_days  # slow to import, and needed once
 

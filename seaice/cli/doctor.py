@@ -18,6 +18,7 @@ class Examination:
     what: str
     found: str
     well: bool
+    mend: str = ""  #: what to type where it is not well
 
 
 def examined(granules: Path | None) -> list[Examination]:
@@ -28,7 +29,9 @@ def examined(granules: Path | None) -> list[Examination]:
 
 def _software() -> Iterator[Examination]:
     for package, version in software().items():
-        yield Examination(what=package, found=version, well=version != "not installed")
+        there = version != "not installed"
+        mend = "" if there else f"pip install {package}"
+        yield Examination(what=package, found=version, well=there, mend=mend)
     yield Examination(what="git commit", found=commit() or "not from a checkout", well=True)
 
 
@@ -51,14 +54,15 @@ def _weights() -> Iterator[Examination]:
         try:
             _, card = load(path)
         except SeaIceError as error:
-            yield Examination(what=what, found=str(error), well=False)
+            mend = f"git checkout -- {path}, or install the package again"
+            yield Examination(what=what, found=str(error), well=False, mend=mend)
         else:
             size = path.stat().st_size / 1e6
             yield Examination(
                 what=what, found=f"whole, {card.architecture}, {size:.1f} MB", well=True
             )
     if not shipped():
-        yield Examination(what="weights", found="none shipped; `make train` makes some", well=False)
+        yield Examination(what="weights", found="none shipped", well=False, mend="make train")
 
 
 def _granules(folder: Path) -> Iterator[Examination]:
@@ -70,12 +74,14 @@ def _granules(folder: Path) -> Iterator[Examination]:
     there = (
         f"{len(found)} files on {len(days)} dates{span}" if folder.is_dir() else "no such folder"
     )
-    yield Examination(what=f"granules in {folder}", found=there, well=bool(found))
+    mend = "" if found else f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {folder}"
+    yield Examination(what=f"granules in {folder}", found=there, well=bool(found), mend=mend)
     for path in dict.fromkeys([*found[:1], *found[-1:]]):
         try:
             size = _readable(path)
         except GranuleError as error:
-            yield Examination(what=path.name, found=str(error), well=False)
+            mend = f"rm {path}, and fetch it again"
+            yield Examination(what=path.name, found=str(error), well=False, mend=mend)
         else:
             yield Examination(what=path.name, found=f"readable, {size}", well=True)
 

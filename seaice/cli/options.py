@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from seaice.cli.dry_run import day_told, demo_told
 from seaice.cli.show import failed, watched
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
@@ -28,8 +29,8 @@ Command = Callable[..., None]
 #: option -> (section and key of the settings, kind, help)
 OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "date": (("run", "date"), str, "The day to map, UTC, as 2020-03-03."),
-    "granules": (("run", "granules"), Path, "Folder of AMSR2 L1B, L1R or AU_SI6 files."),
-    "out": (("run", "out"), Path, "Folder for products and finished stages."),
+    "granules": (("run", "granules"), str, "Folder of AMSR2 L1B, L1R or AU_SI6 files, or URL."),
+    "out": (("run", "out"), str, "Folder for products and finished stages, or URL of a store."),
     "hemisphere": (("run", "hemisphere"), str, "north, south, or both: two products."),
     "region": (("run", "region"), str, "all, a name, or west,south,east,north in degrees."),
     "mode": (("run", "mode"), str, "auto, provisional (no later days) or final (all five days)."),
@@ -98,7 +99,7 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
     """A command that takes all OPTIONS and a settings file, and hands checked settings on.
 
     `--show-settings` prints them instead; `--demo` lays the demo's date, region and granules
-    under them.
+    under them; `--dry-run` tells what would be done.
     """
 
     def command(**told: Any) -> None:
@@ -106,10 +107,12 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
         if told["show_settings"]:
             typer.echo(settings.toml())
             return
-        _each_hemisphere(settings, _on_demo(verb) if told["demo"] else verb)
+        done, shown = (_on_demo(verb), demo_told) if told["demo"] else (verb, day_told)
+        _each_hemisphere(settings, shown if told["dry_run"] else done)
 
     command.__name__, command.__doc__ = verb.__name__, verb.__doc__
-    command.__signature__ = inspect.Signature(parameters())  # type: ignore[attr-defined]
+    dry = parameter("dry-run", bool, "Tell what would be read, made and written, only.", False)
+    command.__signature__ = inspect.Signature([*parameters(), dry])  # type: ignore[attr-defined]
     return command
 
 
@@ -141,7 +144,7 @@ def _each_hemisphere(settings: Settings, verb: Callable[[Settings], None]) -> No
 
 
 def parameters() -> list[inspect.Parameter]:
-    """OPTIONS, a settings file and two switches, as parameters of a command."""
+    """OPTIONS, a settings file and switches, as parameters of a command."""
     options = {name: (kind | None, help) for name, (_, kind, help) in OPTIONS.items()}
     options["settings"] = (Path | None, SETTINGS_HELP)
     switches = {
@@ -149,18 +152,32 @@ def parameters() -> list[inspect.Parameter]:
         "show-settings": "Print every setting, and do nothing.",
     }
     return [
-        *(parameter(name, kind, help, None) for name, (kind, help) in options.items()),
+        *(
+            parameter(name, kind, help, None, _variable(name))
+            for name, (kind, help) in options.items()
+        ),
         *(parameter(name, bool, help, False) for name, help in switches.items()),
     ]
 
 
-def parameter(name: str, kind: Any, help: str, default: object) -> inspect.Parameter:
-    """An option of this name as a parameter of a command."""
+def _variable(name: str) -> str:
+    """The environment's name of an option.
+
+    >>> _variable("sr-weights")
+    'SEAICE_SR_WEIGHTS'
+    """
+    return f"SEAICE_{name.replace('-', '_').upper()}"
+
+
+def parameter(
+    name: str, kind: Any, help: str, default: object, variable: str | None = None
+) -> inspect.Parameter:
+    """An option of this name as a parameter of a command; `variable` of the environment sets it."""
     return inspect.Parameter(
         name.replace("-", "_"),
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
-        annotation=Annotated[kind, typer.Option(f"--{name}", help=help)],
+        annotation=Annotated[kind, typer.Option(f"--{name}", help=help, envvar=variable)],
     )
 
 

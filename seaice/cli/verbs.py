@@ -9,9 +9,10 @@ import typer
 from typer.core import TyperGroup
 
 from seaice.cli.learning import compare, export, import_weights, pretrain, train
+from seaice.cli.listings import doctor, models, why
 from seaice.cli.operations import reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
-from seaice.cli.show import failed, product_made, rows, watched
+from seaice.cli.show import failed, product_made, watched
 from seaice.config import Settings
 from seaice.errors import FinalStandsError, SeaIceError, SettingsError
 
@@ -33,8 +34,10 @@ class _Plain(TyperGroup):
 app = typer.Typer(
     cls=_Plain,
     help="Daily sea-ice concentration maps at 1.5625 km from AMSR2 swaths.",
+    epilog="Exit codes: 0 done, 1 stopped by a fault of the program, 2 not done and said why, "
+    "130 stopped by you. Every setting has a variable of the environment too (`seaice daily "
+    "--help`): options come before it, and it before a settings file.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_show_locals=False,
 )
 
@@ -103,11 +106,13 @@ def write(settings: Settings) -> None:
     """Write the product again, even where it is finished."""
     from pipelines.day import written
     from pipelines.plan import plan
+    from pipelines.published import publish
     from pipelines.series import follow
 
     day = plan(settings)
     with watched() as progress:
         made = follow(day.folder, written(day, progress), progress)
+        publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
@@ -115,6 +120,7 @@ def daily(settings: Settings) -> None:
     """A day's granules in, its product out: all stages, each only where it is not finished."""
     from pipelines.day import run_day
     from pipelines.plan import plan
+    from pipelines.published import publish
     from pipelines.series import follow
     from seaice.write.product import made_in
 
@@ -128,6 +134,7 @@ def daily(settings: Settings) -> None:
             typer.echo(f"kept: {error}\n")  # nobody asked for a provisional map
             made = made_in(day.folder)
         made = follow(day.folder, made, progress)
+        publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
@@ -157,6 +164,9 @@ def scene(
     product_made(folder, made, _warnings(folder, made[-1].name))
 
 
+app.command()(models)
+app.command()(doctor)
+app.command()(why)
 app.command()(train)
 app.command()(compare)
 app.command()(import_weights)
@@ -228,28 +238,6 @@ def series(
         made = rebuild_series(out, progress)
     for path in made:
         typer.echo(path)
-
-
-@app.command()
-def models() -> None:
-    """List networks and formulas, and which have weights."""
-    from pipelines.networks.models import COLUMNS, models_known
-
-    rows(COLUMNS, list(models_known()))
-
-
-@app.command()
-def doctor(
-    granules: Annotated[Path | None, typer.Option(help="A folder of granules to look at.")] = None,
-) -> None:
-    """Tell what is installed, which device is used, and whether weights and granules are usable."""
-    from seaice.cli.doctor import examined
-
-    found = examined(granules)
-    lines = [("ok" if one.well else "NO", one.what, one.found) for one in found]
-    rows(("", "what", "found"), lines)
-    if not all(one.well for one in found):
-        raise typer.Exit(2)
 
 
 def _warnings(folder: Path, document: str) -> list[str]:

@@ -18,7 +18,7 @@ from seaice.grid.definition import Grid
 from seaice.sic.flags import Flag
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 
-__all__ = ["write_quicklook"]
+__all__ = ["draw_map", "write_quicklook"]
 
 LONGEST = 1600  #: cells along the longer side of the picture
 WIDTH = 9.0  #: inches
@@ -33,13 +33,21 @@ def write_quicklook(product: xr.Dataset, path: Path) -> None:
 
     The coastline is the edge of the product's own land mask, so nothing is fetched.
     """
-    coarse = _coarsened(product)
-    grid = grid_of(product)
-    left, bottom, right, top = (edge * KM for edge in grid.bounds)
+    left, bottom, right, top = grid_of(product).bounds
     figure = Figure(figsize=(WIDTH, (WIDTH - 1.6) * (top - bottom) / (right - left) + MARGIN))
     figure.set_layout_engine("constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    draw_map(product, axes)
+    axes.set_title(_title(product), loc="left", fontsize=12)
+    figure.supxlabel(_small_print(product), fontsize=7, x=0.01, ha="left", color="#444444")
+    figure.savefig(path, dpi=DOTS, metadata={"Title": _title(product), "Software": "seaice"})
+
+
+def draw_map(product: xr.Dataset, axes: Axes) -> None:
+    """Draw a product's concentration with land, graticule and a colour bar; km on the plane."""
+    coarse, grid = _coarsened(product), grid_of(product)
+    left, bottom, right, top = (edge * KM for edge in grid.bounds)
     axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
     extent = (left, right, bottom, top)
     picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_ramp(), vmin=0, vmax=100)
@@ -47,11 +55,8 @@ def write_quicklook(product: xr.Dataset, path: Path) -> None:
     _draw_graticule(axes, grid)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x, km", ylabel="y, km")
     axes.tick_params(labelsize=7)
-    bar = figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.015)
+    bar = axes.figure.colorbar(picture, ax=axes, shrink=0.7, pad=0.015)
     bar.set_label("sea-ice concentration, %")
-    axes.set_title(_title(product), loc="left", fontsize=12)
-    figure.supxlabel(_small_print(product), fontsize=7, x=0.01, ha="left", color="#444444")
-    figure.savefig(path, dpi=DOTS, metadata={"Title": _title(product), "Software": "seaice"})
 
 
 def _coarsened(product: xr.Dataset) -> xr.Dataset:

@@ -1,0 +1,1 @@
+"""Products read back: opened, looked at cell by cell, drawn."""

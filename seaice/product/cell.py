@@ -1,0 +1,157 @@
+"""One place of a product in; what is known there, and why, out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from pyproj import Transformer
+
+from seaice.errors import SettingsError
+from seaice.grid.dataset import grid_of
+from seaice.sic.flags import Flag
+
+__all__ = ["MEANINGS", "Cell", "cell_at", "place_of"]
+
+DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
+
+#: What each flag says, as docs/product.md has it.
+MEANINGS: dict[Flag, str] = {
+    Flag.LAND: "the cell's centre is land, ice shelf or lake",
+    Flag.COAST: "land lies within four cells: the footprint may hold some",
+    Flag.NO_INPUT: "the day did not see this cell, and nothing fills it",
+    Flag.OPEN_WATER_FILTERED: "a weather filter changed the value to 0",
+    Flag.LAND_SPILLOVER_CORRECTED: "set to 0, as land that looks like ice",
+    Flag.GAP_FILLED: "not seen on the day; told from other days or cells",
+    Flag.SUBSTITUTED_FRAME: "one of the five days is missing, and the nearest stands in",
+    Flag.OUTSIDE_CLIMATOLOGY: "ice where none has been seen in this month",
+    Flag.LAKE: "a lake, of which nothing is told",
+    Flag.SINGLE_OVERPASS: "one granule saw the day",
+    Flag.LOW_FREQUENCY_MISSING: "channels of 6.9 to 36.5 GHz are absent",
+    Flag.POLE_HOLE: "around the pole, which no orbit shows",
+    Flag.WEATHER_DISAGREEMENT: "the network and the weather filters disagree",
+    Flag.CLASSICAL_FALLBACK: "the formula's value, as the network had no evidence",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What a product knows of one cell."""
+
+    longitude: float  #: degrees east, of the cell's centre
+    latitude: float  #: degrees north
+    row: int
+    column: int
+    values: dict[str, float]  #: by variable; NaN where absent
+    flags: Flag
+    observed: str  #: mean time of observation, UTC; "" where not known
+
+    @property
+    def reasons(self) -> list[str]:
+        """Each flag of the cell in words."""
+        return [MEANINGS[flag] for flag in Flag if flag in self.flags]
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        at = f"{_degrees(self.latitude, 'NS')} {_degrees(self.longitude, 'EW')}"
+        yield f"cell of {at} (row {self.row}, column {self.column})"
+        yield f"  concentration     {self._percent('sic')}{self._spread()}"
+        raw, final = self.values.get("sic_raw", np.nan), self.values.get("sic", np.nan)
+        if np.isfinite(raw) and raw != final:
+            yield f"  before filters    {self._percent('sic_raw')}"
+        if np.isfinite(final):
+            parts = ("algorithm", "smearing")
+            doubt = (f"{self._percent(f'sic_{part}_uncertainty')} of {part}" for part in parts)
+            yield f"  doubt             {', '.join(doubt)}"
+        yield f"  89 GHz            {self._kelvin()}"
+        yield f"  seen              {self._seen()}"
+        for reason in self.reasons or ["no flag: nothing unusual"]:
+            yield f"  why               {reason}"
+
+    def _percent(self, name: str) -> str:
+        value = self.values.get(name, np.nan)
+        return f"{value * 100:.1f} %" if np.isfinite(value) else "none"
+
+    def _spread(self) -> str:
+        doubt, wide = self._percent("sic_uncertainty"), self._percent("sic_uncertainty_95")
+        return "" if doubt == "none" else f" +- {doubt} (68 of 100 errors), +- {wide} (95 of 100)"
+
+    def _kelvin(self) -> str:
+        shown = (("tb89h", "H"), ("tb89v", "V"), ("pd", "V - H"))
+        told = (f"{letter} {self.values.get(name, np.nan):.1f} K" for name, letter in shown)
+        return ", ".join(told).replace("nan K", "none")
+
+    def _seen(self) -> str:
+        frames = int(self.values.get("real_frames", 0))
+        days = [day for bit, day in enumerate(DAYS) if frames >> bit & 1]
+        when = f", on average at {self.observed} UTC" if self.observed else ""
+        count = f"{int(self.values.get('n_obs', 0))} samples of the day{when}"
+        return f"{count}; frames of {', '.join(days) or 'no day'}"
+
+
+def cell_at(product: xr.Dataset, longitude: float, latitude: float) -> Cell:
+    """What a product, (y, x), knows of the cell that holds a place.
+
+    Parameters
+    ----------
+    longitude, latitude : degrees east and north
+
+    Raises
+    ------
+    SettingsError
+        If the place is none on Earth, or lies outside the product.
+    """
+    row, column = place_of(product, longitude, latitude)
+    here = product.isel(y=row, x=column).load()
+    time = here["obs_time"].values if "obs_time" in here else np.datetime64("NaT")
+    back = Transformer.from_crs(product.attrs["crs"], "EPSG:4326", always_xy=True)
+    x, y = back.transform(float(here["x"]), float(here["y"]))
+    numbers = (name for name, one in here.data_vars.items() if one.dtype.kind in "fiu")
+    return Cell(
+        longitude=x,
+        latitude=y,
+        row=row,
+        column=column,
+        values={str(name): float(here[name]) for name in numbers if name != "crs"},
+        flags=Flag(int(here["status_flag"])),
+        observed="" if np.isnat(time) else str(np.datetime_as_string(time, unit="m")),
+    )
+
+
+def place_of(product: xr.Dataset, longitude: float, latitude: float) -> tuple[int, int]:
+    """Row and column of the cell that holds a place.
+
+    Raises
+    ------
+    SettingsError
+        If the place is none on Earth, or lies outside the product.
+    """
+    grid = grid_of(product)
+    if not (abs(longitude) <= 360 and abs(latitude) <= 90):
+        raise SettingsError(
+            f"longitude {longitude}, latitude {latitude}",
+            "degrees east (-180 to 360) and degrees north (-90 to 90), longitude first",
+            "give them in this order",
+        )
+    forth = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
+    x, y = forth.transform(longitude, latitude)
+    left, bottom, right, top = grid.bounds
+    if not (left <= x < right and bottom < y <= top):
+        ground = f"{product.attrs.get('hemisphere', grid.crs)}, {product.attrs.get('id', 'map')}"
+        raise SettingsError(
+            f"{latitude:g} degrees north, {longitude:g} east, which lies outside ({ground})",
+            "a place inside the map",
+            "give longitude before latitude, or open the product that holds the place",
+        )
+    return int((top - y) / grid.cell), int((x - left) / grid.cell)
+
+
+def _degrees(angle: float, sides: str) -> str:
+    """An angle as people say it.
+
+    >>> _degrees(-15.25, "EW")
+    '15.25°W'
+    """
+    return f"{abs(angle):.2f}°{sides[angle < 0]}"

@@ -1,0 +1,136 @@
+"""Products read back: opened, asked about a cell, asked about flags, edges and ground."""
+
+import numpy as np
+import pytest
+from products import made_product
+from pyproj import Geod, Transformer
+
+import seaice
+from seaice.errors import NoInputError, SettingsError, UnknownNameError
+from seaice.grid.dataset import grid_of
+from seaice.product.cell import MEANINGS, cell_at, place_of
+from seaice.sic.flags import Flag
+from seaice.write.product import write_product
+from seaice.write.season_store import write_day
+
+
+@pytest.fixture(scope="module", params=["north", "south"])
+def made(request, tmp_path_factory):
+    """A product in memory, and its folder."""
+    product = made_product(request.param)
+    folder = tmp_path_factory.mktemp("out") / f"seaice_sic_{request.param}_20200303_v0.1"
+    write_product(product, folder, ("zarr", "netcdf"))
+    return product, folder
+
+
+def test_folder_store_and_file_open_alike(made):
+    product, folder = made
+    stem = folder / folder.name
+    for path in (folder, str(folder), f"{stem}.zarr", f"{stem}.nc"):
+        opened = seaice.open_product(path)
+        assert opened["sic"].dims == ("y", "x")
+        np.testing.assert_allclose(opened["sic"], product["sic"], atol=2**-14)
+        np.testing.assert_array_equal(opened["status_flag"], product["status_flag"])
+        assert grid_of(opened) == grid_of(product)
+
+
+def test_a_season_opens_as_its_days(tmp_path):
+    store = tmp_path / "season.zarr"
+    for day in ("2020-03-03", "2020-03-07"):
+        write_day(made_product("north", date=day), store, "key")
+    season = seaice.open_product(store)
+    assert [str(day)[:10] for day in season["time"].values] == ["2020-03-03", "2020-03-07"]
+    assert season.seaice.extent().dims == ("time",)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty"])
+def test_what_is_no_product_is_explained(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoInputError, match=r"expected a folder such as"):
+        seaice.open_product(tmp_path / name)
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (33, 77), (159, 239)])
+def test_a_place_is_in_the_cell_whose_centre_it_is(made, row, column):
+    product, _ = made
+    longitude, latitude = (angle[row, column] for angle in grid_of(product).lonlat())
+    assert place_of(product, longitude, latitude) == (row, column)
+    assert place_of(product, longitude + 360 * (longitude < 0), latitude) == (row, column)
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (200.0, 95.0), (np.nan, 80.0)])
+def test_a_place_outside_is_refused(made, place):
+    with pytest.raises(SettingsError, match="longitude"):
+        place_of(made[0], *place)
+
+
+def test_a_cell_tells_its_value_its_doubt_and_its_reasons(made):
+    _, folder = made
+    opened = seaice.open_product(folder)
+    row, column = 60, 40  # coast
+    longitude, latitude = (angle[row, column] for angle in grid_of(opened).lonlat())
+    cell = opened.seaice.at(longitude, latitude)
+    assert cell.flags == Flag.COAST
+    assert cell.reasons == [MEANINGS[Flag.COAST]]
+    assert cell.values["sic"] == float(opened["sic"][row, column])
+    geod = Geod(ellps="WGS84")
+    assert geod.inv(cell.longitude, cell.latitude, longitude, latitude)[2] < 1
+    told = str(cell)
+    assert f"{cell.values['sic'] * 100:.1f} %" in told
+    assert "2020-03-03T11:30 UTC" in told
+    assert "the day after" in told
+
+
+def test_a_cell_without_a_value_tells_why(made):
+    product, _ = made
+    longitude, latitude = (angle[105, 110] for angle in grid_of(product).lonlat())
+    told = str(cell_at(product, longitude, latitude))
+    assert "concentration     none" in told
+    assert MEANINGS[Flag.NO_INPUT] in told
+    assert "nan" not in told
+
+
+def test_every_flag_has_its_words():
+    assert set(MEANINGS) == set(Flag)
+
+
+def test_flags_are_masks_by_name(made):
+    _, folder = made
+    opened = seaice.open_product(folder)
+    assert int(opened.seaice.flag("coast").sum()) == 60
+    with pytest.raises(UnknownNameError, match="no_input"):
+        opened.seaice.flag("ice")
+
+
+def test_extent_and_area_are_ground_and_absence_is_not_water(made):
+    """Against geodesic polygons of single cells."""
+    product, _ = made
+    part = product.isel(y=slice(98, 106), x=slice(98, 104))
+    grid, geod = grid_of(part), Geod(ellps="WGS84")
+    back = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    half, ground = grid.cell / 2, np.zeros(grid.shape)
+    for at in np.ndindex(grid.shape):
+        x, y = grid.x[at[1]], grid.y[at[0]]
+        corners = back.transform(
+            [x - half, x + half, x + half, x - half], [y - half, y - half, y + half, y + half]
+        )
+        ground[at] = abs(geod.polygon_area_perimeter(*corners)[0]) * 1e-6
+    sic = part["sic"].values
+    assert np.isnan(sic).any()
+    np.testing.assert_allclose(part.seaice.extent(), ground[sic >= 0.15].sum(), rtol=2e-3)
+    np.testing.assert_allclose(part.seaice.area(), np.nansum(ground * sic), rtol=2e-3)
+
+
+def test_the_ice_edge_lies_at_15_percent(made):
+    product, _ = made
+    (line, *_) = product.seaice.ice_edge()
+    x, y = np.asarray(line.coords).T
+    at = product["sic"].interp(x=("edge", x), y=("edge", y)).values
+    np.testing.assert_allclose(at[np.isfinite(at)], 0.15, atol=0.01)
+
+
+def test_what_seaice_offers_is_found_and_nothing_else():
+    for name in seaice.__all__:
+        assert getattr(seaice, name)
+    with pytest.raises(AttributeError, match="no attribute 'weekly'"):
+        _ = seaice.weekly
