@@ -10,6 +10,8 @@ from pathlib import Path
 import xarray as xr
 from safetensors import SafetensorError, safe_open
 
+from pipelines.fetched import Fetched, near_first
+from pipelines.season.inventory import Inventory
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, UnknownNameError, WeightsError
@@ -210,7 +212,7 @@ def plan(settings: Settings, find: Find | None = None) -> Plan:
     ensure_writable(run.out)
     notes = run.out / "stages" / "hashes.json"
     later = run.mode != "provisional"
-    find = find or granules_found
+    find = find or _finder(run)
     granules = {
         day: find(run.granules, day) if later or day <= run.date else ()
         for day in wanted_dates(run.date)
@@ -229,9 +231,10 @@ def plan(settings: Settings, find: Find | None = None) -> Plan:
         region=region_label(run.region),
         grid=ground(run),
         granules=granules,
-        hashes=hashes_of(granules, run.out),
+        hashes=hashes_of(granules, run),
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
+        read=near_first(run, read_swath),
     )
 
 
@@ -245,17 +248,27 @@ def _all_there(granules: Mapping[date, tuple[Path, ...]], folder: Path) -> None:
         )
 
 
-def hashes_of(granules: Mapping[date, tuple[Path, ...]], out: Path) -> dict[Path, str]:
+def hashes_of(granules: Mapping[date, tuple[Path, ...]], run: RunSettings) -> dict[Path, str]:
     """The hash of every granule; remembered date by date, so that notes stay small."""
+    if run.granules_from is not None:
+        return Fetched.of(run).hashes(path for paths in granules.values() for path in paths)
     hashes: dict[Path, str] = {}
     for day, paths in granules.items():
-        notes = out / "stages" / "hashes" / f"{day}.json"
+        notes = run.out / "stages" / "hashes" / f"{day}.json"
         known = sha256_remembered(paths, notes)
         if known is None:
             with alone(notes):  # who wants the same waits instead of reading all again
                 known = sha256_of_all(paths, notes)
         hashes |= known
     return hashes
+
+
+def _finder(run: RunSettings) -> Find:
+    """Looks through the folder of granules, or through what their store lists now."""
+    if run.granules_from is None:
+        return granules_found
+    found = Inventory.of(run)
+    return lambda _, day: found.granules(day)
 
 
 def granules_found(folder: Path, day: date) -> tuple[Path, ...]:

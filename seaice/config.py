@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from seaice.errors import SettingsError
+from seaice.storage import brought_near
 
 __all__ = [
     "Format",
@@ -58,10 +59,17 @@ class RunSettings(Settled):
     date: datetime.date | None = Field(
         default=None, description="the day to map, UTC, as 2020-03-03"
     )
-    granules: Path | None = Field(default=None, description="folder of AMSR2 L1B or L1R granules")
-    out: Path = Field(
-        default=Path("products"), description="folder for products and finished stages"
+    granules: Path | None = Field(
+        default=None, description="folder of AMSR2 L1B or L1R granules; or s3://bucket/prefix"
     )
+    out: Path = Field(
+        default=Path("products"),
+        description="folder for products and finished stages; or s3://bucket/prefix for products",
+    )
+    granules_from: str | None = Field(default=None, description="URL of granules to fetch")
+    publish_to: str | None = Field(default=None, description="URL where products are put")
+    work: Path = Field(default=Path("seaice_work"), description="folder for what lies at URLs")
+    cache_gb: float = Field(default=50, gt=0, description="of fetched granules that are kept, GB")
     hemisphere: Literal["north", "south", "both"] = Field(
         default="north", description="north, south, or both: two products"
     )
@@ -86,6 +94,8 @@ class RunSettings(Settled):
     fill: Literal["gaps", "none"] = Field(
         default="gaps", description="of cells not observed: pole hole, days on both sides; or none"
     )
+
+    _near = model_validator(mode="before")(brought_near)
 
     @property
     def one_hemisphere(self) -> Literal["north", "south"]:

@@ -19,7 +19,7 @@ from pipelines.season.status import statuses
 from pipelines.season.verify import damages
 from pipelines.season.watch import Watcher
 from pipelines.stages import silent
-from seaice.config import Settings
+from seaice.config import RunSettings, Settings
 from seaice.errors import GranuleError, StorageError
 from seaice.files import sha256
 from seaice.ingest.read import find_granules
@@ -136,7 +136,7 @@ def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
 
 
 def test_an_inventory_finds_what_a_look_into_the_folder_finds(granules):
-    found = Inventory.of(granules)
+    found = Inventory.of(RunSettings(granules=granules))
     for n in range(-4, 6):
         day = DAY + timedelta(days=n)
         assert list(found.granules(day)) == find_granules(granules, day)
@@ -198,7 +198,7 @@ def test_a_watcher_waits_until_a_file_is_complete_and_takes_up_what_changed(tmp_
     watcher = Watcher(runs=[settings(tmp_path, tmp_path / "out")])
 
     def changed():
-        found = [*watcher.changed(tmp_path)]
+        found = [*watcher.changed(RunSettings(granules=tmp_path))]
         watcher.made_of |= {(job.place, str(job.day)): of for job, of in found}
         return [job.day for job, _ in found]
 

@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
 
+from pipelines.fetched import Fetched
+from seaice.config import RunSettings
 from seaice.errors import NoInputError, SettingsError
 from seaice.ingest.read import granules_of
 
@@ -22,20 +24,24 @@ class Inventory:
     gridded: Mapping[str, list[Path]]  #: AU_SI6, by YYYYMMDD
 
     @classmethod
-    def of(cls, folder: Path) -> Self:
-        """List a folder and all below it.
+    def of(cls, run: RunSettings) -> Self:
+        """List a run's folder of granules and all below it, or what its store holds.
 
         Raises
         ------
+        SettingsError
+            If it names none.
         NoInputError
             If there is no such folder.
+        StorageError
+            If the store does not answer.
         """
-        if not folder.is_dir():
-            raise NoInputError(
-                f"no folder {folder}", "a folder of AMSR2 granules", "check GRANULES= or --granules"
+        if run.granules is None:
+            raise SettingsError(
+                "no folder of granules", "where the granules are", "give --granules FOLDER"
             )
-        swaths, gridded = defaultdict(list), defaultdict(list)
-        for path in sorted(folder.rglob("*")):
+        folder, swaths, gridded = run.granules, defaultdict(list), defaultdict(list)
+        for path in _below(folder) if run.granules_from is None else Fetched.of(run).listed():
             if path.match("GW1AM2_*.h5"):
                 swaths[path.name[7:15]].append(path)
             elif path.match("AMSR_U2_L3_SeaIce6km_*.he5"):
@@ -52,6 +58,14 @@ class Inventory:
         """The days whose names are there."""
         names = sorted({*self.swaths, *self.gridded})
         return [date.fromisoformat(name) for name in names if name.isdecimal()]
+
+
+def _below(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise NoInputError(
+            f"no folder {folder}", "a folder of AMSR2 granules", "check GRANULES= or --granules"
+        )
+    return sorted(folder.rglob("*"))
 
 
 def days_between(first: date, last: date) -> list[date]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.day import written
 from pipelines.plan import Plan, region_label
+from pipelines.published import publish
 from pipelines.season.inventory import Inventory
 from pipelines.season.reprocess import jobs_of
 from pipelines.season.status import settings_of_last_run
@@ -42,6 +43,7 @@ def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
             written(planned, silent)
         removed(season_of(planned), planned.day)
         into_season(planned)
+        publish(planned)
     except SeaIceError as error:
         return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
     if any(left.what == damage.what for left in damages(out)):
@@ -60,8 +62,9 @@ def _plan(out: Path, damage: Damage, granules: Path | None) -> Plan:
             "give --granules FOLDER",
         )
     run |= {"out": out, "granules": where, "date": damage.day}
+    run |= {"granules_from": None} if granules else {}
     settings = Settings.from_table(told | {"run": run})
-    (job,) = jobs_of([settings], [damage.day], Inventory.of(Path(where)))
+    (job,) = jobs_of([settings], [damage.day], Inventory.of(settings.run))
     return job.plan()
 
 

@@ -16,7 +16,6 @@ from pipelines.season.inventory import Inventory, days_between
 from pipelines.season.log import RUNS, note, place_of
 from pipelines.season.tasks import Job, Outcome, look, make_day, make_map
 from seaice.config import Settings
-from seaice.errors import SettingsError
 from seaice.files import ensure_writable, swept
 from seaice.stack.frames import wanted_dates
 
@@ -59,11 +58,7 @@ def reprocess(
         If nothing could be made at all: no folder of granules, no place to write.
     """
     days, out = days_between(first, last), runs[0].run.out
-    if runs[0].run.granules is None:
-        raise SettingsError(
-            "no folder of granules", "where the granules are", "give --granules FOLDER"
-        )
-    found = Inventory.of(runs[0].run.granules)
+    found = Inventory.of(runs[0].run)
     ensure_writable(out)
     swept(out)
     for settings in runs:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipelines.season.log import RUNS, last_run, notes
 from pipelines.season.quarantine import quarantined
 from seaice.write.product import made_in
 
-__all__ = ["PRODUCT", "Status", "statuses"]
+__all__ = ["PRODUCT", "Status", "status_of", "statuses"]
 
 #: A product's folder; `region` is empty for a whole hemisphere.
 PRODUCT = re.compile(
@@ -69,6 +69,11 @@ def _of_product(folder: Path, place: str, day: str) -> Status:
         document: dict[str, Any] = json.loads((folder / made[-1].name).read_text()) if made else {}
     except (OSError, ValueError, TypeError, KeyError):
         document = {}
+    return status_of(document, place, day)
+
+
+def status_of(document: Mapping[str, Any], place: str, day: str) -> Status:
+    """What a product's provenance tells of its day; damaged where there is none."""
     if not document:
         why = "files are missing or unreadable; `seaice verify --repair` makes it again"
         return Status(place=place, day=day, state="damaged", why=why)

@@ -17,12 +17,14 @@ from typing import Literal
 import xarray as xr
 
 from pipelines.day import concentration, daily_maps, finished, run_day
+from pipelines.fetched import near_first
 from pipelines.plan import Method, Plan, ground, hashes_of, plan, region_label
+from pipelines.published import publish, published
 from pipelines.season.log import note, place_of
 from pipelines.season.quarantine import guarded
 from pipelines.series import follow
 from pipelines.stages import silent
-from seaice.config import Settings
+from seaice.config import RunSettings, Settings
 from seaice.errors import (
     FinalStandsError,
     NoInputError,
@@ -60,7 +62,7 @@ class Job:
     def plan(self) -> Plan:
         """All that decides the day, its granules read with care."""
         planned = plan(self.settings, lambda _, day: self.granules.get(day, ()))
-        return replace(planned, read=guarded(self.settings.run.out, planned.hashes))
+        return replace(planned, read=_reader(self.settings.run, planned.hashes))
 
     def note(self, event: str, **facts: object) -> None:
         """Add to the day's log."""
@@ -91,6 +93,11 @@ def make_map(job: Job) -> Outcome:
 def make_day(job: Job, maps: list[Outcome]) -> Outcome:
     """The day's product and its place in the season, from daily maps that other tasks have made."""
     return _told(job, "made", partial(_made, job))
+
+
+def _reader(run: RunSettings, hashes: Mapping[Path, str]) -> Callable[[Path], xr.Dataset]:
+    """Reads with care, what is far away once it is near."""
+    return near_first(run, guarded(run.out, hashes))
 
 
 def season_of(plan: Plan) -> Path:
@@ -132,6 +139,9 @@ def _note_safely(job: Job, event: str, **facts: object) -> None:
 
 def _looked(job: Job) -> tuple[State, str]:
     planned = job.plan()
+    if planned.settings.run.publish_to is not None:
+        there = published(planned)
+        return (_status_in(there), "found published") if there else ("unfinished", "")
     made = finished(planned)
     if not made or (record_of(season_of(planned), job.day) or {}).get("key") != planned.product_key:
         return "unfinished", ""
@@ -144,7 +154,7 @@ def _mapped(job: Job) -> tuple[State, str]:
     granules = {job.day: job.granules.get(job.day, ())}
     if not granules[job.day]:
         return "missing", f"no granule of {job.day}"
-    hashes = hashes_of(granules, run.out)
+    hashes = hashes_of(granules, run)
     none = Method(name="none", weights=None, sha256=None)  # of no part in a daily map
     only = Plan(
         settings=job.settings,
@@ -155,7 +165,7 @@ def _mapped(job: Job) -> tuple[State, str]:
         hashes=hashes,
         sr=none,
         sic=none,
-        read=guarded(run.out, hashes),
+        read=_reader(run, hashes),
     )
     daily_maps(only, silent)
     return "map", ""
@@ -165,6 +175,7 @@ def _made(job: Job) -> tuple[State, str]:
     planned = job.plan()
     follow(planned.folder, run_day(planned, silent), silent)
     into_season(planned)
+    publish(planned)
     return _status(planned), ""
 
 
@@ -194,4 +205,8 @@ def _document(plan: Plan) -> dict[str, object]:
 
 
 def _status(plan: Plan) -> State:
-    return "final" if _document(plan)["status"] == "final" else "provisional"
+    return _status_in(_document(plan))
+
+
+def _status_in(document: Mapping[str, object]) -> State:
+    return "final" if document["status"] == "final" else "provisional"

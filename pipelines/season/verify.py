@@ -19,7 +19,7 @@ from seaice.vocabulary import VOCABULARY
 from seaice.write.season_layout import DAYS
 from seaice.write.season_store import days_held, read_day, record_of
 
-__all__ = ["Damage", "damages"]
+__all__ = ["Damage", "damages", "problems_of_product"]
 
 KNOWN_FLAGS = sum(Flag)
 ROUNDING = 1e-5  #: by which a float32 may pass a limit
@@ -44,7 +44,7 @@ def damages(out: Path) -> Iterator[Damage]:
     """What is damaged below a folder of products; nothing where all is whole."""
     for folder in sorted(out.glob("seaice_sic_*_v*")):
         if name := PRODUCT.fullmatch(folder.name):
-            yield from _of(folder.name, name["place"], name["day"], _of_product(folder))
+            yield from _of(folder.name, name["place"], name["day"], problems_of_product(folder))
     for store in sorted(out.glob("seaice_sic_*_????_v*.zarr")):
         place = store.name.removeprefix("seaice_sic_").rsplit("_", 2)[0]
         for day in days_held(store):
@@ -58,7 +58,8 @@ def _of(what: str, place: str, day: str, problems: Iterator[str]) -> Iterator[Da
         yield Damage(what=what, place=place, day=date.fromisoformat(day), problems=found)
 
 
-def _of_product(folder: Path) -> Iterator[str]:
+def problems_of_product(folder: Path) -> Iterator[str]:
+    """What is wrong with a product, file by file; nothing where it is whole."""
     manifest = folder / f"{folder.name}.sha256"
     try:
         lines = [line.split("  ", 1) for line in manifest.read_text().splitlines()]

@@ -5,20 +5,21 @@ looks have found it the same, so that one still being copied is let finish.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.fetched import Fetched
 from pipelines.season.inventory import Inventory
 from pipelines.season.reprocess import jobs_of
 from pipelines.season.tasks import Job, Outcome, look, make_day
-from seaice.config import Settings
-from seaice.errors import SettingsError
+from seaice.config import RunSettings, Settings
 from seaice.files import ensure_writable
+from seaice.storage import Entry
 
 __all__ = ["Watcher", "watch"]
 
-State = tuple[int, int]  #: size in bytes, time of change in ns
+State = tuple[int, int] | Entry  #: size in bytes; time of change in ns, or a store's tag
 SOON = 2.0  #: s between the first two looks
 
 
@@ -30,15 +31,15 @@ class Watcher:
     seen: dict[Path, State] = field(default_factory=dict)
     made_of: dict[tuple[str, str], dict[Path, State]] = field(default_factory=dict)
 
-    def changed(self, folder: Path) -> Iterator[tuple[Job, dict[Path, State]]]:
+    def changed(self, run: RunSettings) -> Iterator[tuple[Job, dict[Path, State]]]:
         """The days whose granules are others than those of which they were last made."""
-        found = Inventory.of(folder)
+        found = Inventory.of(run)
         files = [*found.swaths.values(), *found.gridded.values()]
-        now = {path: state for paths in files for path in paths if (state := _state(path))}
+        now = _states(run, [path for paths in files for path in paths])
         settled = {path for path, state in now.items() if self.seen.get(path) == state}
         self.seen = now
         there = Inventory(
-            folder=folder,
+            folder=found.folder,
             swaths=_only(found.swaths, settled),
             gridded=_only(found.gridded, settled),
         )
@@ -47,9 +48,9 @@ class Watcher:
             if job.granules[job.day] and self.made_of.get((job.place, str(job.day))) != of:
                 yield job, of
 
-    def look(self, folder: Path) -> Iterator[Outcome]:
+    def look(self, run: RunSettings) -> Iterator[Outcome]:
         """Look once and make what changed, one day after another."""
-        for job, of in self.changed(folder):
+        for job, of in self.changed(run):
             outcome = look(job)
             if outcome.state == "unfinished":
                 outcome = make_day(job, [])
@@ -64,19 +65,25 @@ def watch(runs: Sequence[Settings], every: float, rounds: int | None) -> Iterato
     Raises
     ------
     SettingsError
-        If there is no folder to watch.
+        If no folder to watch is named.
     """
     run = runs[0].run
-    if run.granules is None:
-        raise SettingsError("no folder to watch", "where granules arrive", "give --granules FOLDER")
     ensure_writable(run.out)
     watcher = Watcher(runs=runs)
     done = 0
     while rounds is None or done < rounds:
         if done:
             time.sleep(min(every, SOON) if done == 1 else every)
-        yield from watcher.look(run.granules)
+        yield from watcher.look(run)
         done += 1
+
+
+def _states(run: RunSettings, files: Iterable[Path]) -> dict[Path, State]:
+    if run.granules_from is None:
+        return {path: state for path in files if (state := _state(path))}
+    fetched = Fetched.of(run)
+    entries = fetched.entries()
+    return {path: entries[path.relative_to(fetched.folder).as_posix()] for path in files}
 
 
 def _state(path: Path) -> State | None:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from rich.progress import (
 from seaice.cli.options import first_and_last, hemispheres, parameter, parameters, settings_of
 from seaice.cli.show import failed, rows
 from seaice.config import Settings
+from seaice.storage import Store, is_url
 
 if TYPE_CHECKING:
     from pipelines.season.tasks import Outcome
@@ -126,15 +128,16 @@ watch = _with_settings(
     },
 )
 
-OUT = Annotated[Path, typer.Argument(help="The folder of products, as given by --out.")]
+OUT = Annotated[str, typer.Argument(help="The folder of products or the URL, as --out named it.")]
 AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def status(out: OUT, as_json: AS_JSON = False) -> None:
     """Which days are final, provisional, failed and why, and which inputs are missing."""
     from pipelines.season.status import statuses
+    from pipelines.season.stored import statuses_stored
 
-    days = list(statuses(out))
+    days = list(statuses_stored(Store.at(out)) if is_url(out) else statuses(Path(out)))
     if as_json:
         typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
         return
@@ -153,10 +156,15 @@ def verify(
 ) -> None:
     """Check every product against its manifest: hashes, projection, ranges, flags."""
     from pipelines.season.repair import repaired
+    from pipelines.season.stored import damages_stored, put_again
     from pipelines.season.verify import damages
 
-    found = list(damages(out))
-    mended = [repaired(out, damage, granules) for damage in found] if repair else found
+    if is_url(out):
+        store, run = Store.at(out), Settings.from_table({"run": {"out": out}}).run
+        found, mend = damages_stored(store), partial(put_again, store, work=run.out)
+    else:
+        found, mend = damages(Path(out)), partial(repaired, Path(out), granules=granules)
+    mended = [mend(damage) for damage in found] if repair else list(found)
     if as_json:
         typer.echo(json.dumps([damage.as_dict() for damage in mended], indent=1))
     else:

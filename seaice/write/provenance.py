@@ -19,7 +19,8 @@ from seaice.write.clock import made_at
 __all__ = ["commit", "frames_of", "provenance", "software"]
 
 PACKAGES = ("numpy", "xarray", "torch", "pyproj", "rasterio", "zarr", "h5py", "numba")
-PLACES = ("out", "granules")  #: settings that name folders of one machine
+#: settings that name folders of one machine, and stores
+PLACES = ("out", "granules", "granules_from", "publish_to", "work", "cache_gb")
 
 
 def commit() -> str | None:

@@ -1,0 +1,105 @@
+"""Products in an object store: which there are, and whether they are what their lists say."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.published import MANIFEST, named_in, put_product
+from pipelines.season.status import PRODUCT, Status, status_of
+from pipelines.season.verify import Damage, problems_of_product
+from seaice.errors import StorageError
+from seaice.storage import Store
+
+__all__ = ["damages_stored", "put_again", "statuses_stored"]
+
+
+def statuses_stored(store: Store) -> Iterator[Status]:
+    """Every day that the store shows, by place and date.
+
+    Raises
+    ------
+    StorageError
+        If it does not answer.
+    """
+    held = store.entries()
+    for name, place, day in _products(held):
+        files = named_in(store.text(f"{name}/{name}{MANIFEST}") or "")
+        absent = [file for file in files if f"{name}/{file}" not in held]
+        yield status_of({} if absent else _document(store, name, files), place, str(day))
+
+
+def damages_stored(store: Store) -> Iterator[Damage]:
+    """What is damaged in the store; every product is fetched and read, one after another.
+
+    Raises
+    ------
+    StorageError
+        If it does not answer.
+    """
+    for name, place, day in _products(store.entries()):
+        with tempfile.TemporaryDirectory() as near:
+            folder = Path(near, name)
+            lost = _fetched(store, name, folder)
+            problems = lost or (*problems_of_product(folder),)
+        if problems:
+            yield Damage(what=name, place=place, day=day, problems=problems)
+
+
+def put_again(store: Store, damage: Damage, work: Path) -> Damage:
+    """Put a damaged product into the store anew, from the folder where it was made.
+
+    Parameters
+    ----------
+    work : the folder of products and stages that the run with this store worked in
+    """
+    folder = work / damage.what
+    wrong = (*problems_of_product(folder),)
+    if wrong:
+        advice = f"not repaired: no whole copy in {work} ({wrong[0]}); run the day again"
+        return replace(damage, problems=(*damage.problems, advice))
+    store.remove([f"{folder.name}/{folder.name}{MANIFEST}"])  # else it would be found finished
+    put_product(folder, store)
+    return replace(damage, state="repaired")
+
+
+def _products(held: dict[str, Any]) -> Iterator[tuple[str, str, date]]:
+    """Name, place and day of each product whose list is there."""
+    for path in sorted(held):
+        name, _, file = path.partition("/")
+        known = PRODUCT.fullmatch(name)
+        if known and file == f"{name}{MANIFEST}":
+            yield name, known["place"], date.fromisoformat(known["day"])
+
+
+def _document(store: Store, name: str, files: dict[str, str]) -> dict[str, Any]:
+    """The provenance of a product; empty where it cannot be read."""
+    for file in files:
+        if file.endswith(f"/{name}.json"):
+            try:
+                told: dict[str, Any] = json.loads(store.text(f"{name}/{file}") or "{}")
+            except ValueError:
+                break
+            return told
+    return {}
+
+
+def _fetched(store: Store, name: str, folder: Path) -> tuple[str, ...]:
+    """Bring a product near as the folder it was made as; what could not be fetched."""
+    files = named_in(store.text(f"{name}/{name}{MANIFEST}") or "")
+    lost, lines = [], []
+    for file, digest in files.items():
+        own = file.partition("/")[2]
+        if not own or ".." in own.split("/"):
+            return (f"its list names {file}",)
+        lines.append(f"{digest}  {own}\n")
+        try:
+            store.fetch(f"{name}/{file}", folder / own)
+        except StorageError as error:
+            lost.append(error.found)
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}{MANIFEST}").write_text("".join(lines))
+    return tuple(lost)

@@ -1,0 +1,326 @@
+"""Granules in, products out of an object store: whole or absent, through a network that fails."""
+
+import json
+import shutil
+import socket
+
+import numpy as np
+import pytest
+from days import DAY, PRODUCT, REGION, write_five_days
+
+from seaice import storage
+from seaice.errors import SettingsError, StorageError
+from seaice.files import sha256
+from seaice.storage import Store, is_url
+
+SECRET = "s3cr3t-of-the-test"
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """A store in memory."""
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    yield Store.at(f"memory://{tmp_path.name}")
+    MemoryFileSystem.store.clear()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A store that speaks S3 on this machine."""
+    pytest.importorskip("s3fs")
+    moto = pytest.importorskip("moto.server")
+    running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    yield running.get_host_and_port()
+    running.stop()
+
+
+@pytest.fixture
+def environment(server, monkeypatch):
+    """Where the store is and who asks: in the environment alone."""
+    import fsspec
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{server[0]}:{server[1]}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr(storage, "PAUSE", 0.01)
+    monkeypatch.setattr(storage, "TIMEOUTS", {"connect_timeout": 2, "read_timeout": 1})
+    _forget()
+    fsspec.filesystem("s3").mkdirs("ice", exist_ok=True)
+    _forget()
+    yield
+    _forget()
+
+
+def _forget():
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture
+def through(server, environment, monkeypatch):
+    """A way to the store with faults of these shares."""
+    from contextlib import ExitStack
+
+    from pipelines.faults.network import Way, faulty_way
+
+    with ExitStack() as stack:
+
+        def opened(**shares):
+            way = Way(host=server[0], port=server[1], shares=shares, silence=1.5)
+            monkeypatch.setenv("AWS_ENDPOINT_URL", stack.enter_context(faulty_way(way)))
+            _forget()
+            return way
+
+        yield opened
+
+
+@pytest.mark.parametrize("url", ["s3://user:word@ice/maps", "s3://ice/maps?key=x", "s3://ice#x"])
+def test_a_url_with_more_than_a_place_is_refused_and_not_repeated(url):
+    with pytest.raises(SettingsError) as refused:
+        Store.at(url)
+    assert "word" not in str(refused.value)
+
+
+def test_settings_with_credentials_in_a_url_are_refused_without_showing_them():
+    from seaice.config import Settings
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_table({"run": {"out": "s3://key:hunter2@ice/maps"}})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_urls_stand_apart_in_settings_and_come_back_the_same():
+    import tomllib
+
+    from seaice.config import Settings
+
+    told = {"out": "s3:/ice/maps", "granules": "s3://ice/amsr2/", "work": "near"}
+    settings = Settings.from_table({"run": told})
+    assert settings.run.publish_to == "s3://ice/maps"
+    assert settings.run.granules_from == "s3://ice/amsr2"
+    assert not is_url(str(settings.run.out))
+    assert settings.run.out.parts[0] == settings.run.granules.parts[0] == "near"
+    assert Settings.from_table(tomllib.loads(settings.toml())) == settings
+
+
+@pytest.mark.slow
+def test_s3_keeps_what_is_put(environment, tmp_path):
+    keeps_what_is_put(Store.at("s3://ice/a"), tmp_path)
+
+
+def test_memory_keeps_what_is_put(memory, tmp_path):
+    keeps_what_is_put(memory, tmp_path)
+
+
+def keeps_what_is_put(store, tmp_path):
+    content = np.random.default_rng(0).bytes(100_000)
+    (tmp_path / "file").write_bytes(content)
+    store.put("deep/file", tmp_path / "file")
+    store.put("text", "Größe".encode())
+    assert {name: size for name, (size, _) in store.entries().items()} == {
+        "deep/file": 100_000,
+        "text": 7,
+    }
+    assert store.fetch("deep/file", tmp_path / "back") == sha256(tmp_path / "file")
+    assert (tmp_path / "back").read_bytes() == content
+    assert (store.text("text"), store.text("none")) == ("Größe", None)
+    store.remove(["text", "none"])
+    assert list(store.entries()) == ["deep/file"]
+    assert Store.at(f"{store.url}/nothing").entries() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["500", "half"])
+def test_a_failing_network_is_asked_again(fault, through, tmp_path):
+    way = through(**{fault: 0.4})
+    store = Store.at(f"s3://ice/{fault}")
+    for number in range(8):
+        content = bytes([number]) * 5000
+        store.put(f"{number}", content)
+        store.fetch(f"{number}", tmp_path / "back")
+        assert (tmp_path / "back").read_bytes() == content
+    assert way.happened[fault] > 0
+
+
+@pytest.mark.slow
+def test_silence_is_not_waited_for(through, tmp_path):
+    way = through(silence=0.3)
+    store = Store.at("s3://ice/silence")
+    for number in range(5):
+        store.put(f"{number}", b"x")
+        store.fetch(f"{number}", tmp_path / "back")
+    assert way.happened["silence"] > 0
+
+
+@pytest.mark.slow
+def test_a_store_that_never_answers_is_told_of_and_nothing_is_left(through, tmp_path):
+    through(**{"500": 1.0})
+    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 tries") as told:
+        Store.at("s3://ice/down").fetch("file", tmp_path / "file")
+    assert SECRET not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_no_server_at_all(environment, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    _forget()
+    with pytest.raises(StorageError, match="cannot be listed"):
+        Store.at("s3://ice/down").entries()
+
+
+@pytest.fixture
+def fetched(memory, tmp_path):
+    from pipelines.fetched import Fetched
+
+    store = memory
+    for number in range(3):
+        store.put(f"2020/GW1AM2_{number}.h5", bytes([number]) * 1000)
+    store.put("../GW1AM2_outside.h5", b"x")
+    store.put(".hidden/GW1AM2_a.h5", b"x")
+    return Fetched(store=store, folder=tmp_path / "near", limit=2500)
+
+
+def test_granules_are_known_by_their_hash_when_they_are_gone(fetched, monkeypatch):
+    paths = fetched.listed()
+    assert [path.name for path in paths] == [f"GW1AM2_{n}.h5" for n in range(3)]
+    hashes = fetched.hashes(paths)
+    here = [path for path in paths if path.exists()]
+    assert len(here) == 2  # no more than the limit
+    assert hashes[here[0]] == sha256(here[0])
+    monkeypatch.setattr(Store, "fetch", lambda *told: pytest.fail("fetched again"))
+    assert fetched.hashes(paths) == hashes
+
+
+def test_a_granule_that_was_damaged_near_is_fetched_anew(fetched):
+    path = fetched.listed()[0]
+    fetched.near(path)
+    path.write_bytes(b"y" * 1000)
+    assert fetched.near(path).read_bytes() == bytes([0]) * 1000
+
+
+def test_a_granule_that_changed_in_the_store_is_not_taken_for_the_one_listed(fetched):
+    path = fetched.listed()[0]
+    fetched.near(path)
+    fetched.store.put("2020/GW1AM2_0.h5", b"z" * 999)
+    path.unlink()
+    with pytest.raises(StorageError, match="is not what"):
+        fetched.near(path)
+    assert not path.exists()
+    fetched.listed()
+    assert fetched.near(path).read_bytes() == b"z" * 999
+
+
+def product(folder, key, content):
+    """A product's folder, as far as a store looks at it."""
+    from seaice.write.manifest import write_manifest
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / f"{folder.name}.json").write_text(json.dumps({"key": key}))
+    (folder / "map").write_text(content)
+    write_manifest(folder, folder / f"{folder.name}.sha256")
+    return folder
+
+
+def seen(store, name):
+    """What a reader who trusts the list finds: the map, whole, or None."""
+    from hashlib import sha256 as digest
+
+    from pipelines.published import named_in
+
+    told = named_in(store.text(f"{name}/{name}.sha256") or "")
+    files = {file.partition("/")[2]: store.text(f"{name}/{file}") for file in told}
+    for file, expected in told.items():
+        assert digest(files[file.partition("/")[2]].encode()).hexdigest() == expected
+    return files.get("map")
+
+
+def test_a_reader_sees_the_old_product_or_the_new_one_wherever_the_writer_is_stopped(
+    memory, tmp_path, monkeypatch
+):
+    from pipelines.published import put_product
+
+    store = memory
+    folder = product(tmp_path / "seaice_sic_x", "0", "old")
+    put, stopped = Store.put, 0
+    expected = {None, "old"}
+    for key, content in (("0", "old"), ("1", "new")):
+        product(folder, key, content)
+        for last in range(4):
+            left = iter(range(last))
+
+            def until(self, name, content, left=left):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                put(self, name, content)
+
+            monkeypatch.setattr(Store, "put", until)
+            try:
+                put_product(folder, store)
+            except KeyboardInterrupt:
+                stopped += 1
+            monkeypatch.setattr(Store, "put", put)
+            assert seen(store, folder.name) in expected
+        assert seen(store, folder.name) == content
+        expected = {content, "new"}
+    assert stopped == 6
+    put_product(product(folder, "2", "newer"), store)
+    generations = {name.split("/")[1] for name in store.entries() if name.count("/") > 1}
+    assert generations == {"1", "2"}  # the former stays for who reads it
+
+
+@pytest.mark.slow
+def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
+    through, tmp_path, monkeypatch
+):
+    from typer.testing import CliRunner
+
+    from seaice.cli import app
+
+    monkeypatch.setattr("seaice.write.provenance.commit", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain.toml").write_text('[write]\nformats = ["zarr"]\n')
+    write_five_days(tmp_path / "granules")
+    store = Store.at("s3://ice/day")
+    for path in (tmp_path / "granules").iterdir():
+        store.put(f"granules/{path.name}", path)
+    way = through(**{"500": 0.1, "half": 0.05})
+
+    def run(*told):
+        told = [str(each) for each in told]
+        return CliRunner().invoke(app, told)
+
+    def daily(granules, out):
+        told = ("--date", DAY, "--granules", granules, "--out", out, "--region", REGION)
+        return run("daily", *told, "--sr", "bicubic", "--sic", "asi", "--settings", "plain.toml")
+
+    made = daily("s3://ice/day/granules", "s3://ice/day/maps")
+    assert made.exit_code == 0, made.output
+    assert daily("granules", "out").exit_code == 0
+    assert way.happened["500"] > 0
+    manifest = (tmp_path / "out" / PRODUCT / f"{PRODUCT}.sha256").read_text()
+    held = store.text(f"maps/{PRODUCT}/{PRODUCT}.sha256")
+    assert [line.replace(line.split("  ")[1].split("/")[0] + "/", "", 1) for line in
+            held.splitlines()] == manifest.splitlines()  # fmt: skip
+    told = run("status", "s3://ice/day/maps", "--json")
+    assert [day["state"] for day in json.loads(told.output)] == ["final"]
+    assert "all products are whole" in run("verify", "s3://ice/day/maps").output
+    chunk = next(name for name in store.entries() if "/sic/c/0/" in name)
+    store.put(chunk, b"damaged")
+    found = run("verify", "s3://ice/day/maps")
+    assert found.exit_code == 2
+    assert "is not what was written" in found.output
+    assert run("verify", "s3://ice/day/maps", "--repair").exit_code == 0
+    assert "all products are whole" in run("verify", "s3://ice/day/maps").output
+    texts = [path for path in tmp_path.rglob("*") if path.suffix in (".json", ".jsonl", ".toml")]
+    assert texts
+    assert not any(SECRET in path.read_text(errors="replace") for path in texts)
+    assert SECRET not in made.output + found.output
