@@ -201,6 +201,7 @@ def _document(
                 "name": used.name,
                 "weights": used.weights.name if used.weights else None,
                 "sha256": used.sha256,
+                "precision": product.attrs.get(f"{stage}_precision"),
             }
             for stage, used in (("sr", plan.sr), ("sic", plan.sic))
         },

@@ -8,10 +8,10 @@ from torch import nn
 
 from pipelines.plan import BLEND, Method, Plan
 from seaice.config import RunSettings
-from seaice.grid.land import land_mask
+from seaice.grid.land import land_mask, near_sea
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
-from seaice.network.device import choose_device
+from seaice.network.device import choose_device, choose_precision
 from seaice.network.run import Machine
 from seaice.network.weights import load, without_weights
 from seaice.sic.classical.blend import blend
@@ -26,22 +26,23 @@ Steps = Callable[[int, int], None]
 
 
 def machine_of(run: RunSettings) -> Machine:
-    """What networks run on; "auto" precision is float32, so that every device makes the same map.
+    """What networks run on, and in which precision.
 
     Raises
     ------
     SettingsError
         If CUDA is wished for and absent.
     """
-    precision = "float32" if run.precision == "auto" else run.precision
-    return Machine(device=choose_device(run.device), precision=precision)
+    device = choose_device(run.device)
+    return Machine(device=device, precision=choose_precision(run.precision, device))
 
 
 def refine_with(plan: Plan, stack: xr.Dataset, progress: Steps) -> xr.Dataset:
     """Refine a stack with the plan's super-resolution."""
     network, card = network_of(plan.sr, "sr")
     machine = machine_of(plan.settings.run)
-    return refine(stack, network, card, machine, plan.sr.sha256 or "none", progress)
+    where = near_sea(plan.grid)
+    return refine(stack, network, card, machine, plan.sr.sha256 or "none", progress, where)
 
 
 def concentrate_with(

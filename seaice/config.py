@@ -81,7 +81,8 @@ class RunSettings(Settled):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of the networks; auto is float32: one map on CPU and CUDA; bfloat16 is faster",
+        description="of the networks: float32, the same on every machine, or bfloat16; auto is "
+        "bfloat16 on processors that multiply it",
     )
     mode: Literal["auto", "provisional", "final"] = Field(
         default="auto",

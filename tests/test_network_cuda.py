@@ -10,6 +10,7 @@ from test_network_contract import SMALL, lively
 from pipelines.methods import machine_of
 from seaice.config import RunSettings
 from seaice.instrument import LOW_CHANNELS
+from seaice.network import device
 from seaice.network.catalogue import build
 from seaice.network.run import Machine, run_tiled, silent
 from seaice.sic.inputs import CHANNELS, assemble
@@ -74,11 +75,18 @@ def test_refined_kelvin_are_the_cpus_within_a_tenth():
 
 
 @pytest.mark.parametrize(
-    ("wish", "precision"),
-    [("auto", "float32"), ("float32", "float32"), ("bfloat16", "bfloat16")],
+    ("wish", "able", "precision"),
+    [
+        ("auto", {"avx512bf16": True}, "bfloat16"),
+        ("auto", {"amx-bf16": True}, "bfloat16"),
+        ("auto", {"avx512bf16": False, "avx2": True}, "float32"),
+        ("float32", {"avx512bf16": True}, "float32"),
+        ("bfloat16", {}, "bfloat16"),
+    ],
 )
-def test_bfloat16_is_a_choice(wish, precision):
-    assert machine_of(RunSettings(precision=wish)).precision == precision
+def test_bfloat16_is_chosen_where_the_processor_multiplies_it(monkeypatch, wish, able, precision):
+    monkeypatch.setattr(device, "get_host_cpu_features", lambda: able)
+    assert machine_of(RunSettings(precision=wish, device="cpu")).precision == precision
 
 
 def test_networks_run_without_tf32_and_leave_the_switches_as_they_were():

@@ -89,3 +89,28 @@ def test_a_tile_beside_one_that_was_left_out_counts_wholly():
 def test_tiles_that_keep_nothing_are_refused():
     with pytest.raises(ValueError, match="keep nothing"):
         Tiling(side=8, margin=4)
+
+
+@given(tilings(), shapes, st.floats(0.001, 0.5), st.integers(0, 100))
+def test_tiles_cut_down_give_back_all_that_is_wanted(tiling, shape, share, seed):
+    assume(tiling.last == "short")
+    random = np.random.default_rng(seed)
+    whole = random.normal(size=shape).astype(np.float32)
+    wanted = random.random(shape) < share
+    out = np.full((1, *shape), np.nan, np.float32)
+    for tile in tiling.over(shape):
+        if not wanted[tile.rows.kept, tile.columns.kept].any():
+            continue
+        less = tiling.trimmed(tile, wanted)
+        for span, full in zip((less.rows, less.columns), (tile.rows, tile.columns), strict=True):
+            assert full.start <= span.start <= span.kept_start < span.kept_stop <= span.stop
+            assert span.stop <= full.stop
+            assert span.start % tiling.multiple_of == 0
+            assert span.start == full.start or span.kept_start - span.start >= tiling.margin
+            assert span.stop == full.stop or span.stop - span.kept_stop >= tiling.margin
+            inside = slice(span.kept_start - full.kept_start, span.kept_stop - full.kept_start)
+            assert np.array_equal(
+                span.weights(4), full.weights(4)[4 * inside.start : 4 * inside.stop]
+            )
+        stitch(out, less, whole[None, less.rows.cells, less.columns.cells], 1)
+    assert np.array_equal(out[0][wanted], whole[wanted])

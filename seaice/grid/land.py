@@ -10,15 +10,16 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, distance_transform_cdt
 
 from seaice.errors import SettingsError
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import HEMISPHERES, Grid
 
-__all__ = ["coast_mask", "lake_mask", "land_mask"]
+__all__ = ["coast_mask", "lake_mask", "land_mask", "near_sea"]
 
 FACTORS = (1, 4)  #: how much finer than the hemisphere's 6.25 km a mask ships
+NEAR = 40  #: cells of 6.25 km: what networks of concentration look at around a cell, and more
 
 
 def land_mask(grid: Grid) -> NDArray[np.bool_]:
@@ -42,6 +43,32 @@ def land_mask(grid: Grid) -> NDArray[np.bool_]:
     (1328, 1264)
     """
     return _read("land", *_place(grid))
+
+
+def near_sea(grid: Grid) -> NDArray[np.bool_]:
+    """Where sea, within the grid or outside of it, is at most 250 km away along x and along y.
+
+    Parameters
+    ----------
+    grid : NORTH or SOUTH, or a crop of one: cells of 6.25 km
+
+    Returns
+    -------
+    (y, x) bool
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+
+    >>> float(near_sea(HEMISPHERES["north"]).mean().round(2))
+    0.72
+    """
+    whole, rows, columns = _place(grid, FACTORS[:1])
+    fine = land_mask(whole.refine(FACTORS[-1]))
+    inland = fine.reshape(whole.shape[0], FACTORS[-1], whole.shape[1], -1).all(axis=(1, 3))
+    away = distance_transform_cdt(inland, "chessboard")
+    return np.asarray(away[rows, columns] <= NEAR, bool)
 
 
 def lake_mask(grid: Grid) -> NDArray[np.bool_]:

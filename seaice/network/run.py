@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.network.card import Card
-from seaice.stack.tiles import Tiling, stitch
+from seaice.stack.tiles import Tile, Tiling, stitch
 
 __all__ = ["Machine", "Progress", "run_tiled", "silent"]
 
@@ -27,8 +27,8 @@ def silent(done: int, tiles: int) -> None:
 class Machine:
     """What networks run on, and how.
 
-    In float32 every device tells the same but for the order of sums. bfloat16 is faster and takes
-    less memory, and is rougher.
+    In float32 every device tells the same but for the order of sums. bfloat16 is faster where the
+    device multiplies it, takes less memory, and is rougher.
     """
 
     device: torch.device
@@ -71,20 +71,17 @@ def run_tiled(
     network : already on the machine's device, in eval; its weights are laid channels last, which
         changes no number and is how convolutions run fastest
     cut : gives the input of (rows, columns), (..., rows, columns) without a batch, on any device
-    wanted : (y, x), cells of the input that matter; tiles without any are not computed
+    wanted : (y, x), cells of the input that matter; tiles without any are not computed, others
+        only as far as these cells need
     progress : called with the tiles done and their number
 
     Returns
     -------
-    (output, scale * y, scale * x) float32; NaN in tiles that were not computed
+    (output, scale * y, scale * x) float32; in cells that are not wanted, NaN or of no worth
     """
     rows, columns = wanted.shape
     out = np.full((len(card.outputs), rows * card.scale, columns * card.scale), np.nan, np.float32)
-    tiles = [
-        tile
-        for tile in machine.tiling(card).over((rows, columns))
-        if wanted[tile.rows.kept, tile.columns.kept].any()
-    ]
+    tiles = list(_needed(machine.tiling(card), card, wanted))
     if isinstance(network, nn.Module):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for done, tile in enumerate(tiles):
@@ -93,6 +90,22 @@ def run_tiled(
         stitch(out, tile, told, card.scale)
     progress(len(tiles), len(tiles))
     return out
+
+
+def _needed(tiling: Tiling, card: Card, wanted: NDArray[np.bool_]) -> Iterator[Tile]:
+    """Tiles with wanted cells, without what these do not need."""
+    rows, columns = wanted.shape
+    for tile in tiling.over((rows, columns)):
+        if wanted[tile.rows.kept, tile.columns.kept].any():
+            yield tiling.trimmed(tile, wanted) if _looks_around(card) else tile
+
+
+def _looks_around(card: Card) -> bool:
+    """Whether a cell is told from what lies within a margin, however large the tile is.
+
+    Not where tiles are windows of one size, nor where features are averaged over the whole tile.
+    """
+    return card.window is None and card.hyper.get("context", 0) is not None
 
 
 @torch.inference_mode()

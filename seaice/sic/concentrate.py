@@ -75,7 +75,7 @@ def concentrate(
     Returns
     -------
     Dataset
-        As `product`.
+        As `product`; attrs: also `sic_precision`.
 
     Raises
     ------
@@ -105,7 +105,8 @@ def concentrate(
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
     made = Told(sic=sic, raw=sic, algorithm=algorithm, smearing=smearing, within_95=wider)
-    return product(refined, daily_map, made, reasons)
+    precise = refined.assign_attrs(sic_precision=machine.precision)
+    return product(precise, daily_map, made, reasons)
 
 
 def product(

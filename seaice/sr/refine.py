@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.grid.dataset import coordinates, grid_of
@@ -23,6 +24,7 @@ def refine(
     machine: Machine,
     weights: str,
     progress: Progress,
+    where: NDArray[np.bool_] | None = None,
 ) -> xr.Dataset:
     """The target day of a stack on the refined grid.
 
@@ -33,12 +35,15 @@ def refine(
         `without_weights` and `seaice.sr.inputs.blank_card`
     weights : what the weights are known by, for the attributes
     progress : called with the tiles done and their number
+    where : (y, x), cells of the stack that are refined, as `seaice.grid.land.near_sea` tells; left
+        out: all
 
     Returns
     -------
     Dataset, dims y, x of the refined grid
-        `tb89h`, `tb89v`, `pd` (float32, K); NaN where the target frame lacks H or V. attrs: the
-        stack's, `sr_name`, `sr_weights`.
+        `tb89h`, `tb89v`, `pd` (float32, K); NaN where the target frame lacks H or V, and
+        elsewhere than `where`. attrs: the stack's, `sr_name`, `sr_weights`,
+        `sr_precision`.
 
     Raises
     ------
@@ -47,20 +52,27 @@ def refine(
     """
     tb = np.stack([stack[name].values for name in HIGH_CHANNELS], axis=1)  # frame 2 y x
     quarters = np.stack([stack[f"{name}_quarter"].values for name in HIGH_CHANNELS], axis=1)
-    observed = np.isfinite(tb[len(tb) // 2]).all(axis=0)
+    wanted = np.isfinite(tb[len(tb) // 2]).all(axis=0)
+    if where is not None:
+        wanted &= where
 
     def cut(rows: slice, columns: slice) -> Tensor:
         here = torch.from_numpy(tb[:, :, rows, columns])
         return assemble(here, torch.from_numpy(quarters[..., rows, columns]), card)
 
     network.to(machine.device)
-    told = run_tiled(network, card, cut, observed, machine, progress)
+    told = run_tiled(network, card, cut, wanted, machine, progress)
     h, v = in_kelvin(torch.from_numpy(told), card).numpy()
-    absent = ~on_refined(observed, card.scale)
+    absent = ~on_refined(wanted, card.scale)
     h[absent] = v[absent] = np.nan
     maps = {"tb89h": h, "tb89v": v, "pd": v - h}
     return xr.Dataset(
         {name: (("y", "x"), values, attrs(name)) for name, values in maps.items()},
         coords=coordinates(grid_of(stack).refine(card.scale)),
-        attrs=stack.attrs | {"sr_name": card.architecture, "sr_weights": weights},
+        attrs=stack.attrs
+        | {
+            "sr_name": card.architecture,
+            "sr_weights": weights,
+            "sr_precision": machine.precision,
+        },
     )

@@ -23,6 +23,7 @@ class Span:
     kept_start: int  #: what is used of it begins here
     kept_stop: int
     feather: int  #: cells from `kept_start` on that are blended with the tile before; 0: none
+    faded: int = 0  #: cells of a feather that lay before `kept_start` and were cut away
 
     @property
     def cells(self) -> slice:
@@ -37,9 +38,22 @@ class Span:
     def weights(self, scale: int) -> NDArray[np.float32]:
         """How much this tile counts against those before it, (kept cells * scale,)."""
         weights = np.ones((self.kept_stop - self.kept_start) * scale, np.float32)
-        steps = np.arange(self.feather * scale) + 0.5
-        weights[: len(steps)] = 0.5 - 0.5 * np.cos(np.pi * steps / max(len(steps), 1))
+        whole = (self.faded + self.feather) * scale
+        steps = np.arange(self.faded * scale, whole)[: len(weights)] + 0.5
+        weights[: len(steps)] = 0.5 - 0.5 * np.cos(np.pi * steps / max(whole, 1))
         return weights
+
+    def trimmed(self, kept: slice, margin: int, unit: int) -> "Span":
+        """No more of it than `kept`, a part of what is used, needs; it begins at a multiple."""
+        cut = kept.start - self.kept_start
+        return Span(
+            start=max((kept.start - margin) // unit * unit, self.start),
+            stop=min(-(-(kept.stop + margin) // unit) * unit, self.stop),
+            kept_start=kept.start,
+            kept_stop=kept.stop,
+            feather=max(self.feather - cut, 0),
+            faded=self.faded + min(cut, self.feather),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +98,22 @@ class Tiling:
             for columns in self._spans(shape[1]):
                 yield Tile(rows=rows, columns=columns)
 
+    def trimmed(self, tile: Tile, wanted: NDArray[np.bool_]) -> Tile:
+        """A tile cut down to the box of its wanted cells and a margin around them.
+
+        Parameters
+        ----------
+        wanted : (y, x) of the whole map; some cell that the tile uses is wanted
+        """
+        here = wanted[tile.rows.kept, tile.columns.kept]
+        rows, columns = (
+            span.trimmed(
+                _ends(np.asarray(here.any(axis)), span.kept_start), self.margin, self.multiple_of
+            )
+            for axis, span in ((1, tile.rows), (0, tile.columns))
+        )
+        return Tile(rows=rows, columns=columns)
+
     def _spans(self, length: int) -> Iterator[Span]:
         start, used = 0, 0
         while used < length:
@@ -104,6 +134,12 @@ class Tiling:
     def _last_start(self, length: int) -> int:
         """Where a whole tile begins that reaches the map's end, if the map is as large as it."""
         return -(-max(length - self.side, 0) // self.multiple_of) * self.multiple_of
+
+
+def _ends(wanted: NDArray[np.bool_], first: int) -> slice:
+    """From the first to the last of them, counted from `first` on."""
+    places = np.flatnonzero(wanted)
+    return slice(first + int(places[0]), first + int(places[-1]) + 1)
 
 
 def stitch(onto: NDArray[np.float32], tile: Tile, told: NDArray[np.float32], scale: int) -> None:

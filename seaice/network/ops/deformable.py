@@ -1,4 +1,4 @@
-"""Modulated deformable convolution (DCNv2) in plain PyTorch, for any device; on CUDA by a kernel.
+"""Modulated deformable convolution (DCNv2) in plain PyTorch; where nothing is learnt, by a kernel.
 
 Zhu et al. 2019, "Deformable ConvNets v2", CVPR, arXiv:1811.11168, eq. 1. The order of offsets and
 masks and the parameter names are those of BasicSR, so that its weights load as they are.
@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seaice.network.ops.deformable_triton import sampled, usable
+from seaice.network.ops import deformable_compiled as on_processors
+from seaice.network.ops.deformable_triton import Taps, sampled, usable
 from seaice.network.ops.precision import unrounded
 
 __all__ = ["Geometry", "ModulatedDeformConv", "ModulatedDeformConvPack", "modulated_deform_conv"]
@@ -27,6 +28,11 @@ class Geometry:
     dilation: Pair = (1, 1)
     groups: int = 1  #: of the convolution
     deformable_groups: int = 1  #: contiguous blocks of input channels that move together
+
+    def taps(self, weight: Tensor) -> Taps:
+        """As the kernels want it told."""
+        kernel = weight.shape[2], weight.shape[3]
+        return kernel, self.stride, self.padding, self.dilation
 
     def places(self, axis: int, taps: int, like: Tensor) -> Tensor:
         """Unmoved places along y (axis 0) or x (axis 1), (taps, steps), in cells of the input."""
@@ -63,34 +69,44 @@ def modulated_deform_conv(
     -------
     (batch, out, y', x')
     """
+    out = _by_a_kernel(features, offset, mask, weight, geometry)
+    if out is None:
+        out = _plainly(features, offset, mask, weight, geometry)
+    return out if bias is None else out + bias[:, None, None].to(out.dtype)
+
+
+def _by_a_kernel(
+    features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: Geometry
+) -> Tensor | None:
+    """Without a bias, by a kernel that can take this; None where there is none."""
     if geometry.groups == 1 and usable(features, offset, weight):
-        return _convolve_at_once(features, offset, mask, weight, bias, geometry)
+        return _convolve_at_once(features, offset, mask, weight, geometry)
+    if geometry.groups == 1 and on_processors.usable(features, offset, mask, weight):
+        return on_processors.convolved(features, offset, mask, weight, geometry.taps(weight))
+    return None
+
+
+def _plainly(
+    features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: Geometry
+) -> Tensor:
+    """Without a bias, in plain PyTorch, for any device."""
     with unrounded(features):
         precise = torch.promote_types(offset.dtype, torch.float32)
         grid = _sampling_grid(offset.to(precise), features.shape[2:], weight.shape[2:], geometry)
         blocks = features.to(precise).reshape(len(grid), -1, *features.shape[2:])
         masks = mask.to(precise).reshape(len(grid), 1, grid.shape[1], -1)
     out = _convolve_tap_by_tap(blocks, grid, masks, _grouped(weight, geometry.groups))
-    out = out.reshape(len(offset), len(weight), *offset.shape[2:])
-    return out if bias is None else out + bias[:, None, None].to(out.dtype)
+    return out.reshape(len(offset), len(weight), *offset.shape[2:])
 
 
 def _convolve_at_once(
-    features: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    geometry: Geometry,
+    features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: Geometry
 ) -> Tensor:
     """The same on CUDA: all taps sampled by one kernel, then one product with the weights."""
-    kernel = weight.shape[2], weight.shape[3]
-    taps = kernel, geometry.stride, geometry.padding, geometry.dilation
-    columns = sampled(features, offset, mask, taps).flatten(2)  # b cells tap*in
+    columns = sampled(features, offset, mask, geometry.taps(weight)).flatten(2)  # b cells tap*in
     rows = weight.permute(2, 3, 1, 0).reshape(-1, len(weight))
     out = torch.matmul(columns, rows).reshape(len(offset), *offset.shape[2:], len(weight))
-    out = out.permute(0, 3, 1, 2)
-    return out if bias is None else out + bias[:, None, None].to(out.dtype)
+    return out.permute(0, 3, 1, 2)
 
 
 def _sampling_grid(
@@ -197,4 +213,6 @@ class ModulatedDeformConvPack(ModulatedDeformConv):
         """
         told: Tensor = self.conv_offset(features if guide is None else guide)
         moves = told.shape[1] // 3 * 2
-        return super().forward(features, told[:, :moves], torch.sigmoid(told[:, moves:]))
+        precise = torch.promote_types(told.dtype, torch.float32)
+        amounts = torch.sigmoid(told[:, moves:].to(precise))
+        return super().forward(features, told[:, :moves], amounts)

@@ -28,11 +28,21 @@ def departures(frames: Tensor, side: int) -> Tensor:
     frames = frames.float()
     seen = frames[:, 2:3]
     shown = frames[:, [channel for channel in range(frames.shape[1]) if channel != 2]]
-    sums, cells = (
-        F.avg_pool2d(part, side, 1, side // 2, count_include_pad=True)
-        for part in (shown * seen, seen)
-    )
+    sums, cells = _mean(shown * seen, side), _mean(seen, side)
     return TENFOLD * (shown - sums / cells.clamp(min=0.5 / side**2)) * seen
+
+
+def _mean(planes: Tensor, side: int) -> Tensor:
+    """Over a square around each cell, zeros outside counted: along rows, then along columns."""
+    reach = (side // 2,) * 4
+    padded = F.pad(planes, reach)
+    for axis in (3, 2):
+        size = padded.shape[axis] - side + 1
+        sums = padded.narrow(axis, 0, size).clone()
+        for step in range(1, side):
+            sums += padded.narrow(axis, step, size)
+        padded = sums
+    return padded / side**2
 
 
 def with_departures(frames: Tensor, side: int) -> Tensor:

@@ -22,7 +22,7 @@ def _conv(channels: int, out: int) -> nn.Conv2d:
 
 
 def _activated(features: Tensor) -> Tensor:
-    return F.leaky_relu(features, SLOPE)
+    return F.leaky_relu(features, SLOPE, inplace=True)
 
 
 def _doubled(features: Tensor) -> Tensor:

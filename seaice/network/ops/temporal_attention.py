@@ -14,7 +14,7 @@ SLOPE = 0.1  # of every leaky ReLU here
 
 
 def _activated(features: Tensor) -> Tensor:
-    return F.leaky_relu(features, SLOPE)
+    return F.leaky_relu(features, SLOPE, inplace=True)
 
 
 def _doubled(features: Tensor) -> Tensor:

@@ -65,6 +65,10 @@ class Hyper:
 COMPACT = Hyper(width=24, groups=4, extract_blocks=2, reconstruct_blocks=8, tail=16)
 
 
+def _activated(features: Tensor) -> Tensor:
+    return F.leaky_relu(features, SLOPE, inplace=True)
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions without batch norm; a fresh one is nearly the identity."""
 
@@ -75,7 +79,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, width, y, x) -> the same."""
-        out: Tensor = features + self.conv2(F.relu(self.conv1(features)))
+        out: Tensor = features + self.conv2(F.relu(self.conv1(features), inplace=True))
         return out
 
 
@@ -92,7 +96,7 @@ class Extraction(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """(n, channel, y, x) -> (n, width, y, x)."""
         seen = with_departures(frames, self.around)
-        features: Tensor = self.blocks(F.leaky_relu(self.first(seen), SLOPE))
+        features: Tensor = self.blocks(_activated(self.first(seen)))
         return features
 
 
@@ -137,8 +141,8 @@ class ProgressiveAlignment(nn.Module):
         return moved
 
     def _pyramid(self, whole: Tensor) -> Pyramid:
-        half = F.leaky_relu(self.to_half(whole), SLOPE)
-        return whole, half, F.leaky_relu(self.to_quarter(half), SLOPE)
+        half = _activated(self.to_half(whole))
+        return whole, half, _activated(self.to_quarter(half))
 
 
 class Unaligned(nn.Module):
@@ -163,8 +167,8 @@ class Tail(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(batch, width, y, x) -> (batch, 2, 4 y, 4 x)."""
         for up in (self.up1, self.up2):
-            features = F.leaky_relu(F.pixel_shuffle(up(features), 2), SLOPE)
-        out: Tensor = self.read(self.reflash(F.leaky_relu(self.smooth(features), SLOPE)))
+            features = F.pixel_shuffle(_activated(up(features)), 2)
+        out: Tensor = self.read(self.reflash(_activated(self.smooth(features))))
         return out
 
 

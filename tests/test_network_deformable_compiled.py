@@ -1,0 +1,77 @@
+"""The compiled pass of deformable convolution tells what plain PyTorch tells."""
+
+import pytest
+import torch
+from test_network_deformable import GEOMETRIES, arguments
+
+from seaice.network.ops import deformable_compiled
+from seaice.network.ops.deformable import Geometry, _plainly, modulated_deform_conv
+from seaice.network.ops.deformable_compiled import convolved, usable
+
+ONE_GROUP = [
+    Geometry(deformable_groups=2),
+    Geometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2)),
+]
+
+
+def far_and_near(geometry, kernel=(3, 3), size=(13, 11)):
+    """Arguments whose taps lie anywhere: on cells, between them, at the rim, far outside."""
+    features, offset, mask, weight, bias = arguments(geometry, kernel, size, torch.float32)
+    offset = 5 * offset
+    offset[0, :, 0, 0], offset[0, :, 0, 1], offset[1, :, 0] = 1e9, -1e9, 0.0
+    return features, offset, mask, weight, bias
+
+
+@pytest.mark.parametrize("geometry", ONE_GROUP)
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 2)])
+@pytest.mark.parametrize("cells", [1, 30, 4096])
+def test_it_is_its_plain_twin(monkeypatch, geometry, kernel, cells):
+    monkeypatch.setattr(deformable_compiled, "CELLS", cells)
+    features, offset, mask, weight, _ = far_and_near(geometry, kernel)
+    found = convolved(features, offset, mask, weight, geometry.taps(weight))
+    plain = _plainly(features, offset, mask, weight, geometry)
+    torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
+
+
+def test_how_features_and_moves_lie_in_memory_and_how_many_threads_there_are_change_nothing():
+    features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0], size=(40, 30))
+    taps, before = GEOMETRIES[0].taps(weight), torch.get_num_threads()
+    last = [each.contiguous(memory_format=torch.channels_last) for each in (features, offset, mask)]
+    found = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found += [convolved(features, offset, mask, weight, taps), convolved(*last, weight, taps)]
+    torch.set_num_threads(before)
+    assert all(torch.equal(each, found[0]) for each in found)
+
+
+def test_what_is_rounded_to_bfloat16_is_told_as_plainly():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
+        rounded = features.bfloat16(), (offset / 8).bfloat16(), mask.sigmoid().bfloat16()
+        found = convolved(*rounded, weight, GEOMETRIES[0].taps(weight))
+        plain = _plainly(*rounded, weight, GEOMETRIES[0])
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, plain, atol=0.1, rtol=0.02)
+
+
+def test_a_move_that_is_no_number_reads_nothing_outside():
+    features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
+    offset[:, :, 3, 3] = torch.nan
+    found = convolved(features, offset, mask, weight, GEOMETRIES[0].taps(weight))
+    assert torch.isfinite(found).all()
+
+
+def test_it_is_used_where_nothing_is_learnt_and_only_there(monkeypatch):
+    features, offset, mask, weight, bias = far_and_near(GEOMETRIES[0])
+    assert usable(features, offset, mask, weight)
+    assert not usable(features, offset, mask, weight.requires_grad_())
+    with torch.no_grad():
+        assert usable(features, offset, mask, weight)
+    assert not usable(*(each.double() for each in (features, offset, mask)), weight)
+    monkeypatch.setattr(deformable_compiled, "convolved", None)
+    learning = modulated_deform_conv(features, offset, mask, weight, bias, GEOMETRIES[0])
+    assert learning.requires_grad
+    with torch.no_grad():  # groups of the convolution: plainly
+        grouped = arguments(GEOMETRIES[1], dtype=torch.float32)
+        assert torch.isfinite(modulated_deform_conv(*grouped, GEOMETRIES[1])).all()
