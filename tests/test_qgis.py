@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
 SESSION = Path(__file__).with_name("qgis_session.py")
-KINDS = ("percent", "float", "raw", "uncertainty", "flags")
+KINDS = ("percent", "float", "raw", "uncertainty", "flags", "tb89h", "tb89v", "pd")
 KNOWN = {0.0: (120, 10), 0.15: (120, 11), 0.5: (120, 12), 1.0: (120, 13)}  #: SIC: (row, column)
 IN_LAND, IN_COAST, IN_GAP, IN_BOTH = (30, 40), (60, 50), (105, 110), (60, 70)
 ROUNDING = 3  # of 255: the ramp has bends that the legend's tenths pass by
@@ -88,6 +88,9 @@ def test_every_raster_finds_its_own_style(seen):
         "raw": "singlebandpseudocolor",
         "uncertainty": "singlebandpseudocolor",
         "flags": "paletted",
+        "tb89h": "singlebandpseudocolor",
+        "tb89v": "singlebandpseudocolor",
+        "pd": "singlebandpseudocolor",
     }
 
 

@@ -34,6 +34,21 @@ def identified(name):
 print(json.dumps(identified(sys.argv[1])))
 application.exitQgis()
 """
+LOCATE = """
+import json, sys
+from qgis.core import (QgsApplication, QgsCoordinateReferenceSystem, QgsCoordinateTransform,
+                       QgsPointXY, QgsProject, QgsVectorLayer)
+application = QgsApplication([], False)
+application.initQgis()
+def located(name):
+    layer = QgsVectorLayer(name, "lines", "ogr")
+    plane, round_earth = layer.crs(), QgsCoordinateReferenceSystem("EPSG:4326")
+    back = QgsCoordinateTransform(plane, round_earth, QgsProject.instance())
+    return [[at.x(), at.y()] for at in
+            (back.transform(QgsPointXY(*corner)) for corner in json.loads(sys.argv[2]))]
+print(json.dumps(located(sys.argv[1])))
+application.exitQgis()
+"""
 
 
 @pytest.fixture(scope="module", params=["north", "south"])
@@ -120,24 +135,41 @@ def test_the_polygon_around_the_cell_has_its_class(made, cell):
     assert told["sic_from"][found] <= sic <= told["sic_to"][found]
 
 
-def test_qgis_finds_the_cells(made, tmp_path):
-    asked = [QGIS, "-c", "import qgis.core"]
-    if not Path(QGIS).exists() or subprocess.run(asked, capture_output=True).returncode:
+def asked_of_qgis(script, *words, home):
+    """What a script prints as JSON that runs in QGIS's own Python."""
+    there = [QGIS, "-c", "import qgis.core"]
+    if not Path(QGIS).exists() or subprocess.run(there, capture_output=True).returncode:
         pytest.skip(f"{QGIS} cannot import qgis: install Debian's python3-qgis to ask it")
+    done = subprocess.run(
+        [QGIS, "-c", script, *words],
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_qgis_finds_the_cells(made, tmp_path):
     product, files = made
     grid = grid_of(product)
     places = json.dumps([grid.centre(*cell) for cell in CELLS])
     for name in (str(files["_float.tif"]), f'NETCDF:"{files[".nc"]}":sic'):
-        done = subprocess.run(
-            [QGIS, "-c", IDENTIFY, name, places],
-            env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        told = json.loads(done.stdout)
+        told = asked_of_qgis(IDENTIFY, name, places, home=tmp_path)
         np.testing.assert_allclose(told["bounds"], grid.bounds, atol=1e-3)
         np.testing.assert_allclose(told["values"], [product["sic"].values[c] for c in CELLS])
         ellipsoid = CRS(told["crs"]).ellipsoid
         assert ellipsoid.semi_major_metre == 6378273
+
+
+def test_qgis_finds_the_place_of_a_line(made, tmp_path):
+    """Corners of the product, by the plane that QGIS believes the GeoPackage to lie on."""
+    product, files = made
+    grid = grid_of(product)
+    corners = [[grid.bounds[0], grid.bounds[1]], [grid.bounds[2], grid.bounds[3]]]
+    for layer in ("ice_edge", "ice_classes", "graticule"):
+        source = f"{files['.gpkg']}|layername={layer}"
+        told = asked_of_qgis(LOCATE, source, json.dumps(corners), home=tmp_path)
+        plain = [ground(grid.crs, *corner) for corner in corners]
+        np.testing.assert_allclose(told, plain, atol=1e-5)  # 1 m; WGS84 would be 150 m off

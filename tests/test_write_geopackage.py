@@ -5,7 +5,7 @@ import pyogrio
 import pytest
 import shapely
 from products import made_product
-from pyproj import CRS, Geod, Proj
+from pyproj import Geod, Proj, Transformer
 
 from seaice.grid.area import cell_areas
 from seaice.grid.dataset import grid_of
@@ -38,13 +38,17 @@ def plain():
     return product
 
 
-def test_both_layers_lie_on_the_plane_of_the_product(written):
+def test_all_layers_lie_on_the_plane_of_the_product(written):
     product, path = written
-    assert sorted(name for name, _ in pyogrio.list_layers(path)) == ["ice_classes", "ice_edge"]
+    layers = ["graticule", "ice_classes", "ice_edge"]
+    assert sorted(name for name, _ in pyogrio.list_layers(path)) == layers
     left, bottom, right, top = grid_of(product).bounds
-    for layer in ("ice_edge", "ice_classes"):
+    corners = np.array([(left, right), (bottom, top)])
+    places = Transformer.from_crs(product.attrs["crs"], "EPSG:4326").transform(*corners)
+    for layer in layers:
         fields, shapes, facts = read(path, layer)
-        assert CRS(facts["crs"]) == CRS(product.attrs["crs"])
+        plane = Transformer.from_crs(facts["crs"], "EPSG:4326")
+        np.testing.assert_allclose(plane.transform(*corners), places, atol=1e-7)
         assert set(fields["date"]) == {"2020-03-03"}
         assert set(fields["status"]) == {"final"}
         assert shapely.is_valid(shapes).all()

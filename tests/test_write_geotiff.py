@@ -14,7 +14,7 @@ from rio_cogeo import cog_validate
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
 from seaice.write.geotiff import percent, rasters, write_geotiff
-from seaice.write.qgis import write_projection, write_qml
+from seaice.write.qgis.beside import write_projection, write_qml
 from seaice.write.style import (
     FLAG_COLOURS,
     LAND,

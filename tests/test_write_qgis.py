@@ -10,7 +10,7 @@ from products import made_product
 from scipy.ndimage import binary_erosion
 
 from seaice.write.geotiff import rasters, write_geotiff
-from seaice.write.qgis import write_qml
+from seaice.write.qgis.beside import write_qml
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 
 PYTHON = Path("/usr/bin/python3")  # Debian's, which is the one that knows QGIS

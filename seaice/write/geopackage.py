@@ -1,6 +1,7 @@
 """The ice edge and the classes of concentration as a GeoPackage: the hand-off to GIS users."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,17 @@ from pyproj import CRS, Proj
 
 from seaice.grid.dataset import grid_of
 from seaice.write.clock import made_at
+from seaice.write.graticule import graticule
 from seaice.write.ice_chart import CLASSES, EDGE, KM, ice_classes, ice_edge
 
 __all__ = ["write_geopackage"]
 
 
 def write_geopackage(product: xr.Dataset, path: Path) -> None:
-    """Write the layers `ice_edge` (lines) and `ice_classes` (polygons), in the product's CRS.
+    """Write the layers `ice_edge`, `graticule` (lines) and `ice_classes` (polygons).
 
-    Attributes are spelt out in docs/product.md.
+    Attributes are spelt out in docs/product.md. The projection is spelt out without its code: an
+    older PROJ (9.1, as in Debian 12) calls EPSG:3411 and 3412 deprecated and takes others for them.
     """
     lines, patches = ice_edge(product), ice_classes(product)
     of_class = [CLASSES[each] for each in patches.classes]
@@ -41,6 +44,13 @@ def write_geopackage(product: xr.Dataset, path: Path) -> None:
     )
     _write(product, path, "ice_edge", lines, edge)
     _write(product, path, "ice_classes", patches.outlines, classes)
+    net, labels = graticule(grid_of(product))
+    _write(product, path, "graticule", net, {"label": labels})
+
+
+def _spelt_out(crs: str) -> str:
+    """A projection as text that names no code."""
+    return re.sub(r',?AUTHORITY\["EPSG","\d+"\]', "", CRS(crs).to_wkt("WKT1_GDAL"))
 
 
 def _ground_lengths(product: xr.Dataset, lines: NDArray[np.object_]) -> NDArray[np.float64]:
@@ -72,6 +82,6 @@ def _write(
         fields=list(fields),
         layer=layer,
         driver="GPKG",
-        geometry_type={"ice_edge": "LineString", "ice_classes": "Polygon"}[layer],
-        crs=grid_of(product).crs,
+        geometry_type="Polygon" if layer == "ice_classes" else "LineString",
+        crs=_spelt_out(grid_of(product).crs),
     )

@@ -16,11 +16,15 @@ from seaice.sic.flags import Flag
 from seaice.write.style import (
     LAND,
     NO_DATA,
+    PD_RAMP,
+    TB_RAMP,
     Colour,
+    Ramp,
     Style,
     colour_table,
     flags_style,
     fraction_style,
+    kelvin_style,
     percent_style,
     uncertainty_style,
 )
@@ -88,7 +92,21 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             style=flags_style(np.unique(product["status_flag"].values)),
             tags={"BITS": meanings},
         ),
+        "_tb89h": _kelvin(product["tb89h"], "refined brightness temperature, 89 GHz H", TB_RAMP),
+        "_tb89v": _kelvin(product["tb89v"], "refined brightness temperature, 89 GHz V", TB_RAMP),
+        "_pd": _kelvin(product["pd"], "polarization difference, 89 GHz V - H", PD_RAMP),
     }
+
+
+def _kelvin(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
+    return Raster(
+        values=values.values.astype(np.float32),
+        says=says,
+        unit="K",
+        nodata=np.nan,
+        overviews="AVERAGE",
+        style=kelvin_style(ramp),
+    )
 
 
 def _fraction(values: xr.DataArray, says: str, style: Style) -> Raster:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -11,12 +12,14 @@ import xarray as xr
 
 from seaice.config import Format
 from seaice.files import atomic_folder
+from seaice.grid.dataset import grid_of
 from seaice.write.geopackage import write_geopackage
 from seaice.write.geotiff import rasters, write_geotiff
 from seaice.write.manifest import write_manifest
 from seaice.write.names import named, product_name
 from seaice.write.netcdf import write_netcdf
-from seaice.write.qgis import write_projection, write_qml
+from seaice.write.qgis.beside import write_projection, write_qml
+from seaice.write.qgis.project import Day, write_project
 from seaice.write.quicklook import write_quicklook
 from seaice.write.rounding import rounded
 from seaice.write.zarr_store import write_zarr
@@ -65,6 +68,8 @@ def write_product(
             for path, says, write in _writers(product, place / name)[wanted]:
                 write(path)
                 made.append(Made(name=path.name, says=says, size=_size(path)))
+        if "geotiff" in formats:
+            made.append(_project(product, place / name))
         document = json.loads(given.get("provenance", "{}"))
         document["files"] = [asdict(file) for file in made]
         (place / f"{name}.json").write_text(json.dumps(document, indent=2))
@@ -94,6 +99,14 @@ def made_in(folder: Path) -> list[Made]:
     return files + [
         Made(name=path.name, says=says, size=path.stat().st_size) for path, says in beside.items()
     ]
+
+
+def _project(product: xr.Dataset, stem: Path) -> Made:
+    """All layers of the product as QGIS opens them."""
+    path, day = named(stem, ".qgz"), date.fromisoformat(product.attrs["date"])
+    grid = grid_of(product)
+    write_project([Day(stem=stem, date=day, crs=grid.crs, bounds=grid.bounds)], path)
+    return Made(name=path.name, says="QGIS project: all of these, styled", size=_size(path))
 
 
 Task = tuple[Path, str, Callable[[Path], None]]

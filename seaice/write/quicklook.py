@@ -9,13 +9,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
-from pyproj import Transformer
+from shapely import clip_by_rect, get_coordinates
 
 from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.sic.flags import Flag
+from seaice.write.graticule import graticule
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 
 __all__ = ["draw_map", "write_quicklook"]
@@ -25,7 +25,7 @@ WIDTH = 9.0  #: inches
 MARGIN = 1.5  #: inches above and below the map for title and provenance
 DOTS = 150  #: per inch
 KM = 1e-3
-Line = NDArray[np.float64]
+RIM = 0.025  #: of the map's width, which labels keep clear
 
 
 def write_quicklook(product: xr.Dataset, path: Path) -> None:
@@ -80,51 +80,17 @@ def _draw_land(axes: Axes, coarse: xr.Dataset) -> None:
 
 
 def _draw_graticule(axes: Axes, grid: Grid) -> None:
-    """Meridians and parallels with their degrees, as dense as the size of the map asks for."""
+    """Meridians and parallels, each named where it comes well into the map."""
     left, bottom, right, top = grid.bounds
-    wide = max(right - left, top - bottom)
-    pole = 90.0 if grid.crs == "EPSG:3411" else -90.0
-    step, turn = (2, 10) if wide < 1.5e6 else (5, 15) if wide < 4e6 else (10, 30)
-    to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
-    along = np.linspace(30, 90 - step / 2, 600)
-    around = np.arange(-180, 180.1, 0.25)
-    for longitude in range(-180, 180, turn):
-        line = to_plane.transform(np.full_like(along, longitude), np.copysign(along, pole))
-        _draw_line(axes, grid, line, _degrees(longitude, "EW"))
-    for latitude in range(90 - step, 30, -step):
-        line = to_plane.transform(around, np.full_like(around, np.copysign(latitude, pole)))
-        _draw_line(axes, grid, line, _degrees(int(np.copysign(latitude, pole)), "NS"))
-
-
-def _draw_line(axes: Axes, grid: Grid, line: tuple[Line, Line], label: str) -> None:
-    """One line of the graticule, named where it enters the map; nothing where it misses it."""
-    x, y = line
-    inside, well_inside = (_within(grid, x, y, margin) for margin in (0.0, 0.025))
-    if np.count_nonzero(well_inside) < 10:
-        return
-    shown = np.where(inside, (x, y), np.nan) * KM
-    axes.plot(*shown, color="#75808a", linewidth=0.4, alpha=0.8)
-    column, row = shown[:, np.flatnonzero(well_inside)[0]]
+    away = RIM * (right - left)
     halo = [withStroke(linewidth=1.5, foreground="white", alpha=0.8)]
-    axes.text(column, row, label, fontsize=6, ha="center", va="center", path_effects=halo)
-
-
-def _within(grid: Grid, x: Line, y: Line, margin: float) -> NDArray[np.bool_]:
-    """Which points lie on the map, at least `margin` of its width away from its edges."""
-    left, bottom, right, top = grid.bounds
-    away = margin * (right - left)
-    across = (x > left + away) & (x < right - away)
-    inside: NDArray[np.bool_] = across & (y > bottom + away) & (y < top - away)
-    return inside
-
-
-def _degrees(angle: int, sides: str) -> str:
-    """An angle as a chart writes it.
-
-    >>> _degrees(-15, "EW")
-    '15°W'
-    """
-    return f"{abs(angle)}°{sides[angle < 0] if angle % 180 else ''}"
+    for line, label in zip(*graticule(grid), strict=True):
+        x, y = np.transpose(line.coords) * KM
+        axes.plot(x, y, color="#75808a", linewidth=0.4, alpha=0.8)
+        inside = clip_by_rect(line, left + away, bottom + away, right - away, top - away)
+        if inside.length > away:
+            column, row = get_coordinates(inside)[0] * KM
+            axes.text(column, row, label, fontsize=6, ha="center", va="center", path_effects=halo)
 
 
 def _title(product: xr.Dataset) -> str:

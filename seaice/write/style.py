@@ -12,14 +12,18 @@ from seaice.sic.flags import Flag
 __all__ = [
     "LAND",
     "NO_DATA",
+    "PD_RAMP",
     "PERCENT_RAMP",
+    "TB_RAMP",
     "Colour",
+    "Ramp",
     "Stop",
     "Style",
     "colour_of",
     "colour_table",
     "flags_style",
     "fraction_style",
+    "kelvin_style",
     "percent_style",
     "uncertainty_style",
 ]
@@ -32,6 +36,7 @@ NEVER = 2.0  #: above every fraction; gives absence its line in a legend
 
 RGB = tuple[int, int, int]
 Colour = tuple[int, int, int, int]
+Ramp = tuple[tuple[float, RGB], ...]
 
 #: Percent and colour: dark blue water to white ice, as ice services draw it.
 PERCENT_RAMP = (
@@ -52,6 +57,30 @@ UNCERTAINTY_RAMP = (
     (0.3, (128, 45, 153)),
     (0.5, (92, 10, 105)),
     (1.0, (40, 0, 40)),
+)
+
+#: Kelvin and colour of brightness temperatures: matplotlib's "cividis", told apart by all eyes.
+TB_RAMP = (
+    (140.0, (0, 34, 78)),
+    (160.0, (33, 59, 110)),
+    (180.0, (76, 85, 108)),
+    (200.0, (108, 110, 114)),
+    (220.0, (142, 137, 120)),
+    (240.0, (177, 165, 112)),
+    (260.0, (217, 197, 92)),
+    (280.0, (254, 232, 56)),
+)
+
+#: Kelvin and colour of V - H: matplotlib's "magma" turned round, so that ice is the light side.
+PD_RAMP = (
+    (0.0, (252, 253, 191)),
+    (10.0, (254, 187, 129)),
+    (20.0, (248, 118, 92)),
+    (30.0, (211, 67, 110)),
+    (40.0, (152, 45, 128)),
+    (50.0, (95, 24, 127)),
+    (60.0, (34, 17, 80)),
+    (70.0, (0, 0, 4)),
 )
 
 #: The reason that decides most about a value stands first.
@@ -135,6 +164,12 @@ def uncertainty_style() -> Style:
     """One standard deviation: pale where it is small."""
     stops = [_stop(value, colour, f"± {value:g}") for value, colour in UNCERTAINTY_RAMP]
     return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+
+
+def kelvin_style(ramp: Ramp) -> Style:
+    """A temperature, or a difference of two; beyond its ends a ramp's last colours go on."""
+    stops = tuple(_stop(value, colour, f"{value:g} K") for value, colour in ramp)
+    return Style(kind="ramp", stops=stops, absent=NO_DATA_COLOUR)
 
 
 def flags_style(held: Iterable[int]) -> Style:
