@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -261,7 +262,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(
             f"settings file {path} cannot be read ({error})",
             "a TOML file with sections such as [run] and [sr]",
@@ -275,7 +276,7 @@ def _explained(detail: ErrorDetails, model: type[BaseModel], see: str) -> Settin
     section = f"[{where[0]}]" if where else "the file"
     if detail["type"] != "extra_forbidden":
         return SettingsError(
-            f"{key} = {detail['input']!r} in {section}",
+            f"{key} = {shortened(detail['input'])} in {section}",
             f"something else: {detail['msg'].lower()}",
             f"see {see} for every setting and its default",
         )

@@ -1,16 +1,13 @@
 """The series of a hemisphere: one CSV file, a row for each day, product region and sea."""
 
 import csv
-import fcntl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from seaice.errors import OutputError
-from seaice.files import atomic_file
+from seaice.files import alone, atomic_file
 
 __all__ = ["Row", "entered", "read_series", "series_path", "write_series"]
 
@@ -57,7 +54,7 @@ def entered(path: Path, rows: Iterable[Row]) -> None:
     """
     new = list(rows)
     replaced = {(row.date, row.ground) for row in new}
-    with _alone(path):
+    with alone(path):
         old = [row for row in read_series(path) if (row.date, row.ground) not in replaced]
         write_series(path, [*old, *new])
 
@@ -97,19 +94,3 @@ def _text(name: str, row: Row) -> str:
     if not np.isfinite(value):
         return ""
     return f"{value:.4f}" if name == "observed_share" else f"{value:.0f}"
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock beside the series."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_name(f".{path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error})",
-            "a folder that this user may write to, on a disk that knows locks",
-            "mend its permissions, or give another folder with --out",
-        ) from error
