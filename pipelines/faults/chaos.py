@@ -26,7 +26,7 @@ import psutil
 from pipelines.season.verify import damages
 from seaice.files import sha256
 
-__all__ = ["FAULTS", "Trial", "results"]
+__all__ = ["FAULTS", "Trial", "check_whole", "difference", "results", "small_disk"]
 
 DAY = date(2018, 4, 28)
 REGION = "10,80,14,81"
@@ -76,9 +76,13 @@ class Trial:
 
 
 def results(out: Path) -> dict[str, str]:
-    """The SHA-256 of every file of products and seasons, by name; logs and stages left out."""
-    kept = (path for path in out.glob("seaice_sic_*") if not path.name.startswith("."))
-    files = (file for path in kept for file in path.rglob("*") if file.is_file())
+    """The SHA-256 of every file of products, seasons and series, by name.
+
+    Logs and stages are left out, and pages of quality, which tell of the days made before.
+    """
+    kept = [path for path in out.glob("seaice_s*") if not path.name.startswith(".")]
+    found = [*kept, *(file for path in kept for file in path.rglob("*"))]
+    files = (file for file in found if file.is_file() and file.suffix != ".html")
     return {file.relative_to(out).as_posix(): sha256(file) for file in files}
 
 
@@ -138,11 +142,11 @@ def two_runs(trial: Trial, out: Path, after: float, random: Random) -> None:
 def full_disk(trial: Trial, out: Path, after: float, random: Random) -> None:
     """A disk with too little room; what was made is then brought to one with enough."""
     out.mkdir()
-    with _small_disk(out, int(random.integers(SMALL // 8, SMALL))):
+    with small_disk(out, int(random.integers(SMALL // 8, SMALL))):
         code = trial.start(out).wait(LONGEST)
         if code == 0:
             raise RuntimeError("the disk did not fill")
-        _check_whole(out)
+        check_whole(out)
         kept = out.with_name(out.name + "_kept")
         shutil.copytree(out, kept, symlinks=True)
     shutil.rmtree(out)
@@ -180,7 +184,7 @@ def _workers(run: "subprocess.Popen[bytes]") -> list[psutil.Process]:
 
 
 @contextmanager
-def _small_disk(folder: Path, size: int) -> Iterator[None]:
+def small_disk(folder: Path, size: int) -> Iterator[None]:
     """A tmpfs at `folder`, for who may mount one."""
     where = str(folder)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", where]
@@ -191,7 +195,14 @@ def _small_disk(folder: Path, size: int) -> Iterator[None]:
         subprocess.run(["umount", where], check=True)  # noqa: S603, S607
 
 
-def _check_whole(out: Path) -> None:
+def check_whole(out: Path) -> None:
+    """Refuse to go on with products that are half there.
+
+    Raises
+    ------
+    RuntimeError
+        Which names them.
+    """
     found = [*damages(out)]
     if found:
         raise RuntimeError(f"damaged: {found}")
@@ -201,18 +212,22 @@ def tried(trial: Trial, fault: str, out: Path, after: float, random: Random) -> 
     """Do harm, look, go on, compare; "survived", or what was wrong."""
     try:
         FAULTS[fault](trial, out, after, random)
-        _check_whole(out)
+        check_whole(out)
         trial.finish(out)
-        _check_whole(out)
+        check_whole(out)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         return f"{type(error).__name__}: {error}"
-    reference = results(trial.folder / "undisturbed")
-    made = results(out)
+    return difference(trial.folder / "undisturbed", out) or "survived"
+
+
+def difference(undisturbed: Path, out: Path) -> str:
+    """In what an output differs from that of an undisturbed run; empty where in nothing."""
+    reference, made = results(undisturbed), results(out)
     if made != reference:
         other = [name for name in made.keys() | reference if made.get(name) != reference.get(name)]
         return f"other files: {sorted(other)[:3]}"
     left = left_behind(out)
-    return f"left behind: {left[:3]}" if left else "survived"
+    return f"left behind: {left[:3]}" if left else ""
 
 
 def prepared(folder: Path, days: int) -> Trial:

@@ -1,8 +1,8 @@
-"""Bad granules by the thousand: `make fuzz COUNT=10000 SEED=0`.
+"""Bad files by the thousand: `make fuzz KIND=granules COUNT=10000 SEED=0`.
 
-Each is a good granule with one mutation of `pipelines.faults.mutations`, read in another process
-that is watched: it may refuse it with a reason, or read what is lawful; it may not crash, hang,
-take much memory, or read another file.
+Each is a good file with one mutation, read in another process that is watched: it may refuse it
+with a reason, or read what is lawful; it may not crash, hang, take much memory, or read another
+file. Kinds are granules, settings, weights and references: maps of other services.
 """
 
 import argparse
@@ -14,19 +14,22 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import numpy as np
 import xarray as xr
 
+from pipelines.faults import bad_references, bad_settings, bad_weights
 from pipelines.faults.mutations import MUTATIONS, SECRET
-from seaice.errors import GranuleError
+from seaice.errors import SeaIceError
 from seaice.vocabulary import TB_RANGE
 
-__all__ = ["Fuzzed", "fuzz", "unlawful"]
+__all__ = ["KINDS", "Fuzzed", "Kind", "answer", "fuzz", "unlawful"]
 
 PATIENCE = 20.0  #: s for one granule
 MEMORY = 2 * 1024**3  #: bytes a reader may hold
@@ -53,13 +56,27 @@ def unlawful(swath: xr.Dataset) -> str:
     return ""
 
 
-def answer(path: Path) -> str:
-    """How a reader takes one granule, in a word and a sentence."""
+def read_granule(path: Path) -> str:
+    """What is wrong with a granule that was read; empty where nothing is."""
     from seaice.ingest.read import read_swath
 
+    return unlawful(read_swath(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of files: how good ones are made, spoilt and read."""
+
+    good: Callable[[Path], Path | tuple[Path, ...]]
+    mutations: Mapping[str, Callable[[Path, np.random.Generator], None]]
+    read: Callable[[Path], str]  #: what is wrong with what was read, if anything
+
+
+def answer(path: Path, read: Callable[[Path], str] = read_granule) -> str:
+    """How a reader takes one file, in a word and a sentence."""
     try:
-        wrong = unlawful(read_swath(path))
-    except GranuleError as error:
+        wrong = read(path)
+    except SeaIceError as error:
         return f"refused {error}"
     except Exception as error:
         return f"error {type(error).__name__}: {error}"
@@ -69,22 +86,23 @@ def answer(path: Path) -> str:
     return f"unlawful {wrong}" if wrong else "read"
 
 
-def serve() -> None:
+def serve(read: Callable[[Path], str]) -> None:
     """Answer for each path of standard input; the process that is watched."""
     resource.setrlimit(resource.RLIMIT_AS, (4 * MEMORY, 4 * MEMORY))
     for line in sys.stdin:
-        print(json.dumps(answer(Path(line.rstrip("\n")))), flush=True)
+        print(json.dumps(answer(Path(line.rstrip("\n")), read)), flush=True)
 
 
 class _Reader:
     """A process that reads, started again when it ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
         self._start()
 
     def _start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.faults.fuzz", "--serve"],
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "pipelines.faults.fuzz", "--serve", "--kind", self.kind],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -120,29 +138,32 @@ def _pipes(process: "subprocess.Popen[str]") -> tuple[IO[str], IO[str]]:
     return process.stdin, process.stdout
 
 
-def fuzz(granule: Path, count: int, seed: int, keep: Path) -> Fuzzed:
-    """Mutate a granule so many times and have each read.
+def fuzz(kind: str, goods: Sequence[Path], count: int, seed: int, keep: Path) -> Fuzzed:
+    """Mutate good files so many times in turn and have each read.
 
     Parameters
     ----------
     keep : a folder for those that were not taken as they should be
     """
-    told, reader, patience = Fuzzed(), _Reader(), 10 * PATIENCE  # the first waits for imports
-    names = list(MUTATIONS)
+    told, reader, patience = Fuzzed(), _Reader(kind), 10 * PATIENCE  # the first waits for imports
+    names = list(KINDS[kind].mutations)
     try:
         with tempfile.TemporaryDirectory() as folder:
             for number in range(count):
+                good = goods[number // len(names) % len(goods)]
                 what = names[number % len(names)]
-                path = Path(folder, granule.name)
-                shutil.copy(granule, path)
-                MUTATIONS[what](path, np.random.default_rng([seed, number]))
+                path = Path(folder, str(number), good.name)  # a reader may hold the last one open
+                path.parent.mkdir()
+                shutil.copy(good, path)
+                KINDS[kind].mutations[what](path, np.random.default_rng([seed, number]))
                 said = reader.ask(path, patience)
                 patience, (how, _, why) = PATIENCE, said.partition(" ")
                 told.counts[what, how] += 1
                 if how not in RESPECTED:
                     told.found.append(f"{number} {what}: {how} {why}")
                     keep.mkdir(parents=True, exist_ok=True)
-                    shutil.copy(path, keep / f"{seed}_{number}_{granule.name}")
+                    shutil.copy(path, keep / f"{seed}_{number}_{good.name}")
+                shutil.rmtree(path.parent)
     finally:
         reader.close()
     return told
@@ -159,25 +180,42 @@ def small_granule(folder: Path) -> Path:
     return min(folder.glob("GW1AM2_*.h5"), key=lambda path: path.stat().st_size)
 
 
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "granules": Kind(good=small_granule, mutations=MUTATIONS, read=read_granule),
+        **{
+            name: Kind(good=module.good, mutations=module.MUTATIONS, read=module.answered)
+            for name, module in {
+                "settings": bad_settings,
+                "weights": bad_weights,
+                "references": bad_references,
+            }.items()
+        },
+    }
+)
+
+
 def main() -> int:
     """Print a table; exit code 1 where anything was found."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", choices=list(KINDS), default="granules")
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--granule", type=Path, help="a good one; left out: a simulated one")
     parser.add_argument("--keep", type=Path, default=Path("fuzzed"), help="for what was found")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    kind = KINDS[asked.kind]
     if asked.serve:
-        serve()
+        serve(kind.read)
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        granule = asked.granule or small_granule(Path(folder))
-        told = fuzz(granule, asked.count, asked.seed, asked.keep)
-    for what in MUTATIONS:
+        good = kind.good(Path(folder))
+        goods = good if isinstance(good, tuple) else (good,)
+        told = fuzz(asked.kind, goods, asked.count, asked.seed, asked.keep)
+    for what in kind.mutations:
         ends = {how: number for (each, how), number in told.counts.items() if each == what}
         print(f"{what:36} " + ", ".join(f"{number} {how}" for how, number in sorted(ends.items())))
-    print("\n".join(told.found) or f"{asked.count} granules, each refused with a reason or read")
+    print("\n".join(told.found) or f"{asked.count} files, each refused with a reason or read")
     return bool(told.found)
 
 

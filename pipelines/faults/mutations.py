@@ -1,6 +1,6 @@
 """A good granule in, a bad one out: each way in which files are damaged, or made to do harm."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from seaice.ingest.names import COREGISTRATION, LATITUDE, LONGITUDE, OVERLAP, SCALE, SCAN_TIME
 
-__all__ = ["MUTATIONS", "SECRET"]
+__all__ = ["ABSURD", "MUTATIONS", "SECRET", "damaged_attribute", "for_any_file"]
 
 SECRET = 222.0  #: K in the file that no granule may lead to
 
@@ -30,7 +30,7 @@ def _flip(path: Path, random: Random) -> None:
 
 def _flip_head(path: Path, random: Random) -> None:
     data = bytearray(path.read_bytes())
-    for place in random.integers(0, 4096, random.integers(1, 8)):
+    for place in random.integers(0, min(4096, len(data)), random.integers(1, 8)):
         data[place] = random.integers(256)
     path.write_bytes(data)
 
@@ -84,6 +84,16 @@ def _absurd_attribute(path: Path, random: Random) -> None:
         else:
             name = str(random.choice([*COREGISTRATION, OVERLAP, *sorted(file.attrs)]))
         place.attrs[name] = ABSURD[random.integers(len(ABSURD))]
+
+
+def damaged_attribute(path: Path, random: Random, values: Sequence[object]) -> None:
+    """Give any attribute of a file or of its datasets a value that it should not have."""
+    with h5py.File(path, "a") as file:
+        places = [file, *(file[name] for name in sorted(file))]
+        place = places[random.integers(len(places))]
+        own = [name for name in place.attrs if name not in ("DIMENSION_LIST", "REFERENCE_LIST")]
+        name = str(random.choice([*own, "scale_factor", "_FillValue", "units"]))
+        place.attrs[name] = values[random.integers(len(values))]
 
 
 def _huge(path: Path, random: Random) -> None:
@@ -183,6 +193,18 @@ def _other_file(path: Path, random: Random) -> None:
     ])  # fmt: skip
 
 
+def _of_hdf5(mutate: Callable[[Path, Random], None]) -> Callable[[Path, Random], None]:
+    def mutated(path: Path, random: Random) -> None:
+        if not h5py.is_hdf5(path):
+            return _flip(path, random)
+        try:
+            mutate(path, random)
+        except (TypeError, ValueError, KeyError, RuntimeError, OSError):
+            _flip(path, random)  # what HDF5 will not have done to it
+
+    return mutated
+
+
 #: what is done -> how
 MUTATIONS: Mapping[str, Callable[[Path, Random], None]] = MappingProxyType(
     {
@@ -201,6 +223,20 @@ MUTATIONS: Mapping[str, Callable[[Path, Random], None]] = MappingProxyType(
         "storage in another file": _external_storage,
         "a virtual dataset of another file": _virtual,
         "links in a circle": _loop,
+        "another kind of file": _other_file,
+    }
+)
+
+#: of these, what can be done to any file; where it is no HDF5, bytes are flipped instead
+for_any_file: Mapping[str, Callable[[Path, Random], None]] = MappingProxyType(
+    {
+        "bytes flipped": _flip,
+        "bytes of the head flipped": _flip_head,
+        "cut short": _cut,
+        "a dataset removed": _of_hdf5(_remove),
+        "a dataset of another type": _of_hdf5(_retype),
+        "a dataset of another shape": _of_hdf5(_reshape),
+        "links in a circle": _of_hdf5(_loop),
         "another kind of file": _other_file,
     }
 )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["Fault", "Way", "faulty_way"]
+__all__ = ["Fault", "Way", "faulty_way", "opened"]
 
 Fault = Literal["500", "silence", "half"]
 
@@ -42,15 +42,20 @@ class Way:
             return "passed"
 
 
-@contextmanager
-def faulty_way(way: Way) -> Iterator[str]:
-    """The URL of a local server that hands requests on, when nothing happens to them."""
+def opened(way: Way) -> tuple[str, ThreadingHTTPServer]:
+    """A local server, and its URL, that hands requests on when nothing happens to them."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(way))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}", server
+
+
+@contextmanager
+def faulty_way(way: Way) -> Iterator[str]:
+    """The URL of `opened`, for the time of the block."""
+    url, server = opened(way)
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield url
     finally:
         server.shutdown()
         server.server_close()

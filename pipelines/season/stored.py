@@ -14,7 +14,7 @@ from pipelines.season.verify import Damage, problems_of_product
 from seaice.errors import StorageError
 from seaice.storage import Store
 
-__all__ = ["damages_stored", "put_again", "statuses_stored"]
+__all__ = ["damages_stored", "fetched_product", "put_again", "statuses_stored"]
 
 
 def statuses_stored(store: Store) -> Iterator[Status]:
@@ -43,7 +43,7 @@ def damages_stored(store: Store) -> Iterator[Damage]:
     for name, place, day in _products(store.entries()):
         with tempfile.TemporaryDirectory() as near:
             folder = Path(near, name)
-            lost = _fetched(store, name, folder)
+            lost = fetched_product(store, name, folder)
             problems = lost or (*problems_of_product(folder),)
         if problems:
             yield Damage(what=name, place=place, day=day, problems=problems)
@@ -87,7 +87,7 @@ def _document(store: Store, name: str, files: dict[str, str]) -> dict[str, Any]:
     return {}
 
 
-def _fetched(store: Store, name: str, folder: Path) -> tuple[str, ...]:
+def fetched_product(store: Store, name: str, folder: Path) -> tuple[str, ...]:
     """Bring a product near as the folder it was made as; what could not be fetched."""
     files = named_in(store.text(f"{name}/{name}{MANIFEST}") or "")
     lost, lines = [], []

@@ -14,6 +14,7 @@ from pyproj import CRS
 
 from pipelines.season.status import PRODUCT
 from seaice.files import sha256
+from seaice.series.reading import page_path
 from seaice.sic.flags import Flag
 from seaice.vocabulary import VOCABULARY
 from seaice.write.season_layout import DAYS
@@ -70,8 +71,9 @@ def problems_of_product(folder: Path) -> Iterator[str]:
         yield f"manifest or provenance cannot be read ({type(error).__name__})"
         return
     held = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    known = {*told, manifest.name, page_path(folder).name}
     problems = [*_of_files(folder, told)]
-    problems += [f"{name} is not in the manifest" for name in sorted(held - {*told, manifest.name})]
+    problems += [f"{name} is not in the manifest" for name in sorted(held - known)]
     yield from problems
     if problems:
         return
