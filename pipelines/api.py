@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from pipelines.catalogue import catalogue
 from pipelines.day import run_day
 from pipelines.plan import plan
 from pipelines.series import follow
@@ -56,4 +57,5 @@ def daily(
     }
     day = plan(Settings.read(Path(settings) if settings else None, told))
     follow(day.folder, run_day(day, progress), progress)
+    catalogue(day.folder.parent)
     return open_product(day.folder)

@@ -96,7 +96,7 @@ def seen(request, tmp_path_factory):
         )
         for day, folder in zip(DAYS, (written(each, out) for each in products), strict=True)
     ]
-    write_project(days, out / "days.qgz")
+    write_project(days, out, out / "days.qgz")
     done = subprocess.run(
         [PYTHON, str(SESSION), str(out), "3", str(out / "days.qgz")],
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(out)},

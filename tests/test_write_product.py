@@ -47,7 +47,7 @@ def test_the_picture_shows_land_water_and_ice(folder):
 
 def test_a_product_with_a_missing_file_is_not_whole(tmp_path):
     write_product(made_product(), tmp_path / "p", formats=["quicklook"])
-    held = [f"{NAME}.png", f"{NAME}.sha256", f"{NAME}.json"]
+    held = [f"{NAME}.png", "stac.json", f"{NAME}.sha256", f"{NAME}.json"]
     assert [file.name for file in made_in(tmp_path / "p")] == held
     for name in held:
         whole = (tmp_path / "p" / name).read_bytes()

@@ -104,6 +104,7 @@ def concentrate(settings: Settings) -> None:
 
 def write(settings: Settings) -> None:
     """Write the product again, even where it is finished."""
+    from pipelines.catalogue import catalogue
     from pipelines.day import written
     from pipelines.plan import plan
     from pipelines.published import publish
@@ -112,12 +113,14 @@ def write(settings: Settings) -> None:
     day = plan(settings)
     with watched() as progress:
         made = follow(day.folder, written(day, progress), progress)
+        catalogue(day.folder.parent)
         publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
 
 def daily(settings: Settings) -> None:
     """A day's granules in, its product out: all stages, each only where it is not finished."""
+    from pipelines.catalogue import catalogue
     from pipelines.day import run_day
     from pipelines.plan import plan
     from pipelines.published import publish
@@ -134,6 +137,7 @@ def daily(settings: Settings) -> None:
             typer.echo(f"kept: {error}\n")  # nobody asked for a provisional map
             made = made_in(day.folder)
         made = follow(day.folder, made, progress)
+        catalogue(day.folder.parent)
         publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 

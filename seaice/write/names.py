@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seaice import __version__
 
-__all__ = ["named", "product_name", "season_name"]
+__all__ = ["named", "place_name", "product_name", "season_name"]
 
 
 def product_name(hemisphere: str, region: str, date: str) -> str:
@@ -27,10 +27,18 @@ def season_name(hemisphere: str, region: str, year: int) -> str:
     return _name(hemisphere, region, str(year)) + ".zarr"
 
 
+def place_name(hemisphere: str, region: str) -> str:
+    """What all products of one place begin with.
+
+    >>> place_name("north", "svalbard")
+    'seaice_sic_north_svalbard'
+    """
+    return "_".join(["seaice_sic", hemisphere, *([] if region == "all" else [region])])
+
+
 def _name(hemisphere: str, region: str, time: str) -> str:
     version = ".".join(__version__.split(".")[:2])
-    place = [hemisphere] if region == "all" else [hemisphere, region]
-    return "_".join(["seaice_sic", *place, time, f"v{version}"])
+    return f"{place_name(hemisphere, region)}_{time}_v{version}"
 
 
 def named(stem: Path, ending: str) -> Path:

@@ -22,11 +22,17 @@ from seaice.write.qgis.beside import write_projection, write_qml
 from seaice.write.qgis.project import Day, write_project
 from seaice.write.quicklook import write_quicklook
 from seaice.write.rounding import rounded
+from seaice.write.stac import ITEM, write_item
 from seaice.write.zarr_store import write_zarr
 
 __all__ = ["FORMATS", "Made", "made_in", "write_product"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+#: of every product, by the end of the name
+ALWAYS = {
+    ".sha256": "checksums of all of these, for `sha256sum -c`",
+    ".json": "provenance: inputs, settings, warnings",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,9 @@ def write_product(
         document = json.loads(given.get("provenance", "{}"))
         document["files"] = [asdict(file) for file in made]
         (place / f"{name}.json").write_text(json.dumps(document, indent=2))
+        files = [(file.name, file.says) for file in made]
+        files += [(f"{name}{ending}", says) for ending, says in ALWAYS.items()]
+        write_item(product, files, place / ITEM)
         write_manifest(place, place / f"{name}.sha256")
     return made_in(folder)
 
@@ -89,11 +98,8 @@ def made_in(folder: Path) -> list[Made]:
     files = [Made(**file) for file in json.loads(document.read_text())["files"]]
     if any(not (folder / file.name).exists() for file in files):
         return []
-    always = {
-        ".sha256": "checksums of all of these, for `sha256sum -c`",
-        ".json": "provenance: inputs, settings, warnings",
-    }
-    beside = {document.with_suffix(ending): says for ending, says in always.items()}
+    beside = {folder / ITEM: "the product as an item of a STAC catalogue"}
+    beside |= {document.with_suffix(ending): says for ending, says in ALWAYS.items()}
     if any(not path.exists() for path in beside):
         return []
     return files + [
@@ -105,7 +111,7 @@ def _project(product: xr.Dataset, stem: Path) -> Made:
     """All layers of the product as QGIS opens them."""
     path, day = named(stem, ".qgz"), date.fromisoformat(product.attrs["date"])
     grid = grid_of(product)
-    write_project([Day(stem=stem, date=day, crs=grid.crs, bounds=grid.bounds)], path)
+    write_project([Day(stem=stem, date=day, crs=grid.crs, bounds=grid.bounds)], stem.parent, path)
     return Made(name=path.name, says="QGIS project: all of these, styled", size=_size(path))
 
 

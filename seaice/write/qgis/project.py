@@ -80,7 +80,7 @@ KINDS = (
 )  # fmt: skip
 
 
-def write_project(days: Sequence[Day], path: Path) -> None:
+def write_project(days: Sequence[Day], home: Path, path: Path) -> None:
     """Write a project of one product, or of many days of one place, newest on top.
 
     Each day's layers are drawn in that day's frame of the time controller, which is set to run
@@ -89,7 +89,8 @@ def write_project(days: Sequence[Day], path: Path) -> None:
     Parameters
     ----------
     days : at least one, of one projection; layers whose file is absent are left out
-    path : the .qgz file, in the folder of the product or in one above all of them
+    home : the folder that the project will lie in: of the product, or above all of them
+    path : where it is written
     """
     ordered = sorted(days, key=lambda day: day.date)
     root = Element("qgis", version="3.22.0", projectname=path.stem)
@@ -104,7 +105,7 @@ def write_project(days: Sequence[Day], path: Path) -> None:
                 tree, "layer-tree-group",
                 name=str(day.date), checked="Qt::Checked", expanded="0",
             )  # fmt: skip
-        for layer in _layers(day, path.parent):
+        for layer in _layers(day, home):
             layers.append(layer)
             group.append(_entry(layer))
     root.extend([layers, _properties(ordered), _view(ordered), _times(ordered)])
