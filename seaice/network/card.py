@@ -76,21 +76,33 @@ class Card:
                 "exactly the keys this version writes",
                 "use weights made by this version, or another version of this package",
             )
-        for key in ("channels", "outputs"):
-            told[key] = tuple(told[key])
-        told["hyper"] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in told["hyper"].items()
-        }
-        for key in ("calibration", "calibration_95"):
-            told[key] = tuple(tuple(line) for line in told[key])
-        told["normalization"] = {k: tuple(v) for k, v in told["normalization"].items()}
-        return cls(**told)
+        try:
+            return cls(**_with_tuples(told))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise _no_card(f"a card with entries of other kinds ({error})") from error
+
+
+def _with_tuples(told: Mapping[str, Any]) -> dict[str, Any]:
+    """A card's entries as they were before JSON knew no tuples."""
+    lines = {key: tuple(tuple(line) for line in told[key]) for key in _TABLES}
+    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in told["hyper"].items()}
+    return {
+        **told,
+        "channels": tuple(told["channels"]),
+        "outputs": tuple(told["outputs"]),
+        "hyper": sizes,
+        "normalization": {k: tuple(v) for k, v in told["normalization"].items()},
+        **lines,
+    }
+
+
+_TABLES = ("calibration", "calibration_95")
 
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
         told = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_card(f"a card that is no JSON ({error})") from error
     if not isinstance(told, dict):
         raise _no_card("a card that is no table")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.network.card import Card
+from seaice.network.memory import memory_kept
 from seaice.stack.tiles import Tile, Tiling, stitch
 
 __all__ = ["Machine", "Progress", "run_tiled", "silent"]
@@ -84,10 +85,11 @@ def run_tiled(
     tiles = list(_needed(machine.tiling(card), card, wanted))
     if isinstance(network, nn.Module):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for done, tile in enumerate(tiles):
-        progress(done, len(tiles))
-        told = _run(network, cut(tile.rows.cells, tile.columns.cells), machine)
-        stitch(out, tile, told, card.scale)
+    with memory_kept():
+        for done, tile in enumerate(tiles):
+            progress(done, len(tiles))
+            told = _run(network, cut(tile.rows.cells, tile.columns.cells), machine)
+            stitch(out, tile, told, card.scale)
     progress(len(tiles), len(tiles))
     return out
 

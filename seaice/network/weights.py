@@ -1,6 +1,7 @@
 """Files of weights: safetensors with a card; nothing in them is ever executed."""
 
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Literal
 
 import torch
@@ -8,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from seaice.errors import UnknownNameError, WeightsError
+from seaice.errors import SeaIceError, UnknownNameError, WeightsError
 from seaice.files import atomic_file, sha256
 from seaice.network.card import Card
 from seaice.network.catalogue import Role, build, find
@@ -16,6 +17,8 @@ from seaice.network.fold import folded
 from seaice.network.quantize import awaiting
 
 __all__ = ["load", "load_trainable", "read_card", "save", "weights_id", "without_weights"]
+
+LARGEST, LONGEST = 10_000, 50  #: number in a card's sizes, and how many in one of them
 
 Storage = Literal["float32", "bfloat16"]
 
@@ -158,11 +161,33 @@ def _card_of(path: Path, metadata: dict[str, str] | None) -> Card:
 def _built(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
     """The network without weights, its layers as the card's form has them."""
     try:
+        _check_sizes(card)
         network = build(card.architecture, card.hyper)
+        fewer = network if card.form == "training" else folded(network)
+        return awaiting(fewer, tensors) if card.form == "int8" else fewer
     except UnknownNameError as error:
         raise WeightsError(f"{path}: {error.found}", error.expected, _AGAIN) from error
-    fewer = network if card.form == "training" else folded(network)
-    return awaiting(fewer, tensors) if card.form == "int8" else fewer
+    except SeaIceError:
+        raise
+    except Exception as error:  # whatever a network makes of sizes that are none
+        expected = f"sizes that {card.architecture} can be built with"
+        raise WeightsError(f"{path}: a card with other sizes ({error})", expected, _AGAIN) from error
+
+
+def _check_sizes(card: Card) -> None:
+    """Refuse what would fill the memory before it could be seen not to fit.
+
+    Raises
+    ------
+    ValueError
+        If a size is beyond those of any network.
+    """
+    for name, told in card.hyper.items():
+        parts = told if isinstance(told, tuple) else (told,)
+        if len(parts) > LONGEST or any(isinstance(each, int) and each > LARGEST for each in parts):
+            raise ValueError(f"{name} = {shortened(told)}")
+    with torch.device("meta"):
+        build(card.architecture, card.hyper)
 
 
 def _check_fit(

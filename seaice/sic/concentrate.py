@@ -94,9 +94,10 @@ def concentrate(
         return assemble(here, there, _tensor(land[rows, columns]), card)
 
     network.to(machine.device)
-    told = run_tiled(network, card, cut, observed & ~land, machine, progress)
-    total, wider = _half_widths(told, card)
-    sic = np.where(observed & ~land, told[0].clip(0, 1), np.float32("nan"))
+    wanted = observed & ~land
+    told = run_tiled(network, card, cut, wanted, machine, progress)
+    total, wider = _half_widths(told, wanted, card)
+    sic = np.where(wanted, told[0].clip(0, 1), np.float32("nan"))
     algorithm, smearing = split(sic, total)
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
     missing = _missing(coarse, low, (land.shape[0] // SCALE, land.shape[1] // SCALE))
@@ -165,15 +166,18 @@ def _real_frames(daily_map: xr.Dataset, observed: NDArray[np.bool_]) -> NDArray[
     return observed * np.uint8(1 << FRAMES // 2)
 
 
-def _half_widths(told: Map, card: Card) -> tuple[Map, Map]:
+def _half_widths(told: Map, wanted: NDArray[np.bool_], card: Card) -> tuple[Map, Map]:
     """Calibrated half-widths for 68 and 95 % of errors, (y, x) each; NaN where none is told."""
+    one, other = (np.full_like(told[0], np.nan) for _ in range(2))
     if len(told) < 2:
-        return np.full_like(told[0], np.nan), np.full_like(told[0], np.nan)
-    doubt = np.exp(told[1] / 2)
-    one = calibrated(told[0], doubt, card.calibration).clip(0, 1)
-    if not card.calibration_95:
-        return one, (2 * one).clip(0, 1)
-    return one, calibrated(told[0], doubt, card.calibration_95).clip(0, 1)
+        return one, other
+    share, doubt = told[0][wanted], np.exp(told[1][wanted] / 2)
+    one[wanted] = calibrated(share, doubt, card.calibration).clip(0, 1)
+    if card.calibration_95:
+        other[wanted] = calibrated(share, doubt, card.calibration_95).clip(0, 1)
+    else:
+        other[wanted] = (2 * one[wanted]).clip(0, 1)
+    return one, other
 
 
 def _coarse_cut(coarse: Mapping[str, Map], rows: slice, columns: slice) -> dict[str, Tensor]:

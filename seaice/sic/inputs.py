@@ -93,15 +93,20 @@ def assemble(refined: Tensor, coarse: Mapping[str, Tensor], land: Tensor, card: 
     h, v = refined.unbind(-3)
     named = {"tb89h": h, "tb89v": v, "pd": v - h, "land": land.float()}
     named["valid"] = torch.isfinite(named["pd"]).float()
-    planes = []
-    for name in card.channels:
+    fine = (*h.shape[:-2], h.shape[-2] // SCALE, h.shape[-1] // SCALE)
+    nothing = torch.zeros(fine, device=h.device)
+    pairs = [
+        (coarse.get(name, nothing), card.normalization[name]) for name in card.channels
+    ]  # those of the refined map are laid over what stands for them here
+    together = torch.stack([_normalized(values, pair) for values, pair in pairs], -3)
+    absent = ~torch.stack([torch.isfinite(values) for values, _ in pairs], -3)
+    planes = _enlarged(together, absent)
+    for place, name in enumerate(card.channels):
         if name in named:
-            planes.append(_normalized(named[name], card.normalization[name]))
-        elif name in coarse:
-            planes.append(_enlarged(coarse[name], card.normalization[name]))
-        else:
-            planes.append(torch.zeros_like(h))
-    return torch.stack(planes, dim=-3).float()
+            planes[..., place, :, :] = _normalized(named[name], card.normalization[name])
+        elif name not in coarse:
+            planes[..., place, :, :] = 0.0
+    return planes
 
 
 def _check(channels: Sequence[str]) -> None:
@@ -118,13 +123,30 @@ def _normalized(values: Tensor, pair: tuple[float, float]) -> Tensor:
     return torch.where(torch.isfinite(values), (values - pair[0]) / pair[1], 0.0)
 
 
-def _enlarged(coarse: Tensor, pair: tuple[float, float]) -> Tensor:
-    """Bilinear between observed cells, normalized; absent where the coarse cell itself is."""
-    planes = coarse.reshape(-1, 1, *coarse.shape[-2:])
-    known = torch.isfinite(planes).float()
-    sums, weights = (
-        F.interpolate(part, scale_factor=SCALE, mode="bilinear", align_corners=False)
-        for part in (_normalized(planes, pair), known)
-    )
-    fine = torch.where(on_fine_cells(known, SCALE) > 0, sums / weights.clamp(min=1e-6), 0.0)
-    return fine.reshape(*coarse.shape[:-2], *fine.shape[-2:])
+def _enlarged(planes: Tensor, absent: Tensor) -> Tensor:
+    """Bilinear between observed cells; absent where the coarse cell itself is.
+
+    Parameters
+    ----------
+    planes : (..., channel, y, x), normalized, 0 where absent
+    absent : bool of the same shape
+
+    Returns
+    -------
+    (..., channel, 4 y, 4 x)
+    """
+    sums = _fine(planes)
+    for channel in absent.flatten(-2).any(-1).reshape(-1, absent.shape[-3]).any(0).nonzero()[:, 0]:
+        known = ~absent[..., channel, None, :, :]
+        weights = _fine(known.to(planes.dtype))
+        here = on_fine_cells(known, SCALE)
+        between = sums[..., channel, None, :, :] / weights.clamp(min=1e-6)
+        sums[..., channel, None, :, :] = torch.where(here, between, 0.0)
+    return sums
+
+
+def _fine(planes: Tensor) -> Tensor:
+    """(..., channel, y, x) -> (..., channel, 4 y, 4 x), bilinear."""
+    batch = planes.reshape(-1, *planes.shape[-3:]).contiguous(memory_format=torch.channels_last)
+    fine = F.interpolate(batch, scale_factor=SCALE, mode="bilinear", align_corners=False)
+    return fine.reshape(*planes.shape[:-2], *fine.shape[-2:])
