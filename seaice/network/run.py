@@ -112,10 +112,11 @@ def _looks_around(card: Card) -> bool:
 
 @torch.inference_mode()
 def _run(network: nn.Module, given: Tensor, machine: Machine) -> NDArray[np.float32]:
-    batch = given.to(machine.device)[None]
-    if batch.ndim == 4:
-        batch = batch.contiguous(memory_format=torch.channels_last)
     mixed = machine.precision == "bfloat16"
+    batch = given.to(machine.device)[None]
+    if batch.ndim == 4:  # a map that convolutions read first, and would round; frames are compared
+        kind = torch.bfloat16 if mixed else batch.dtype
+        batch = batch.to(kind, memory_format=torch.channels_last)
     with _whole_float32(), torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
         told: Tensor = network(batch)
     found: NDArray[np.float32] = told[0].float().cpu().numpy()
