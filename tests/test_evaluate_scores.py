@@ -169,6 +169,16 @@ def test_true_sigmas_cover_as_the_normal_law_says_in_every_class():
     np.testing.assert_allclose(by_class["estimate"]["within_2"][4:6], 0.954, atol=0.02)
 
 
+def test_cells_that_a_filter_or_a_clamp_decided_prove_no_half_width():
+    """They are right exactly: counted, they would hide that no other cell is within."""
+    estimate, reference = np.zeros((10, 10)), np.zeros((10, 10))
+    estimate[5:], reference[5:] = 1, 1
+    estimate[0], reference[0] = 0.4, 0.9
+    found = scored(estimate, reference, doubt=np.full((2, 10, 10), 0.1))
+    assert (found["within_1"], found["every_1"]) == (0, pytest.approx(0.9))
+    assert (found["within_2"], found["every_2"]) == (0, pytest.approx(0.9))
+
+
 def test_nothing_to_compare_has_no_units_and_no_scores():
     nothing = np.full((3, 3), np.nan)
     assert len(map_sums(nothing, nothing, 1.0, 2)["moments"]) == 0

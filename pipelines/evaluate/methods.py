@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pipelines.methods import network_of
-from pipelines.plan import Method, method
+from pipelines.plan import BLEND, Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SettingsError
 from seaice.grid.dataset import coordinates
@@ -22,6 +22,7 @@ from seaice.network.card import Card
 from seaice.network.run import Machine, silent
 from seaice.network.weights import read_card
 from seaice.sic.classical.asi import asi
+from seaice.sic.classical.blend import blend
 from seaice.sic.classical.daily import FORMULAS as CLASSICAL
 from seaice.sic.concentrate import concentrate
 from seaice.sr.refine import refine
@@ -196,6 +197,8 @@ def _concentration(
     else:
         teller = networks.of(how, "sic")
         made = concentrate(refined, daily_map, land, teller, networks.machine, silent)
+        if how.name == BLEND:
+            made = blend(made, CLASSICAL["asi"](refined, daily_map, land, None, None))
     doubt = np.stack([made[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")])
     return made["sic"].values, doubt if np.isfinite(doubt).any() else None
 

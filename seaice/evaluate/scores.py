@@ -70,6 +70,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         ),
         "within_1": Metric("within 68 %", "%", 100, "share within what is told; 68 % is right"),
         "within_2": Metric("within 95 %", "%", 100, "share within what is told; 95 % is right"),
+        "every_1": Metric("all within 68 %", "%", 100, "the same of all cells, decided ones too"),
+        "every_2": Metric("all within 95 %", "%", 100, "the same of all cells, decided ones too"),
         "psnr_h": Metric("PSNR H", "dB", 1, "20 log10(200 K / RMSE)"),
         "psnr_v": Metric("PSNR V", "dB", 1, "20 log10(200 K / RMSE)"),
         "ssim_h": Metric("SSIM H", "1", 1, "structural similarity, Gaussian window of 11 cells"),
@@ -103,6 +105,7 @@ def overall(sums: Given, cell: float) -> dict[str, Array]:
         ("area", _surfaces),
         ("edge", _edges),
         ("within_reference", lambda given, _: _within(given["within_reference"].sum(-2))),
+        ("within_every", lambda given, _: _every(given["within_every"])),
         ("tb", _brightness),
         ("spectrum_sic", _waves),
         ("spectrum_p", _waves),
@@ -120,6 +123,8 @@ def counted(sums: Given, metric: str) -> float:
         return float(sums["open" if metric == "false_ice" else "ice"][0])
     if metric in ("edge_mean", "edge_median"):
         return float(sums["edge"][:, 0].sum())
+    if metric.startswith("every"):
+        return float(sums["within_every"][0])
     if metric.startswith("within"):
         return float(sums["within_reference"][:, 0].sum())
     if "tb" in sums and not metric.startswith("wave"):
@@ -187,6 +192,11 @@ def _edges(sums: Given, cell: float) -> dict[str, Array]:
 def _within(shares: Array) -> dict[str, Array]:
     count, one, two = np.moveaxis(shares, -1, 0)
     return {"within_1": _share(one, count), "within_2": _share(two, count)}
+
+
+def _every(shares: Array) -> dict[str, Array]:
+    count, one, two = np.moveaxis(shares, -1, 0)
+    return {"every_1": _share(one, count), "every_2": _share(two, count)}
 
 
 def _brightness(sums: Given, cell: float) -> dict[str, Array]:

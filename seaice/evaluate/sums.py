@@ -12,9 +12,22 @@ from numpy.typing import NDArray
 
 from seaice.evaluate.edge import edge_sums
 
-__all__ = ["CLASSES", "DOUBTS", "EDGE", "Sums", "area_units", "joined", "map_sums", "total"]
+__all__ = [
+    "CLASSES",
+    "DECIDED",
+    "DOUBTS",
+    "EDGE",
+    "Sums",
+    "area_units",
+    "joined",
+    "map_sums",
+    "total",
+]
 
 EDGE = 0.15  #: concentration of the ice edge
+#: as near to 0 or 1 a filter or a clamp has decided, or a reference in percent tells no more: most
+#: of these cells are right to the last digit, so that any half-width holds them
+DECIDED = 0.005
 CLASSES = 10  #: of concentration, 10 % each
 DOUBTS = np.array([0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, np.inf])  #: told
 
@@ -52,9 +65,9 @@ def map_sums(
         `area` (5), km2: ice only in the estimate, ice only in the reference, ice in the reference
         (cells of 15 % and more), ice area of the estimate, of the reference;
         `edge`, `edge_steps`: see `seaice.evaluate.edge.edge_sums`;
-        with doubt `within_reference`, `within_estimate` (class, 3): cells, within the first, within
-        the second half-width; `doubt` (bin of the first, 3): cells, sum of it squared, of errors
-        squared.
+        with doubt `within_every` (3): cells, within the first, within the second half-width; of
+        cells that were not `DECIDED` the same as `within_reference`, `within_estimate` (class, 3),
+        and `doubt` (bin of the first, 3): cells, sum of it squared, of errors squared.
     """
     rows, columns = (-(-n // block) for n in estimate.shape)
     known = np.isfinite(estimate) & np.isfinite(reference)
@@ -118,16 +131,24 @@ def _counted(ours: Array, theirs: Array, unit: NDArray[np.int64], units: int) ->
 
 def _doubted(ours: Array, theirs: Array, doubt: Array, unit: NDArray[np.int64], units: int) -> Sums:
     told = np.isfinite(doubt).all(0)
-    ours, theirs, unit, (one, two) = ours[told], theirs[told], unit[told], doubt[:, told]
-    error = abs(ours - theirs)
-    shares = (np.ones_like(error), error <= one, error <= two)
-    bins = np.digitize(one, DOUBTS[1:-1])
-    squares = (shares[0], one**2, error**2)
+    every = _by_unit(unit[told], units, _within(ours[told], theirs[told], doubt[:, told]))
+    told &= (ours > DECIDED) & (ours < 1 - DECIDED)
+    ours, theirs, unit, doubt = ours[told], theirs[told], unit[told], doubt[:, told]
+    shares = _within(ours, theirs, doubt)
+    bins = np.digitize(doubt[0], DOUBTS[1:-1])
+    squares = (shares[0], doubt[0] ** 2, (ours - theirs) ** 2)
     return {
+        "within_every": every,
         "within_reference": _binned(unit, units, _class(theirs), CLASSES, shares),
         "within_estimate": _binned(unit, units, _class(ours), CLASSES, shares),
         "doubt": _binned(unit, units, bins, len(DOUBTS) - 1, squares),
     }
+
+
+def _within(ours: Array, theirs: Array, doubt: Array) -> tuple[NDArray[np.generic], ...]:
+    """Of each cell: that it is one, and whether its error is within either half-width."""
+    error = abs(ours - theirs)
+    return np.ones_like(error), error <= doubt[0], error <= doubt[1]
 
 
 def _class(sic: Array) -> NDArray[np.int64]:

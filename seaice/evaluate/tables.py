@@ -18,7 +18,10 @@ __all__ = [
     "whole",
 ]
 
-MAIN = ("rmse", "mae", "bias", "std", "false_ice", "lost_ice", "within_1", "within_2")
+MAIN = (
+    *("rmse", "mae", "bias", "std", "false_ice", "lost_ice"),
+    *("within_1", "within_2", "every_1", "every_2"),
+)
 SURFACE = (
     "edge_mean",
     "edge_median",
@@ -36,7 +39,7 @@ COUNTED = {
     "false_ice": "cells without ice in the reference",
     "lost_ice": "cells above 15 % in the reference",
     "edge_mean": "edge cells of both maps",
-    "within_1": "cells with told uncertainty",
+    "within_1": "cells with told uncertainty, not decided",
 }
 DIGITS = {"%": 2, "km": 2, "1000 km2": 2, "dB": 2, "K": 2, "1": 4}
 

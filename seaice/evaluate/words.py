@@ -16,7 +16,9 @@ CLASSES_SAY = (
 )
 DOUBT_SAYS = (
     "Share of cells whose reference lies within the half-widths told for 68 and 95 % of them; the "
-    "grey bands are 68 +- 3 % and 95 +- 2 %, where an honest uncertainty lies. Left by class of "
+    "grey bands are 68 +- 3 % and 95 +- 2 %, where an honest uncertainty lies. Cells within "
+    "half a percent of 0 or 1 are left out: there a filter or a clamp has decided, most are "
+    "exactly right, and any half-width holds them. Left by class of "
     "the reference, which is not known to anybody who has only the map; in the middle by class of "
     "the estimate, which is what a user sees. Right: error found against error told; on the line "
     "the uncertainty is right, below it is too large, above too small. Bins of fewer than 30 cells "
