@@ -29,7 +29,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily reprocess watch status verify chaos fuzz series scene test test-slow lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
+.PHONY: help daily fetch reprocess watch status verify chaos fuzz series scene test test-slow test-desktop lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,10 @@ daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
 
 series: $(VENV)/.run ## extent and area of all products in OUT=folder, by sea, as CSV
 	@$(BIN)/seaice series "$(OUT)"
+
+fetch: $(VENV)/.fetch ## granules from JAXA (account in the environment): START= END= GRANULES=folder SOURCE=jaxa
+	@$(BIN)/seaice fetch --start "$(START)" --end "$(or $(END),$(START))" --out "$(GRANULES)" \
+	  $(call option,source,SOURCE) $(call option,level,LEVEL) $(if $(DRY_RUN),--dry-run)
 
 reprocess: $(VENV)/.run ## many days: START= END= HEMISPHERE=both WORKERS=4, or SCHEDULER=tcp://... or CLUSTER=slurm
 	@$(BIN)/seaice reprocess $(call option,start,START) $(call option,end,END) \
@@ -70,8 +74,11 @@ scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
 test: lint types layers ## lint, types, import layers and the fast tests
 	$(BIN)/pytest -n 2
 
+test-desktop: $(VENV)/.test ## products in a real QGIS and a real Chromium (Debian: python3-qgis chromium chromium-driver)
+	$(BIN)/pytest -n 2 -m "desktop"
+
 test-slow: $(VENV)/.test ## the tests that take longer than a few seconds
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 -m "slow or desktop"
 
 lint: $(VENV)/.test ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -139,6 +146,10 @@ $(VENV)/.torch:
 
 $(VENV)/.run: pyproject.toml | $(VENV)/.torch
 	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable .
+	touch $@
+
+$(VENV)/.fetch: pyproject.toml | $(VENV)/.run
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[fetch]"
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run

@@ -15,7 +15,7 @@ from seaice.write.product import write_product
 from seaice.write.rounding import rounded
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.desktop
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
 SESSION = Path(__file__).with_name("qgis_session.py")

@@ -108,7 +108,7 @@ def seen(request, tmp_path_factory):
     return json.loads(done.stdout), [rounded(product) for product in products], out
 
 
-in_qgis = pytest.mark.slow
+in_qgis = pytest.mark.desktop
 
 
 @in_qgis

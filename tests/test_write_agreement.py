@@ -151,6 +151,7 @@ def asked_of_qgis(script, *words, home):
     return json.loads(done.stdout)
 
 
+@pytest.mark.desktop
 def test_qgis_finds_the_cells(made, tmp_path):
     product, files = made
     grid = grid_of(product)
@@ -163,6 +164,7 @@ def test_qgis_finds_the_cells(made, tmp_path):
         assert ellipsoid.semi_major_metre == 6378273
 
 
+@pytest.mark.desktop
 def test_qgis_finds_the_place_of_a_line(made, tmp_path):
     """Corners of the product, by the plane that QGIS believes the GeoPackage to lie on."""
     product, files = made

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from seaice.cli.fetching import fetch
 from seaice.cli.learning import compare, export, import_weights, pretrain, train
 from seaice.cli.listings import doctor, models, why
 from seaice.cli.operations import reprocess, status, verify, watch
@@ -171,6 +172,7 @@ def scene(
 app.command()(models)
 app.command()(doctor)
 app.command()(why)
+app.command()(fetch)
 app.command()(train)
 app.command()(compare)
 app.command()(import_weights)

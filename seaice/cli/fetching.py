@@ -1,0 +1,142 @@
+"""The verb that brings granules from their archives."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from seaice.cli.options import first_and_last
+from seaice.cli.show import failed, rows
+from seaice.errors import SettingsError
+
+if TYPE_CHECKING:
+    from seaice.fetch.archive import Archive, Remote
+    from seaice.fetch.transfer import Told
+
+__all__ = ["fetch"]
+
+LIBRARIES = {"jaxa": ("gportal", "paramiko"), "nsidc": ("earthaccess",)}
+
+
+def fetch(
+    start: Annotated[str, typer.Option(help="First day, UTC, as 2020-03-01.")],
+    end: Annotated[str, typer.Option(help="Last day, included.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the granules.")],
+    source: Annotated[str, typer.Option(help="jaxa (swaths) or nsidc (AU_SI6 maps).")] = "jaxa",
+    level: Annotated[str, typer.Option(help="L1B or L1R, of jaxa.")] = "L1B",
+    connections: Annotated[int, typer.Option(help="At the same time; 1 fails least.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come, only.")] = False,
+) -> None:
+    """Bring granules of some days from JAXA or NSIDC; stopped at any time, it goes on."""
+    from seaice.fetch.transfer import bring, there
+
+    first, last = first_and_last(f"{start}:{end}")
+    archive = _archive(source, level)
+    try:
+        found = archive.find(first, last)
+    except OSError as error:
+        raise SettingsError(
+            f"no answer of the catalogue of {archive.says} ({error})",
+            "a way to it",
+            "look at your network, and try again later",
+        ) from error
+    missing = [remote for remote in found if not there(remote, out)]
+    _listed(found, missing)
+    if dry_run:
+        typer.echo("nothing was done (--dry-run)")
+        return
+    if missing and not archive.has_account():
+        raise SettingsError(
+            "no account in the environment", f"one of {archive.says}", archive.account
+        )
+    losses = 0
+    with _bar(missing) as told:
+        for brought in bring(archive, missing, out, told, connections=connections):
+            if brought.why_not:
+                failed(f"{brought.remote.name}: {brought.why_not}")
+                losses += 1
+    typer.echo(f"{len(missing) - losses} files came to {out}, {losses} did not")
+    if losses:
+        typer.echo("the same command goes on with those")
+        raise typer.Exit(2)
+
+
+def _archive(source: str, level: str) -> "Archive":
+    """The archive of that name, if its libraries are installed."""
+    if source not in LIBRARIES:
+        raise SettingsError(f"source {source!r}", "jaxa or nsidc", "give --source jaxa")
+    absent = [name for name in LIBRARIES[source] if find_spec(name) is None]
+    if absent:
+        raise SettingsError(
+            f"{', '.join(absent)} not installed",
+            f"what {source} is reached with",
+            "type: pip install 'seaice[fetch]'",
+        )
+    if source == "nsidc":
+        from seaice.fetch.nsidc import Nsidc
+
+        return Nsidc()
+    from seaice.fetch.jaxa import Jaxa, level_of
+
+    return Jaxa(level_of(level))
+
+
+def _listed(found: "list[Remote]", missing: "list[Remote]") -> None:
+    """Files day by day, and how much is to come."""
+    days = sorted({remote.day for remote in found})
+    lines = [
+        (
+            str(day),
+            str(sum(remote.day == day for remote in found)),
+            str(sum(remote.day == day for remote in missing)),
+            _sizes([remote for remote in missing if remote.day == day]),
+        )
+        for day in days
+    ]
+    rows(
+        ("day", "files", "to come", "size"),
+        [*lines, ("all", str(len(found)), str(len(missing)), _sizes(missing))],
+    )
+
+
+def _sizes(remotes: "list[Remote]") -> str:
+    sizes = [remote.size for remote in remotes]
+    known = sum(size for size in sizes if size is not None)
+    untold = sizes.count(None)
+    told = f"{known / 1e6:.0f} MB" if known or not untold else ""
+    return " and ".join(filter(None, [told, f"{untold} of unknown size" if untold else ""]))
+
+
+@contextmanager
+def _bar(remotes: "list[Remote]") -> "Iterator[Told]":
+    """A bar of files, and of bytes of the one that comes, on a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {
+            remote.name: bars.add_task(remote.name, total=remote.size, visible=False)
+            for remote in remotes
+        }
+
+        def told(remote: "Remote", have: int) -> None:
+            bars.update(tasks[remote.name], completed=have, visible=have != remote.size)
+
+        yield told

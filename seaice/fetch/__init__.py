@@ -1,0 +1,1 @@
+"""Granules from their archives: found by date, brought whole, a bad network outwaited."""
