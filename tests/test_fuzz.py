@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from granules import make_swath, write_l1b
 
-from pipelines.faults.fuzz import answer, unlawful
+from pipelines.faults.fuzz import KINDS, answer, unlawful
 from pipelines.faults.mutations import MUTATIONS, SECRET
 
 
@@ -42,3 +42,32 @@ def test_the_judge_knows_what_is_unlawful():
     assert "latitude" in unlawful(swath.assign(latitude=swath["latitude"] + 200))
     assert "another file" in unlawful(swath.assign(tb89h=swath["tb89h"] * 0 + SECRET))
     assert "tb89v" in unlawful(swath.assign(tb89v=swath["tb89v"] * 0 + 655.35))
+
+
+OTHERS = [
+    (kind, what) for kind in ("settings", "weights", "references") for what in KINDS[kind].mutations
+]
+
+
+@pytest.fixture(scope="module")
+def goods(tmp_path_factory):
+    made = {kind: KINDS[kind].good(tmp_path_factory.mktemp(kind)) for kind, _ in OTHERS}
+    return {kind: good if isinstance(good, tuple) else (good,) for kind, good in made.items()}
+
+
+def test_good_files_are_read(goods):
+    for kind, paths in goods.items():
+        assert [answer(path, KINDS[kind].read) for path in paths] == ["read"] * len(paths)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("kind", "what"), OTHERS)
+def test_a_mutated_file_is_refused_or_lawful(kind, what, goods, tmp_path):
+    for number in range(2):
+        for good in goods[kind]:
+            path = tmp_path / str(number) / good.name
+            path.parent.mkdir(exist_ok=True)
+            shutil.copy(good, path)
+            KINDS[kind].mutations[what](path, np.random.default_rng(number))
+            said = answer(path, KINDS[kind].read)
+            assert said.split()[0] in ("refused", "read"), (number, said)

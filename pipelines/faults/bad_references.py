@@ -118,7 +118,7 @@ def _coordinates(path: Path, random: Random) -> None:
 
 def _huge_raster(path: Path, random: Random) -> None:
     """A sparse raster of absurd size."""
-    side = int(10.0 ** random.uniform(4, 6))
+    side = int(10.0 ** random.uniform(4.1, 6))
     told = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:3411"}
     size = {"height": side, "width": side, "SPARSE_OK": True, "BIGTIFF": "YES", "tiled": True}
     with rasterio.open(path, "w", **told, **size):
@@ -129,7 +129,7 @@ def _huge(path: Path, random: Random) -> None:
     """A shape that is declared and holds nothing."""
     if path.suffix != ".nc":
         return _huge_raster(path, random)
-    side = int(10.0 ** random.uniform(4, 8))
+    side = int(10.0 ** random.uniform(4.1, 8))
     with h5py.File(path, "a") as file:
         name = "ice_conc" if "ice_conc" in file else "cdr_seaice_conc"
         told = {key: value for key, value in file[name].attrs.items() if key != "DIMENSION_LIST"}

@@ -20,6 +20,8 @@ __all__ = ["load", "load_trainable", "read_card", "save", "weights_id", "without
 
 LARGEST, LONGEST = 10_000, 50  #: number in a card's sizes, and how many in one of them
 
+SPARE = 10  #: times as many as a file holds, which layers that were folded may have had
+
 Storage = Literal["float32", "bfloat16"]
 
 
@@ -161,7 +163,7 @@ def _card_of(path: Path, metadata: dict[str, str] | None) -> Card:
 def _built(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
     """The network without weights, its layers as the card's form has them."""
     try:
-        _check_sizes(card)
+        _check_sizes(card, tensors)
         network = build(card.architecture, card.hyper)
         fewer = network if card.form == "training" else folded(network)
         return awaiting(fewer, tensors) if card.form == "int8" else fewer
@@ -170,11 +172,12 @@ def _built(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
     except SeaIceError:
         raise
     except Exception as error:  # whatever a network makes of sizes that are none
+        found = f"{path}: a card with other sizes ({error})"
         expected = f"sizes that {card.architecture} can be built with"
-        raise WeightsError(f"{path}: a card with other sizes ({error})", expected, _AGAIN) from error
+        raise WeightsError(found, expected, _AGAIN) from error
 
 
-def _check_sizes(card: Card) -> None:
+def _check_sizes(card: Card, tensors: dict[str, Tensor]) -> None:
     """Refuse what would fill the memory before it could be seen not to fit.
 
     Raises
@@ -186,8 +189,12 @@ def _check_sizes(card: Card) -> None:
         parts = told if isinstance(told, tuple) else (told,)
         if len(parts) > LONGEST or any(isinstance(each, int) and each > LARGEST for each in parts):
             raise ValueError(f"{name} = {shortened(told)}")
-    with torch.device("meta"):
-        build(card.architecture, card.hyper)
+    with torch.device("meta"):  # no memory is taken
+        network = build(card.architecture, card.hyper)
+    wanted = sum(value.numel() for value in network.state_dict().values())
+    held = sum(value.numel() for value in tensors.values())
+    if wanted > SPARE * held:
+        raise ValueError(f"{wanted} numbers, and {held} in the file")
 
 
 def _check_fit(

@@ -10,6 +10,7 @@ from rasterio.errors import RasterioIOError
 
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.safely import MOST_CELLS
 
 __all__ = ["day_in_name", "read_geotiff"]
 
@@ -30,6 +31,8 @@ def read_geotiff(path: Path) -> Field:
     """
     try:
         with rasterio.open(path) as raster:
+            if raster.width * raster.height > MOST_CELLS:
+                raise _unusable(f"{path} of {raster.width} x {raster.height} cells")
             band = raster.read(1, masked=True)
             scale, offset = raster.scales[0], raster.offsets[0]
             crs, transform, tags = raster.crs, raster.transform, raster.tags()

@@ -11,6 +11,7 @@ from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.geotiff import day_in_name, read_geotiff
 from seaice.evaluate.fields.ice_chart import chart_field, is_chart
 from seaice.evaluate.fields.netcdf import field_of
+from seaice.evaluate.fields.safely import open_netcdf, readable
 
 __all__ = ["open_field"]
 
@@ -26,22 +27,20 @@ def open_field(path: Path, day: date | None = None) -> Field:
 
     Raises
     ------
-    NoInputError
-        If there is nothing, or nothing of the kind.
+    NoInputError, GranuleError
+        If there is nothing, or nothing of the kind, or it cannot be read.
     """
     if not path.exists():
         raise _unusable(f"nothing at {path}")
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return read_geotiff(path)
-    store = _store(path) if path.is_dir() else path
-    try:
-        opened = xr.open_zarr(store, chunks=None) if store.is_dir() else xr.open_dataset(store)
-    except (OSError, ValueError, KeyError) as error:
-        raise _unusable(f"{path}, which cannot be read ({error})") from error
-    with closing(opened):
-        if is_chart(opened):
-            return chart_field(opened, store.stem, day_in_name(path.name))
-        return field_of(opened, store.stem, day, day_in_name(path.name))
+    with readable(path):
+        if path.suffix.lower() in (".tif", ".tiff"):
+            return read_geotiff(path)
+        store = _store(path) if path.is_dir() else path
+        held = xr.open_zarr(store, chunks=None) if store.is_dir() else open_netcdf(store)
+        with closing(held):
+            if is_chart(held):
+                return chart_field(held, store.stem, day_in_name(path.name))
+            return field_of(held, store.stem, day, day_in_name(path.name))
 
 
 def _store(folder: Path) -> Path:
