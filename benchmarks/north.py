@@ -1,5 +1,7 @@
 """The whole northern map by both networks, really run, and beside it the naive way to run them.
 
+By one thread: on a machine that others use, several wait for each other as busily as they work.
+
 The day is made: waves of ice of all sizes, drifting from frame to frame, land where land is. What
 it shows is no matter; how many cells are sea and land is. Naively: eager, float32, channels first,
 deformable sampling in plain PyTorch, every tile, land included.
@@ -164,6 +166,7 @@ def _network(role: str) -> tuple[nn.Module, Card]:
 
 def rows(runs: int) -> Iterator[Row]:
     """Each precision once, then naively once: it takes minutes. `runs` is not used."""
+    torch.set_num_threads(1)
     small = made_day(NORTH.crop(slice(600, 700), slice(500, 600)))
     ways = {
         how: lambda day, how=how: ours(day, Machine(device=CPU, precision=how))
@@ -173,7 +176,7 @@ def rows(runs: int) -> Iterator[Row]:
         way(small)  # compiles
     day = made_day(NORTH)
     taken, maps = {}, {}
-    for how, way in (ways | {"naive": naive}).items():
+    for how, way in (ways | {"naive": naive}).items():  # the most memory is that of those so far
         wall, cpu = time.perf_counter(), time.process_time()
         maps[how] = way(day)
         taken[how] = (

@@ -140,3 +140,25 @@ def test_provenance_tells_which_frame_stood_where():
     assert document["software"]["numpy"] == np.__version__
     assert document["warnings"] == ["2020-03-01 is missing"]
     assert json.loads(json.dumps(document))["grid"]["crs"] == "EPSG:3411"
+
+
+def test_files_written_at_the_same_time_are_the_same_bytes(tmp_path, monkeypatch):
+    manifests = []
+    for threads in (1, 4):
+        monkeypatch.setattr("seaice.write.product.os.cpu_count", lambda n=threads: n)
+        folder = tmp_path / str(threads)
+        write_product(made_product(), folder)
+        (manifest,) = folder.glob("*.sha256")
+        manifests.append(manifest.read_text())
+    assert manifests[0] == manifests[1]
+    assert len(manifests[0].splitlines()) > 20
+
+
+def test_a_file_that_cannot_be_written_leaves_no_product(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no")
+
+    monkeypatch.setattr("seaice.write.product.write_netcdf", refuse)
+    with pytest.raises(OutputError, match="no"):
+        write_product(made_product(), tmp_path / "p")
+    assert not (tmp_path / "p").exists()

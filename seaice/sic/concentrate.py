@@ -83,13 +83,13 @@ def concentrate(
         If the network wants channels that this package does not know.
     """
     network, card = teller
-    tb = np.stack([refined[name].values for name in ("tb89h", "tb89v")])
+    tb = [refined[name].values for name in ("tb89h", "tb89v")]
     known = {name: field.values for name, field in daily_map.items()} | land_shares(land)
     coarse = {name: known[name] for name in coarse_wanted(card) if name in known}
-    observed = np.isfinite(tb).all(axis=0)
+    observed = np.isfinite(tb[0]) & np.isfinite(tb[1])
 
     def cut(rows: slice, columns: slice) -> Tensor:
-        here = torch.from_numpy(tb[:, rows, columns])
+        here = torch.stack([torch.from_numpy(each[rows, columns]) for each in tb])
         there = _coarse_cut(coarse, rows, columns)
         return assemble(here, there, _tensor(land[rows, columns]), card)
 
@@ -98,7 +98,9 @@ def concentrate(
     told = run_tiled(network, card, cut, wanted, machine, progress)
     total, wider = _half_widths(told, wanted, card)
     sic = np.where(wanted, told[0].clip(0, 1), np.float32("nan"))
+    del told  # maps of a hemisphere are 140 MB each
     algorithm, smearing = split(sic, total)
+    del total
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
     missing = _missing(coarse, low, (land.shape[0] // SCALE, land.shape[1] // SCALE))
     timed = on_refined(~np.isnat(daily_map["obs_time"].values))

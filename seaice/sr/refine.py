@@ -63,6 +63,7 @@ def refine(
     network.to(machine.device)
     told = run_tiled(network, card, cut, wanted, machine, progress)
     h, v = in_kelvin(torch.from_numpy(told), card).numpy()
+    del told
     absent = ~on_refined(wanted, card.scale)
     h[absent] = v[absent] = np.nan
     maps = {"tb89h": h, "tb89v": v, "pd": v - h}

@@ -84,7 +84,7 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             uncertainty_style(),
         ),
         "_flags": Raster(
-            values=product["status_flag"].values.astype(np.uint16),
+            values=product["status_flag"].values.astype(np.uint16, copy=False),
             says="why a cell has its value",
             unit="1",
             nodata=None,
@@ -100,7 +100,7 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
 
 def _kelvin(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
     return Raster(
-        values=values.values.astype(np.float32),
+        values=values.values.astype(np.float32, copy=False),
         says=says,
         unit="K",
         nodata=np.nan,
@@ -111,7 +111,7 @@ def _kelvin(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
 
 def _fraction(values: xr.DataArray, says: str, style: Style) -> Raster:
     return Raster(
-        values=values.values.astype(np.float32),
+        values=values.values.astype(np.float32, copy=False),
         says=says,
         unit="1",
         nodata=np.nan,

@@ -1,7 +1,9 @@
 """A product in, its folder out: all its files, or none."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
@@ -68,12 +70,9 @@ def write_product(
     """
     given, product = product.attrs, rounded(product)
     name = product_name(given["hemisphere"], given.get("region", "all"), given["date"])
-    made = []
     with atomic_folder(folder) as place:
-        for wanted in formats:
-            for path, says, write in _writers(product, place / name)[wanted]:
-                write(path)
-                made.append(Made(name=path.name, says=says, size=_size(path)))
+        writers = _writers(product, place / name)
+        made = _at_once([task for wanted in formats for task in writers[wanted]])
         if "geotiff" in formats:
             made.append(_project(product, place / name))
         document = json.loads(given.get("provenance", "{}"))
@@ -116,6 +115,15 @@ def _project(product: xr.Dataset, stem: Path) -> Made:
 
 
 Task = tuple[Path, str, Callable[[Path], None]]
+
+
+def _at_once(tasks: Sequence[Task]) -> list[Made]:
+    """Write all files, as many at a time as there are processors; each is one thread's alone."""
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        written = [workers.submit(write, path) for path, _, write in tasks]
+        for done in written:
+            done.result()
+    return [Made(name=path.name, says=says, size=_size(path)) for path, says, _ in tasks]
 
 
 def _writers(product: xr.Dataset, stem: Path) -> dict[Format, Iterator[Task]]:

@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 from shapely import clip_by_rect, get_coordinates
 
 from seaice import __version__
@@ -61,11 +62,26 @@ def draw_map(product: xr.Dataset, axes: Axes) -> None:
 
 def _coarsened(product: xr.Dataset) -> xr.Dataset:
     """Concentration and share of land on at most LONGEST cells a side."""
-    land = (product["status_flag"] & Flag.LAND) > 0
-    shown = xr.Dataset({"sic": product["sic"].where(~land), "land": land.astype(np.float32)})
-    step = -(-max(shown.sizes.values()) // LONGEST)
-    coarse: xr.Dataset = shown.coarsen(y=step, x=step, boundary="pad").mean()
-    return coarse
+    land = (product["status_flag"].values & Flag.LAND) > 0
+    step = -(-max(land.shape) // LONGEST)
+    sic = np.where(land, np.float32("nan"), product["sic"].values)
+    shown = {"sic": sic, "land": land.astype(np.float32)}
+    maps = {name: (("y", "x"), _means(values, step, step)) for name, values in shown.items()}
+    middles = {axis: _means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
+    return xr.Dataset(maps, middles)
+
+
+def _means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
+    """Over blocks of cells, of those that are there; the last ones may be smaller."""
+    sums = np.zeros((-(-fine.shape[0] // rows), -(-fine.shape[1] // columns)), fine.dtype)
+    count = np.zeros(sums.shape, np.uint16)
+    for row, column in np.ndindex(rows, columns):
+        part = fine[row::rows, column::columns]
+        there = np.isfinite(part)
+        here = tuple(slice(size) for size in part.shape)
+        np.add(sums[here], part, out=sums[here], where=there)
+        count[here] += there
+    return np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
 
 
 def _ramp() -> ListedColormap:
