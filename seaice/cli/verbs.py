@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from seaice.cli.fetching import fetch
+from seaice.cli.figures import figure
 from seaice.cli.learning import compare, export, import_weights, pretrain, train
 from seaice.cli.listings import doctor, models, why
 from seaice.cli.operations import reprocess, status, verify, watch
@@ -173,6 +174,7 @@ app.command()(models)
 app.command()(doctor)
 app.command()(why)
 app.command()(fetch)
+app.add_typer(figure, name="figure")
 app.command()(train)
 app.command()(compare)
 app.command()(import_weights)

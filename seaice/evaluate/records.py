@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seaice.errors import NoInputError
 from seaice.evaluate.bootstrap import interval, resampled
 from seaice.evaluate.scores import CLASS_LABELS, METRICS, class_scores, counted, overall
 from seaice.evaluate.sums import Sums, total
 
-__all__ = ["Case", "Record", "records_of", "write_csv"]
+__all__ = ["Case", "Record", "read_csv", "records_of", "write_csv"]
 
 ALL = "all"
 
@@ -80,6 +81,29 @@ def _record(
     told, low, high = (float(metric.factor * number) for number in (value, *bounds))
     place = case.method, case.cell, case.subset
     return Record(*place, *what, metric.unit, told, low, high, cells, units)
+
+
+def read_csv(path: Path) -> list[Record]:
+    """Records as `write_csv` wrote them.
+
+    Raises
+    ------
+    NoInputError
+        If the file is absent or holds something else.
+    """
+    kinds = Record.__annotations__
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        return [
+            Record(**{name: kind(line[name]) for name, kind in kinds.items()}) for line in lines
+        ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise NoInputError(
+            f"{path}, which holds no scores ({type(error).__name__}: {error})",
+            "scores.csv of an evaluation",
+            "make one: seaice evaluate PRODUCT REFERENCE --out evaluation",
+        ) from error
 
 
 def write_csv(records: Sequence[Record], path: Path) -> None:
