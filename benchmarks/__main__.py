@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.measure import measured
 from seaice.files import atomic_file
 
-SUBJECTS = ("reading", "gridding", "networks", "north", "writing", "day", "growth")
+SUBJECTS = ("reading", "gridding", "networks", "north", "writing", "day", "season", "growth")
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "results.csv", HERE.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
