@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from seaice.errors import SettingsError
 from seaice.grid.definition import HEMISPHERES, NORTH, Grid
 from seaice.grid.derive_land import majority
-from seaice.grid.land import coast_mask, land_mask
+from seaice.grid.land import coast_mask, land_mask, near_sea
 from seaice.grid.projection import project
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -103,3 +103,18 @@ def test_islands_are_there_at_the_fine_grid():
 def test_a_lattice_without_a_mask_is_refused(grid):
     with pytest.raises(SettingsError, match=r"refine\(4\)"):
         land_mask(grid)
+
+
+def test_what_is_near_the_sea_is_so_by_distance_and_alike_in_a_crop():
+    rows, columns = slice(900, 1100), slice(60, 260)  # Alaska and the sea north of it
+    fine = land_mask(NORTH.refine(4))
+    sea = ~fine.reshape(NORTH.shape[0], 4, NORTH.shape[1], 4).all(axis=(1, 3))
+    near = near_sea(NORTH.crop(rows, columns))
+    assert near.any()
+    assert not near.all()
+    for row, column in [*zip(*np.nonzero(near), strict=True)][::997]:
+        row, column = row + rows.start, column + columns.start
+        assert sea[max(row - 40, 0) : row + 41, max(column - 40, 0) : column + 41].any()
+    for row, column in [*zip(*np.nonzero(~near), strict=True)][::97]:
+        row, column = row + rows.start, column + columns.start
+        assert not sea[max(row - 40, 0) : row + 41, max(column - 40, 0) : column + 41].any()

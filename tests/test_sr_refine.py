@@ -176,3 +176,16 @@ def test_the_loss_sees_errors_of_the_difference_twice():
     assert reconstruction(together, truth, valid) < 0.4 * reconstruction(apart, truth, valid)
     assert reconstruction(apart, truth, ~valid) == 0
     assert reconstruction(apart, truth, valid, 0.0) == reconstruction(together, truth, valid, 0.0)
+
+
+def test_only_what_is_wanted_is_refined_and_that_as_if_all_were():
+    network, card = small()
+    given, where = stack((110, 92)), np.zeros((110, 92), bool)
+    where[20:25, 30:70] = where[80:90, :12] = True
+    few = Machine(device=torch.device("cpu"), tile=300_000.0)
+    whole = refine(given, network, card, MACHINE, "", silent)
+    part = refine(given, network, card, few, "", silent, where)
+    fine = where.repeat(4, 0).repeat(4, 1)
+    for name in ("tb89h", "tb89v", "pd"):
+        assert np.array_equal(np.isfinite(part[name].values), fine & np.isfinite(whole[name]))
+        assert float(np.abs(part[name] - whole[name]).max()) < 0.01  # K

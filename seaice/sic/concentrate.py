@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.footprint_land import land_shares
+from seaice.grid.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
@@ -84,8 +84,11 @@ def concentrate(
     """
     network, card = teller
     tb = [refined[name].values for name in ("tb89h", "tb89v")]
-    known = {name: field.values for name, field in daily_map.items()} | land_shares(land)
-    coarse = {name: known[name] for name in coarse_wanted(card) if name in known}
+    taught = coarse_wanted(card)
+    known = {str(name): field.values for name, field in daily_map.items()}
+    if set(LAND_SHARES) & set(taught):  # it costs what other networks need not pay
+        known |= land_shares(land)
+    coarse = {name: known[name] for name in taught if name in known}
     observed = np.isfinite(tb[0]) & np.isfinite(tb[1])
 
     def cut(rows: slice, columns: slice) -> Tensor:
