@@ -65,12 +65,12 @@ def product_made(folder: Path, made: "Sequence[Made]", warnings: Sequence[str]) 
     )
     for warning in warnings:
         typer.echo(f"\nnote: {warning}")
-    raster = next((file.name for file in made if file.name.endswith(".tif")), None)
-    store = next((file.name for file in made if file.name.endswith(".zarr")), None)
-    if raster:
-        typer.echo(f"\nIn QGIS: drag {raster} into the map; its style lies beside it.")
-    if store:
-        typer.echo(f'In a notebook: xarray.open_zarr("{folder / store}")["sic"][0].plot()')
+    endings = {Path(file.name).suffix for file in made}
+    if ".qgz" in endings:
+        typer.echo(f"\nIn QGIS: open {folder.name}.qgz; every layer is in it, with its style.")
+    if {".zarr", ".nc"} & endings:
+        typer.echo(f'In Python: import seaice; seaice.open_product("{folder}").seaice.plot()')
+        typer.echo(f"Why a cell has its value: seaice why {folder} LONGITUDE LATITUDE")
 
 
 def _readable(size: int) -> str:
