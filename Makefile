@@ -29,7 +29,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily fetch reprocess watch status verify chaos fuzz series scene test test-slow test-desktop lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
+.PHONY: help daily fetch reprocess watch status verify prune chaos fuzz endurance scaling capacity lock audit sbom series scene test test-slow test-desktop lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -61,12 +61,35 @@ status: $(VENV)/.run ## which days of OUT= are final, provisional, failed and wh
 verify: $(VENV)/.run ## every product of OUT= against its manifest; REPAIR=1 makes damaged ones again
 	@$(BIN)/seaice verify "$(OUT)" $(if $(REPAIR),--repair) $(call option,granules,GRANULES)
 
-chaos: $(VENV)/.run ## faults at random moments of a small reprocessing: ROUNDS=6 SEED=0 DAYS=3
-	$(BIN)/python -m pipelines.faults.chaos $(call option,rounds,ROUNDS) $(call option,seed,SEED) \
-	  $(call option,days,DAYS)
+prune: $(VENV)/.run ## remove kept stages of OUT= that no day to come needs: KEEP=4 days
+	@$(BIN)/seaice prune "$(OUT)" $(call option,keep,KEEP)
 
-fuzz: $(VENV)/.run ## damaged granules, each to be refused with a reason: COUNT=500 SEED=0
-	$(BIN)/python -m pipelines.faults.fuzz $(call option,count,COUNT) $(call option,seed,SEED)
+chaos: $(VENV)/.test ## faults at random moments: KIND=processes, or forked (many, quick): ROUNDS=6 SEED=0 DAYS=2
+	$(BIN)/python -m pipelines.faults.$(if $(filter forked,$(KIND)),forked,chaos) \
+	  $(call option,rounds,ROUNDS) $(call option,seed,SEED) $(call option,days,DAYS)
+
+fuzz: $(VENV)/.run ## damaged files, each to be refused with a reason: KIND=granules (settings, weights, references) COUNT=500 SEED=0
+	$(BIN)/python -m pipelines.faults.fuzz $(call option,kind,KIND) $(call option,count,COUNT) $(call option,seed,SEED)
+
+endurance: $(VENV)/.run ## many small days in one go, memory and files looked at: DAYS=200 SEED=0
+	$(BIN)/python -m pipelines.faults.endurance $(call option,days,DAYS) $(call option,seed,SEED)
+
+scaling: $(VENV)/.run ## small days on 1, 2, 4 local workers: DAYS=8
+	$(BIN)/python -m pipelines.faults.scaling $(call option,days,DAYS)
+
+capacity: $(VENV)/.run ## what fourteen years of both hemispheres would take, from benchmarks/results.csv
+	@$(BIN)/python -m benchmarks.capacity
+
+lock: $(VENV)/.audit ## requirements.lock: every dependency by version and hash
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --strip-extras --extra s3 --extra cluster --output-file requirements.lock pyproject.toml
+
+audit: $(VENV)/.audit ## known weaknesses of the locked dependencies; needs the network
+	@$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.lock || \
+	  { echo "audit: weaknesses stand above; a network error means that the database was not reached, and nothing was audited"; exit 1; }
+
+sbom: $(VENV)/.audit ## sbom.json: what the package is made of, CycloneDX
+	$(BIN)/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o sbom.json
 
 scene: $(VENV)/.run ## a map of one scene file: FILE=scene.nc OUT=folder
 	@$(BIN)/seaice scene "$(FILE)" --out "$(OUT)" $(call option,settings,SETTINGS) $(METHOD)
@@ -150,6 +173,10 @@ $(VENV)/.run: pyproject.toml | $(VENV)/.torch
 
 $(VENV)/.fetch: pyproject.toml | $(VENV)/.run
 	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[fetch]"
+	touch $@
+
+$(VENV)/.audit: pyproject.toml | $(VENV)/.run
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[audit]"
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run

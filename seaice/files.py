@@ -23,6 +23,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "ensure_writable",
+    "is_left",
     "sha256",
     "sha256_of_all",
     "sha256_remembered",
@@ -60,35 +61,45 @@ def ensure_writable(folder: Path) -> None:
 
 def swept(folder: Path) -> int:
     """Remove the working folders and locks below `folder` whose owners no longer live; how many."""
-    hidden = (path for end in ("part", "lock") for path in folder.rglob(f".*.{end}"))
-    return sum(_removed(left) for left in hidden)
+    return sum(_removed(left) for end in ("part", "lock") for left in folder.rglob(f".*.{end}"))
 
 
-def _sweep(path: Path) -> None:
-    """Remove the working folders of earlier writers of `path` that no longer live."""
-    for left in path.parent.glob(f".{path.name}.*.part"):
-        _removed(left)
+def is_left(path: Path) -> bool:
+    """Whether a locked folder or file stands there whose owner lives no more."""
+    with _of_the_dead(path) as left:
+        return left
 
 
-def _removed(left: Path) -> bool:
+def _removed(path: Path) -> bool:
     """Remove a working folder or lock, unless its owner lives or another was quicker."""
+    with _of_the_dead(path) as left:
+        if left and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif left:
+            path.unlink()
+        return left
+
+
+@contextmanager
+def _of_the_dead(path: Path) -> Iterator[bool]:
+    """Whether nobody holds what stands at `path`; nobody else takes it while the block runs."""
     try:
-        handle = os.open(left, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return False
+        yield False
+        return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not _stands(handle, left):
-            return False
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink()
-        return True
-    except BlockingIOError:
-        return False
+        yield _locked(handle) and _stands(handle, path)
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _stands(handle: int, path: Path) -> bool:
@@ -103,7 +114,8 @@ def _stands(handle: int, path: Path) -> bool:
 def _beside(path: Path) -> Iterator[Path]:
     """A working folder on the disk of `path`, locked while in use and gone afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
+    for left in path.parent.glob(f".{path.name}.*.part"):  # of earlier writers of `path`
+        _removed(left)
     work, handle = _locked_folder(path)
     try:
         yield work

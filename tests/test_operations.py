@@ -215,3 +215,22 @@ def test_a_watcher_waits_until_a_file_is_complete_and_takes_up_what_changed(tmp_
     arrives(DAY + timedelta(days=2), b"new")
     assert changed() == []
     assert changed() == [DAY, DAY + timedelta(days=2)]  # the first day sees two days ahead
+
+
+def test_pruning_keeps_what_tomorrow_needs(tmp_path):
+    from pipelines.season.prune import prune
+
+    for stage in ("grid", "refine"):
+        for n in range(10):
+            folder = tmp_path / "stages" / stage / f"{DAY + timedelta(days=n)}_{n:016x}"
+            folder.mkdir(parents=True)
+            (folder / "file").write_bytes(b"x" * 10)
+    (tmp_path / "stages" / "hashes").mkdir()
+    (tmp_path / "stages" / "hashes" / f"{DAY}.json").write_text("{}")
+    told = prune(tmp_path)
+    assert (told.stages, told.bytes) == (10, 100)
+    left = sorted(path.name[:10] for path in (tmp_path / "stages" / "grid").iterdir())
+    assert left == [str(DAY + timedelta(days=n)) for n in range(5, 10)]
+    assert (tmp_path / "stages" / "hashes" / f"{DAY}.json").exists()
+    assert prune(tmp_path).stages == 0
+    assert prune(tmp_path / "nothing").stages == 0

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import rasterio
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import CRS
 
 from pipelines.faults.mutations import ABSURD, damaged_attribute, for_any_file
@@ -24,11 +25,11 @@ def good(folder: Path) -> tuple[Path, ...]:
     return _nsidc(folder / "seaice.nc"), _osisaf(folder / "ice.nc"), _raster(folder / "ice.tif")
 
 
-def _concentration() -> np.ndarray:  # type: ignore[type-arg]
+def _concentration() -> NDArray[np.float64]:
     return np.linspace(0, 1, SHAPE[0] * SHAPE[1]).reshape(SHAPE)
 
 
-def _centres() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _centres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return LEFT + (np.arange(SHAPE[1]) + 0.5) * CELL, TOP - (np.arange(SHAPE[0]) + 0.5) * CELL
 
 
@@ -57,7 +58,10 @@ def _nsidc(path: Path) -> Path:
 def _osisaf(path: Path) -> Path:
     x, y = _centres()
     percent = {"units": "%", "grid_mapping": "Polar_Stereographic_Grid"}
-    flags = {"flag_masks": np.uint8([1, 2, 4]), "flag_meanings": "land lake open_water_filtered"}
+    flags = {
+        "flag_masks": np.array([1, 2, 4], np.uint8),
+        "flag_meanings": "land lake open_water_filtered",
+    }
     xr.Dataset(
         {
             "ice_conc": (("time", "yc", "xc"), 100 * _concentration()[None], percent),

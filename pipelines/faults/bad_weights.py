@@ -12,7 +12,7 @@ __all__ = ["MUTATIONS", "answered", "good"]
 
 Random = np.random.Generator
 Header = dict[str, Any]
-ABSURD = (
+ABSURD: tuple[object, ...] = (
     None,
     -1,
     0,
@@ -96,7 +96,16 @@ def _offsets(path: Path, random: Random) -> None:
 def _shape(path: Path, random: Random) -> None:
     header, body = _parts(path)
     one = header[_any(header, random)]
-    shapes = ([], [0], [-1], [2**62, 4], one["shape"][::-1], [*one["shape"], 1], [10**6] * 6, "x")
+    shapes: tuple[object, ...] = (
+        [],
+        [0],
+        [-1],
+        [2**62, 4],
+        one["shape"][::-1],
+        [*one["shape"], 1],
+        [10**6] * 6,
+        "x",
+    )
     one["shape"] = shapes[random.integers(len(shapes))]
     _joined(path, header, body)
 

@@ -93,7 +93,7 @@ def damaged_attribute(path: Path, random: Random, values: Sequence[object]) -> N
         place = places[random.integers(len(places))]
         own = [name for name in place.attrs if name not in ("DIMENSION_LIST", "REFERENCE_LIST")]
         name = str(random.choice([*own, "scale_factor", "_FillValue", "units"]))
-        place.attrs[name] = values[random.integers(len(values))]
+        place.attrs[name] = values[int(random.integers(len(values)))]
 
 
 def _huge(path: Path, random: Random) -> None:

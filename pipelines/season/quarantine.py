@@ -19,7 +19,7 @@ import xarray as xr
 from pipelines.season.trial import tried
 from pipelines.stages import code_of
 from seaice.errors import GranuleError, StorageError
-from seaice.files import atomic_file, sha256
+from seaice.files import atomic_file, is_left, sha256
 from seaice.ingest.read import read_swath
 
 __all__ = ["guarded", "quarantined"]
@@ -88,7 +88,7 @@ def _check_unchanged(path: Path, digest: str) -> None:
 
 def _try_suspect(out: Path, path: Path, digest: str) -> None:
     """Where an earlier reader ended over this granule, read it in a process of its own first."""
-    left = [mark for mark in (out / FOLDER).glob(f".{digest}.*.reading") if _is_left(mark)]
+    left = [mark for mark in (out / FOLDER).glob(f".{digest}.*.reading") if is_left(mark)]
     if not left:
         return
     try:
@@ -96,22 +96,6 @@ def _try_suspect(out: Path, path: Path, digest: str) -> None:
     finally:
         for mark in left:
             mark.unlink(missing_ok=True)
-
-
-def _is_left(mark: Path) -> bool:
-    """Whether the reader that made the mark lives no more."""
-    try:
-        handle = os.open(mark, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(handle)
 
 
 @contextmanager

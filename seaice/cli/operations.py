@@ -1,4 +1,4 @@
-"""Verbs for many days: reprocess, watch, status, verify."""
+"""Verbs for many days: reprocess, watch, status, verify, prune."""
 
 import inspect
 import json
@@ -28,7 +28,7 @@ from seaice.storage import Store, is_url
 if TYPE_CHECKING:
     from pipelines.season.tasks import Outcome
 
-__all__ = ["reprocess", "status", "verify", "watch"]
+__all__ = ["prune", "reprocess", "status", "verify", "watch"]
 
 CLUSTER = {
     "workers": (int, "Worker processes on this machine, or jobs of Slurm."),
@@ -173,3 +173,15 @@ def verify(
         typer.echo(f"{len(mended)} damaged" if mended else "all products are whole")
     if any(damage.state == "damaged" for damage in mended):
         raise typer.Exit(2)
+
+
+def prune(
+    out: Annotated[Path, typer.Argument(help="The folder of products; no run may be under way.")],
+    keep: Annotated[int, typer.Option(min=0, help="Days before the newest map.")] = 4,
+) -> None:
+    """Remove kept stages that no day to come needs, and days of seasons that were replaced."""
+    from pipelines.season.prune import prune as pruned
+
+    told = pruned(out, keep)
+    size = f"{told.bytes / 1e9:.1f} GB"
+    typer.echo(f"{told.stages} stages removed ({size}), {told.generations} replaced days")

@@ -12,7 +12,7 @@ from seaice.cli.fetching import fetch
 from seaice.cli.figures import figure
 from seaice.cli.learning import compare, export, import_weights, pretrain, train
 from seaice.cli.listings import doctor, models, why
-from seaice.cli.operations import reprocess, status, verify, watch
+from seaice.cli.operations import prune, reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, watched
 from seaice.config import Settings
@@ -184,6 +184,7 @@ app.command()(reprocess)
 app.command()(watch)
 app.command()(status)
 app.command()(verify)
+app.command()(prune)
 
 
 @app.command()
