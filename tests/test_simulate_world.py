@@ -13,7 +13,7 @@ from seaice.simulate.emission import ice_table, water_table, weather_terms
 from seaice.simulate.lattice import enlarge, shift, shrink
 from seaice.simulate.observe import observe, passes_over
 from seaice.simulate.random_fields import gaussian_field
-from seaice.simulate.samples import SPLITS, draw
+from seaice.simulate.samples import SPLITS, draw, physics_of
 from seaice.simulate.settings import UNSEEN, USUAL, Physics, draw_climate
 from seaice.simulate.world import _polarized, make_world
 
@@ -183,9 +183,9 @@ def alike():
     return [world_at(PLACES[0], date(2018, 3, 10), 8, physics) for physics in (USUAL, UNSEEN)]
 
 
-def test_only_the_test_split_follows_other_rules():
-    others = {name for name, split in SPLITS.items() if split.physics != USUAL}
-    assert others == {"test"}
+def test_learning_and_choosing_follow_the_usual_rules_and_judging_others():
+    usual = {name for name, split in SPLITS.items() if split.physics == USUAL}
+    assert usual == {"train", "valid"}
     assert SPLITS["test"].physics == UNSEEN
     assert UNSEEN.ice != USUAL.ice
     assert min(UNSEEN.unexplained, UNSEEN.noise, UNSEEN.drift) > 1
@@ -265,6 +265,16 @@ def test_leads_freeze_over_in_winter_and_stay_open_in_summer():
     )
     assert 0.1 <= min(winter) <= max(winter) <= 0.6
     assert np.median(summer) > max(winter)
+
+
+def test_doubts_are_calibrated_on_rules_around_those_that_judge_them():
+    drawn = [physics_of(SPLITS["doubt"], n) for n in range(300)]
+    assert drawn == [physics_of(SPLITS["doubt"], n) for n in range(300)]
+    assert 0.4 < np.mean([each.ice == "south" for each in drawn]) < 0.6
+    for name in ("unexplained", "noise", "drift"):
+        values = [getattr(each, name) for each in drawn]
+        assert min(values) < getattr(USUAL, name) < getattr(UNSEEN, name) < max(values)
+    assert physics_of(SPLITS["test"], 5) == UNSEEN
 
 
 def test_splits_share_neither_days_nor_ground():

@@ -25,10 +25,10 @@ from seaice.grid.resample import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
 from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
-from seaice.simulate.settings import UNSEEN, USUAL, Physics
+from seaice.simulate.settings import UNSEEN, USUAL, Physics, draw_physics
 from seaice.simulate.world import Brightness, Truth, World, make_world
 
-__all__ = ["SPLITS", "Split", "draw", "make_sample", "write_samples"]
+__all__ = ["SPLITS", "Split", "draw", "make_sample", "physics_of", "write_samples"]
 
 SIDE = 128  #: coarse cells of a sample
 MARGIN = 16  #: coarse cells of world around it, so that broad footprints are whole
@@ -49,7 +49,7 @@ class Split:
     seed: int
     days: tuple[int, int]  #: first and last day of each month
     columns: tuple[tuple[int, int], ...]  #: spans of the northern grid along x, coarse cells
-    physics: Physics = USUAL
+    physics: Physics | None = USUAL  #: None: drawn for each sample
     coasts_from: int | None = None  #: samples from this one on show coasts while ice melts
 
 
@@ -64,6 +64,9 @@ SPLITS = {
     ),
     "valid": Split(name="valid", seed=12, days=(21, 21), columns=((16, 696), (872, 1200))),
     "test": Split(name="test", seed=13, days=(26, 26), columns=((712, 856),), physics=UNSEEN),
+    "doubt": Split(
+        name="doubt", seed=14, days=(21, 21), columns=((16, 696), (872, 1200)), physics=None
+    ),
 }
 
 
@@ -196,6 +199,11 @@ def draw(split: Split, index: int) -> tuple[tuple[int, int], date, int]:
     return place, day, int(rng.integers(2**31))
 
 
+def physics_of(split: Split, index: int) -> Physics:
+    """The rules that the n-th sample of a split follows."""
+    return split.physics or draw_physics(np.random.default_rng([split.seed, index, 1]))
+
+
 def _open(split: Split, count: int, store: Path) -> zarr.Group:
     """The group with room for `count` samples; what it holds already stays."""
     shapes = {
@@ -214,14 +222,14 @@ def _open(split: Split, count: int, store: Path) -> zarr.Group:
         if isinstance(array, zarr.Array) and array.shape[0] < count:
             array.resize((count, *shape))
     group.attrs.update({"split": split.name, "seed": split.seed, "days": list(split.days)})
-    group.attrs.update({"physics": asdict(split.physics)})
+    group.attrs.update({"physics": asdict(split.physics) if split.physics else "drawn"})
     return group
 
 
 def _write_one(split: Split, store: Path, index: int) -> int:
     """Make one sample and write it; runs in a process of its own."""
     group = zarr.open_group(store, mode="r+")
-    for name, values in make_sample(*draw(split, index), split.physics).items():
+    for name, values in make_sample(*draw(split, index), physics_of(split, index)).items():
         group[name][index] = values  # type: ignore[index]
     group["done"][index] = 1  # type: ignore[index]
     return index

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["UNSEEN", "USUAL", "Climate", "Physics", "draw_climate"]
+__all__ = ["UNSEEN", "USUAL", "Climate", "Physics", "draw_climate", "draw_physics"]
 
 #: Mean water vapour over the Arctic ocean by month, kg m-2 (order of magnitude of reanalyses).
 VAPOUR = (3.5, 3.5, 4.0, 5.0, 8.0, 11.5, 14.0, 13.0, 9.5, 6.5, 4.5, 3.5)
@@ -29,6 +29,16 @@ class Physics:
 USUAL = Physics()
 #: Ice of the other hemisphere that drifts faster, rougher water, a noisier instrument.
 UNSEEN = Physics(ice="south", unexplained=1.15, noise=1.2, drift=1.25)
+
+
+def draw_physics(rng: np.random.Generator) -> Physics:
+    """Rules that nobody knows beforehand: ice of either hemisphere, all else from less to more."""
+    return Physics(
+        ice="north" if rng.random() < 0.5 else "south",
+        unexplained=float(rng.uniform(0.9, 1.3)),
+        noise=float(rng.uniform(0.9, 1.4)),
+        drift=float(rng.uniform(0.8, 1.5)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
