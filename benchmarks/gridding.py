@@ -117,7 +117,26 @@ def rows(runs: int) -> Iterator[Row]:
                 peak=peak(),
                 note=_apart(maps[name], other),
             )
+    yield _added(swath, runs)
     yield _day(make_swath(SCANS, phase=740.0), runs)
+
+
+def _added(swath: xr.Dataset, runs: int) -> Row:
+    """What a granule costs within a day, whose map is made once."""
+    day = Accumulator(NORTH, HIGH_CHANNELS)
+    taken = interleaved(
+        {"all": lambda: day.add(swath), "EWA": lambda: elliptical(swath)}, max(runs, 3)
+    )
+    return Row(
+        subject="gridding",
+        what="all of 89 GHz of a daily map, a granule added to a day",
+        sizes=f"{SCANS} scans, 2 horns, H and V, onto {NORTH.shape[0]} x {NORTH.shape[1]}",
+        ours=taken["all"],
+        peer_is="pyresample EWA, the means of H and V alone",
+        peer=taken["EWA"],
+        peak=peak(),
+        note="quarters, time, spread and counts as well; the map is made once a day",
+    )
 
 
 def _least_traffic(swath: xr.Dataset) -> float:

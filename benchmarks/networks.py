@@ -1,7 +1,8 @@
 """Both networks of the default run on crops: naively, as we run them, and in bfloat16.
 
-The whole northern map is extrapolated from the time of a cell and the cells that tiles compute.
-What bfloat16 costs is measured on simulated worlds, where training data lie.
+Naively: eager, float32, channels first, deformable sampling in plain PyTorch. By one thread, so
+that processor time is work and not waiting. What bfloat16 costs is measured on simulated worlds,
+where training data lie; the whole map is the subject `north`.
 """
 
 import time
@@ -17,10 +18,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, Taken, interleaved, peak
-from seaice.grid.definition import NORTH
-from seaice.grid.land import land_mask
-from seaice.grid.refined import SCALE
 from seaice.network.card import Card
+from seaice.network.ops import deformable_compiled
 from seaice.network.run import Machine
 from seaice.network.weights import load
 
@@ -42,7 +41,8 @@ class Timed:
 
 
 def rows(runs: int) -> Iterator[Row]:
-    """Crops of both networks, the map they make, and what bfloat16 costs."""
+    """Crops of both networks, and what bfloat16 costs."""
+    torch.set_num_threads(1)
     made = {role: timed(role, max(runs // 2, 1)) for role in ("sr", "sic")}
     limit = best_rate()
     for role, one in made.items():
@@ -59,8 +59,6 @@ def rows(runs: int) -> Iterator[Row]:
                 peak=peak(),
                 note=f"{one.flops / one.taken[how].cpu / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s",
             )
-    for how in ("float32", "bfloat16"):
-        yield whole_map(made, how)
     yield from precision()
 
 
@@ -74,9 +72,9 @@ def timed(role: str, runs: int) -> Timed:
     given = torch.randn(1, *frames, len(card.channels), side, side)
     laid = given if role == "sr" else given.contiguous(memory_format=torch.channels_last)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        plain(given)
+        plainly(lambda: plain(given))()
     ways = {
-        "naive": runner(plain, given, rounded=torch.float32),
+        "naive": plainly(runner(plain, given, rounded=torch.float32)),
         "float32": runner(last, laid, rounded=torch.float32),
         "bfloat16": runner(last, laid, rounded=torch.bfloat16),
     }
@@ -96,6 +94,20 @@ def runner(network: nn.Module, given: Tensor, rounded: torch.dtype) -> Callable[
     return run
 
 
+def plainly(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """The same with deformable sampling in plain PyTorch."""
+
+    def slow() -> Tensor:
+        usable = deformable_compiled.usable
+        deformable_compiled.usable = lambda *_: False
+        try:
+            return run()
+        finally:
+            deformable_compiled.usable = usable
+
+    return slow
+
+
 def best_rate() -> float:
     """Operations a second of one core's time: 64 channels, 3x3, bfloat16, channels last."""
     layer = nn.Conv2d(64, 64, 3, padding=1).bfloat16().to(memory_format=torch.channels_last)
@@ -103,38 +115,6 @@ def best_rate() -> float:
     with torch.inference_mode():
         taken = interleaved({"conv": lambda: layer(given)}, 9)["conv"]
     return 2 * 9 * 64 * 64 * 256**2 / taken.cpu
-
-
-def whole_map(made: dict[str, Timed], how: str) -> Row:
-    """The northern map of both networks, extrapolated."""
-    ours, naive = (
-        sum(seconds(made[role], role, way, which) for role in made)
-        for way, which in ((how, "wanted"), ("naive", "every"))
-    )
-    return Row(
-        subject="networks",
-        what=f"both, whole northern map, {how}: extrapolated from the crops",
-        sizes="1792 x 1216 to 7168 x 4864",
-        ours=Taken(wall=ours / 2, cpu=ours, runs=made["sr"].taken[how].runs),
-        peer_is="naive, every tile",
-        peer=Taken(wall=naive / 2, cpu=naive, runs=made["sr"].taken["naive"].runs),
-        note="wall: half of it, on two free cores; overlapping tiles counted, assembling and "
-        "stitching not; super-resolution has no land to leave out",
-    )
-
-
-def seconds(one: Timed, role: str, way: str, which: str) -> float:
-    """Processor time of all tiles, or of those that `run_tiled` computes."""
-    shape = NORTH.shape if role == "sr" else (NORTH.shape[0] * SCALE, NORTH.shape[1] * SCALE)
-    wanted = np.ones(shape, bool)
-    if role == "sic" and which == "wanted":
-        wanted = ~land_mask(NORTH.refine(SCALE))
-    cells = sum(
-        (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
-        for tile in CPU.tiling(one.card).over(shape)
-        if wanted[tile.rows.kept, tile.columns.kept].any()
-    )
-    return one.taken[way].cpu / one.cells * cells
 
 
 def precision() -> Iterator[Row]:
