@@ -37,7 +37,7 @@ OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
     "replace": (("run", "replace"), str, "final: a provisional map may take a final one's place."),
     "fill": (("run", "fill"), str, "gaps (pole hole, days on both sides) or none."),
     "device": (("run", "device"), str, "auto (CUDA where there is one), cpu or cuda."),
-    "precision": (("run", "precision"), str, "float32 (auto), or bfloat16: faster, rougher."),
+    "precision": (("run", "precision"), str, "auto (bfloat16 where it is fast) or float32."),
     "sr": (("sr", "name"), str, "Super-resolution network; `seaice models` lists them."),
     "sr-weights": (("sr", "weights"), Path, "Its safetensors file; else the one shipped."),
     "sic": (("sic", "name"), str, "Concentration network or formula; likewise."),
