@@ -1,95 +1,155 @@
-"""Truth-known worlds in, factors that make the doubts of formulas hold out.
+"""Truth-known worlds in, half-widths that hold out: of the formulas and of the default network.
 
-python -m pipelines.classical_calibration --worlds 24
+python -m pipelines.classical_calibration --worlds 48
 
-The worlds are those of the validation split, which `make train` leaves in training/.
+The worlds are those of the split `doubt`, whose rules are drawn anew for each; they are simulated
+first where they are missing (some minutes), and kept.
 """
 
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 
 from pipelines.evaluate.methods import Networks, World, world_of
-from pipelines.plan import method
+from pipelines.plan import Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SeaIceError
 from seaice.files import atomic_file
 from seaice.network.run import Machine, silent
-from seaice.sic.calibration import ONE_SIGMA, TWO_SIGMA, Factors, calibration
-from seaice.sic.classical.daily import FORMULAS
-from seaice.sic.classical.uncertainty import AS_STATED, HELD
-from seaice.simulate.samples import SPLITS, draw
+from seaice.network.weights import read_card
+from seaice.sic.calibration import ONE_SIGMA, TWO_SIGMA, Factors, calibration, quantiles
+from seaice.sic.classical.daily import FORMULAS, Choices, Day
+from seaice.sic.classical.uncertainty import (
+    AS_STATED,
+    HELD,
+    ICE,
+    ZERO,
+    Beside,
+    axes_of_ice,
+    axes_of_zero,
+)
+from seaice.sic.concentrate import concentrate
+from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.sr.refine import refine
 from seaice.sr.samples import SampleSet
 
-__all__ = ["factors", "fields"]
+__all__ = ["ROWS", "fields", "half_widths", "network_factors"]
 
 Array = NDArray[np.floating]
-Tables = dict[str, Factors]
+Cells = Mapping[str, Sequence[Array]]  #: by method, (row, cell) of each world
+ROWS = ("sic", "total", "smearing", "spread", "land", "truth")  #: of a formula's cells
+NETWORK = "network"
 KEPT = 8  #: of so many cells one is kept
 SHARES = {"68": ONE_SIGMA, "95": TWO_SIGMA}
 
 
-def fields(world: World, networks: Networks, notes: Path) -> dict[str, list[Array]]:
-    """What formulas told of a world, their doubt, its smearing, and the truth, (4, cell) each.
+def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dict[str, list[Array]]:
+    """What methods told of a world and how they doubted, beside the truth: (row, cell) each.
 
-    Both with plain interpolation and with the default super-resolution, for formulas meet both.
+    Formulas both with plain interpolation and with the default super-resolution, for they meet
+    both; the network with the latter, which it was taught with.
+
+    Parameters
+    ----------
+    teller : the network; its doubt is taken as it was learnt
     """
     land = np.isnan(world.sic)
     found: dict[str, list[Array]] = defaultdict(list)
     for name in ("bicubic", Settings().sr.name):
         network, card = networks.of(method("sr", NetworkSettings(name=name), notes), "sr")
         refined = refine(world.stack, network, card, networks.machine, "", silent)
+        near = Day.of(refined, world.daily_map, land).beside(Choices())
         for formula, run in FORMULAS.items():
             made = run(refined, world.daily_map, land, None, AS_STATED)
             doubts = (made[f"sic_{part}uncertainty"].values for part in ("", "smearing_"))
-            told = np.stack([made["sic"].values, *doubts, world.sic])
-            known = np.isfinite(told).all(axis=0)
-            found[formula].append(told[:, known][:, ::KEPT])
+            found[formula].append(_cells([made["sic"].values, *doubts, *near, world.sic]))
+    told, card = networks.of(teller, "sic")
+    bare = told, replace(card, calibration=(), calibration_95=())
+    made = concentrate(refined, world.daily_map, land, bare, networks.machine, silent)
+    both = made["sic"].values, made["sic_uncertainty"].values
+    found[NETWORK].append(_cells([*both, world.sic]))
     return found
 
 
-def factors(worlds: Sequence[Mapping[str, Sequence[Array]]]) -> dict[str, dict[str, Tables]]:
-    """Factors of every formula for half-widths of 68 and 95 % of errors, as `Held` has them."""
-    made: dict[str, dict[str, Tables]] = {}
+def _cells(maps: Sequence[Array]) -> Array:
+    """Those that tell something and whose truth is known, as rows; one of `KEPT`."""
+    known = np.isfinite(maps[0]) & np.isfinite(maps[1]) & np.isfinite(maps[-1])
+    return np.stack([each[known][::KEPT] for each in maps])
+
+
+def half_widths(worlds: Sequence[Cells]) -> dict[str, dict[str, dict[str, list[object]]]]:
+    """Tables of every formula, as `seaice.sic.classical.uncertainty.Held` has them."""
+    made = {}
     for formula in FORMULAS:
         told = np.concatenate([part for world in worlds for part in world[formula]], axis=1)
-        sic, total, smearing, truth = told
-        kinds = {"ice": (sic > 0, total), "zero": (sic == 0, smearing)}
+        sic, _, smearing, spread, land, truth = told
+        near, error = Beside(spread=spread, land=land), np.abs(sic - truth)
+        ice, zero = sic > 0, sic == 0
         made[formula] = {
-            kind: {
-                name: calibration(sic[here], doubt[here], truth[here], share)
-                for name, share in SHARES.items()
-            }
-            for kind, (here, doubt) in kinds.items()
+            "ice": _tables(axes_of_ice(sic, near, ice), ICE, error[ice]),
+            "zero": _tables(axes_of_zero(smearing, near, zero), ZERO, error[zero]),
         }
     return made
 
 
+def _tables(axes: list[Array], bounds: tuple[Array, ...], error: Array) -> dict[str, list[object]]:
+    found = ((name, quantiles(axes, bounds, error, share)) for name, share in SHARES.items())
+    return {name: np.minimum(table, 1).round(4).tolist() for name, table in found}
+
+
+def network_factors(worlds: Sequence[Cells]) -> tuple[Factors, Factors]:
+    """Factors of the network's doubt for half-widths of 68 and 95 % of errors."""
+    told = np.concatenate([part for world in worlds for part in world[NETWORK]], axis=1)
+    sic, doubt, truth = told
+    return calibration(sic, doubt, truth, ONE_SIGMA), calibration(sic, doubt, truth, TWO_SIGMA)
+
+
 def main() -> None:
-    """Write the factors into the package."""
+    """Write the tables of formulas into the package, and the factors into the network's card."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=24, help="of the validation split")
+    parser.add_argument("--worlds", type=int, default=48, help="of the split `doubt`")
     parser.add_argument("--samples", type=Path, default=Path("training"), help="folder of the set")
     told = parser.parse_args()
+    notes = told.samples / "hashes.json"
     try:
-        samples = SampleSet.of(told.samples, "valid")
         networks = Networks(Machine(device=torch.device("cpu")))
-        count = min(told.worlds, len(samples))
-        places = [draw(SPLITS["valid"], n) for n in range(count)]
-        worlds = [world_of(samples, n, places[n][0]) for n in range(count)]
-        notes = told.samples / "hashes.json"
-        made = factors([fields(world, networks, notes) for world in worlds])
+        teller = method("sic", Settings().sic, notes)
+        worlds = [fields(each, networks, teller, notes) for each in _worlds(told)]
     except SeaIceError as error:
         raise SystemExit(str(error)) from error
     with atomic_file(HELD) as path:
-        path.write_text(json.dumps(made) + "\n")
+        path.write_text(json.dumps(half_widths(worlds)) + "\n")
+    one, two = network_factors(worlds)
+    if teller.weights is not None:
+        _recarded(teller.weights, one, two)
+
+
+def _recarded(path: Path, one: Factors, two: Factors) -> None:
+    """Put factors into the card of a file of weights, and leave its tensors as they are."""
+    card = replace(read_card(path), calibration=one, calibration_95=two)
+    tensors = load_file(path)
+    with atomic_file(path) as part:
+        save_file(tensors, part, metadata={"card": card.json()})
+
+
+def _worlds(told: argparse.Namespace) -> Iterator[World]:
+    """The worlds of the split, made where they are missing."""
+    split = SPLITS["doubt"]
+    store = told.samples / "doubt.zarr"
+    for _ in write_samples(split, told.worlds, store):
+        pass
+    samples = SampleSet.open(store)
+    for n in range(told.worlds):
+        print(f"world {n + 1} of {told.worlds}", flush=True)
+        yield world_of(samples, n, draw(split, n)[0])
 
 
 if __name__ == "__main__":

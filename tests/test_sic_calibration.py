@@ -15,26 +15,26 @@ from test_sr_refine import MACHINE, bicubic, stack
 from seaice.network.card import Card
 from seaice.network.run import silent
 from seaice.sic.calibration import (
-    DOUBTS,
-    ESTIMATES,
+    BEFORE,
     ONE_SIGMA,
-    SMALLEST,
+    STEPS,
     TWO_SIGMA,
     calibrated,
     calibration,
+    quantiles,
 )
 from seaice.sic.concentrate import concentrate
 from seaice.sic.inputs import CHANNELS, blank_card
 
-NODES = np.exp(DOUBTS)
-TABLE = np.exp(np.random.default_rng(2).normal(0, 0.6, (len(ESTIMATES), len(DOUBTS))))
+LEAST, MOST = 0.004, 0.15  #: doubts that are drawn
+TABLE = np.exp(np.random.default_rng(2).normal(0, 0.6, STEPS.shape))
 
 
 def drawn(seed, wrong=lambda estimate, doubt: 1.0, count=300_000):
     """Cells of every concentration and doubt, whose errors are `wrong` times the doubt told."""
     random = np.random.default_rng(seed)
     estimate = random.random(count)
-    doubt = np.exp(random.uniform(DOUBTS[0], DOUBTS[-1], count))
+    doubt = np.exp(random.uniform(np.log(LEAST), np.log(MOST), count))
     truth = estimate + random.normal(0, 1, count) * doubt * wrong(estimate, doubt)
     return estimate, doubt, truth
 
@@ -43,24 +43,31 @@ def one_factor(errors, share):
     """The factor found where all cells tell the same and doubt by 0.025."""
     cells = np.full(len(errors), 0.5)
     factors = calibration(cells, np.full(len(errors), 0.025), cells + 0.025 * errors, share)
-    return factors[5][2]
+    return found_at(factors, 0.5, 0.025)
+
+
+def found_at(factors, estimate, doubt):
+    """The factor that cells of one kind are given."""
+    return float(calibrated(np.array([estimate]), np.array([doubt]), factors)[0]) / doubt
 
 
 @pytest.mark.parametrize("wrong", [1.0, 2.0, 0.5])
 def test_errors_so_many_times_the_doubt_get_that_factor_everywhere(wrong):
     factors = calibration(*drawn(1, lambda estimate, doubt: wrong))
-    assert np.shape(factors) == (len(ESTIMATES), len(DOUBTS))
-    np.testing.assert_allclose(factors, wrong, rtol=0.07)
+    assert np.shape(factors) == STEPS.shape
+    assert np.quantile(np.abs(np.array(factors) / wrong - 1), 0.9) < 0.15
+    np.testing.assert_allclose(np.median(factors), wrong, rtol=0.02)
 
 
 def test_each_concentration_and_doubt_gets_its_own_factor():
     def wrong(estimate, doubt):
         return np.where((estimate > 0.5) & (doubt > 0.02), 3, 1)
 
-    factors = np.array(calibration(*drawn(1, wrong, count=1_000_000)))
-    np.testing.assert_allclose(factors[7:10, 3], 3, rtol=0.15)
-    np.testing.assert_allclose(factors[1:4], 1, rtol=0.15)
-    np.testing.assert_allclose(factors[1:10, 1], 1, rtol=0.15)
+    factors = calibration(*drawn(1, wrong, count=1_000_000))
+    for estimate in (0.62, 0.78, 0.93):
+        assert found_at(factors, estimate, 0.06) == pytest.approx(3, rel=0.15)
+        assert found_at(factors, estimate, 0.01) == pytest.approx(1, rel=0.15)
+        assert found_at(factors, 1 - estimate, 0.06) == pytest.approx(1, rel=0.15)
 
 
 def test_a_few_cells_do_not_decide():
@@ -68,21 +75,29 @@ def test_a_few_cells_do_not_decide():
     low = estimate < 0.85
     few = np.append(estimate[low], [1.0] * 5), np.append(doubt[low], [0.06] * 5)
     factors = calibration(*few, np.append(truth[low], [0.0] * 5))
-    assert 0.9 < factors[-1][3] < 1.1
+    assert 0.9 < found_at(factors, 1.0, 0.06) < 2  # alone they would say 17
 
 
 def test_factors_hold_on_cells_that_were_not_there_when_they_were_found():
-    def wrong(estimate, doubt):
-        return (1.5 + estimate) * (doubt / 0.025) ** -0.1
+    """Errors of three kinds, by concentration: each half-width holds its share of each."""
 
-    factors = calibration(*drawn(1, wrong, count=1_000_000))
-    estimate, doubt, truth = drawn(2, wrong)
-    sigma = calibrated(estimate, doubt, factors)
-    for low in np.arange(0, 1, 0.1):
-        here = (estimate >= low) & (estimate < low + 0.1)
-        ratio = np.abs(estimate - truth)[here] / sigma[here]
-        assert (ratio <= 1).mean() == pytest.approx(0.6827, abs=0.03)
-        assert (ratio <= 2).mean() == pytest.approx(0.9545, abs=0.02)
+    def cells(seed):
+        random = np.random.default_rng(seed)
+        estimate, doubt, _ = drawn(seed, count=600_000)
+        kinds = [random.normal, random.laplace, random.uniform]
+        errors = [
+            kind(*(-1, 1) if kind == random.uniform else (0, 1), estimate.size) for kind in kinds
+        ]
+        error = np.choose((estimate * 3).astype(int).clip(0, 2), errors) * (doubt / 0.025) ** 0.8
+        return estimate, doubt, estimate + 0.03 * error
+
+    for share in (ONE_SIGMA, TWO_SIGMA):
+        factors = calibration(*cells(1), share)
+        estimate, doubt, truth = cells(2)
+        within = np.abs(estimate - truth) <= calibrated(estimate, doubt, factors)
+        for low in np.arange(0, 1, 0.1):
+            here = (estimate >= low) & (estimate < low + 0.1)
+            assert within[here].mean() == pytest.approx(share, abs=0.015)
 
 
 @pytest.mark.parametrize("share", [ONE_SIGMA, TWO_SIGMA])
@@ -103,24 +118,21 @@ def test_both_half_widths_hold_where_most_cells_are_exact_and_few_far_off():
         assert within.mean() == pytest.approx(share, abs=0.02)
 
 
-@given(st.floats(0, 1), st.floats(0.0021, 0.4))
-def test_between_nodes_the_factor_lies_between_theirs(estimate, doubt):
-    factor = float(calibrated(np.array([estimate]), np.array([doubt]), TABLE)[0]) / doubt
-    row = min(int(estimate * 10), 9)
-    column = int(np.clip(np.searchsorted(NODES, doubt) - 1, 0, len(NODES) - 2))
-    corners = TABLE[row : row + 2, column : column + 2]
-    assert corners.min() * (1 - 1e-5) <= factor <= corners.max() * (1 + 1e-5)
+@given(st.floats(0, 1), st.floats(0.0021, 0.3))
+def test_a_card_of_before_gives_the_factor_of_its_nearest_concentration_and_doubt(estimate, doubt):
+    concentrations, doubts = np.linspace(0, 1, 11), np.log([0.004, 0.01, 0.025, 0.06, 0.15])
+    table = TABLE[: len(concentrations), : len(doubts)]
+    apart = abs(concentrations - estimate)[:, None], abs(doubts - np.log(doubt))[None]
+    nearest = (apart[0] <= apart[0].min() + 1e-6) & (apart[1] <= apart[1].min() + 1e-6)
+    assert table.shape == BEFORE.shape
+    assert np.isclose(found_at(table, estimate, doubt), table[nearest], rtol=1e-5).any()
 
 
-def test_at_its_nodes_the_table_is_itself():
-    estimate, doubt = np.meshgrid(ESTIMATES, NODES, indexing="ij")
-    np.testing.assert_allclose(calibrated(estimate, doubt, TABLE), doubt * TABLE, rtol=1e-5)
-
-
-def test_factors_that_rise_with_concentration_do_so_between_their_nodes_too():
-    rising = np.repeat(np.linspace(1, 4, len(ESTIMATES))[:, None], len(DOUBTS), axis=1)
-    along = calibrated(np.linspace(0, 1, 101), np.full(101, 0.03), rising)
-    assert (np.diff(along) > 0).all()
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0.05, 0.95))
+def test_boxes_without_values_have_the_quantile_of_all(values, share):
+    values = np.maximum(values, 1e-3)
+    found = quantiles([np.zeros(len(values))], [np.array([1.0, 2.0])], values, share)
+    np.testing.assert_allclose(found, np.quantile(values, share), rtol=1e-6)
 
 
 def test_what_is_absent_stays_so_and_spreads_nowhere():
@@ -152,11 +164,11 @@ def test_cards_with_and_without_factors_are_read():
 def test_a_products_uncertainty_is_the_calibrated_one_and_its_concentration_the_same():
     network, card = teller()
     land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
-    thrice = replace(card, calibration=((3.0,) * len(DOUBTS),) * len(ESTIMATES))
+    thrice = replace(card, calibration=((3.0,) * STEPS.shape[1],) * STEPS.shape[0])
     given = bicubic(stack(SHAPE)), daily_map(), land
     plain, told = (concentrate(*given, (network, each), MACHINE, silent) for each in (card, thrice))
     assert np.array_equal(plain["sic"], told["sic"], equal_nan=True)
-    doubt = np.maximum(plain["sic_uncertainty"].values, SMALLEST)
+    doubt = np.maximum(plain["sic_uncertainty"].values, STEPS.smallest)
     inside = doubt < 1 / 3
     expected = np.where(np.isnan(doubt), np.nan, np.minimum(3 * doubt, 1))
     checked = inside | np.isnan(doubt)

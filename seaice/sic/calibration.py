@@ -1,30 +1,102 @@
-"""How wrong a network is where it says so: half-widths made to hold what they promise.
+"""How wrong a method is where it says so: half-widths made to hold what they promise.
 
-A network learns how its errors are distributed only roughly. On worlds it has not seen, factors are
-found for every concentration it tells and every doubt it has: one so that 68 % of all errors lie
-within the half-width, as within one standard deviation of a normal distribution, and another for
-95 %, as within two. Errors of concentration are not normal: most cells are nearly exact, a few are
-far off. So no single standard deviation can say both (compare Guo et al. 2017, arXiv:1706.04599,
-which finds one factor for all).
+On worlds that nobody has seen, the share of errors within a half-width is counted, box by box of
+what the method tells and how much it doubts: one half-width so that 68 % of all errors lie within,
+as within one standard deviation of a normal distribution, and another for 95 %, as within two.
+Errors of concentration are not normal: most cells are nearly exact, a few are far off. So no single
+standard deviation can say both (compare Guo et al. 2017, arXiv:1706.04599, which finds one factor
+for all, and split-conformal prediction, which takes quantiles of errors as here).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RegularGridInterpolator
 
-__all__ = ["ONE_SIGMA", "TWO_SIGMA", "Factors", "calibrated", "calibration"]
+__all__ = [
+    "BEFORE",
+    "ONE_SIGMA",
+    "STEPS",
+    "TWO_SIGMA",
+    "Factors",
+    "Steps",
+    "boxes",
+    "calibrated",
+    "calibration",
+    "quantiles",
+]
 
 Array = NDArray[np.floating]
-ESTIMATES = np.linspace(0.0, 1.0, 11)
-DOUBTS = np.log(np.array([0.004, 0.01, 0.025, 0.06, 0.15]))
-ONE_SIGMA, TWO_SIGMA = 0.6827, 0.9545  #: shares within one and two standard deviations, if normal
-LEAST, MOST = 0.001, 50.0  #: factors
-FEWEST = 2000  #: cells that decide a factor alone; fewer lean on the factor of all
-SMALLEST = 0.002  #: no concentration is known better than this
-
 Factors = tuple[tuple[float, ...], ...]
+ONE_SIGMA, TWO_SIGMA = 0.68, 0.95  #: shares of errors that the two half-widths are to hold
+FEWEST = 50  #: cells that decide half of a box; the boxes around it have the other half
+LEAST, MOST = 1e-4, 1e3  #: half-widths and factors
+
+
+class Steps(NamedTuple):
+    """Where one box of a network's factors ends and the next begins."""
+
+    estimates: Array
+    doubts: Array
+    smallest: float  #: no concentration is known better than this
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Boxes along both."""
+        return len(self.estimates) + 1, len(self.doubts) + 1
+
+
+_END = np.geomspace(0.0002, 0.05, 12)
+STEPS = Steps(
+    np.concatenate([_END, np.linspace(0.1, 0.9, 17), 1 - _END[::-1]]),
+    np.geomspace(0.0003, 0.4, 25),
+    1e-4,
+)
+#: of networks that were calibrated by version 0.1 before it had finer steps
+BEFORE = Steps(np.linspace(0.05, 0.95, 10), np.sqrt([4e-5, 2.5e-4, 1.5e-3, 9e-3]), 0.002)
+
+
+def quantiles(
+    axes: Sequence[Array], bounds: Sequence[Array], values: Array, share: float
+) -> NDArray[np.float64]:
+    """The size that a share of values lies below, in each box.
+
+    A box with few values leans on those that differ from it in the last axis only, these on those
+    that differ in the last two, and so on.
+
+    Parameters
+    ----------
+    axes : each (value,)
+    bounds : of each axis, rising
+    values : (value,)
+
+    Returns
+    -------
+    One more than there are bounds along each axis.
+
+    >>> ramp = np.arange(10_000)
+    >>> quantiles([ramp], [np.array([5000])], ramp / 10_000, 0.5).round(2).tolist()
+    [0.25, 0.75]
+    """
+    shape = tuple(len(edges) + 1 for edges in bounds)
+    places = boxes(axes, bounds)
+    found = np.full(shape, _logarithm(values, share))
+    for depth in range(1, len(shape) + 1):
+        number = np.ravel_multi_index(places[:depth], shape[:depth])
+        order = np.argsort(number, kind="stable")
+        known, starts = np.unique(number[order], return_index=True)
+        for box, part in zip(known, np.split(values[order], starts[1:]), strict=True):
+            here = np.unravel_index(box, shape[:depth])
+            weight = part.size / (part.size + FEWEST)
+            found[here] += weight * (_logarithm(part, share) - found[here])
+    return np.asarray(np.exp(found))
+
+
+def boxes(axes: Sequence[Array], bounds: Sequence[Array]) -> tuple[NDArray[np.intp], ...]:
+    """The box along each axis of every value; what lies on a bound belongs to the box above."""
+    pairs = zip(axes, bounds, strict=True)
+    return tuple(np.searchsorted(edges, axis, side="right") for axis, edges in pairs)
 
 
 def calibration(estimate: Array, doubt: Array, truth: Array, share: float = ONE_SIGMA) -> Factors:
@@ -37,24 +109,17 @@ def calibration(estimate: Array, doubt: Array, truth: Array, share: float = ONE_
 
     Returns
     -------
-    11 by 5: at `ESTIMATES`, and `DOUBTS` in logarithm
+    A factor for each box of `STEPS`.
 
     >>> rng = np.random.default_rng(0)
     >>> truth, told = np.zeros(9000), np.abs(rng.normal(0, 0.02, 9000))
-    >>> round(calibration(told, np.full(9000, 0.01), truth)[0][1], 1)
-    2.0
+    >>> table = np.array(calibration(told, np.full(9000, 0.01), truth))
+    >>> bool(table.max() > 2)
+    True
     """
-    ratio = np.abs(estimate - truth) / np.maximum(doubt, SMALLEST)
-    common = _factor(ratio, share)
-    row = np.rint(estimate * (len(ESTIMATES) - 1)).astype(int).clip(0, len(ESTIMATES) - 1)
-    column = np.searchsorted((DOUBTS[1:] + DOUBTS[:-1]) / 2, _logarithm(doubt))
-    found = np.full((len(ESTIMATES), len(DOUBTS)), common)
-    for place in np.ndindex(found.shape):
-        here = ratio[(row == place[0]) & (column == place[1])]
-        if here.size:
-            weight = here.size / (here.size + FEWEST)
-            found[place] += weight * (_factor(here, share) - common)
-    return tuple(tuple(round(float(np.exp(f)), 3) for f in line) for line in found)
+    ratio = np.abs(estimate - truth) / np.maximum(doubt, STEPS.smallest)
+    found = quantiles([estimate, doubt], [STEPS.estimates, STEPS.doubts], ratio, share)
+    return tuple(tuple(float(f"{factor:.3g}") for factor in line) for line in found)
 
 
 def calibrated(estimate: Array, doubt: Array, factors: Sequence[Sequence[float]]) -> Array:
@@ -67,17 +132,12 @@ def calibrated(estimate: Array, doubt: Array, factors: Sequence[Sequence[float]]
     """
     if not len(factors):
         return doubt
-    nodes = ESTIMATES, DOUBTS
-    table = RegularGridInterpolator(nodes, np.log(np.asarray(factors)), bounds_error=False)  # NaN
-    inside = _logarithm(doubt).clip(DOUBTS[0], DOUBTS[-1])
-    factor = np.exp(table(np.stack([estimate.clip(0, 1), inside], axis=-1)))
-    return np.asarray(np.maximum(doubt, SMALLEST) * factor, np.float32)
+    table = np.asarray(factors)
+    steps = BEFORE if table.shape == BEFORE.shape else STEPS
+    factor = table[boxes([estimate, doubt], [steps.estimates, steps.doubts])]
+    width = np.maximum(doubt, steps.smallest) * factor
+    return np.where(np.isnan(estimate), np.nan, width).astype(np.float32)
 
 
-def _logarithm(doubt: Array) -> Array:
-    return np.asarray(np.log(np.maximum(doubt, SMALLEST)))
-
-
-def _factor(ratio: Array, share: float) -> float:
-    """Logarithm of the factor that a share of errors over doubts lies below."""
-    return float(np.log(np.clip(np.quantile(ratio, share), LEAST, MOST)))
+def _logarithm(values: Array, share: float) -> float:
+    return float(np.log(np.clip(np.quantile(values, share), LEAST, MOST)))

@@ -20,10 +20,12 @@ from seaice.sic.classical.spill_over import spilled
 from seaice.sic.classical.tie_points import Chosen, Source, choose
 from seaice.sic.classical.uncertainty import (
     SPREADS,
+    Beside,
     Held,
     Spreads,
     algorithm_uncertainty,
     asi_uncertainty,
+    beside,
     shipped,
     widths,
 )
@@ -87,6 +89,12 @@ class Day:
         """The tie points of this day."""
         return choose(self.tb, ~self.coarse_land, self.hemisphere, choices.tie_points)
 
+    def beside(self, choices: Choices) -> Beside:
+        """What tells how far formulas may be wrong: how they differ, and how far away land is."""
+        points = self.tie_points(choices)
+        coarse = _bootstrap(self, points), _nasa_team(self, points)
+        return beside([_asi(self, points, choices), *map(on_refined, coarse)], self.coarse_land)
+
     def open_water(self, choices: Choices) -> Mask:
         """Cells (y, x) that the weather filter calls open water; none where it lacks a channel."""
         limits = limits_of(choices.weather_filter, self.hemisphere)
@@ -126,7 +134,7 @@ def by_asi(
     refined, daily_map : of one day
     land : (y, x) bool, on the refined grid
     choices : tie points, filter, calibration; those of `Choices` where left out
-    held : factors that make its uncertainties hold; those shipped where left out
+    held : half-widths that hold; those shipped where left out
 
     Returns
     -------
@@ -138,15 +146,13 @@ def by_asi(
     choices = choices or Choices()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
-    tb = {name: refined[name].values for name in HIGH_CHANNELS}
-    tb = dict(calibrated(tb, day.hemisphere, choices))
-    raw = asi(tb["tb89v"] - tb["tb89h"], points.asi)
+    raw = _asi(day, points, choices)
     n_obs = on_refined(daily_map["n_obs"].values)
 
     def doubt(sic: Map) -> tuple[Map, Map]:
         return asi_uncertainty(sic, n_obs, points.asi), smearing(sic)
 
-    made = _finished(day, raw, doubt, choices, held or shipped("asi"))
+    made = _finished(day, raw, doubt, choices, (held or shipped("asi"), day.beside(choices)))
     return made.assign_attrs(tie_points=points.told("asi"))
 
 
@@ -161,7 +167,7 @@ def by_bootstrap(
     choices = choices or Choices()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
-    share = bootstrap(day.tb["tb18v"], day.tb["tb36v"], day.tb["tb36h"], points.bootstrap)
+    share = _bootstrap(day, points)
     made = _of_map(day, share, SPREADS["bootstrap"], choices, held or shipped("bootstrap"))
     return made.assign_attrs(tie_points=points.told("bootstrap"))
 
@@ -177,7 +183,7 @@ def by_nasa_team(
     choices = choices or Choices()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
-    share = nasa_team(day.tb["tb18h"], day.tb["tb18v"], day.tb["tb36v"], points.nasa_team)
+    share = _nasa_team(day, points)
     made = _of_map(day, share, SPREADS["nasa_team"], choices, held or shipped("nasa_team"))
     return made.assign_attrs(tie_points=points.told("nasa_team"))
 
@@ -196,7 +202,24 @@ def _of_map(day: Day, share: Map, spreads: Spreads, choices: Choices, held: Held
     def doubt(sic: Map) -> tuple[Map, Map]:
         return algorithm_uncertainty(sic, spreads), smearing(sic)
 
-    return _finished(day, on_refined(share), doubt, choices, held)
+    return _finished(day, on_refined(share), doubt, choices, (held, day.beside(choices)))
+
+
+def _asi(day: Day, points: Chosen, choices: Choices) -> Map:
+    """ASI before any filter, (4y, 4x)."""
+    tb = {name: day.refined[name].values for name in HIGH_CHANNELS}
+    tb = dict(calibrated(tb, day.hemisphere, choices))
+    return asi(tb["tb89v"] - tb["tb89h"], points.asi)
+
+
+def _bootstrap(day: Day, points: Chosen) -> Map:
+    """Bootstrap before any filter, (y, x)."""
+    return bootstrap(day.tb["tb18v"], day.tb["tb36v"], day.tb["tb36h"], points.bootstrap)
+
+
+def _nasa_team(day: Day, points: Chosen) -> Map:
+    """NASA Team before any filter, (y, x)."""
+    return nasa_team(day.tb["tb18h"], day.tb["tb18v"], day.tb["tb36v"], points.nasa_team)
 
 
 def _finished(
@@ -204,7 +227,7 @@ def _finished(
     raw: Map,
     doubt: Callable[[Map], tuple[Map, Map]],
     choices: Choices,
-    held: Held,
+    doubted: tuple[Held, Beside],
 ) -> xr.Dataset:
     """The product of what a formula told: filtered, corrected at coasts, with its reasons."""
     observed = np.isfinite(raw)
@@ -219,6 +242,6 @@ def _finished(
     reasons[Flag.OPEN_WATER_FILTERED] = water & (raw > 0)
     reasons[Flag.LAND_SPILLOVER_CORRECTED] = over
     reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(day.unfiltered) & sea
-    algorithm, smeared, within_95 = widths(sic, doubt(sic), held)
+    algorithm, smeared, within_95 = widths(sic, doubt(sic), *doubted)
     told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared, within_95=within_95)
     return product(day.refined, day.daily_map, told, reasons)

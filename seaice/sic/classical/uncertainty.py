@@ -2,11 +2,13 @@
 
 Lavergne et al. 2019, "Version 2 of the EUMETSAT OSI SAF and ESA CCI sea-ice concentration climate
 data records", The Cryosphere 13, section 3.6: an algorithm's part, (1 - C)^2 s_water^2 +
-C^2 s_ice^2 with sensor noise, and a part for smearing, `seaice.sic.smearing`.
+C^2 s_ice^2 with sensor noise, and a part for smearing, `seaice.sic.smearing`. Their sum is then
+scaled to half-widths found on truth-known worlds: by what is told, by how far the formulas differ
+from each other, which they do in weather and on melting ice, and by how near land is.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -14,25 +16,34 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
+from seaice.grid.refined import on_refined
 from seaice.grid.splat import HIGH_BEAM
 from seaice.instrument import BANDS
-from seaice.sic.calibration import Factors, calibrated
+from seaice.sic.calibration import boxes
 from seaice.sic.classical.asi import PUBLISHED, TiePoints
 
 __all__ = [
     "AS_STATED",
     "HELD",
+    "ICE",
     "SPREADS",
+    "ZERO",
+    "Beside",
     "Held",
     "Spreads",
     "algorithm_uncertainty",
     "asi_uncertainty",
+    "axes_of_ice",
+    "axes_of_zero",
+    "beside",
     "shipped",
     "widths",
 ]
 
-#: factors of every formula, made by `pipelines.classical_calibration` on truth-known worlds
+Array = NDArray[np.floating]
+#: half-widths of every formula, made by `pipelines.classical_calibration` on truth-known worlds
 HELD = Path(str(files("seaice.sic.classical"))) / "data" / "held.json"
 
 #: Spread of P, K, over open water of one weather (Round Robin samples: about 9 K within each class
@@ -99,37 +110,64 @@ def asi_uncertainty(
     return np.where(np.asarray(n_obs) > 0, np.sqrt(variance), np.nan).astype(np.float32)
 
 
-class Held(NamedTuple):
-    """Factors that make doubts hold, as `seaice.sic.calibration.calibration` finds them.
+class Beside(NamedTuple):
+    """What tells how far a formula may be wrong, beside its own answer: (y, x) of its cells."""
 
-    Cells set to 0 have factors of their own, of their smearing: what a filter decided is right
-    almost everywhere, and wrong near ice.
+    spread: Array  #: among the formulas, the most less the least; NaN where one lacks a channel
+    land: Array  #: distance to land, cells of 6.25 km
+
+
+class Held(NamedTuple):
+    """Half-widths that hold, for 68 and for 95 % of errors (the first axis of each table).
+
+    Cells set to 0 have their own: what a filter decided is right almost everywhere, and wrong near
+    ice.
     """
 
-    ice: tuple[
-        Factors, Factors
-    ]  #: where ice was told: of the half-widths for 68 and 95 % of errors
-    zero: tuple[Factors, Factors]  #: where none was
+    ice: Array  #: (2, boxes of `ICE`)
+    zero: Array  #: (2, boxes of `ZERO`)
 
 
-AS_STATED = Held(((), ()), ((), ()))  #: no factors: doubts as the parametrization has them
+_MIDDLE = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9]
+LAND = np.array([0.5, 1.5, 2.5, 4.5, 8.5])
+#: bounds of concentration, spread among formulas, distance to land; cells set to 1 are a box alone
+ICE = (
+    np.array([0.02, 0.05, 0.1, 0.15, *_MIDDLE, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0]),
+    np.array([0.02, 0.04, 0.08, 0.12, 0.18, 0.3]),
+    LAND,
+)
+#: bounds of smearing, distance to land
+ZERO = np.array([0.001, 0.005, 0.02, 0.05, 0.1]), LAND
+NOTHING_KNOWN = 1.0  #: spread where not all formulas have an answer
+AS_STATED = Held(np.empty(0), np.empty(0))  #: no tables: doubts as the parametrization has them
+
+
+def beside(answers: Sequence[Array], land: NDArray[np.bool_]) -> Beside:
+    """The spread of several formulas' answers, and how far away land is.
+
+    Parameters
+    ----------
+    answers : (4y, 4x) each, before any filter
+    land : (y, x) cells of 6.25 km
+
+    Returns
+    -------
+    (4y, 4x) each
+    """
+    most, least = np.maximum.reduce(answers), np.minimum.reduce(answers)  # NaN where any is
+    away = distance_transform_edt(~land) if land.any() else np.full(land.shape, np.inf)
+    return Beside(spread=most - least, land=on_refined(np.asarray(away, np.float32)))
 
 
 @cache
 def shipped(name: str) -> Held:
-    """The factors of a formula that come with the package."""
+    """The half-widths of a formula that come with the package."""
     made = json.loads(HELD.read_text())[name]
-    return Held(*((_table(made[kind]["68"]), _table(made[kind]["95"])) for kind in Held._fields))
-
-
-def _table(lines: list[list[float]]) -> Factors:
-    return tuple(tuple(line) for line in lines)
+    return Held(*(np.array([made[kind]["68"], made[kind]["95"]]) for kind in Held._fields))
 
 
 def widths(
-    sic: NDArray[np.floating],
-    parts: tuple[NDArray[np.floating], NDArray[np.floating]],
-    held: Held,
+    sic: Array, parts: tuple[Array, Array], held: Held, near: Beside
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Both parts of the doubt so that their sum holds 68 % of errors, and a half-width for 95 %.
 
@@ -137,20 +175,33 @@ def widths(
     ----------
     sic : (y, x) 0-1, NaN where absent
     parts : algorithm and smearing, (y, x), as parametrized
-    held : factors
+    held : tables of half-widths
+    near : of the same cells
 
     Returns
     -------
-    algorithm, smearing, half-width for 95 %; twice the total where there are no factors
+    algorithm, smearing, half-width for 95 %; twice the total where there are no tables
     """
     total = np.hypot(*parts)
     one, two = total.copy(), 2 * total
-    if held != AS_STATED:
-        zero = (sic == 0) & np.isfinite(total)
-        for where, doubt, factors in ((zero, parts[1], held.zero), (sic > 0, total, held.ice)):
-            for width, table in zip((one, two), factors, strict=True):
-                width[where] = calibrated(sic[where], doubt[where], table)
+    if held is not AS_STATED:
+        zero, ice = (sic == 0) & np.isfinite(total), (sic > 0) & np.isfinite(total)
+        at_zero = boxes(axes_of_zero(parts[1], near, zero), ZERO)
+        at_ice = boxes(axes_of_ice(sic, near, ice), ICE)
+        for width, none, some in zip((one, two), held.zero, held.ice, strict=True):
+            width[zero], width[ice] = none[at_zero], some[at_ice]
     one, two = one.clip(0, 1), np.maximum(two, one).clip(0, 1)
     share = np.divide(one, total, out=np.zeros_like(total), where=total > 0)
     algorithm, smeared = (np.asarray(part * share, np.float32) for part in parts)
     return algorithm, smeared, np.asarray(two, np.float32)
+
+
+def axes_of_ice(sic: Array, near: Beside, here: NDArray[np.bool_]) -> list[Array]:
+    """What says in which box of `ICE` some cells lie."""
+    spread = np.nan_to_num(near.spread[here], nan=NOTHING_KNOWN)
+    return [sic[here], spread, near.land[here]]
+
+
+def axes_of_zero(smearing: Array, near: Beside, here: NDArray[np.bool_]) -> list[Array]:
+    """What says in which box of `ZERO` some cells lie."""
+    return [smearing[here], near.land[here]]
