@@ -29,7 +29,7 @@ def _concentration() -> NDArray[np.float64]:
     return np.linspace(0, 1, SHAPE[0] * SHAPE[1]).reshape(SHAPE)
 
 
-def _centres() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _centres() -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     return LEFT + (np.arange(SHAPE[1]) + 0.5) * CELL, TOP - (np.arange(SHAPE[0]) + 0.5) * CELL
 
 

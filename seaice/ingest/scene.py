@@ -16,6 +16,7 @@ from seaice.errors import GranuleError
 from seaice.ingest.counts import Quality
 from seaice.ingest.level1 import QUALITY_ATTRS
 from seaice.ingest.names import GranuleName
+from seaice.ingest.netcdf import open_netcdf
 from seaice.ingest.source import translated
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.vocabulary import TB_RANGE, attrs
@@ -46,7 +47,7 @@ def read_scene(path: str | Path) -> xr.Dataset:
         If the file is no NetCDF, or has no positions, no 89 GHz, or no time.
     """
     path = Path(path)
-    with translated(path), xr.open_dataset(path, engine="netcdf4", decode_times=False) as file:
+    with translated(path), open_netcdf(path, decode_times=False) as file:
         scene = file.load()
     shape = _checked_shape(path, scene)
     latitude, longitude = (

@@ -10,7 +10,7 @@ from rasterio.errors import RasterioIOError
 
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field, Lattice
-from seaice.evaluate.fields.safely import MOST_CELLS
+from seaice.ingest.netcdf import MOST_CELLS
 
 __all__ = ["day_in_name", "read_geotiff"]
 

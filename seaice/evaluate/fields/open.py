@@ -11,7 +11,8 @@ from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.geotiff import day_in_name, read_geotiff
 from seaice.evaluate.fields.ice_chart import chart_field, is_chart
 from seaice.evaluate.fields.netcdf import field_of
-from seaice.evaluate.fields.safely import open_netcdf, readable
+from seaice.evaluate.fields.safely import readable
+from seaice.ingest.netcdf import open_netcdf
 
 __all__ = ["open_field"]
 
@@ -27,7 +28,7 @@ def open_field(path: Path, day: date | None = None) -> Field:
 
     Raises
     ------
-    NoInputError, GranuleError
+    NoInputError
         If there is nothing, or nothing of the kind, or it cannot be read.
     """
     if not path.exists():

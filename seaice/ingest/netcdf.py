@@ -1,0 +1,50 @@
+"""NetCDF files of anybody, opened with care: nothing outside them is read.
+
+The library that reads NetCDF in C ends the process over some damaged files; HDF5 is read through
+h5py instead, classic NetCDF through scipy.
+"""
+
+from pathlib import Path
+
+import h5py
+import xarray as xr
+
+from seaice.ingest.source import opened, translated
+
+__all__ = ["MOST_CELLS", "open_netcdf"]
+
+MOST_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
+
+
+def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
+    """A NetCDF file, its values still on disk.
+
+    Parameters
+    ----------
+    decode_times : whether numbers with a unit of time become times
+
+    Raises
+    ------
+    GranuleError
+        If it is none, is damaged, leads to other files, or declares more than a map can hold.
+    """
+    with translated(path):
+        if h5py.is_hdf5(path):
+            _check_inside(path)
+            return xr.open_dataset(
+                path, engine="h5netcdf", decode_times=decode_times, phony_dims="access"
+            )
+        return xr.open_dataset(path, engine="scipy", decode_times=decode_times)
+
+
+def _check_inside(path: Path) -> None:
+    """Refuse links and storage outside the file, and absurd sizes."""
+    with opened(path) as source:
+        for name in source.file:
+            dataset = source.dataset(name)
+            if dataset.size is not None and dataset.size > MOST_CELLS:
+                raise source.error(
+                    f"{name!r} of {dataset.size} values",
+                    f"at most {MOST_CELLS}",
+                    "give a map of one hemisphere",
+                )
