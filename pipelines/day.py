@@ -63,7 +63,7 @@ def written(plan: Plan, progress: Progress) -> list[Made]:
     _let_final_stand(plan, sum(map(bool, plan.granules.values())))  # before any work
     maps = daily_maps(plan, progress)
     _let_final_stand(plan, len(maps))
-    product = concentration(plan, progress, maps).load()
+    product = concentration(plan, progress, maps)
     product.attrs["region"] = plan.region
     product.attrs["issuer"] = plan.settings.write.issuer
     product.attrs["provenance"] = json.dumps(_document(plan, maps, product))

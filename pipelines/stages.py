@@ -73,14 +73,15 @@ class Stages:
         Returns
         -------
         Dataset
-            As it is on disk; arrays are read when they are used.
+            As it is on disk; arrays are read when they are used, each time anew: who uses one
+            often loads it.
         """
         place = self.path(stage, date, key)
         if not place.exists():
             with alone(place):
                 if not place.exists():  # another process may have made it meanwhile
                     _keep(make(), place)
-        kept: xr.Dataset = xr.open_zarr(place, chunks=None, consolidated=False)
+        kept: xr.Dataset = xr.open_dataset(place, engine="zarr", cache=False, consolidated=False)
         return kept
 
 

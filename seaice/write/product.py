@@ -68,7 +68,7 @@ def write_product(
     OutputError
         If the disk refuses; `folder` is then as it was.
     """
-    given, product = product.attrs, rounded(product)
+    given, product = product.attrs, rounded(product).load()
     name = product_name(given["hemisphere"], given.get("region", "all"), given["date"])
     with atomic_folder(folder) as place:
         writers = _writers(product, place / name)
