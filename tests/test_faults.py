@@ -1,0 +1,66 @@
+"""What does harm on purpose does the harm it says, and what looks at it sees it."""
+
+import os
+import signal
+import time
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from days import DAY, write_day
+
+from pipelines.faults.days import DAY as FIRST
+from pipelines.faults.days import copied_days
+from pipelines.faults.endurance import WARM, growth, held
+from pipelines.faults.network import Way
+from pipelines.faults.trial import ended, forked
+from seaice.ingest.read import read_swath
+
+
+def test_how_a_child_ends_is_told():
+    assert ended(forked(lambda: 3)) == 3
+    child = forked(lambda: time.sleep(60) or 0)
+    os.kill(child, signal.SIGKILL)
+    assert ended(child) == -signal.SIGKILL
+
+
+def test_a_child_that_fails_says_so(capfd):
+    assert ended(forked(lambda: 1 // 0)) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, -2.0])
+def test_growth_is_the_slope_after_the_first_days(slope):
+    days = np.arange(60.0)
+    early = np.where(days < WARM, 1e6, 0)
+    assert growth(list(3 + slope * days + early)) == pytest.approx(100 * slope, abs=1e-6)
+
+
+def test_what_a_process_holds_is_seen():
+    before = held(0)
+    with open(os.devnull), open(os.devnull):
+        assert held(0).open_files >= before.open_files + 2
+
+
+def test_faults_of_a_way_come_as_often_as_told():
+    way = Way(host="", port=0, shares={"500": 0.2, "half": 0.1})
+    for _ in range(2000):
+        way.fate()
+    assert way.happened["500"] == pytest.approx(400, abs=80)
+    assert way.happened["half"] == pytest.approx(200, abs=60)
+    assert sum(way.happened.values()) == 2000
+
+
+def test_copied_days_are_days_of_their_own(tmp_path):
+    (tmp_path / "few").mkdir()
+    for n in range(4):
+        write_day(tmp_path / "few", DAY + timedelta(days=n))
+    copied_days(tmp_path / "few", tmp_path / "many", 5)
+    found = sorted((tmp_path / "many").glob("*.h5"))
+    first = FIRST - timedelta(days=2)
+    assert [path.name[7:15] for path in found] == [
+        f"{first + timedelta(days=n):%Y%m%d}" for n in range(5)
+    ]
+    for path in found:
+        days = np.unique(read_swath(path)["time"].values.astype("datetime64[D]"))
+        assert [str(day).replace("-", "") for day in days] == [path.name[7:15]]
