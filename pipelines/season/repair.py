@@ -14,6 +14,7 @@ from pipelines.season.reprocess import jobs_of
 from pipelines.season.status import settings_of_last_run
 from pipelines.season.tasks import into_season, season_of
 from pipelines.season.verify import Damage, damages
+from pipelines.series import follow
 from pipelines.stages import silent
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
@@ -40,7 +41,8 @@ def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
         for kept in _stages(planned):
             shutil.rmtree(kept, ignore_errors=True)
         with alone(planned.folder):
-            written(planned, silent)
+            made = written(planned, silent)
+        follow(planned.folder, made, silent)
         removed(season_of(planned), planned.day)
         into_season(planned)
         publish(planned)
