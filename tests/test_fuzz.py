@@ -71,3 +71,15 @@ def test_a_mutated_file_is_refused_or_lawful(kind, what, goods, tmp_path):
             KINDS[kind].mutations[what](path, np.random.default_rng(number))
             said = answer(path, KINDS[kind].read)
             assert said.split()[0] in ("refused", "read"), (number, said)
+
+
+def test_a_map_whose_cells_lie_nowhere_is_refused(goods, tmp_path):
+    import h5py
+
+    for good in goods["references"][:2]:
+        path = tmp_path / good.name
+        shutil.copy(good, path)
+        with h5py.File(path, "a") as file:
+            axis = next(name for name in file if name[0] == "x")
+            file[axis][...] = np.nan
+        assert answer(path, KINDS["references"].read).startswith("refused")

@@ -24,6 +24,10 @@ class Lattice:
     transform: Affine  #: (column, row) of a cell's corner to (x, y)
     shape: tuple[int, int]  #: (y, x)
 
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.transform[:6]).all() or self.transform.determinant == 0:
+            raise ValueError(f"cells that lie nowhere: {tuple(self.transform[:6])}")
+
     @property
     def geographic(self) -> bool:
         """Whether its axes are degrees, so that its cells have no one size."""
