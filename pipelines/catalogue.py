@@ -1,7 +1,10 @@
 """What tells of all products in a folder: a STAC collection, and a QGIS project for each place."""
 
+import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from seaice.files import alone, atomic_file
@@ -29,8 +32,21 @@ def catalogue(out: Path) -> list[Path]:
     if not folders:
         return []
     with alone(out / COLLECTION):
-        write_collection([folder / ITEM for folder in folders], out / COLLECTION)
+        items = [folder / ITEM for folder in folders]
+        _renewed(out / COLLECTION, partial(write_collection, items, out))
         return [out / COLLECTION, *_projects(out, folders)]
+
+
+def _renewed(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file in one step; one that would say the same is left alone, its time too."""
+    with tempfile.TemporaryDirectory() as aside:
+        draft = Path(aside) / path.name
+        write(draft)
+        content = draft.read_bytes()
+    if path.exists() and path.read_bytes() == content:
+        return
+    with atomic_file(path) as part:
+        part.write_bytes(content)
 
 
 def _projects(out: Path, folders: list[Path]) -> list[Path]:
@@ -50,7 +66,6 @@ def _projects(out: Path, folders: list[Path]) -> list[Path]:
     for place, days in places.items():
         path = out / f"{place}.qgz"
         newest = sorted(days, key=lambda day: day.date)[-PLAYED:]
-        with atomic_file(path) as part:
-            write_project(newest, out, part)
+        _renewed(path, partial(write_project, newest, out))
         paths.append(path)
     return paths

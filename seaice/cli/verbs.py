@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from seaice.cli.browsing import browse
 from seaice.cli.fetching import fetch
 from seaice.cli.figures import figure
 from seaice.cli.learning import compare, export, import_weights, pretrain, train
@@ -173,6 +174,7 @@ def scene(
 app.command()(models)
 app.command()(doctor)
 app.command()(why)
+app.command()(browse)
 app.command()(fetch)
 app.add_typer(figure, name="figure")
 app.command()(train)

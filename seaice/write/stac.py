@@ -13,7 +13,6 @@ import numpy as np
 import xarray as xr
 from pyproj import Transformer
 
-from seaice.files import atomic_file
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.write.names import product_name
@@ -89,13 +88,13 @@ def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path
     path.write_text(json.dumps(item, indent=1))
 
 
-def write_collection(items: Sequence[Path], path: Path) -> None:
-    """Gather items, the files `ITEM` of product folders beside `path`, into a collection.
+def write_collection(items: Sequence[Path], home: Path, path: Path) -> None:
+    """Gather items, the files `ITEM` of product folders, into a collection.
 
-    Raises
-    ------
-    OutputError
-        If the disk refuses; the former collection then stays.
+    Parameters
+    ----------
+    home : the folder that the collection will lie in, above those of the products
+    path : where it is written
     """
     told = [json.loads(item.read_text()) for item in items]
     boxes = np.array([item["bbox"] for item in told])
@@ -113,19 +112,18 @@ def write_collection(items: Sequence[Path], path: Path) -> None:
             "temporal": {"interval": [[f"{days[0]}T00:00:00Z", f"{days[-1]}T23:59:59Z"]]},
         },
         "links": [
-            {"rel": "root", "href": f"./{path.name}", "type": "application/json"},
+            {"rel": "root", "href": f"./{COLLECTION}", "type": "application/json"},
             *(
                 {
                     "rel": "item",
-                    "href": f"./{item.relative_to(path.parent).as_posix()}",
+                    "href": f"./{item.relative_to(home).as_posix()}",
                     "type": "application/geo+json",
                 }
                 for item in items
             ),
         ],
     }
-    with atomic_file(path) as part:
-        part.write_text(json.dumps(collection, indent=1))
+    path.write_text(json.dumps(collection, indent=1))
 
 
 def _asset(name: str, says: str) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""Products as a page of a browser: served from this machine, or written as static files."""
