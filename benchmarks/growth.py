@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, interleaved, peak
 from seaice.grid.definition import NORTH
-from seaice.grid.resample import grid_day
+from seaice.grid.gridding.resample import grid_day
 from seaice.network.catalogue import build
 from tests.granules import make_swath
 

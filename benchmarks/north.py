@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from benchmarks.measure import Row, Taken, peak
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH, Grid
-from seaice.grid.land import land_mask, near_sea
-from seaice.grid.quarters import QUARTERS
+from seaice.grid.gridding.quarters import QUARTERS
+from seaice.grid.masks.land import land_mask, near_sea
 from seaice.grid.refined import SCALE
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.network.card import Card

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from seaice.files import alone, atomic_file
 from seaice.series.reading import document_of, product_folders
+from seaice.write.metadata.stac import COLLECTION, ITEM, write_collection
 from seaice.write.names import named, place_name
 from seaice.write.qgis.project import Day, write_project
-from seaice.write.stac import COLLECTION, ITEM, write_collection
 
 __all__ = ["catalogue"]
 

@@ -16,11 +16,11 @@ from pipelines.plan import Plan
 from pipelines.stages import Progress
 from seaice.errors import FinalStandsError, GranuleError, NoInputError
 from seaice.files import alone
-from seaice.grid.gridded import daily_map_from_au_si6
-from seaice.grid.resample import grid_day
+from seaice.grid.gridding.gridded import daily_map_from_au_si6
+from seaice.grid.gridding.resample import grid_day
 from seaice.stack.frames import five_frames, other_days, real_frames
+from seaice.write.metadata.provenance import frames_of, provenance
 from seaice.write.product import Made, made_in, write_product
-from seaice.write.provenance import frames_of, provenance
 
 __all__ = ["concentration", "daily_maps", "finished", "refined", "run_day", "written"]
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipelines.plan import BLEND, Method, Plan
 from seaice.config import RunSettings
-from seaice.grid.land import land_mask, near_sea
+from seaice.grid.masks.land import land_mask, near_sea
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.network.device import choose_device, choose_precision

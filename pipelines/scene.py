@@ -15,9 +15,9 @@ from seaice.config import Settings
 from seaice.errors import NoInputError
 from seaice.files import ensure_writable, sha256_of_all
 from seaice.grid.definition import HEMISPHERES, Grid
-from seaice.grid.land import land_mask
+from seaice.grid.gridding.registration import displacement, registered
+from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
-from seaice.grid.registration import displacement, registered
 from seaice.ingest.scene import read_scene
 from seaice.stack.frames import wanted_dates
 from seaice.write.product import Made
@@ -30,9 +30,9 @@ SNAP = 4  #: cells; a scene's grid begins and ends at multiples of it, at least 
 def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[Made]]:
     """The product of one scene: its folder and what it holds.
 
-    Its low frequencies are put where coasts say they belong (`seaice.grid.registration`). The
-    scene's one frame stands in for all five; every cell is flagged `substituted_frame` and
-    `single_overpass`.
+    Its low frequencies are put where coasts say they belong
+    (`seaice.grid.gridding.registration`). The scene's one frame stands in for all five; every cell
+    is flagged `substituted_frame` and `single_overpass`.
 
     Parameters
     ----------

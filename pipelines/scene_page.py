@@ -26,11 +26,11 @@ from pipelines.scene import ground_of, run_scene
 from seaice.config import Settings
 from seaice.errors import SeaIceError
 from seaice.files import atomic_file
-from seaice.grid.footprint_land import land_shares
-from seaice.grid.land import land_mask
+from seaice.grid.gridding.registration import displacement, registered
+from seaice.grid.gridding.resample import grid_day
+from seaice.grid.masks.footprint_land import land_shares
+from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE, on_refined
-from seaice.grid.registration import displacement, registered
-from seaice.grid.resample import grid_day
 from seaice.ingest.scene import read_scene
 from seaice.instrument import CHANNELS
 from seaice.sic.classical.asi import asi

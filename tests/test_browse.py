@@ -21,8 +21,8 @@ from seaice.errors import NoInputError, UnknownNameError
 from seaice.grid.dataset import grid_of
 from seaice.product.cell import cell_at
 from seaice.write.geotiff import percent
+from seaice.write.metadata.provenance import provenance
 from seaice.write.product import write_product
-from seaice.write.provenance import provenance
 from seaice.write.rounding import rounded
 from seaice.write.style import LAND, colour_of
 

@@ -12,9 +12,9 @@ import xarray as xr
 from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 from granules import write_au_si6
 
-from seaice.grid.land import land_mask
+from seaice.grid.gridding.resample import grid_day
+from seaice.grid.masks.land import land_mask
 from seaice.grid.regions import region_grid
-from seaice.grid.resample import grid_day
 from seaice.ingest.read import find_granules, read_swath
 from seaice.ingest.source import opened
 from seaice.sic.classical.daily import by_asi

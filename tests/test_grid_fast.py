@@ -8,9 +8,9 @@ import xarray as xr
 
 from seaice.errors import GranuleError
 from seaice.grid.definition import NORTH
+from seaice.grid.gridding.resample import Accumulator, grid_day
+from seaice.grid.gridding.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, located, splat
 from seaice.grid.projection import project
-from seaice.grid.resample import Accumulator, grid_day
-from seaice.grid.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, located, splat
 from tests.granules import make_swath
 
 DAY = date(2020, 3, 3)

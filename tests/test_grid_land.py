@@ -12,8 +12,8 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from seaice.errors import SettingsError
 from seaice.grid.definition import HEMISPHERES, NORTH, Grid
-from seaice.grid.derive_land import majority
-from seaice.grid.land import coast_mask, land_mask, near_sea
+from seaice.grid.masks.derive_land import majority
+from seaice.grid.masks.land import coast_mask, land_mask, near_sea
 from seaice.grid.projection import project
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))

@@ -13,10 +13,10 @@ from pyproj import Geod
 from scipy import ndimage
 
 from seaice.grid.definition import NORTH
-from seaice.grid.gridded import daily_map_from_au_si6
-from seaice.grid.quarters import QUARTERS, joined, quartered
-from seaice.grid.resample import Accumulator, grid_day
-from seaice.grid.splat import QUARTER_BEAM
+from seaice.grid.gridding.gridded import daily_map_from_au_si6
+from seaice.grid.gridding.quarters import QUARTERS, joined, quartered
+from seaice.grid.gridding.resample import Accumulator, grid_day
+from seaice.grid.gridding.splat import QUARTER_BEAM
 from seaice.instrument import HIGH_CHANNELS
 
 DAY = date(2020, 3, 3)

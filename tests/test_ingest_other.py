@@ -11,8 +11,8 @@ import xarray as xr
 from seaice.errors import GranuleError, NoInputError
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import NORTH, SOUTH
-from seaice.grid.gridded import daily_map_from_au_si6
-from seaice.grid.resample import grid_day
+from seaice.grid.gridding.gridded import daily_map_from_au_si6
+from seaice.grid.gridding.resample import grid_day
 from seaice.ingest.au_si6 import find_au_si6, read_au_si6
 from seaice.ingest.scene import read_scene
 from seaice.instrument import CHANNELS, LOW_CHANNELS

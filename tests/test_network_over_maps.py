@@ -6,7 +6,7 @@ from test_network_contract import SMALL, learning, lively, sic_networks, sr_netw
 from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, bicubic, stack
 
-from seaice.grid.footprint_land import LAND_SHARES
+from seaice.grid.masks.footprint_land import LAND_SHARES
 from seaice.network.catalogue import build, find
 from seaice.network.run import run_tiled, silent
 from seaice.sic.concentrate import concentrate

@@ -11,7 +11,7 @@ from seaice.grid.dataset import grid_of
 from seaice.product.cell import MEANINGS, cell_at, place_of
 from seaice.sic.flags import Flag
 from seaice.write.product import write_product
-from seaice.write.season_store import write_day
+from seaice.write.season.store import write_day
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seaice.sic.flags import Flag
-from seaice.write.cf import MAP_VARIABLES
+from seaice.write.metadata.cf import MAP_VARIABLES
 
 PAGE = Path(__file__).parents[1] / "docs" / "product.md"
 

@@ -52,7 +52,7 @@ def run_scene(file, out):
 def opened(out):
     (folder,) = out.glob("seaice_sic_*")
     product = xr.open_zarr(next(folder.glob("*.zarr"))).isel(time=0).load()
-    return product, json.loads(next(folder.glob("*.json")).read_text())
+    return product, json.loads(next(folder.glob("seaice_sic_*.json")).read_text())
 
 
 def flagged(product, name):

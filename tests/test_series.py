@@ -18,7 +18,7 @@ from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Lattice
 from seaice.grid.area import cell_areas
 from seaice.grid.definition import HEMISPHERES, NORTH
-from seaice.grid.land import land_mask
+from seaice.grid.masks.land import land_mask
 from seaice.series.extent import extents
 from seaice.series.reading import document_of, maps_of
 from seaice.series.record import Row, entered, read_series, series_path, write_series

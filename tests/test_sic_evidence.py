@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from seaice.grid.climatology import outside_climatology
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH, SOUTH
-from seaice.grid.land import lake_mask
+from seaice.grid.masks.climatology import outside_climatology
+from seaice.grid.masks.land import lake_mask
 from seaice.sic.disagreement import disagreement
 from seaice.sic.evidence.between_days import between_days
 from seaice.sic.evidence.evidenced import evidenced

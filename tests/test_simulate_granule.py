@@ -10,8 +10,8 @@ import xarray as xr
 from pyproj import Geod
 
 from seaice.grid.definition import NORTH
-from seaice.grid.land import land_mask
-from seaice.grid.resample import grid_day
+from seaice.grid.gridding.resample import grid_day
+from seaice.grid.masks.land import land_mask
 from seaice.ingest.read import read_swath
 from seaice.simulate.days import _write_truth, simulate_days, truth_path
 from seaice.simulate.lattice import enlarge

@@ -7,7 +7,7 @@ import pytest
 
 from seaice.grid.area import cell_areas
 from seaice.grid.definition import SOUTH
-from seaice.grid.land import land_mask
+from seaice.grid.masks.land import land_mask
 from seaice.simulate.settings import draw_climate
 from seaice.simulate.southern import EXTENT, southern_concentration
 from seaice.simulate.world import make_world

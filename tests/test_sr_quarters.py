@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.quarters import quartered
 from seaice.network.ops.interpolated import interpolated
 from seaice.sr.inputs import assemble, blank_card
 

@@ -11,8 +11,8 @@ from test_network_contract import SMALL, lively
 
 from seaice.grid.dataset import coordinates, grid_of
 from seaice.grid.definition import NORTH
-from seaice.grid.gridded import daily_map_from_au_si6
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.gridded import daily_map_from_au_si6
+from seaice.grid.gridding.quarters import quartered
 from seaice.network.catalogue import build
 from seaice.network.run import Machine, run_tiled, silent
 from seaice.network.weights import without_weights

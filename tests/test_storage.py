@@ -285,7 +285,7 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
 
     from seaice.cli import app
 
-    monkeypatch.setattr("seaice.write.provenance.commit", lambda: None)
+    monkeypatch.setattr("seaice.write.metadata.provenance.commit", lambda: None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plain.toml").write_text('[write]\nformats = ["zarr"]\n')
     write_five_days(tmp_path / "granules")

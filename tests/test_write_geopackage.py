@@ -10,8 +10,8 @@ from pyproj import Geod, Proj, Transformer
 from seaice.grid.area import cell_areas
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
-from seaice.write.geopackage import write_geopackage
-from seaice.write.ice_chart import CLASSES, ice_classes, ice_edge
+from seaice.write.vectors.geopackage import write_geopackage
+from seaice.write.vectors.ice_chart import CLASSES, ice_classes, ice_edge
 
 
 def read(path, layer):

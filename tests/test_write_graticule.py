@@ -6,7 +6,7 @@ import shapely
 from pyproj import Transformer
 
 from seaice.grid.definition import HEMISPHERES
-from seaice.write.graticule import graticule
+from seaice.write.vectors.graticule import graticule
 
 GRIDS = {
     "north": HEMISPHERES["north"],

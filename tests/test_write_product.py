@@ -11,9 +11,9 @@ from matplotlib.image import imread
 from products import made_product
 
 from seaice.errors import OutputError, SettingsError
+from seaice.write.metadata.provenance import frames_of, provenance
 from seaice.write.names import product_name
 from seaice.write.product import made_in, write_product
-from seaice.write.provenance import frames_of, provenance
 from seaice.write.style import LAND_COLOUR
 
 NAME = "seaice_sic_north_20200303_v0.1"

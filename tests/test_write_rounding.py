@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from products import made_product
 
-from seaice.write.cf import described, encoding, in_seconds
+from seaice.write.metadata.cf import described, encoding, in_seconds
 from seaice.write.product import write_product
 from seaice.write.rounding import DIGITS, rounded
 

@@ -10,7 +10,7 @@ from products import made_product
 from pyproj import CRS
 
 from seaice.sic.flags import Flag
-from seaice.write.cf import described, grid_mapping
+from seaice.write.metadata.cf import described, grid_mapping
 from seaice.write.zarr_store import write_zarr
 
 

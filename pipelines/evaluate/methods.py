@@ -16,7 +16,7 @@ from seaice.config import NetworkSettings, Settings
 from seaice.errors import SettingsError
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.quarters import quartered
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, silent

@@ -28,7 +28,7 @@ from seaice.network.quantize import quantized, ranges, rounded
 from seaice.network.train import Schedule, train
 from seaice.network.weights import Storage, load, load_trainable, save, weights_id
 from seaice.sic.learning.lesson import SICLesson, given
-from seaice.write.provenance import commit
+from seaice.write.metadata.provenance import commit
 
 __all__ = ["Wish", "exported", "weights_of", "written"]
 

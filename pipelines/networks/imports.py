@@ -15,7 +15,7 @@ from seaice.network.weights import save, weights_id
 from seaice.sic.inputs import CHANNELS
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.write.provenance import commit
+from seaice.write.metadata.provenance import commit
 
 __all__ = ["Imported", "import_weights"]
 

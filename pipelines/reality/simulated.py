@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from pipelines.reality.points import Points, joined
 from seaice.grid.definition import NORTH, Grid
-from seaice.grid.land import land_mask
+from seaice.grid.masks.land import land_mask
 from seaice.instrument import BANDS, CHANNELS
 from seaice.simulate.atmosphere import DRIER
 from seaice.simulate.ice import FINE, LOW, coarse_concentration

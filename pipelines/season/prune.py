@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from seaice.write.season_store import tidied
+from seaice.write.season.store import tidied
 
 __all__ = ["Pruned", "prune"]
 

@@ -33,7 +33,7 @@ from seaice.errors import (
     StorageError,
 )
 from seaice.write.names import season_name
-from seaice.write.season_store import record_of, write_day
+from seaice.write.season.store import record_of, write_day
 
 __all__ = ["Job", "Outcome", "into_season", "look", "make_day", "make_map", "season_of"]
 

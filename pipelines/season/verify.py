@@ -17,8 +17,8 @@ from seaice.files import sha256
 from seaice.series.reading import page_path
 from seaice.sic.flags import Flag
 from seaice.vocabulary import VOCABULARY
-from seaice.write.season_layout import DAYS
-from seaice.write.season_store import days_held, read_day, record_of
+from seaice.write.season.layout import DAYS
+from seaice.write.season.store import days_held, read_day, record_of
 
 __all__ = ["Damage", "damages", "problems_of_product"]
 

@@ -24,7 +24,7 @@ from seaice.network.device import choose_device
 from seaice.network.weights import load, read_card
 from seaice.sr.learning import SRLesson
 from seaice.sr.samples import SampleSet, Split
-from seaice.write.provenance import commit
+from seaice.write.metadata.provenance import commit
 
 __all__ = ["Row", "compared", "markdown", "row_of", "variants", "written"]
 

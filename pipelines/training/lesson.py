@@ -21,7 +21,7 @@ from seaice.config import Settled
 from seaice.errors import SettingsError
 from seaice.network.catalogue import Role, find
 from seaice.network.train import Schedule
-from seaice.write.provenance import commit
+from seaice.write.metadata.provenance import commit
 
 __all__ = ["LessonSettings", "learn", "training_of"]
 

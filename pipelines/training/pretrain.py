@@ -20,7 +20,7 @@ from pipelines.training.trainings import SICTraining
 from seaice.errors import NoInputError
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
-from seaice.grid.land import land_mask
+from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
 from seaice.network import ranks
 from seaice.network.batches import Batch, Source

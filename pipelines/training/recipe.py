@@ -18,7 +18,7 @@ from seaice.network import ranks
 from seaice.network.train import Schedule
 from seaice.sic.inputs import PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, write_samples
-from seaice.write.provenance import commit
+from seaice.write.metadata.provenance import commit
 
 __all__ = ["Progress", "Recipe", "Step", "follow", "recipes", "reported"]
 

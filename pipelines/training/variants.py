@@ -29,7 +29,7 @@ from seaice.page import Section
 from seaice.sic.inputs import CHANNELS, PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, draw
 from seaice.sr.samples import SampleSet, Split
-from seaice.write.provenance import commit
+from seaice.write.metadata.provenance import commit
 
 __all__ = ["compared", "finished", "scored", "variants", "written"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.networks.models import shipped
 from seaice.errors import GranuleError, SeaIceError
-from seaice.write.provenance import commit, software
+from seaice.write.metadata.provenance import commit, software
 
 __all__ = ["Examination", "examined"]
 

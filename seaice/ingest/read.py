@@ -77,7 +77,7 @@ def find_granules(folder: str | Path, date: Date) -> list[Path]:
     Notes
     -----
     Names decide. A granule that starts in the hour before midnight is included, as it may reach
-    into the day; `seaice.grid.resample.on_day` then takes the scans that do.
+    into the day; `seaice.grid.gridding.resample.on_day` then takes the scans that do.
     """
     if not Path(folder).is_dir():
         raise NoInputError(

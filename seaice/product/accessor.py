@@ -11,7 +11,7 @@ from seaice.grid.area import cell_areas
 from seaice.grid.dataset import grid_of
 from seaice.product.cell import Cell, cell_at
 from seaice.sic.flags import Flag
-from seaice.write.ice_chart import EDGE, ice_edge
+from seaice.write.vectors.ice_chart import EDGE, ice_edge
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,8 @@ import zarr
 
 from seaice.errors import NoInputError
 from seaice.write.names import named
-from seaice.write.season_layout import STATUS
-from seaice.write.season_store import open_season
+from seaice.write.season.layout import STATUS
+from seaice.write.season.store import open_season
 
 __all__ = ["open_product"]
 

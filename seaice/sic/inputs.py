@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seaice.errors import WeightsError
-from seaice.grid.footprint_land import LAND_SHARES
+from seaice.grid.masks.footprint_land import LAND_SHARES
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card

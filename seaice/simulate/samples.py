@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seaice.grid.definition import NORTH
-from seaice.grid.land import land_mask
-from seaice.grid.quarters import joined
-from seaice.grid.resample import Accumulator
+from seaice.grid.gridding.quarters import joined
+from seaice.grid.gridding.resample import Accumulator
+from seaice.grid.masks.land import land_mask
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
 from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.quarters import quartered
 from seaice.network.card import Card
 from seaice.network.ops.interpolated import FittedInterpolation, interpolated, neighbourhoods
 from seaice.sr.inputs import assemble, on_fine_cells

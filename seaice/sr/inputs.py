@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seaice.errors import WeightsError
-from seaice.grid.quarters import QUARTERS
+from seaice.grid.gridding.quarters import QUARTERS
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS
 from seaice.network.card import Card

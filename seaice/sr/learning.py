@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.quarters import quartered
 from seaice.network.card import Card
 from seaice.network.train import Batch, Task
 from seaice.network.weights import without_weights

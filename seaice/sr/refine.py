@@ -35,8 +35,8 @@ def refine(
         `without_weights` and `seaice.sr.inputs.blank_card`
     weights : what the weights are known by, for the attributes
     progress : called with the tiles done and their number
-    where : (y, x), cells of the stack that are refined, as `seaice.grid.land.near_sea` tells; left
-        out: all
+    where : (y, x), cells of the stack that are refined, as `near_sea` of the land masks tells;
+        left out: all
 
     Returns
     -------

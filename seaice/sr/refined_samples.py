@@ -14,7 +14,7 @@ import zarr
 from numpy.typing import NDArray
 from torch import nn
 
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.quarters import quartered
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells

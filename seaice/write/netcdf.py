@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.vocabulary import attrs
-from seaice.write.cf import CHUNK, described, encoding, in_seconds
+from seaice.write.metadata.cf import CHUNK, described, encoding, in_seconds
 
 __all__ = ["write_netcdf"]
 

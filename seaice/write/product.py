@@ -15,16 +15,16 @@ import xarray as xr
 from seaice.config import Format
 from seaice.files import atomic_folder
 from seaice.grid.dataset import grid_of
-from seaice.write.geopackage import write_geopackage
 from seaice.write.geotiff import rasters, write_geotiff
 from seaice.write.manifest import write_manifest
+from seaice.write.metadata.stac import ITEM, write_item
 from seaice.write.names import named, product_name
 from seaice.write.netcdf import write_netcdf
 from seaice.write.qgis.beside import write_projection, write_qml
 from seaice.write.qgis.project import Day, write_project
 from seaice.write.quicklook import write_quicklook
 from seaice.write.rounding import rounded
-from seaice.write.stac import ITEM, write_item
+from seaice.write.vectors.geopackage import write_geopackage
 from seaice.write.zarr_store import write_zarr
 
 __all__ = ["FORMATS", "Made", "made_in", "write_product"]

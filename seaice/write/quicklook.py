@@ -16,8 +16,8 @@ from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.sic.flags import Flag
-from seaice.write.graticule import graticule
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
+from seaice.write.vectors.graticule import graticule
 
 __all__ = ["draw_map", "write_quicklook"]
 

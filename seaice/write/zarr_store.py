@@ -7,7 +7,7 @@ import xarray as xr
 from zarr.codecs import BloscCodec
 from zarr.errors import ZarrUserWarning
 
-from seaice.write.cf import CHUNK, described, encoding, in_seconds
+from seaice.write.metadata.cf import CHUNK, described, encoding, in_seconds
 
 __all__ = ["write_cf", "write_zarr"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.climatology import outside_climatology
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
-from seaice.grid.land import lake_mask
+from seaice.grid.masks.climatology import outside_climatology
+from seaice.grid.masks.land import lake_mask
 from seaice.grid.refined import SCALE, on_refined
 from seaice.sic.disagreement import EDGE
 from seaice.sic.evidence.between_days import between_days

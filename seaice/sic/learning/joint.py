@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.quarters import quartered
+from seaice.grid.gridding.quarters import quartered
 from seaice.grid.refined import SCALE
 from seaice.network.train import Batch, Task
 from seaice.sic.learning.judgement import Answer, Judgement

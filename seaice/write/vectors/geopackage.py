@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pyproj import CRS, Proj
 
 from seaice.grid.dataset import grid_of
-from seaice.write.clock import made_at
-from seaice.write.graticule import graticule
-from seaice.write.ice_chart import CLASSES, EDGE, KM, ice_classes, ice_edge
+from seaice.write.metadata.clock import made_at
+from seaice.write.vectors.graticule import graticule
+from seaice.write.vectors.ice_chart import CLASSES, EDGE, KM, ice_classes, ice_edge
 
 __all__ = ["write_geopackage"]
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from seaice.errors import NoInputError, OutputError
 from seaice.files import alone, atomic_folder, sha256
-from seaice.write.cf import MAP_VARIABLES, described
+from seaice.write.metadata.cf import MAP_VARIABLES, described
 from seaice.write.rounding import rounded
-from seaice.write.season_layout import DAYS, STATUS, create, link_chunks, slot_of
+from seaice.write.season.layout import DAYS, STATUS, create, link_chunks, slot_of
 
 __all__ = ["days_held", "open_season", "read_day", "record_of", "removed", "tidied", "write_day"]
 

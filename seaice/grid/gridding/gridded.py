@@ -8,7 +8,7 @@ import xarray as xr
 from seaice.errors import NoInputError
 from seaice.grid.dataset import coordinates, hemisphere_of
 from seaice.grid.definition import HEMISPHERES, Grid
-from seaice.grid.quarters import QUARTERS
+from seaice.grid.gridding.quarters import QUARTERS
 from seaice.ingest.au_si6 import read_au_si6
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.vocabulary import attrs

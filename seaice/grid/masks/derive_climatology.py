@@ -2,7 +2,7 @@
 
 Run by hand with a year of the OSI SAF record OSI-450-a on EASE2 25 km, takes a minute:
 
-    python -m seaice.grid.derive_climatology osisaf_sic_north_2018.nc seaice/grid/data
+    python -m seaice.grid.masks.derive_climatology osisaf_sic_north_2018.nc seaice/grid/masks/data
 
 EUMETSAT OSI SAF masks its record by the greatest extent that each calendar month has had since
 1978, widened to the open sea, and says where by a bit of `status_flag` that is the same on every

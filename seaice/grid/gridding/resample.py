@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from seaice.errors import NoInputError
 from seaice.grid.dataset import coordinates, hemisphere_of
 from seaice.grid.definition import Grid
-from seaice.grid.quarters import quartered
-from seaice.grid.splat import (
+from seaice.grid.gridding.quarters import quartered
+from seaice.grid.gridding.splat import (
     HIGH_BEAM,
     LOW_BEAM,
     QUARTER_BEAM,

@@ -19,7 +19,7 @@ SOUTHERN_LIMIT = -50.0
 def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
     """Where no ice has been seen in this calendar month since 1978.
 
-    North: the mask of EUMETSAT OSI SAF's record, made by `seaice.grid.derive_climatology`. South:
+    North: the mask of EUMETSAT OSI SAF's record, made by `derive_climatology` beside. South:
     one parallel, 50 degrees, in every month, for no record ships with the package.
 
     Parameters
@@ -46,5 +46,8 @@ def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
         return latitude > SOUTHERN_LIMIT
     window = Window.from_slices(*grid.within(HEMISPHERES[hemisphere]))
     name = f"ice_possible_{hemisphere}_6250m.tif"
-    with as_file(files("seaice.grid") / "data" / name) as path, rasterio.open(path) as possible:
+    with (
+        as_file(files("seaice.grid.masks") / "data" / name) as path,
+        rasterio.open(path) as possible,
+    ):
         return np.asarray(possible.read(month, window=window) == 0)

@@ -15,7 +15,7 @@ from pyproj import Transformer
 from scipy.ndimage import map_coordinates
 
 from seaice.grid.definition import Grid
-from seaice.grid.footprint_land import land_shares
+from seaice.grid.masks.footprint_land import land_shares
 from seaice.grid.projection import project
 from seaice.instrument import LOW_BANDS
 

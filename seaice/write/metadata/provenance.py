@@ -14,7 +14,7 @@ import xarray as xr
 from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.stack.frames import source_dates, wanted_dates
-from seaice.write.clock import made_at
+from seaice.write.metadata.clock import made_at
 
 __all__ = ["commit", "frames_of", "provenance", "software"]
 
@@ -76,7 +76,7 @@ def provenance(
     Returns
     -------
     dict
-        The same for the same inputs: no wall clock, see `seaice.write.clock.made_at`.
+        The same for the same inputs: no wall clock, see `seaice.write.metadata.clock.made_at`.
     """
     grid = grid_of(product)
     named = (entry["name"] for day in inputs.get("granules", {}).values() for entry in day)

@@ -1,0 +1,1 @@
+"""Swaths in, daily maps out."""

@@ -1,0 +1,1 @@
+"""Land, lakes and where ice may be."""

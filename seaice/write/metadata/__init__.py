@@ -1,0 +1,1 @@
+"""What files say of themselves: conventions, provenance, catalogue, time of making."""

@@ -1,0 +1,1 @@
+"""A map as lines and polygons."""
