@@ -29,7 +29,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily fetch reprocess watch status verify prune chaos fuzz endurance scaling capacity lock audit sbom series scene test test-slow test-desktop lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
+.PHONY: help daily fetch browse reprocess watch status verify prune chaos fuzz endurance scaling capacity lock audit sbom series scene test test-slow test-desktop lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ help: ## this list
 
 daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
 	@$(BIN)/seaice daily $(DEMO) $(RUN)
+
+browse: $(VENV)/.run ## products of OUT= in a web browser; EXPORT=folder writes static files instead
+	@$(BIN)/seaice browse "$(OUT)" $(call option,port,PORT) $(call option,export,EXPORT)
 
 series: $(VENV)/.run ## extent and area of all products in OUT=folder, by sea, as CSV
 	@$(BIN)/seaice series "$(OUT)"
