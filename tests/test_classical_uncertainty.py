@@ -71,13 +71,14 @@ def test_absent_cells_stay_absent_and_absent_formulas_are_the_most_doubtful():
 def test_beside_a_cell_lie_its_formulas_and_its_coast():
     land = np.zeros((3, 6), bool)
     land[:, 0] = True
-    answers = [np.full((12, 24), value) for value in (0.2, 0.9, 0.5)]
-    answers[1][0, 0] = np.nan
-    near = beside(answers, land)
+    fine, coarse = np.full((12, 24), 0.9), [np.full((3, 6), value) for value in (0.2, 0.5)]
+    fine[0, 0] = coarse[1][2, 5] = np.nan
+    near = beside(fine, coarse, land)
     assert np.isnan(near.spread[0, 0])
-    np.testing.assert_allclose(near.spread[1:], 0.7)
+    assert np.isnan(near.spread[8:, 20:]).all()
+    np.testing.assert_allclose(near.spread[1:8], 0.7)
     assert near.land[5, ::4].tolist() == [0, 1, 2, 3, 4, 5]
-    assert np.isinf(beside(answers, np.zeros((3, 6), bool)).land).all()
+    assert np.isinf(beside(fine, coarse, np.zeros((3, 6), bool)).land).all()
 
 
 def truth_known(seed, size=60_000):

@@ -29,7 +29,10 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a method tells of a day: maps (y, x) on the refined grid, 0-1."""
+    """What a method tells of a day: maps (y, x) on the refined grid, 0-1.
+
+    Each is an array of its own: `product` takes them over.
+    """
 
     sic: Map  #: final
     raw: Map  #: before any filter, correction or filling
@@ -110,7 +113,7 @@ def concentrate(
     reasons = everyday(land, observed, timed, refined.attrs)
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
-    made = Told(sic=sic, raw=sic, algorithm=algorithm, smearing=smearing, within_95=wider)
+    made = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
     precise = refined.assign_attrs(sic_precision=machine.precision)
     return product(precise, daily_map, made, reasons)
 
@@ -126,7 +129,8 @@ def product(
     Parameters
     ----------
     daily_map : with `real_frames` where the other days are known
-    told : of the method
+    told : of the method; its maps become the product's, changed in place: those of a hemisphere
+        are 140 MB each
     reasons : `Flag.LAND` and `Flag.NO_INPUT` say where concentration is NaN
 
     Returns
@@ -149,7 +153,7 @@ def product(
     observed = np.isfinite(refined["pd"].values)
     maps = {
         **{
-            name: np.where(nothing, np.float32("nan"), values.clip(0, 1)).astype(np.float32)
+            name: _within(np.asarray(values, np.float32), nothing)
             for name, values in shares.items()
         },
         "status_flag": status(reasons),
@@ -162,6 +166,13 @@ def product(
         coords={"y": refined["y"], "x": refined["x"]},
         attrs=dict(refined.attrs),
     )
+
+
+def _within(values: Map, nothing: NDArray[np.bool_]) -> Map:
+    """Changed in place: between 0 and 1, NaN where there is nothing."""
+    values.clip(0, 1, out=values)
+    values[nothing] = np.nan
+    return values
 
 
 def _real_frames(daily_map: xr.Dataset, observed: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
 
 __all__ = ["Flag", "coast", "everyday", "status"]
 
@@ -42,8 +41,10 @@ def status(reasons: Mapping[Flag, Mask]) -> NDArray[np.uint16]:
     >>> status({Flag.LAND: np.array([True, False]), Flag.COAST: np.array([False, True])}).tolist()
     [1, 2]
     """
-    bits = [mask * np.uint16(flag) for flag, mask in reasons.items()]
-    together: NDArray[np.uint16] = np.bitwise_or.reduce(bits, dtype=np.uint16)
+    masks = list(reasons.values())
+    together = np.zeros(masks[0].shape, np.uint16)
+    for flag, mask in reasons.items():
+        together |= mask * np.uint16(flag)
     return together
 
 
@@ -75,5 +76,14 @@ def coast(land: Mask, reach: int = 4) -> Mask:
     >>> coast(np.array([[True, False, False]]), 1).tolist()
     [[False, True, False]]
     """
-    near: Mask = binary_dilation(land, np.ones((3, 3), bool), iterations=reach)
-    return near & ~land
+    near = _widened(_widened(land, reach).T, reach).T
+    return np.asarray(near & ~land)
+
+
+def _widened(mask: Mask, reach: int) -> Mask:
+    """Up to `reach` rows further both ways."""
+    wide = mask.copy()
+    for step in range(1, reach + 1):
+        wide[step:] |= mask[:-step]
+        wide[:-step] |= mask[step:]
+    return wide

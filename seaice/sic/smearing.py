@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from seaice.compiled import compiled
 from seaice.grid.refined import SCALE, on_refined
 
 __all__ = ["FACTOR", "block_means", "smearing", "split"]
@@ -58,9 +59,23 @@ def split(sic: Map, total: Map) -> tuple[Map, Map]:
 
 def block_means(fine: Map) -> Map:
     """(4y, 4x) -> (y, x): means over the refined cells that are there; NaN where none is."""
-    rows, columns = fine.shape
-    blocks = fine.reshape(rows // SCALE, SCALE, columns // SCALE, SCALE)
-    there = np.isfinite(blocks)
-    counts = there.sum(axis=(1, 3))
-    sums = np.where(there, blocks, 0).sum(axis=(1, 3))
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan).astype(np.float32)
+    return _block_means(np.ascontiguousarray(fine), SCALE)
+
+
+@compiled
+def _block_means(fine: Map, side: int) -> Map:
+    rows, columns = fine.shape[0] // side, fine.shape[1] // side
+    means = np.full((rows, columns), np.float32(np.nan))
+    for row in range(rows):
+        for column in range(columns):
+            total, count = np.float32(0), 0
+            for y in range(row * side, (row + 1) * side):
+                along = np.float32(0)  # sums in the order that numpy has
+                for x in range(column * side, (column + 1) * side):
+                    if np.isfinite(fine[y, x]):
+                        along += fine[y, x]
+                        count += 1
+                total += along
+            if count:
+                means[row, column] = total / np.float32(count)
+    return means

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.grid.dataset import Hemisphere, grid_of, hemisphere_of
-from seaice.grid.refined import on_refined
+from seaice.grid.refined import bands, on_refined
 from seaice.instrument import HIGH_CHANNELS
 from seaice.sic.classical.adjustment import as_amsre
 from seaice.sic.classical.asi import asi
@@ -93,7 +93,7 @@ class Day:
         """What tells how far formulas may be wrong: how they differ, and how far away land is."""
         points = self.tie_points(choices)
         coarse = _bootstrap(self, points), _nasa_team(self, points)
-        return beside([_asi(self, points, choices), *map(on_refined, coarse)], self.coarse_land)
+        return beside(_asi(self, points, choices), coarse, self.coarse_land)
 
     def open_water(self, choices: Choices) -> Mask:
         """Cells (y, x) that the weather filter calls open water; none where it lacks a channel."""
@@ -149,8 +149,8 @@ def by_asi(
     raw = _asi(day, points, choices)
     n_obs = on_refined(daily_map["n_obs"].values)
 
-    def doubt(sic: Map) -> tuple[Map, Map]:
-        return asi_uncertainty(sic, n_obs, points.asi), smearing(sic)
+    def doubt(sic: Map, rows: slice) -> Map:
+        return asi_uncertainty(sic, n_obs[rows], points.asi)
 
     made = _finished(day, raw, doubt, choices, (held or shipped("asi"), day.beside(choices)))
     return made.assign_attrs(tie_points=points.told("asi"))
@@ -199,8 +199,8 @@ FORMULAS: Mapping[str, Formula] = {
 def _of_map(day: Day, share: Map, spreads: Spreads, choices: Choices, held: Held) -> xr.Dataset:
     """The product of a formula that tells 6.25 km cells."""
 
-    def doubt(sic: Map) -> tuple[Map, Map]:
-        return algorithm_uncertainty(sic, spreads), smearing(sic)
+    def doubt(sic: Map, rows: slice) -> Map:
+        return algorithm_uncertainty(sic, spreads)
 
     return _finished(day, on_refined(share), doubt, choices, (held, day.beside(choices)))
 
@@ -225,7 +225,7 @@ def _nasa_team(day: Day, points: Chosen) -> Map:
 def _finished(
     day: Day,
     raw: Map,
-    doubt: Callable[[Map], tuple[Map, Map]],
+    doubt: Callable[[Map, slice], Map],
     choices: Choices,
     doubted: tuple[Held, Beside],
 ) -> xr.Dataset:
@@ -242,6 +242,20 @@ def _finished(
     reasons[Flag.OPEN_WATER_FILTERED] = water & (raw > 0)
     reasons[Flag.LAND_SPILLOVER_CORRECTED] = over
     reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(day.unfiltered) & sea
-    algorithm, smeared, within_95 = widths(sic, doubt(sic), *doubted)
+    algorithm, smeared, within_95 = _doubts(sic, doubt, *doubted)
     told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared, within_95=within_95)
     return product(day.refined, day.daily_map, told, reasons)
+
+
+def _doubts(
+    sic: Map, doubt: Callable[[Map, slice], Map], held: Held, near: Beside
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """As `widths`; `doubt` tells the algorithm's part of some rows."""
+    smeared = smearing(sic)
+    algorithm, smearing_part, within_95 = (np.empty_like(smeared) for _ in range(3))
+    for rows in bands(len(sic)):
+        here = Beside(spread=near.spread[rows], land=near.land[rows])
+        parts = doubt(sic[rows], rows), smeared[rows]
+        found = widths(sic[rows], parts, held, here)
+        algorithm[rows], smearing_part[rows], within_95[rows] = found
+    return algorithm, smearing_part, within_95

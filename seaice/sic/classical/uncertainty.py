@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from seaice.grid.gridding.splat import HIGH_BEAM
-from seaice.grid.refined import on_refined
+from seaice.grid.refined import SCALE, bands, on_refined
 from seaice.instrument import BANDS
 from seaice.sic.calibration import boxes
 from seaice.sic.classical.asi import PUBLISHED, TiePoints
@@ -142,21 +142,27 @@ NOTHING_KNOWN = 1.0  #: spread where not all formulas have an answer
 AS_STATED = Held(np.empty(0), np.empty(0))  #: no tables: doubts as the parametrization has them
 
 
-def beside(answers: Sequence[Array], land: NDArray[np.bool_]) -> Beside:
+def beside(fine: Array, coarse: Sequence[Array], land: NDArray[np.bool_]) -> Beside:
     """The spread of several formulas' answers, and how far away land is.
 
     Parameters
     ----------
-    answers : (4y, 4x) each, before any filter
+    fine : (4y, 4x), an answer before any filter
+    coarse : (y, x) each, the others'
     land : (y, x) cells of 6.25 km
 
     Returns
     -------
     (4y, 4x) each
     """
-    most, least = np.maximum.reduce(answers), np.minimum.reduce(answers)  # NaN where any is
+    most, least = np.maximum.reduce(coarse), np.minimum.reduce(coarse)  # NaN where any is
+    spread = np.empty(fine.shape)
+    for rows in bands(len(fine)):
+        here = slice(rows.start // SCALE, rows.stop // SCALE)
+        above = np.maximum(fine[rows], on_refined(most[here]))
+        spread[rows] = above - np.minimum(fine[rows], on_refined(least[here]))
     away = distance_transform_edt(~land) if land.any() else np.full(land.shape, np.inf)
-    return Beside(spread=most - least, land=on_refined(np.asarray(away, np.float32)))
+    return Beside(spread=spread, land=on_refined(np.asarray(away, np.float32)))
 
 
 @cache

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.refined import on_refined
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.uncertainty import asi_uncertainty
 from seaice.sic.classical.weather import weather_filter
@@ -65,7 +64,7 @@ def between_days(product: xr.Dataset, maps: Mapping[date, xr.Dataset]) -> xr.Dat
     known = (1 - late) * before.doubt + late * after.doubt
     changed = CHANGE * (after.share - before.share)
     doubt = np.sqrt(known**2 + DRIFT**2 + changed**2)
-    return put(product, on_refined(share), on_refined(doubt), Flag.GAP_FILLED)
+    return put(product, share, doubt, Flag.GAP_FILLED)
 
 
 def _side(maps: Mapping[date, xr.Dataset], day: date, towards: int) -> _Side | None:

@@ -36,7 +36,8 @@ def evidenced(
     fill : "gaps" for `between_days` and `across_the_pole`
     """
     if fill == "gaps":
-        product = across_the_pole(between_days(product, maps))
+        product = between_days(product, maps)  # a step a line: none is held longer than needed
+        product = across_the_pole(product)
     grid = grid_of(product)
     outside = on_refined(outside_climatology(_coarse(grid), int(product.attrs["date"][5:7])))
     flagged = _flagged(product, lake_mask(grid), Flag.LAKE)

@@ -4,12 +4,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.grid.refined import on_refined
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import smearing
 
 __all__ = ["missing", "put"]
 
-Map = NDArray[np.float32]
+Values = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 
 
@@ -18,7 +19,7 @@ def missing(product: xr.Dataset) -> Mask:
     return np.asarray((product["status_flag"].values & Flag.NO_INPUT) > 0)
 
 
-def put(product: xr.Dataset, share: Map, doubt: Map, why: Flag) -> xr.Dataset:
+def put(product: xr.Dataset, share: Values, doubt: Values, why: Flag) -> xr.Dataset:
     """Give missing cells a value where there is one.
 
     `sic_raw` stays NaN, and brightness temperatures, counts and times stay as they are: nothing
@@ -26,24 +27,27 @@ def put(product: xr.Dataset, share: Map, doubt: Map, why: Flag) -> xr.Dataset:
 
     Parameters
     ----------
-    share, doubt : (4y, 4x) concentration, and one standard deviation without smearing; NaN where
-        nothing is known
+    share, doubt : (y, x) concentration of 6.25 km cells, and one standard deviation without
+        smearing; NaN where nothing is known
     why : flags that take the place of `NO_INPUT`
     """
-    where = missing(product) & np.isfinite(share)
-    sic = np.where(where, share, product["sic"].values).astype(np.float32)
-    flags = product["status_flag"].values
+    where = missing(product) & on_refined(np.isfinite(share))
+    if not where.any():
+        return product
+    sic = product["sic"].values.copy()
+    sic[where] = on_refined(share)[where]
+    algorithm, smeared = on_refined(doubt)[where].clip(0, 1), smearing(sic)[where]
+    total = np.hypot(algorithm, smeared)
     told = {
-        "sic": sic,
-        "sic_algorithm_uncertainty": doubt.clip(0, 1),
-        "sic_smearing_uncertainty": smearing(sic),
-        "status_flag": (flags & ~np.uint16(Flag.NO_INPUT)) | np.uint16(why),
+        "sic_algorithm_uncertainty": algorithm,
+        "sic_smearing_uncertainty": smeared,
+        "sic_uncertainty": total.clip(0, 1),
+        "sic_uncertainty_95": (2 * total).clip(0, 1),
+        "status_flag": product["status_flag"].values[where] & ~np.uint16(Flag.NO_INPUT) | why,
     }
-    total = np.hypot(told["sic_algorithm_uncertainty"], told["sic_smearing_uncertainty"])
-    told |= {"sic_uncertainty": total.clip(0, 1), "sic_uncertainty_95": (2 * total).clip(0, 1)}
-    filled = product.copy()
+    filled = product.assign(sic=product["sic"].copy(data=sic))
     for name, values in told.items():
-        former = product[name]
-        kind = former.dtype
-        filled[name] = former.copy(data=np.where(where, values, former.values).astype(kind))
+        field = product[name].values.copy()
+        field[where] = values
+        filled[name] = product[name].copy(data=field)
     return filled

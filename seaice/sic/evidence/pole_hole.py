@@ -7,7 +7,7 @@ from scipy.ndimage import binary_dilation, label
 
 from seaice.grid.dataset import grid_of, hemisphere_of
 from seaice.grid.definition import Grid
-from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.refined import SCALE
 from seaice.sic.evidence.filling import missing, put
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import block_means
@@ -59,7 +59,7 @@ def across_the_pole(product: xr.Dataset) -> xr.Dataset:
 
 def _around_pole(grid: Grid) -> tuple[slice, slice] | None:
     """The refined cells within `WIDEST` of the pole; None where a map does not hold them all."""
-    row, column = grid.locate(0.0, 0.0)
+    row, column = (place // SCALE * SCALE for place in grid.locate(0.0, 0.0))
     reach = int(WIDEST / grid.cell) // SCALE * SCALE
     window = slice(row - reach, row + reach), slice(column - reach, column + reach)
     inside = all(
@@ -88,7 +88,8 @@ def _spread(values: Map, hole: Mask, rim: Mask) -> Map:
 
 
 def _laid(grid: Grid, window: tuple[slice, slice], hole: Mask, told: Map) -> Map:
-    """A window's cells on the whole refined map, NaN elsewhere."""
-    whole = np.full(grid.shape, np.nan, np.float32)
-    whole[window] = on_refined(told)
+    """A window's cells on the whole daily map, NaN elsewhere."""
+    rows, columns = (slice(part.start // SCALE, part.stop // SCALE) for part in window)
+    whole = np.full([size // SCALE for size in grid.shape], np.nan, np.float32)
+    whole[rows, columns] = told
     return whole
