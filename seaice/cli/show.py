@@ -1,5 +1,7 @@
 """What the command line shows: bars while it works, tables when it is done."""
 
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.stages import Progress as Told
     from seaice.write.product import Made
 
-__all__ = ["failed", "product_made", "rows", "watched"]
+__all__ = ["failed", "product_made", "program", "rows", "watched"]
 
 BESIDE = (".qml", ".aux.xml")  #: what GIS programs read along with a raster, unasked
 
@@ -70,7 +72,16 @@ def product_made(folder: Path, made: "Sequence[Made]", warnings: Sequence[str]) 
         typer.echo(f"\nIn QGIS: open {folder.name}.qgz; every layer is in it, with its style.")
     if {".zarr", ".nc"} & endings:
         typer.echo(f'In Python: import seaice; seaice.open_product("{folder}").seaice.plot()')
-        typer.echo(f"Why a cell has its value: seaice why {folder} LONGITUDE LATITUDE")
+        typer.echo(f"Why a cell has its value: {program()} why {folder} LONGITUDE LATITUDE")
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, else its path."""
+    typed = sys.argv[0]
+    if Path(typed).name != "seaice":
+        return "seaice"
+    found = shutil.which("seaice")
+    return "seaice" if found and Path(found).samefile(typed) else typed
 
 
 def _readable(size: int) -> str:
