@@ -22,7 +22,6 @@ from seaice.sic.classical.uncertainty import (
     SPREADS,
     Beside,
     Held,
-    Spreads,
     algorithm_uncertainty,
     asi_uncertainty,
     beside,
@@ -164,12 +163,7 @@ def by_bootstrap(
     held: Held | None = None,
 ) -> xr.Dataset:
     """Concentration by Bootstrap of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
-    choices = choices or Choices()
-    day = Day.of(refined, daily_map, land)
-    points = day.tie_points(choices)
-    share = _bootstrap(day, points)
-    made = _of_map(day, share, SPREADS["bootstrap"], choices, held or shipped("bootstrap"))
-    return made.assign_attrs(tie_points=points.told("bootstrap"))
+    return _by_low("bootstrap", refined, daily_map, land, choices, held)
 
 
 def by_nasa_team(
@@ -180,12 +174,7 @@ def by_nasa_team(
     held: Held | None = None,
 ) -> xr.Dataset:
     """Concentration by NASA Team of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
-    choices = choices or Choices()
-    day = Day.of(refined, daily_map, land)
-    points = day.tie_points(choices)
-    share = _nasa_team(day, points)
-    made = _of_map(day, share, SPREADS["nasa_team"], choices, held or shipped("nasa_team"))
-    return made.assign_attrs(tie_points=points.told("nasa_team"))
+    return _by_low("nasa_team", refined, daily_map, land, choices, held)
 
 
 Formula = Callable[[xr.Dataset, xr.Dataset, Mask, Choices | None, Held | None], xr.Dataset]
@@ -196,13 +185,26 @@ FORMULAS: Mapping[str, Formula] = {
 }
 
 
-def _of_map(day: Day, share: Map, spreads: Spreads, choices: Choices, held: Held) -> xr.Dataset:
-    """The product of a formula that tells 6.25 km cells."""
+def _by_low(
+    name: Literal["bootstrap", "nasa_team"],
+    refined: xr.Dataset,
+    daily_map: xr.Dataset,
+    land: Mask,
+    choices: Choices | None,
+    held: Held | None,
+) -> xr.Dataset:
+    """The product of a formula of low frequencies, which tells 6.25 km cells."""
+    choices = choices or Choices()
+    day = Day.of(refined, daily_map, land)
+    points = day.tie_points(choices)
+    share = {"bootstrap": _bootstrap, "nasa_team": _nasa_team}[name](day, points)
 
     def doubt(sic: Map, rows: slice) -> Map:
-        return algorithm_uncertainty(sic, spreads)
+        return algorithm_uncertainty(sic, SPREADS[name])
 
-    return _finished(day, on_refined(share), doubt, choices, (held, day.beside(choices)))
+    widths = (held or shipped(name), day.beside(choices))
+    made = _finished(day, on_refined(share), doubt, choices, widths)
+    return made.assign_attrs(tie_points=points.told(name))
 
 
 def _asi(day: Day, points: Chosen, choices: Choices) -> Map:
