@@ -99,8 +99,9 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         fine = refined(plan, progress, days).load()
         coarse = days[plan.day].load().assign(other_days(days, plan.day))
         coarse["real_frames"] = real_frames(days, plan.day)
-        made = concentrate_with(plan, fine, coarse, partial(progress, "concentrate"))
-        return evidenced(made, days, plan.settings.run.fill)
+        told = partial(progress, "concentrate")
+        # not named, so that it is not held while what takes its place is made
+        return evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
 

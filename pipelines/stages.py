@@ -11,6 +11,7 @@ from pathlib import Path
 import xarray as xr
 
 from seaice.files import alone, atomic_folder
+from seaice.network.memory import give_back
 
 __all__ = ["Progress", "Stages", "code_of", "key_of", "silent"]
 
@@ -81,6 +82,7 @@ class Stages:
             with alone(place):
                 if not place.exists():  # another process may have made it meanwhile
                     _keep(make(), place)
+                    give_back()
         kept: xr.Dataset = xr.open_dataset(place, engine="zarr", cache=False, consolidated=False)
         return kept
 

@@ -1,10 +1,10 @@
-"""Memory of tensors kept for the next ones, where the C library allows it."""
+"""Memory kept for the next tensors, or given back, where the C library allows it."""
 
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["memory_kept"]
+__all__ = ["give_back", "memory_kept"]
 
 #: of glibc's malloc.h: the parameter, its value within, its value by default
 TRIM_THRESHOLD = -1, 2**31 - 1, 2**17
@@ -30,4 +30,11 @@ def memory_kept() -> Iterator[None]:
     finally:
         for parameter, _, default in (TRIM_THRESHOLD, MMAP_MAX):
             library.mallopt(parameter, default)
+        give_back()
+
+
+def give_back() -> None:
+    """Hand freed memory back to the system; after many small maps glibc holds on to most of it."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
