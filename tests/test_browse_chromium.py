@@ -86,11 +86,11 @@ def choose(browser, name, text):
 
 
 def readout(browser):
+    """Names and values of the cell, taken in one moment."""
     return dict(
-        zip(
-            (each.text for each in browser.find_elements("css selector", "#cell dt")),
-            (each.text for each in browser.find_elements("css selector", "#cell dd")),
-            strict=True,
+        browser.execute_script(
+            "const of = (tag) => [...document.querySelectorAll(`#cell ${tag}`)];"
+            "return of('dt').map((name, at) => [name.textContent, of('dd')[at].textContent]);"
         )
     )
 
