@@ -29,7 +29,7 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
 DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
 
-.PHONY: help daily fetch browse reprocess watch status verify prune chaos fuzz endurance scaling capacity lock audit sbom series scene test test-slow test-desktop lint types layers notebook-test train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
+.PHONY: help daily fetch browse reprocess watch status verify prune chaos fuzz endurance scaling capacity lock audit sbom series scene test test-slow test-desktop lint types layers notebook-test docs train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -118,6 +118,10 @@ types: $(VENV)/.test ## mypy --strict
 layers: $(VENV)/.test ## imports go one way
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.docs ## these pages as HTML, build/docs; notebooks are run, warnings are errors
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "build/docs/index.html"
+
 notebook-test: $(VENV)/.test daily ## every notebook from top to bottom, on the newest product
 	SEAICE_PRODUCTS="$(abspath $(OUT))" $(BIN)/pytest --nbmake --nbmake-timeout=300 notebooks
 
@@ -182,6 +186,10 @@ $(VENV)/.fetch: pyproject.toml | $(VENV)/.run
 
 $(VENV)/.audit: pyproject.toml | $(VENV)/.run
 	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[audit]"
+	touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.run
+	$(BIN)/python -m $(PIP_INSTALL) --quiet --editable ".[docs]"
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/.run
