@@ -1,4 +1,4 @@
-"""Every block of code in the docs is run, or says why not; what it types exists; links lead somewhere."""
+"""Every block of code in the docs is run, or says why not; what is typed exists; links lead on."""
 
 import os
 import re
