@@ -53,7 +53,7 @@ reprocess: $(VENV)/.run ## many days: START= END= HEMISPHERE=both WORKERS=4, or 
 	@$(BIN)/seaice reprocess $(call option,start,START) $(call option,end,END) \
 	  $(call option,workers,WORKERS) $(call option,scheduler,SCHEDULER) \
 	  $(call option,cluster,CLUSTER) $(call option,cluster-settings,CLUSTER_SETTINGS) \
-	  $(call option,memory,MEMORY) $(RUN)
+	  $(call option,memory,MEMORY) $(if $(DRY_RUN),--dry-run) $(RUN)
 
 watch: $(VENV)/.run ## provisional maps as granules arrive in GRANULES=
 	@$(BIN)/seaice watch $(RUN)

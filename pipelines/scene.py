@@ -10,6 +10,7 @@ from pyproj import Transformer
 
 from pipelines.day import run_day
 from pipelines.plan import Plan, method
+from pipelines.scene_apart import read_apart
 from pipelines.stages import Progress
 from seaice.config import Settings
 from seaice.errors import NoInputError
@@ -18,7 +19,6 @@ from seaice.grid.definition import HEMISPHERES, Grid
 from seaice.grid.gridding.registration import displacement, registered
 from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
-from seaice.ingest.scene import read_scene
 from seaice.stack.frames import wanted_dates
 from seaice.write.product import Made
 
@@ -45,7 +45,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
         If the file is no such scene, or nothing can be written.
     """
     ensure_writable(settings.run.out)
-    scene = read_scene(file)
+    scene = read_apart(file)
     hemisphere, grid = ground_of(scene)
     moved = displacement(scene, grid, land_mask(grid.refine(SCALE)))
     day: date = scene["time"].values[0].astype("datetime64[D]").item()
@@ -61,7 +61,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
         hashes=sha256_of_all([file], notes),
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
-        read=lambda path: registered(read_scene(path), moved, grid.crs),
+        read=lambda _: registered(scene, moved, grid.crs),
     )
     return plan.folder, run_day(plan, progress)
 

@@ -11,6 +11,7 @@ from days import DAY, REGION, write_day
 from pipelines.day import run_day
 from pipelines.plan import plan
 from pipelines.season import quarantine
+from pipelines.season.foretold import foretold
 from pipelines.season.inventory import Inventory
 from pipelines.season.log import note, notes
 from pipelines.season.quarantine import guarded, quarantined
@@ -183,6 +184,35 @@ def test_a_granule_that_ended_its_reader_is_tried_apart_first(tmp_path, monkeypa
         assert guarded(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
     assert tries == [granule]  # acquitted, it is trusted again
     assert [path.name for path in (tmp_path / "quarantine").iterdir()] == []
+
+
+def test_what_would_be_made_is_told_and_no_granule_is_read(tmp_path):
+    for n in range(-2, 3):
+        name = f"GW1AM2_{DAY + timedelta(days=n):%Y%m%d}1000_035A_L1SGBTBR_2220220.h5"
+        (tmp_path / name).write_bytes(b"no granule")
+    before = sorted(tmp_path.rglob("*"))
+    runs = [settings(tmp_path, tmp_path / "out")]
+    first, second, third, fourth = foretold(runs, DAY, DAY + timedelta(days=3))
+    assert [day.state for day in (first, second, third, fourth)] == [
+        *["to be made"] * 3,
+        "without granules",
+    ]
+    assert (first.absent, second.absent) == ((), (str(DAY + timedelta(days=3)),))
+    assert [first.granules, fourth.granules, first.place] == [1, 0, PLACE]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_what_is_finished_is_foretold_and_in_the_catalogue(granules, finished):
+    runs = [settings(granules, finished)]
+    days = list(foretold(runs, DAY, DAY + timedelta(days=4)))
+    assert [day.state for day in days] == [*["finished"] * 4, "without granules"]
+    links = json.loads((finished / "collection.json").read_text())["links"]
+    items = [link["href"] for link in links if link["rel"] == "item"]
+    assert len(items) == 4
+    assert all((finished / item).exists() for item in items)
+    assert [*damages(finished)] == []
+    assert {status.state for status in statuses(finished)} == {"final", "provisional", "missing"}
 
 
 def test_a_log_is_lines_of_json_and_a_cut_one_is_passed_over(tmp_path):

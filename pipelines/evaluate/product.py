@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from pipelines.evaluate.product_report import UNIT, sections_of
 from pipelines.stages import Progress
 from seaice.evaluate.brightness import brightness_sums
+from seaice.evaluate.fields.apart import open_apart
 from seaice.evaluate.fields.common import together
 from seaice.evaluate.fields.field import Field, block_means
-from seaice.evaluate.fields.open import open_field
 from seaice.evaluate.records import Case, records_of
 from seaice.evaluate.report import write_report
 from seaice.evaluate.spectra import spectrum_sums, tile_sides
@@ -48,10 +48,10 @@ def evaluate_product(
         If either cannot be read, they share no sea, or nothing can be written.
     """
     progress("evaluate", 0, 3)
-    ours = open_field(product)
+    ours = open_apart(product)
     if day is None and ours.time is not None:
         day = ours.time.astype("datetime64[D]").item()
-    theirs = open_field(reference, day)
+    theirs = open_apart(reference, day)
     progress("evaluate", 1, 3)
     pair = together(ours, theirs, None if cell is None else 1e3 * cell)
     cases = compared(*pair)

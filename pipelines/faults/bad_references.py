@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from pipelines.faults.mutations import ABSURD, damaged_attribute, for_any_file
+from seaice.evaluate.fields.field import Field
 
 __all__ = ["MUTATIONS", "answered", "good"]
 
@@ -96,10 +97,26 @@ def answered(path: Path) -> str:
     """
     from seaice.evaluate.fields.open import open_field
 
-    field = open_field(path)
+    return _unlawful(open_field(path))
+
+
+def _unlawful(field: Field) -> str:
     if bool(((field.sic < 0) | (field.sic > 1)).any()):
         return "concentration outside 0 to 1"
     return "" if np.isfinite(field.lattice.transform[:6]).all() else "a grid that is nowhere"
+
+
+def answered_apart(path: Path) -> str:
+    """The same as users read it: in a process of its own.
+
+    Raises
+    ------
+    SeaIceError
+        Where it is refused, or ends that process.
+    """
+    from seaice.evaluate.fields.apart import open_apart
+
+    return _unlawful(open_apart(path))
 
 
 def _attribute(path: Path, random: Random) -> None:

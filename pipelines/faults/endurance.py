@@ -8,8 +8,8 @@ import argparse
 import csv
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -68,8 +68,8 @@ def growth(values: list[float]) -> float:
     return float(100 * np.polyfit(np.arange(later.size), later, 1)[0])
 
 
-def run(folder: Path, days: int, seed: int) -> Iterator[Held]:
-    """Make so many days on one worker; what is held as each of them ends."""
+def run(folder: Path, days: int, seed: int, told: Callable[[Held], None]) -> None:
+    """Make so many days on one worker; tell what is held as each of them ends."""
     from pipelines.season.cluster import ClusterSettings, connected
     from pipelines.season.reprocess import reprocess
 
@@ -82,21 +82,36 @@ def run(folder: Path, days: int, seed: int) -> Iterator[Held]:
     place = {"granules": folder / "granules", "out": folder / "out", "region": REGION}
     methods = {"sr": {"name": "bicubic"}, "sic": {"name": "asi"}}
     table = {"run": place, "write": {"formats": ["zarr"]}} | methods
-    looks: list[Held] = []
     with connected(ClusterSettings(workers=1)) as client:
         reprocess(
             [Settings.from_table(table)],
             DAY,
             DAY + timedelta(days=days - 1),
             client,
-            lambda outcome, done, total: looks.append(held(done)),
+            lambda outcome, done, total: told(held(done)),
         )
-    yield from looks
 
 
 def _done(work, *given: object) -> int:  # type: ignore[no-untyped-def]
     work(*given)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """A table that has a line as soon as a day has ended: a long run may be stopped."""
+
+    path: Path
+    all: list[Held] = field(default_factory=list)
+
+    def add(self, look: Held) -> None:
+        mode = "a" if self.all else "w"
+        self.all.append(look)
+        with self.path.open(mode, newline="") as file:
+            table = csv.DictWriter(file, [each.name for each in fields(Held)])
+            if mode == "w":
+                table.writeheader()
+            table.writerow(asdict(look))
 
 
 def main() -> int:
@@ -107,22 +122,15 @@ def main() -> int:
     parser.add_argument("--table", type=Path, default=Path("endurance.csv"))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="endurance") as name:
-        folder = Path(name)
-        looks = list(run(folder, asked.days, asked.seed))
+        folder, looks = Path(name), _Looks(asked.table)
+        run(folder, asked.days, asked.seed, looks.add)
         left = left_behind(folder / "out")
         wrong = [damage.what for damage in damages(folder / "out")]
     after = held(asked.days)
-    with asked.table.open("w", newline="") as file:
-        table = csv.DictWriter(file, [each.name for each in fields(Held)])
-        table.writeheader()
-        table.writerows(asdict(look) for look in looks)
-    gains = {
-        name: growth([getattr(look, name) for look in looks])
-        for name in ("run_mb", "workers_mb", "open_files", "processes")
-    }
-    for name, gain in gains.items():
-        first, last = (getattr(looks[at], name) for at in (min(WARM, len(looks) - 1), -1))
-        print(f"{name:12} day {WARM}: {first}, last: {last}, {gain:+.2f} in 100 days")
+    for name in ("run_mb", "workers_mb", "open_files", "processes"):
+        values = [getattr(look, name) for look in looks.all]
+        first, last = values[min(WARM, len(values) - 1)], values[-1]
+        print(f"{name:12} day {WARM}: {first}, last: {last}, {growth(values):+.2f} in 100 days")
     print(f"left: {len(left)} locks or parts, {after.processes - 1} processes; damaged: {wrong}")
     return int(bool(left or wrong))
 

@@ -33,7 +33,7 @@ __all__ = ["KINDS", "Fuzzed", "Kind", "answer", "fuzz", "unlawful"]
 
 PATIENCE = 20.0  #: s for one granule
 MEMORY = 2 * 1024**3  #: bytes a reader may hold
-RESPECTED = ("refused", "read")
+RESPECTED = ("refused", "read", "ended")  #: the last: refused, after it ended a process apart
 ANSWERS = (*RESPECTED, "error", "memory", "unlawful")  #: of a reader that lives on
 
 
@@ -71,6 +71,7 @@ class Kind:
     good: Callable[[Path], Path | tuple[Path, ...]]
     mutations: Mapping[str, Callable[[Path, np.random.Generator], None]]
     read: Callable[[Path], str]  #: what is wrong with what was read, if anything
+    apart: Callable[[Path], str] | None = None  #: how users read what may end its reader
 
 
 def answer(path: Path, read: Callable[[Path], str] = read_granule) -> str:
@@ -158,6 +159,7 @@ def fuzz(kind: str, goods: Sequence[Path], count: int, seed: int, keep: Path) ->
                 shutil.copy(good, path)
                 KINDS[kind].mutations[what](path, np.random.default_rng([seed, number]))
                 said = reader.ask(path, patience)
+                said = _said_to_users(KINDS[kind], path, said)
                 how, _, why = said.partition(" ")
                 patience = PATIENCE if how in ANSWERS else 10 * PATIENCE  # another one imports
                 told.counts[what, how] += 1
@@ -169,6 +171,14 @@ def fuzz(kind: str, goods: Sequence[Path], count: int, seed: int, keep: Path) ->
     finally:
         reader.close()
     return told
+
+
+def _said_to_users(kind: Kind, path: Path, said: str) -> str:
+    """What users are told of a file that ended its reader, where they read such files apart."""
+    if kind.apart is None or not said.startswith("crash"):
+        return said
+    again = answer(path, kind.apart)
+    return f"ended {again}" if again.startswith("refused") else f"{said}; then {again}"
 
 
 def small_granule(folder: Path) -> Path:
@@ -187,12 +197,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "granules": Kind(good=small_granule, mutations=MUTATIONS, read=read_granule),
         **{
             name: Kind(good=module.good, mutations=module.MUTATIONS, read=module.answered)
-            for name, module in {
-                "settings": bad_settings,
-                "weights": bad_weights,
-                "references": bad_references,
-            }.items()
+            for name, module in {"settings": bad_settings, "weights": bad_weights}.items()
         },
+        "references": Kind(
+            good=bad_references.good,
+            mutations=bad_references.MUTATIONS,
+            read=bad_references.answered,
+            apart=bad_references.answered_apart,
+        ),
     }
 )
 

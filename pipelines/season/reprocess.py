@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.catalogue import catalogue
 from pipelines.season.cluster import GPU
 from pipelines.season.inventory import Inventory, days_between
 from pipelines.season.log import RUNS, note, place_of
@@ -45,7 +46,7 @@ def jobs_of(runs: Sequence[Settings], days: Iterable[date], found: Inventory) ->
 def reprocess(
     runs: Sequence[Settings], first: date, last: date, client: "Client", told: Told
 ) -> Counter[str]:
-    """Make all days of one or two hemispheres; how many ended how.
+    """Make all days of one or two hemispheres, and their catalogue; how many ended how.
 
     Parameters
     ----------
@@ -69,6 +70,7 @@ def reprocess(
     for outcome in flight.outcomes():
         counts[outcome.state] += 1
         told(outcome, counts.total(), len(days) * len(runs))
+    catalogue(out)
     return counts
 
 

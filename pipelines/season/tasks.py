@@ -35,7 +35,16 @@ from seaice.errors import (
 from seaice.write.names import season_name
 from seaice.write.season.store import record_of, write_day
 
-__all__ = ["Job", "Outcome", "into_season", "look", "make_day", "make_map", "season_of"]
+__all__ = [
+    "Job",
+    "Outcome",
+    "into_season",
+    "look",
+    "make_day",
+    "make_map",
+    "season_of",
+    "status_found",
+]
 
 State = Literal["final", "provisional", "map", "unfinished", "missing", "failed", "again"]
 
@@ -137,16 +146,25 @@ def _note_safely(job: Job, event: str, **facts: object) -> None:
         return
 
 
-def _looked(job: Job) -> tuple[State, str]:
-    planned = job.plan()
+def status_found(planned: Plan) -> Literal["final", "provisional"] | None:
+    """The status of a day that is finished, in its folder and in its season; else nothing."""
     if planned.settings.run.publish_to is not None:
         there = published(planned)
-        return (_status_in(there), "found published") if there else ("unfinished", "")
-    made = finished(planned)
-    if not made or (record_of(season_of(planned), job.day) or {}).get("key") != planned.product_key:
+        return _status_in(there) if there else None
+    if (record_of(season_of(planned), planned.day) or {}).get("key") != planned.product_key:
+        return None
+    return _status(planned) if finished(planned) else None
+
+
+def _looked(job: Job) -> tuple[State, str]:
+    planned = job.plan()
+    status = status_found(planned)
+    if status is None:
         return "unfinished", ""
-    follow(planned.folder, made, silent)  # a run that was killed may not have come to it
-    return _status(planned), "found finished"
+    if planned.settings.run.publish_to is not None:
+        return status, "found published"
+    follow(planned.folder, finished(planned), silent)  # a killed run may not have come to it
+    return status, "found finished"
 
 
 def _mapped(job: Job) -> tuple[State, str]:
@@ -204,9 +222,9 @@ def _document(plan: Plan) -> dict[str, object]:
     return told
 
 
-def _status(plan: Plan) -> State:
+def _status(plan: Plan) -> Literal["final", "provisional"]:
     return _status_in(_document(plan))
 
 
-def _status_in(document: Mapping[str, object]) -> State:
+def _status_in(document: Mapping[str, object]) -> Literal["final", "provisional"]:
     return "final" if document["status"] == "final" else "provisional"

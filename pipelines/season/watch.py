@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.catalogue import catalogue
 from pipelines.fetched import Fetched
 from pipelines.season.inventory import Inventory
 from pipelines.season.reprocess import jobs_of
@@ -74,7 +75,12 @@ def watch(runs: Sequence[Settings], every: float, rounds: int | None) -> Iterato
     while rounds is None or done < rounds:
         if done:
             time.sleep(min(every, SOON) if done == 1 else every)
-        yield from watcher.look(run)
+        made = False
+        for outcome in watcher.look(run):
+            made |= outcome.state in ("final", "provisional")
+            yield outcome
+        if made:
+            catalogue(run.out)
         done += 1
 
 

@@ -3,10 +3,12 @@
 import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,10 +39,18 @@ CLUSTER = {
     "cluster-settings": (Path, "TOML with a section [slurm]."),
     "memory": (str, "A local worker may take, as 6GB."),
 }
+SWITCHES = {
+    "dry-run": "Tell which days have granules, are finished, would be made; only.",
+    "json": "With --dry-run: for programs.",
+}
 SPAN = {"start": (str, "First day, as 2013-01-01."), "end": (str, "Last day, included.")}
 
 
-def _with_settings(verb: Callable[[Settings, dict[str, Any]], None], more: dict[str, Any]) -> Any:
+def _with_settings(
+    verb: Callable[[Settings, dict[str, Any]], None],
+    more: dict[str, Any],
+    switches: Mapping[str, str] = MappingProxyType({}),
+) -> Any:
     """A command that takes options of its own beside the settings of a day, but no one date."""
 
     def command(**told: Any) -> None:
@@ -48,9 +58,11 @@ def _with_settings(verb: Callable[[Settings, dict[str, Any]], None], more: dict[
         if told["show_settings"]:
             typer.echo(settings.toml())
             return
-        verb(settings, {name.replace("-", "_"): told[name.replace("-", "_")] for name in more})
+        names = [name.replace("-", "_") for name in (*more, *switches)]
+        verb(settings, {name: told[name] for name in names})
 
     own = [parameter(name, kind | None, help, None) for name, (kind, help) in more.items()]
+    own += [parameter(name, bool, help, False) for name, help in switches.items()]
     kept = [each for each in parameters() if each.name not in ("date", "demo")]
     command.__name__, command.__doc__ = verb.__name__.strip("_"), verb.__doc__
     command.__signature__ = inspect.Signature([*own, *kept])  # type: ignore[attr-defined]
@@ -64,6 +76,9 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
 
     start, end = told.pop("start"), told.pop("end")
     first, last = first_and_last(f"{start or end}:{end or start}")
+    dry, as_json = told.pop("dry_run"), told.pop("json")
+    if dry:
+        return _foretold(settings, first, last, as_json)
     given = {name: value for name, value in told.items() if value is not None}
     where = ClusterSettings.checked(given, "`seaice reprocess --help`")
     try:
@@ -78,6 +93,25 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
     typer.echo(f"each day's story: {settings.run.out / 'log'}; `seaice status {settings.run.out}`")
     if counts["failed"] or counts["again"]:
         raise typer.Exit(2)
+
+
+def _foretold(settings: Settings, first: date, last: date, as_json: bool) -> None:
+    from pipelines.season.foretold import foretold
+
+    days = list(foretold(hemispheres(settings), first, last))
+    if as_json:
+        typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
+        return
+    heads = ("where", "day", "state", "granules", "without granules", "why")
+    lines = [(d.place, d.day, d.state, str(d.granules), " ".join(d.absent), d.why) for d in days]
+    rows(heads, lines)
+    _counted(day.state for day in days)
+    typer.echo("nothing was done (--dry-run)")
+
+
+def _counted(states: Iterable[str]) -> None:
+    counts = Counter(states)
+    typer.echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
 
 
 def _summary(counts: "Counter[str]") -> str:
@@ -105,7 +139,7 @@ def _ended() -> "Iterator[Callable[[Outcome, int, int], None]]":
         yield told
 
 
-reprocess = _with_settings(_reprocess, SPAN | CLUSTER)
+reprocess = _with_settings(_reprocess, SPAN | CLUSTER, SWITCHES)
 
 
 def _watch(settings: Settings, told: dict[str, Any]) -> None:
@@ -142,8 +176,7 @@ def status(out: OUT, as_json: AS_JSON = False) -> None:
         typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
         return
     rows(("where", "day", "state", "why"), [(d.place, d.day, d.state, d.why) for d in days])
-    counts = Counter(day.state for day in days)
-    typer.echo(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
+    _counted(day.state for day in days)
 
 
 def verify(

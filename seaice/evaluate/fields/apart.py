@@ -1,0 +1,58 @@
+"""The field of a file of anybody, read in a process of its own."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from rasterio import Affine
+
+from seaice.apart import Arrays, apart
+from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.open import open_field
+from seaice.evaluate.fields.safely import readable
+
+__all__ = ["handed", "open_apart"]
+
+SECONDS = 300.0
+MEMORY = 12 * 1024**3  #: bytes of address space; a radar scene with its chart takes 5
+
+
+def open_apart(path: Path, day: date | None = None) -> Field:
+    """The same as `open_field`, but a damaged file cannot end this process.
+
+    Folders are read in this one: no library of NetCDF or GeoTIFF takes part.
+
+    Raises
+    ------
+    NoInputError
+        As `open_field`; and if reading the file ends, or does not end.
+    """
+    if not path.is_file():
+        return open_field(path, day)
+    with readable(path):
+        told = apart(__name__, path, str(day or ""), seconds=SECONDS, memory=MEMORY)
+        lattice = Lattice(
+            crs=str(told["crs"]), transform=Affine(*told["transform"]), shape=told["sic"].shape
+        )
+        time = told["time"].flat[0]
+        return Field(
+            name=str(told["name"]),
+            lattice=lattice,
+            sic=told["sic"],
+            time=None if np.isnat(time) else time,
+            doubt=told.get("doubt"),
+            tb=told.get("tb"),
+        )
+
+
+def handed(path: str, day: str) -> Arrays:
+    """The field as plain arrays, in that process."""
+    field = open_field(Path(path), date.fromisoformat(day) if day else None)
+    layers = {name: getattr(field, name) for name in ("sic", "doubt", "tb")}
+    return {
+        "name": np.array(field.name),
+        "crs": np.array(field.lattice.crs),
+        "transform": np.array(field.lattice.transform[:6]),
+        "time": np.array("NaT" if field.time is None else field.time, "datetime64[ns]"),
+        **{name: layer for name, layer in layers.items() if layer is not None},
+    }

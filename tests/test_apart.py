@@ -1,0 +1,85 @@
+"""What a file may do to a process is done to another one, and told as a sentence."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import xarray as xr
+from granules import make_swath, write_scene
+
+from pipelines.faults.bad_references import good
+from pipelines.scene_apart import read_apart
+from seaice.apart import apart
+from seaice.errors import GranuleError, NoInputError
+from seaice.evaluate.fields.apart import open_apart
+from seaice.evaluate.fields.open import open_field
+from seaice.ingest.scene import read_scene
+
+READER = """
+import os, signal, time
+import numpy as np
+from seaice.errors import NoInputError
+
+def handed(path, how):
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "slow":
+        time.sleep(60)
+    if how == "large":
+        return {"filled": np.ones(10**9)}
+    if how == "refused":
+        raise NoInputError("a cat", "a map", "give one")
+    return {"process": np.array(os.getpid()), "path": np.array(path)}
+"""
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    (tmp_path / "strange_reader.py").write_text(READER)
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", os.getcwd())]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    return "strange_reader"
+
+
+def test_arrays_come_from_another_process(reader, tmp_path):
+    told = apart(reader, tmp_path, "well")
+    assert told["path"] == str(tmp_path)
+    assert told["process"] != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("how", "seconds", "words"),
+    [("killed", 60, f"signal {signal.SIGSEGV:d}"), ("slow", 1, "1 s"), ("large", 60, "an error")],
+)
+def test_whatever_ends_it_is_a_sentence(reader, tmp_path, how, seconds, words):
+    with pytest.raises(GranuleError, match=words):
+        apart(reader, tmp_path, how, seconds=seconds)
+
+
+def test_a_refusal_keeps_its_kind_and_words(reader, tmp_path):
+    with pytest.raises(NoInputError) as told:
+        apart(reader, tmp_path, "refused")
+    assert (told.value.found, told.value.do_next) == ("a cat", "give one")
+
+
+def test_a_field_read_apart_is_the_same(tmp_path):
+    path = good(tmp_path)[1]
+    ours, theirs = open_field(path), open_apart(path)
+    assert (ours.name, ours.lattice, ours.time) == (theirs.name, theirs.lattice, theirs.time)
+    for name in ("sic", "doubt", "tb"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), strict=True)
+
+
+def test_what_is_no_map_is_refused_alike(tmp_path):
+    (tmp_path / "ice.nc").write_bytes(b"\x89HDF\r\n\x1a\n and nothing more")
+    for read in (open_field, open_apart):
+        with pytest.raises(NoInputError, match=r"cannot be read|netCDF"):
+            read(tmp_path / "ice.nc")
+
+
+def test_a_scene_read_apart_is_the_same(tmp_path):
+    path = write_scene(tmp_path / "scene.nc", make_swath(30), title="made, 2020-03-03 03:30 UTC")
+    xr.testing.assert_identical(read_apart(path), read_scene(path))
+    with pytest.raises(GranuleError):
+        read_apart(tmp_path / "none.nc")
