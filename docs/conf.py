@@ -29,6 +29,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-n
 
 myst_heading_anchors = 3
 highlight_language = "none"
+suppress_warnings = ["ref.python"]  # words of shapes, (y, x), that are attributes somewhere, too
 
 nb_execution_mode = os.environ.get("SEAICE_DOCS_NOTEBOOKS", "cache")  # "off": quick, no pictures
 nb_execution_timeout = 300
@@ -92,11 +93,28 @@ def plainly(
             lines[number] = re.sub(r"(?<=\w)_(?=\W|$)", r"\_", line.replace("|", r"\|"))
 
 
+def within(app: Sphinx, name: str, source: list[str]) -> None:
+    """Links that lead out of this folder, as they must where pages are read in the repository."""
+    here = "](" + "../" * name.count("/")
+    source[0] = re.sub(r"\]\((\.\./)+notebooks/", f"{here}notebooks/", source[0])
+    source[0] = re.sub(r"\]\((\.\./)+SECURITY", f"{here}security", source[0])
+
+
+def write_copies() -> None:
+    """Pages and notebooks that lie elsewhere in the repository."""
+    for path in (ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"):
+        write_page(path.name.lower(), path.read_text().replace("](docs/", "]("))
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        write_page(f"notebooks/{path.name}", path.read_text())
+
+
 def setup(app: Sphinx) -> None:
-    """Before Napoleon's own look at docstrings."""
+    """What is done to pages and, before Napoleon's own look, to docstrings."""
+    app.connect("source-read", within)
     app.connect("autodoc-process-docstring", plainly, priority=900)
 
 
 TOPS = ("seaice", "pipelines")
 write_commands()
 write_modules()
+write_copies()
