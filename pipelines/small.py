@@ -1,8 +1,8 @@
 """A small sea, simulated and mapped by formulas within seconds: what the notebooks stand on.
 
-    from pipelines.small import small_day
-
     demo = small_day("2018-04-28", "products/small")
+
+What was made once is kept in that folder.
 """
 
 from datetime import date as Date
