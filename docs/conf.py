@@ -21,7 +21,6 @@ release = "0.1.0"
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "myst_nb",
 ]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
@@ -39,7 +38,6 @@ nb_merge_streams = True
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-viewcode_follow_imported_members = False
 
 html_theme = "furo"
 html_title = "seaice"
