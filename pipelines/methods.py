@@ -12,6 +12,7 @@ from seaice.grid.masks.land import land_mask, near_sea
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.network.device import choose_device, choose_precision
+from seaice.network.memory import give_back
 from seaice.network.run import Machine
 from seaice.network.weights import load, without_weights
 from seaice.sic.classical.blend import blend
@@ -60,6 +61,7 @@ def concentrate_with(
         made = concentrate(refined, daily_map, land, teller, machine, progress)
         if plan.sic.name == BLEND:
             made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices, None))
+    give_back()
     return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
 
 

@@ -36,6 +36,18 @@ def test_every_parameter_is_put_back_and_memory_returned_also_after_an_error(mon
     assert told[-1] == "trimmed"
 
 
+@pytest.mark.parametrize(("grown", "returned"), [(0, []), (2 * memory.GATHERED, ["trimmed"])])
+def test_memory_goes_back_between_tiles_only_where_much_has_gathered(monkeypatch, grown, returned):
+    told, held = [], [1000]
+    library(monkeypatch, told)
+    monkeypatch.setattr(memory, "_held", lambda: held[0])
+    with memory_kept() as tidy:
+        told.clear()
+        held[0] += grown
+        tidy()
+        assert told == returned
+
+
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: SimpleNamespace())
     with memory_kept():

@@ -13,6 +13,7 @@ from rio_cogeo import cog_validate
 
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
+from seaice.write import geotiff
 from seaice.write.geotiff import percent, rasters, write_geotiff
 from seaice.write.qgis.beside import write_projection, write_qml
 from seaice.write.style import (
@@ -91,6 +92,32 @@ def test_overviews_never_mix_land_into_percent(written):
     with rasterio.open(folder / "map.tif", overview_level=0) as file:
         values = np.unique(file.read(1))
     assert set(values) <= {*range(101), LAND, NO_DATA}
+
+
+def test_overviews_of_numbers_are_means_of_the_cells_that_are_there(written):
+    _, folder = written
+    with rasterio.open(folder / "map_float.tif") as file:
+        cells, factors = file.read(1).astype(float), file.overviews(1)
+    for level, factor in enumerate(factors):
+        with rasterio.open(folder / "map_float.tif", overview_level=level) as file:
+            overview = file.read(1)
+        rows, columns = (size // factor for size in cells.shape)  # whole blocks
+        blocks = cells[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+        there = np.isfinite(blocks)
+        count = there.sum((1, 3))
+        means = np.where(there, blocks, 0).sum((1, 3))[count > 0] / count[count > 0]
+        told = overview[:rows, :columns]
+        np.testing.assert_allclose(told[count > 0], means, atol=1e-6)
+        assert np.isnan(told[count == 0]).all()
+
+
+def test_bytes_are_the_same_by_one_thread_and_by_many(written, tmp_path, monkeypatch):
+    product, folder = written
+    alone = geotiff.STORED | {"num_threads": "1"}
+    monkeypatch.setattr(geotiff, "STORED", alone)
+    for ending, raster in rasters(product).items():
+        write_geotiff(raster, product, tmp_path / "alone.tif")
+        assert (tmp_path / "alone.tif").read_bytes() == (folder / f"map{ending}.tif").read_bytes()
 
 
 def test_land_is_land_even_where_a_concentration_was_left():

@@ -85,11 +85,12 @@ def run_tiled(
     tiles = list(_needed(machine.tiling(card), card, wanted))
     if isinstance(network, nn.Module):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with memory_kept():
+    with memory_kept() as tidy:
         for done, tile in enumerate(tiles):
             progress(done, len(tiles))
             told = _run(network, cut(tile.rows.cells, tile.columns.cells), machine)
             stitch(out, tile, told, card.scale)
+            tidy()
     progress(len(tiles), len(tiles))
     return out
 
@@ -114,6 +115,7 @@ def _looks_around(card: Card) -> bool:
 def _run(network: nn.Module, given: Tensor, machine: Machine) -> NDArray[np.float32]:
     mixed = machine.precision == "bfloat16"
     batch = given.to(machine.device)[None]
+    del given
     if batch.ndim == 4:  # a map that convolutions read first, and would round; frames are compared
         kind = torch.bfloat16 if mixed else batch.dtype
         batch = batch.to(kind, memory_format=torch.channels_last)

@@ -6,6 +6,8 @@ they are, and the same inputs make the same bytes.
 """
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 
 import numpy as np
@@ -39,13 +41,16 @@ def rounded(product: xr.Dataset) -> xr.Dataset:
 
     The polarization difference stays the difference of the temperatures beside it.
     """
-    made = product.copy()
-    for name in DIGITS.keys() & product.keys():
-        made[name] = product[name].copy(data=_rounded(product[name].values, DIGITS[name]))
+    named = sorted(DIGITS.keys() & product.keys())
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        maps = workers.map(lambda name: _rounded(product[name].values, DIGITS[name]), named)
+        made = product.assign(
+            {name: product[name].copy(data=each) for name, each in zip(named, maps, strict=True)}
+        )
     if {"tb89h", "tb89v", "pd"} <= product.keys():
         difference = made["tb89v"].values - made["tb89h"].values
         known = np.isfinite(difference) & np.isfinite(made["pd"].values)
-        made["pd"].values[known] = difference[known]
+        np.copyto(made["pd"].values, difference, where=known)
     for name in DIGITS.keys() & product.keys():
         made[name].attrs = product[name].attrs | {"least_significant_digit": np.int32(DIGITS[name])}
     if "obs_time" in product:
@@ -70,4 +75,7 @@ def _rounded(values: NDArray[np.floating], digits: int) -> NDArray[np.floating]:
     [0.3359375, 1.0, 0.0]
     """
     steps = values.dtype.type(2.0 ** math.ceil(digits * math.log2(10)))
-    return np.asarray(np.rint(values * steps) / steps, values.dtype)
+    made = np.asarray(values * steps)
+    np.rint(made, out=made)
+    made /= steps
+    return made
