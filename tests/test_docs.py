@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -112,6 +113,11 @@ def without_variables(words):
     return words
 
 
+@cache
+def all_commands():
+    return typer.main.get_command(app)
+
+
 TYPED = [(block, words) for block in BLOCKS for words in commands(block)]
 
 
@@ -128,7 +134,7 @@ def test_what_is_typed_exists(block, words):
             name, sign, _ = word.partition("=")
             assert (name in names) if sign else (word in targets), word
         return
-    command = typer.main.get_command(app)
+    command = all_commands()
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, rest[0]
         command, rest = command.commands[rest[0]], rest[1:]
@@ -205,3 +211,12 @@ def test_a_block_runs(block, sandbox):
     else:
         assert block.language in ("", "bash"), f"neither Python nor a command: {where(block)}"
         run(block.code, sandbox)
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx", reason="the extra docs is not installed")
+    words = ["sphinx-build", "--quiet", "--fail-on-warning", "--keep-going", "docs", tmp_path]
+    run(f"SEAICE_DOCS_NOTEBOOKS=off {shlex.join(map(str, words))}", ROOT)
+    pages = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.html")}
+    assert {"index.html", "commands.html", "howto/why.html", "_api/seaice.html"} <= pages
