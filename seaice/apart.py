@@ -8,10 +8,13 @@ calls `handed(ARGUMENT...)` of a module and writes its arrays to INTO.
 import importlib
 import json
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +26,22 @@ from seaice import errors
 __all__ = ["Arrays", "apart"]
 
 REFUSED = 3  #: exit code
-SECONDS = 60.0
+SECONDS = 60  #: of processor time: a machine that is busy is no fault of the file
+PATIENCE = 10  #: times as long may pass, for a file that waits for ever
 MEMORY = 4 * 1024**3  #: bytes of address space
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 def apart(
-    module: str, path: Path, *more: str, seconds: float = SECONDS, memory: int = MEMORY
+    module: str, path: Path, *more: str, seconds: int = SECONDS, memory: int = MEMORY
 ) -> Arrays:
     """What `module.handed(str(path), *more)` gives, called in a process of its own.
 
     Parameters
     ----------
     module : trusted, unlike the file; no array of it may hold objects
-    seconds, memory : limits of the process; memory in bytes of address space
+    seconds, memory : limits of the process: processor time, bytes of address space
 
     Raises
     ------
@@ -48,20 +52,22 @@ def apart(
     """
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder, "handed.npz")
-        command = [sys.executable, "-m", "seaice.apart", module, str(into), str(memory)]
+        command = [sys.executable, "-m", "seaice.apart", module, str(into), str(seconds)]
         try:
             ended = subprocess.run(  # noqa: S603
-                [*command, str(path), *more],
+                [*command, str(memory), str(path), *more],
                 capture_output=True,
                 text=True,
-                timeout=seconds,
+                timeout=PATIENCE * seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise _harmful(path, f"not read within {seconds:g} s") from error
+            raise _harmful(path, f"not read within {PATIENCE * seconds} s") from error
         if ended.returncode == REFUSED:
-            kind, *said = json.loads(ended.stdout)
+            kind, *said = json.loads(ended.stdout.splitlines()[-1])
             raise getattr(errors, kind)(*said)
+        if ended.returncode == -signal.SIGXCPU:
+            raise _harmful(path, f"not read within {seconds} s of processor time")
         if ended.returncode:
             how = f"signal {-ended.returncode}" if ended.returncode < 0 else "an error"
             raise _harmful(path, f"reading it ended the process ({how})")
@@ -77,9 +83,12 @@ def _harmful(path: Path, how: str) -> errors.GranuleError:
     )
 
 
-def main(module: str, into: str, memory: str, *given: str) -> int:
+def main(module: str, into: str, seconds: str, memory: str, *given: str) -> int:
     """Read; tell in the exit code how it went."""
     read = importlib.import_module(module).handed
+    until = ceil(time.process_time() + int(seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (until, until + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     try:
         np.savez(into, **read(*given))

@@ -215,6 +215,19 @@ def test_what_is_finished_is_foretold_and_in_the_catalogue(granules, finished):
     assert {status.state for status in statuses(finished)} == {"final", "provisional", "missing"}
 
 
+def test_a_product_that_the_catalogue_names_and_that_is_gone_is_damage(tmp_path):
+    names = [f"seaice_sic_{PLACE}_{DAY + timedelta(days=n):%Y%m%d}_v1.0" for n in range(2)]
+    links = [{"rel": "item", "href": f"./{name}/stac.json"} for name in names]
+    (tmp_path / "collection.json").write_text(json.dumps({"links": links}))
+    (tmp_path / names[0]).mkdir()
+    found = {damage.what: damage for damage in damages(tmp_path)}
+    assert (found[names[1]].place, found[names[1]].day) == (PLACE, DAY + timedelta(days=1))
+    assert "gone" in found[names[1]].problems[0]
+    assert "manifest" in found[names[0]].problems[0]
+    (tmp_path / "collection.json").write_text("{")
+    assert [damage.what for damage in damages(tmp_path)] == names[:1]
+
+
 def test_a_log_is_lines_of_json_and_a_cut_one_is_passed_over(tmp_path):
     note(tmp_path, "north", DAY, "made", state="final", seconds=1.5)
     path = tmp_path / "log" / "north" / f"{DAY}.jsonl"

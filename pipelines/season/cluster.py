@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["ClusterSettings", "connected"]
 
 GPU = "GPU"  #: the resource that tasks with networks ask for where the device is cuda
+#: Dask keeps an hour of how each worker spent its time, some 10 MB for every small day.
+UNOBSERVED = {"distributed": {"worker": {"profile": {"enabled": False}}}}
 THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -80,6 +82,7 @@ def _local(told: ClusterSettings) -> Any:
         resources={GPU: 1},
         dashboard_address="127.0.0.1:8787",
         silence_logs=logging.CRITICAL,
+        config=UNOBSERVED,
         env={name: os.environ.get(name, threads) for name in THREADS},
     )
 

@@ -4,6 +4,7 @@ Every result stays on disk; what travels is an `Outcome`. A task that fails says
 another try may help.
 """
 
+import gc
 import json
 import time
 import traceback
@@ -101,7 +102,9 @@ def make_map(job: Job) -> Outcome:
 
 def make_day(job: Job, maps: list[Outcome]) -> Outcome:
     """The day's product and its place in the season, from daily maps that other tasks have made."""
-    return _told(job, "made", partial(_made, job))
+    outcome = _told(job, "made", partial(_made, job))
+    gc.collect()  # pictures are cycles, which would lie among so many objects for days
+    return outcome
 
 
 def _reader(run: RunSettings, hashes: Mapping[Path, str]) -> Callable[[Path], xr.Dataset]:

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from seaice.apart import SECONDS, Arrays, apart
+from seaice.apart import Arrays, apart
 
 __all__ = ["handed", "tried"]
 
 
-def tried(path: Path, seconds: float = SECONDS) -> None:
+def tried(path: Path) -> None:
     """Do nothing, if the granule can be read.
 
     Raises
     ------
     GranuleError
-        If it is refused, ends the process, or takes longer than `seconds`.
+        If it is refused, ends the process, or takes more time or memory than it may.
     """
-    apart(__name__, path, seconds=seconds)
+    apart(__name__, path)
 
 
 def handed(path: str) -> Arrays:

@@ -17,12 +17,14 @@ from seaice.files import sha256
 from seaice.series.reading import page_path
 from seaice.sic.flags import Flag
 from seaice.vocabulary import VOCABULARY
+from seaice.write.metadata.stac import COLLECTION
 from seaice.write.season.layout import DAYS
 from seaice.write.season.store import days_held, read_day, record_of
 
 __all__ = ["Damage", "damages", "problems_of_product"]
 
 KNOWN_FLAGS = sum(Flag)
+LOST = f"{COLLECTION} names it, and it is gone; where that is meant, a run renews the catalogue"
 ROUNDING = 1e-5  #: by which a float32 may pass a limit
 
 
@@ -46,11 +48,23 @@ def damages(out: Path) -> Iterator[Damage]:
     for folder in sorted(out.glob("seaice_sic_*_v*")):
         if name := PRODUCT.fullmatch(folder.name):
             yield from _of(folder.name, name["place"], name["day"], problems_of_product(folder))
+    for name in filter(None, map(PRODUCT.fullmatch, _lost(out))):
+        yield from _of(name[0], name["place"], name["day"], iter([LOST]))
     for store in sorted(out.glob("seaice_sic_*_????_v*.zarr")):
         place = store.name.removeprefix("seaice_sic_").rsplit("_", 2)[0]
         for day in days_held(store):
             problems = _of_season_day(store, day)
             yield from _of(f"{store.name} {day}", place, str(day), problems)
+
+
+def _lost(out: Path) -> list[str]:
+    """Products that the catalogue names and that are gone; one that is damaged names none."""
+    try:
+        links = json.loads((out / COLLECTION).read_text())["links"]
+        named = {Path(link["href"]).parent.name for link in links if link["rel"] == "item"}
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # the next run writes it anew
+    return sorted(name for name in named if not (out / name).exists())
 
 
 def _of(what: str, place: str, day: str, problems: Iterator[str]) -> Iterator[Damage]:

@@ -13,7 +13,7 @@ from seaice.evaluate.fields.safely import readable
 
 __all__ = ["handed", "open_apart"]
 
-SECONDS = 300.0
+SECONDS = 300  #: of processor time
 MEMORY = 12 * 1024**3  #: bytes of address space; a radar scene with its chart takes 5
 
 
