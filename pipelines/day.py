@@ -18,6 +18,7 @@ from seaice.errors import FinalStandsError, GranuleError, NoInputError
 from seaice.files import alone
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
 from seaice.grid.gridding.resample import grid_day
+from seaice.network.memory import give_back
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
 from seaice.write.product import Made, made_in, write_product
@@ -101,7 +102,9 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         coarse["real_frames"] = real_frames(days, plan.day)
         told = partial(progress, "concentrate")
         # not named, so that it is not held while what takes its place is made
-        return evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
+        made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
+        give_back()
+        return made
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
 
