@@ -18,7 +18,7 @@ __all__ = ["ClusterSettings", "connected"]
 
 GPU = "GPU"  #: the resource that tasks with networks ask for where the device is cuda
 #: Dask keeps an hour of how each worker spent its time, some 10 MB for every small day.
-UNOBSERVED = {"distributed": {"worker": {"profile": {"enabled": False}}}}
+UNOBSERVED = {"distributed.worker.profile.enabled": False}
 THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -71,20 +71,21 @@ def _client(where: Any) -> "Client":
 def _local(told: ClusterSettings) -> Any:
     import logging
 
+    import dask
     from distributed import LocalCluster
 
     cores = len(os.sched_getaffinity(0))
     threads = str(max(1, cores // told.workers))
-    return LocalCluster(
-        n_workers=told.workers,
-        threads_per_worker=1,
-        memory_limit=told.memory,
-        resources={GPU: 1},
-        dashboard_address="127.0.0.1:8787",
-        silence_logs=logging.CRITICAL,
-        config=UNOBSERVED,
-        env={name: os.environ.get(name, threads) for name in THREADS},
-    )
+    with dask.config.set(UNOBSERVED):
+        return LocalCluster(
+            n_workers=told.workers,
+            threads_per_worker=1,
+            memory_limit=told.memory,
+            resources={GPU: 1},
+            dashboard_address="127.0.0.1:8787",
+            silence_logs=logging.CRITICAL,
+            env={name: os.environ.get(name, threads) for name in THREADS},
+        )
 
 
 def _slurm(told: ClusterSettings) -> Any:
