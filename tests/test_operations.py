@@ -228,6 +228,16 @@ def test_a_product_that_the_catalogue_names_and_that_is_gone_is_damage(tmp_path)
     assert [damage.what for damage in damages(tmp_path)] == names[:1]
 
 
+@pytest.mark.slow
+def test_local_workers_work_and_keep_no_profile_of_themselves():
+    from pipelines.season.cluster import ClusterSettings, connected
+
+    with connected(ClusterSettings(workers=1)) as client:
+        assert client.submit(sum, [1, 2]).result() == 3
+        kept = client.run(lambda dask_worker: "profile" in dask_worker.periodic_callbacks)
+        assert [*kept.values()] == [False]
+
+
 def test_a_log_is_lines_of_json_and_a_cut_one_is_passed_over(tmp_path):
     note(tmp_path, "north", DAY, "made", state="final", seconds=1.5)
     path = tmp_path / "log" / "north" / f"{DAY}.jsonl"
