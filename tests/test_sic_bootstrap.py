@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seaice.sic.classical.bootstrap import PUBLISHED, bootstrap
@@ -29,6 +29,8 @@ def test_above_the_ray_to_ice_it_is_where_two_lines_meet(hemisphere, share, alon
     end = plane.water[0] + along * (plane.ice[0] - plane.water[0])
     x = plane.water[0] + share * (end - plane.water[0])
     y = plane.water[1] + share * (plane.slope * end + plane.offset - plane.water[1])
+    toward = np.subtract(plane.ice, plane.water)
+    assume((y - plane.water[1]) * toward[0] > (x - plane.water[0]) * toward[1])  # else it is below
     found = float(plane.concentration(np.array([x]), np.array([y]))[0])
     assert found == pytest.approx(share, abs=1e-9)
     assert found == pytest.approx(along_the_ray(plane, x, y), abs=1e-9)
