@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from seaice.browse.index import Shelf, lines_of
 from seaice.browse.tiles import tile
 from seaice.errors import SeaIceError
-from seaice.product.cell import cell_at
+from seaice.product.cell import cell_in
 from seaice.product.opened import open_product
 from seaice.write.names import named
 
@@ -127,7 +127,7 @@ def _cell(shelf: Shelf, name: str, query: dict[str, list[str]]) -> dict[str, Any
         return {}
     if not (0 <= row < product.sizes["y"] and 0 <= column < product.sizes["x"]):
         return {}
-    cell = cell_at(product, *_degrees(product, row, column))
+    cell = cell_in(product, row, column)
     values = {key: None if isnan(value) else value for key, value in cell.values.items()}
     return {
         "longitude": cell.longitude,
@@ -136,11 +136,3 @@ def _cell(shelf: Shelf, name: str, query: dict[str, list[str]]) -> dict[str, Any
         "reasons": cell.reasons,
         "text": str(cell),
     }
-
-
-def _degrees(product: Any, row: int, column: int) -> tuple[float, float]:
-    from pyproj import Transformer
-
-    back = Transformer.from_crs(product.attrs["crs"], "EPSG:4326", always_xy=True)
-    longitude, latitude = back.transform(float(product["x"][column]), float(product["y"][row]))
-    return longitude, latitude

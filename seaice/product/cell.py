@@ -11,7 +11,7 @@ from seaice.errors import SettingsError
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
 
-__all__ = ["MEANINGS", "Cell", "cell_at", "place_of"]
+__all__ = ["MEANINGS", "Cell", "cell_at", "cell_in", "place_of"]
 
 DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
 
@@ -103,7 +103,11 @@ def cell_at(product: xr.Dataset, longitude: float, latitude: float) -> Cell:
     SettingsError
         If the place is none on Earth, or lies outside the product.
     """
-    row, column = place_of(product, longitude, latitude)
+    return cell_in(product, *place_of(product, longitude, latitude))
+
+
+def cell_in(product: xr.Dataset, row: int, column: int) -> Cell:
+    """What a product, (y, x), knows of the cell in a row and a column of it."""
     here = product.isel(y=row, x=column).load()
     time = here["obs_time"].values if "obs_time" in here else np.datetime64("NaT")
     back = Transformer.from_crs(product.attrs["crs"], "EPSG:4326", always_xy=True)

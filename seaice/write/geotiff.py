@@ -115,21 +115,19 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
 
 
 def _kelvin(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
-    return Raster(
-        values=values.values.astype(np.float32, copy=False),
-        says=says,
-        unit="K",
-        nodata=np.nan,
-        overviews="average",
-        style=kelvin_style(ramp),
-    )
+    return _measured(values, says, "K", kelvin_style(ramp))
 
 
 def _fraction(values: xr.DataArray, says: str, style: Style) -> Raster:
+    return _measured(values, says, "1", style)
+
+
+def _measured(values: xr.DataArray, says: str, unit: str, style: Style) -> Raster:
+    """A raster of numbers, NaN where there is none."""
     return Raster(
         values=values.values.astype(np.float32, copy=False),
         says=says,
-        unit="1",
+        unit=unit,
         nodata=np.nan,
         overviews="average",
         style=style,
