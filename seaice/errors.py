@@ -3,6 +3,9 @@
 A message has three parts, in this order: what was found, what was expected, what to do next.
 """
 
+import shlex
+import sys
+
 __all__ = [
     "FinalStandsError",
     "GranuleError",
@@ -13,7 +16,17 @@ __all__ = [
     "StorageError",
     "UnknownNameError",
     "WeightsError",
+    "to_install",
 ]
+
+
+def to_install(package: str) -> str:
+    """What to type to add a package to the very environment that runs.
+
+    >>> to_install("seaice[s3]").endswith(" -m pip install 'seaice[s3]'")
+    True
+    """
+    return f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(package)}"
 
 
 class SeaIceError(Exception):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import fsspec
 from fsspec.config import conf
 
-from seaice.errors import SeaIceError, SettingsError, StorageError
+from seaice.errors import SeaIceError, SettingsError, StorageError, to_install
 from seaice.files import atomic_file, sha256
 
 __all__ = ["Entry", "Store", "brought_near", "is_url"]
@@ -215,7 +215,7 @@ def _filesystem(scheme: str) -> Any:
         raise SettingsError(
             f"a store of the kind {scheme}:// ({error})",
             "one that fsspec knows, with its package installed",
-            "run pip install 'seaice[s3]' for s3://",
+            f"for s3:// type: {to_install('seaice[s3]')}",
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from seaice.config import Settled, read_toml
-from seaice.errors import SettingsError
+from seaice.errors import SettingsError, to_install
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -101,7 +101,7 @@ def _slurm(told: ClusterSettings) -> Any:
         raise SettingsError(
             "CLUSTER=slurm without dask-jobqueue",
             "the extra `cluster` of this package",
-            "run pip install 'seaice[cluster]'",
+            f"type: {to_install('seaice[cluster]')}",
         ) from error
     try:
         return SLURMCluster(**read_toml(told.cluster_settings).get("slurm", {}))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.networks.models import shipped
-from seaice.errors import GranuleError, SeaIceError
+from seaice.errors import GranuleError, SeaIceError, to_install
 from seaice.write.metadata.provenance import commit, software
 
 __all__ = ["Examination", "examined"]
@@ -30,7 +30,7 @@ def examined(granules: Path | None) -> list[Examination]:
 def _software() -> Iterator[Examination]:
     for package, version in software().items():
         there = version != "not installed"
-        mend = "" if there else f"pip install {package}"
+        mend = "" if there else to_install(package)
         yield Examination(what=package, found=version, well=there, mend=mend)
     yield Examination(what="git commit", found=commit() or "not from a checkout", well=True)
 

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from seaice.cli.options import first_and_last
 from seaice.cli.show import failed, rows
-from seaice.errors import SettingsError
+from seaice.errors import SettingsError, to_install
 
 if TYPE_CHECKING:
     from seaice.fetch.archive import Archive, Remote
@@ -82,7 +82,7 @@ def _archive(source: str, level: str) -> "Archive":
         raise SettingsError(
             f"{', '.join(absent)} not installed",
             f"what {source} is reached with",
-            "type: pip install 'seaice[fetch]'",
+            f"type: {to_install('seaice[fetch]')}",
         )
     if source == "nsidc":
         from seaice.fetch.nsidc import Nsidc
