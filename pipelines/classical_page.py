@@ -45,6 +45,7 @@ KERN: Mapping[tuple[str, str], str] = {
 
 INTRODUCTION = """# Formulas on real samples
 
+<!-- not run: wants the demo's granules; howto/methods.md runs others on a small sea -->
     make daily SIC=asi            # or bootstrap, nasa_team, blend
 
 ASI works on the refined 89 GHz temperatures; Bootstrap and NASA Team on the daily map's 18.7 and
