@@ -172,6 +172,7 @@ clean: ## remove everything made here: .venv, products, caches
 
 # torch first and pinned: pip would otherwise choose a build of several GB for graphics cards.
 $(VENV)/.torch:
+	@echo "Installing into $(VENV), once: PyTorch and some 60 packages. Minutes, most of them without a word."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m $(PIP_INSTALL) --quiet "$(TORCH)"
 	touch $@
