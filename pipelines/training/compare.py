@@ -15,7 +15,7 @@ from statistics import mean, stdev
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogFormatter
 
 from pipelines.evaluate.methods import ways
 from pipelines.training.ablations import row_of
@@ -235,11 +235,11 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
         spread = 0.0 if math.isnan(row.spread) else row.spread
         axes.errorbar(row.flops / 1e3, row.rmse, yerr=spread, fmt="o", capsize=2, color="#2166ac")
         axes.annotate(row.name, (row.flops / 1e3, row.rmse), xytext=(5, 4),
-                      textcoords="offset points", fontsize=8)  # fmt: skip
+                      textcoords="offset points", fontsize=7)  # fmt: skip
     axes.set_xscale("log")
     for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        which(ScalarFormatter())
-    axes.margins(x=0.25, y=0.15)
+        which(LogFormatter())
+    axes.margins(x=0.35, y=0.15)  # names are written to the right of their points
     axes.set_xlabel("cost (kFLOP per cell of the map)")
     axes.set_ylabel("RMSE of V - H (K)" if baseline.role == "sr" else "RMSE of concentration (%)")
     axes.grid(visible=True, which="both", alpha=0.25)
