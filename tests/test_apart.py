@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -88,3 +90,10 @@ def test_a_scene_read_apart_is_the_same(tmp_path):
     xr.testing.assert_identical(read_apart(path), read_scene(path))
     with pytest.raises(GranuleError):
         read_apart(tmp_path / "none.nc")
+
+
+def test_the_process_of_a_field_begins_light():
+    heavy = "xarray", "rasterio", "scipy.interpolate", "numba", "torch", "matplotlib"
+    look = f"import sys, seaice.evaluate.fields.apart; print(set(sys.modules) & {set(heavy)})"
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert said.stdout == "set()\n"

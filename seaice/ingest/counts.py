@@ -5,18 +5,17 @@ would pass as 655.35 K. `decoded` does all in one pass over the counts; a table 
 possible count, `brightness_temperature` and `count_quality`, is its plain twin.
 """
 
-from enum import IntFlag
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seaice.compiled import compiled
+from seaice.ingest.quality import Quality
 from seaice.vocabulary import TB_RANGE
 
 __all__ = [
     "MESSAGES",
-    "Quality",
     "brightness_temperature",
     "count_quality",
     "decoded",
@@ -25,15 +24,6 @@ __all__ = [
 
 #: counts that are messages, not measurements (the meaning of 65534 is not confirmed)
 MESSAGES = (65534, 65535)
-
-
-class Quality(IntFlag):
-    """Bits of `quality_flag`: why a sample is absent or doubtful."""
-
-    MISSING_COUNT = 1
-    OUT_OF_RANGE = 2
-    POSITION_MISSING = 4
-    FLAGGED = 8
 
 
 def decoded(

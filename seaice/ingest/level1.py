@@ -9,11 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.compiled import compiled
-from seaice.ingest.counts import (
-    Quality,
-    decoded,
-    land_fraction,
-)
+from seaice.ingest.counts import decoded, land_fraction
 from seaice.ingest.names import (
     LAND_HIGH,
     LATITUDE,
@@ -23,6 +19,7 @@ from seaice.ingest.names import (
     SCALE,
     SCAN_TIME,
 )
+from seaice.ingest.quality import QUALITY_ATTRS, Quality
 from seaice.ingest.source import FETCH_AGAIN, Source
 from seaice.ingest.time import tai93_to_utc
 from seaice.instrument import HIGH_CHANNELS, HORNS, LOW_BANDS
@@ -46,11 +43,6 @@ HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
 
 PLACES = ("latitude", "longitude")
-QUALITY_ATTRS = {
-    "long_name": "why a sample is absent or doubtful",
-    "flag_masks": [bit.value for bit in Quality],
-    "flag_meanings": " ".join(str(bit.name).lower() for bit in Quality),
-}
 
 Variables = dict[str, xr.Variable]
 

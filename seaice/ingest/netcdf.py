@@ -9,11 +9,9 @@ from pathlib import Path
 import h5py
 import xarray as xr
 
-from seaice.ingest.source import opened, translated
+from seaice.ingest.source import MOST_CELLS, opened, translated
 
-__all__ = ["MOST_CELLS", "open_netcdf"]
-
-MOST_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
+__all__ = ["open_netcdf"]
 
 
 def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:

@@ -13,10 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.errors import GranuleError
-from seaice.ingest.counts import Quality
-from seaice.ingest.level1 import QUALITY_ATTRS
 from seaice.ingest.names import GranuleName
 from seaice.ingest.netcdf import open_netcdf
+from seaice.ingest.quality import QUALITY_ATTRS, Quality
 from seaice.ingest.source import translated
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.vocabulary import TB_RANGE, attrs

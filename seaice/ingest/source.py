@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seaice.errors import GranuleError, StorageError
 
-__all__ = ["FETCH_AGAIN", "Source", "opened", "translated"]
+__all__ = ["FETCH_AGAIN", "MOST_CELLS", "Source", "opened", "translated"]
 
 #: failures of what a file lies on, or of this process, which may pass
 OF_STORAGE = frozenset(
@@ -27,6 +27,7 @@ OF_STORAGE = frozenset(
 #: deflate, shuffle, fletcher32, szip, nbit, scaleoffset: no plug-in is ever loaded
 BUILT_IN = frozenset(range(1, 7))
 MOST = 2**28  #: bytes that one chunk may unpack to
+MOST_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
 FETCH_AGAIN = "fetch the file again, or leave it out"
 
 

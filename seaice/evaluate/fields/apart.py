@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from rasterio import Affine
+from affine import Affine
 
 from seaice.apart import Arrays, apart
 from seaice.evaluate.fields.field import Field, Lattice

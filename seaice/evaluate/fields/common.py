@@ -92,7 +92,7 @@ def onto(field: Field, lattice: Lattice) -> Field:
 def _around(source: Lattice, target: Lattice) -> Lattice:
     """The part of the target that a source can reach, with room."""
     rows, columns = (np.linspace(0, n, LOOKS) for n in source.shape)
-    x, y = source.transform @ tuple(np.meshgrid(columns, rows))
+    x, y = source.on_plane(*np.meshgrid(columns, rows))
     plane = Transformer.from_crs(source.crs, target.crs, always_xy=True).transform(x, y)
     spans = []
     for place, size in zip(reversed(~target.transform @ plane), target.shape, strict=True):
@@ -148,7 +148,7 @@ def _places(
     whither = ~target.transform
 
     def located(down: float, right: float) -> Array:
-        plane = source.transform @ (columns + right, rows + down)
+        plane = source.on_plane(columns + right, rows + down)
         return np.stack(whither @ change.transform(*plane))
 
     corner = located(0, 0)

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Proj, Transformer
-from rasterio import Affine
 
 __all__ = ["Field", "Lattice", "block_means"]
 
 Map = NDArray[np.float32]
 Array = NDArray[np.float64]
+Places = NDArray[np.floating]
 DEGREE = 111_200.0  #: m, of latitude
 
 
@@ -56,9 +57,14 @@ class Lattice:
         scaled = self.transform @ Affine.scale(factor)
         return replace(self, transform=scaled, shape=(rows, columns))
 
+    def on_plane(self, column: Places, row: Places) -> tuple[Places, Places]:
+        """(x, y) of places between cells: (0, 0) is the corner of the first."""
+        a, b, c, d, e, f = self.transform[:6]
+        return a * column + b * row + c, d * column + e * row + f
+
     def cell_area(self, row: Array, column: Array) -> Array:
         """km2 on the ground of a cell here: a map's plane is stretched, the earth is not."""
-        x, y = self.transform @ (column, row)
+        x, y = self.on_plane(column, row)
         to_degrees = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
         longitude, latitude = to_degrees.transform(x, y)
         known = np.isfinite(longitude) & np.isfinite(latitude)

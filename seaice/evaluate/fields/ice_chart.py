@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
-from rasterio import Affine
-from scipy.interpolate import RectBivariateSpline
 
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field, Lattice
-from seaice.evaluate.fields.geotiff import day_in_name
+from seaice.evaluate.fields.told import day_in_name
 
 __all__ = ["chart_field", "fraction_of", "is_chart"]
 
@@ -55,6 +54,8 @@ def chart_field(dataset: xr.Dataset, name: str, told: np.datetime64 | None) -> F
     NoInputError
         If no polygon has a concentration, or tie points are absent.
     """
+    from scipy.interpolate import RectBivariateSpline  # takes a second, and only charts need it
+
     sic = _concentration(dataset)
     tie = _tie_points(dataset, name, sic.shape)
     if not np.isfinite(sic).any():

@@ -5,15 +5,15 @@ from datetime import date
 
 import numpy as np
 import xarray as xr
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
-from rasterio import Affine
 
 from seaice.errors import NoInputError
 from seaice.evaluate.fields import nsidc, osisaf
 from seaice.evaluate.fields.field import Field, Lattice
-from seaice.evaluate.fields.geotiff import as_fraction
+from seaice.evaluate.fields.told import as_fraction
 
 __all__ = ["field_of"]
 

@@ -4,15 +4,10 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
-import xarray as xr
-
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field
-from seaice.evaluate.fields.geotiff import day_in_name, read_geotiff
-from seaice.evaluate.fields.ice_chart import chart_field, is_chart
-from seaice.evaluate.fields.netcdf import field_of
 from seaice.evaluate.fields.safely import readable
-from seaice.ingest.netcdf import open_netcdf
+from seaice.evaluate.fields.told import day_in_name
 
 __all__ = ["open_field"]
 
@@ -35,13 +30,25 @@ def open_field(path: Path, day: date | None = None) -> Field:
         raise _unusable(f"nothing at {path}")
     with readable(path):
         if path.suffix.lower() in (".tif", ".tiff"):
+            from seaice.evaluate.fields.geotiff import read_geotiff
+
             return read_geotiff(path)
-        store = _store(path) if path.is_dir() else path
-        held = xr.open_zarr(store, chunks=None) if store.is_dir() else open_netcdf(store)
-        with closing(held):
-            if is_chart(held):
-                return chart_field(held, store.stem, day_in_name(path.name))
-            return field_of(held, store.stem, day, day_in_name(path.name))
+        return _of_dataset(path, day)
+
+
+def _of_dataset(path: Path, day: date | None) -> Field:
+    import xarray as xr  # takes seconds, and rasters do without
+
+    from seaice.evaluate.fields.ice_chart import chart_field, is_chart
+    from seaice.evaluate.fields.netcdf import field_of
+    from seaice.ingest.netcdf import open_netcdf
+
+    store = _store(path) if path.is_dir() else path
+    held = xr.open_zarr(store, chunks=None) if store.is_dir() else open_netcdf(store)
+    with closing(held):
+        if is_chart(held):
+            return chart_field(held, store.stem, day_in_name(path.name))
+        return field_of(held, store.stem, day, day_in_name(path.name))
 
 
 def _store(folder: Path) -> Path:
