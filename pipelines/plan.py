@@ -11,7 +11,7 @@ import xarray as xr
 from safetensors import SafetensorError, safe_open
 
 from pipelines.fetched import Fetched, near_first
-from pipelines.season.inventory import Inventory
+from pipelines.season.granules.inventory import Inventory
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, UnknownNameError, WeightsError

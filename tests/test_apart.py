@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from granules import make_swath, write_scene
 
-from pipelines.faults.bad_references import good
+from pipelines.faults.bad.references import good
 from pipelines.scene_apart import read_apart
 from seaice.apart import apart
 from seaice.errors import GranuleError, NoInputError

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from granules import make_swath, write_l1b
 
-from pipelines.faults.fuzz import KINDS, answer, unlawful
-from pipelines.faults.mutations import MUTATIONS, SECRET
+from pipelines.faults.bad.granules import MUTATIONS, SECRET, unlawful
+from pipelines.faults.fuzz import KINDS, answer
 
 
 @pytest.fixture(scope="module")

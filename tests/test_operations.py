@@ -10,11 +10,11 @@ from days import DAY, REGION, write_day
 
 from pipelines.day import run_day
 from pipelines.plan import plan
-from pipelines.season import quarantine
 from pipelines.season.foretold import foretold
-from pipelines.season.inventory import Inventory
+from pipelines.season.granules import quarantine
+from pipelines.season.granules.inventory import Inventory
+from pipelines.season.granules.quarantine import guarded, quarantined
 from pipelines.season.log import note, notes
-from pipelines.season.quarantine import guarded, quarantined
 from pipelines.season.reprocess import reprocess
 from pipelines.season.status import statuses
 from pipelines.season.verify import damages

@@ -16,20 +16,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
 import numpy as np
-import xarray as xr
 
-from pipelines.faults import bad_references, bad_settings, bad_weights
-from pipelines.faults.mutations import MUTATIONS, SECRET
+from pipelines.faults.bad import granules, references, settings, weights
 from seaice.errors import SeaIceError
-from seaice.vocabulary import TB_RANGE
 
-__all__ = ["KINDS", "Fuzzed", "Kind", "answer", "fuzz", "unlawful"]
+__all__ = ["KINDS", "Fuzzed", "Kind", "answer", "fuzz"]
 
 PATIENCE = 20.0  #: s for one granule
 MEMORY = 2 * 1024**3  #: bytes a reader may hold
@@ -45,25 +41,6 @@ class Fuzzed:
     found: list[str] = field(default_factory=list)
 
 
-def unlawful(swath: xr.Dataset) -> str:
-    """What no swath may hold; empty where all is lawful."""
-    limits = {"tb": TB_RANGE, "latitude": (-90, 90), "longitude": (-180, 180), "land": (0, 1)}
-    for name, values in swath.variables.items():
-        for start, (low, high) in limits.items():
-            if str(name).startswith(start) and bool(((values < low) | (values > high)).any()):
-                return f"{name} outside {low} to {high}"
-        if str(name).startswith("tb89") and bool((values == np.float32(SECRET)).mean() > 0.5):
-            return f"{name} of another file"
-    return ""
-
-
-def read_granule(path: Path) -> str:
-    """What is wrong with a granule that was read; empty where nothing is."""
-    from seaice.ingest.read import read_swath
-
-    return unlawful(read_swath(path))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of files: how good ones are made, spoilt and read."""
@@ -74,7 +51,7 @@ class Kind:
     apart: Callable[[Path], str] | None = None  #: how users read what may end its reader
 
 
-def answer(path: Path, read: Callable[[Path], str] = read_granule) -> str:
+def answer(path: Path, read: Callable[[Path], str] = granules.answered) -> str:
     """How a reader takes one file, in a word and a sentence."""
     try:
         wrong = read(path)
@@ -181,29 +158,19 @@ def _said_to_users(kind: Kind, path: Path, said: str) -> str:
     return f"ended {again}" if again.startswith("refused") else f"{said}; then {again}"
 
 
-def small_granule(folder: Path) -> Path:
-    """The smallest of the granules that a simulated day over a small sea needs."""
-    from seaice.grid.regions import region_grid
-    from seaice.simulate.days import simulate_days
-
-    grid = region_grid("10,80,14,81", "north")
-    day = date(2018, 4, 28)
-    simulate_days(day, day, grid, 0, folder, lambda done, steps: None)
-    return min(folder.glob("GW1AM2_*.h5"), key=lambda path: path.stat().st_size)
-
+PLAIN = {"granules": granules, "settings": settings, "weights": weights}
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "granules": Kind(good=small_granule, mutations=MUTATIONS, read=read_granule),
         **{
             name: Kind(good=module.good, mutations=module.MUTATIONS, read=module.answered)
-            for name, module in {"settings": bad_settings, "weights": bad_weights}.items()
+            for name, module in PLAIN.items()
         },
         "references": Kind(
-            good=bad_references.good,
-            mutations=bad_references.MUTATIONS,
-            read=bad_references.answered,
-            apart=bad_references.answered_apart,
+            good=references.good,
+            mutations=references.MUTATIONS,
+            read=references.answered,
+            apart=references.answered_apart,
         ),
     }
 )

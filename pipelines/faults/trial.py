@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.faults.chaos import DAY, REGION
-from pipelines.season.inventory import Inventory, days_between
+from pipelines.season.granules.inventory import Inventory, days_between
 from pipelines.season.reprocess import TRIES, jobs_of
 from pipelines.season.tasks import Job, Outcome, look, make_day
 from seaice.config import Settings

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Literal
 
 from pipelines.plan import region_label
-from pipelines.season.inventory import Inventory, days_between
+from pipelines.season.granules.inventory import Inventory, days_between
 from pipelines.season.reprocess import jobs_of
 from pipelines.season.tasks import Job, status_found
 from seaice.config import Settings

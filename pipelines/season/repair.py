@@ -9,7 +9,7 @@ from typing import Any
 from pipelines.day import written
 from pipelines.plan import Plan, region_label
 from pipelines.published import publish
-from pipelines.season.inventory import Inventory
+from pipelines.season.granules.inventory import Inventory
 from pipelines.season.reprocess import jobs_of
 from pipelines.season.status import settings_of_last_run
 from pipelines.season.tasks import into_season, season_of

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.catalogue import catalogue
 from pipelines.season.cluster import GPU
-from pipelines.season.inventory import Inventory, days_between
+from pipelines.season.granules.inventory import Inventory, days_between
 from pipelines.season.log import RUNS, note, place_of
 from pipelines.season.tasks import Job, Outcome, look, make_day, make_map
 from seaice.config import Settings

@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.season.inventory import days_between
+from pipelines.season.granules.inventory import days_between
+from pipelines.season.granules.quarantine import quarantined
 from pipelines.season.log import RUNS, last_run, notes
-from pipelines.season.quarantine import quarantined
 from seaice.write.product import made_in
 
 __all__ = ["PRODUCT", "Status", "status_of", "statuses"]

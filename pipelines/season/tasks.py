@@ -21,8 +21,8 @@ from pipelines.day import concentration, daily_maps, finished, run_day
 from pipelines.fetched import near_first
 from pipelines.plan import Method, Plan, ground, hashes_of, plan, region_label
 from pipelines.published import publish, published
+from pipelines.season.granules.quarantine import guarded
 from pipelines.season.log import note, place_of
-from pipelines.season.quarantine import guarded
 from pipelines.series import follow
 from pipelines.stages import silent
 from seaice.config import RunSettings, Settings

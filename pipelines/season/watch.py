@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.catalogue import catalogue
 from pipelines.fetched import Fetched
-from pipelines.season.inventory import Inventory
+from pipelines.season.granules.inventory import Inventory
 from pipelines.season.reprocess import jobs_of
 from pipelines.season.tasks import Job, Outcome, look, make_day
 from seaice.config import RunSettings, Settings

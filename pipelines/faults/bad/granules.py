@@ -1,15 +1,27 @@
 """A good granule in, a bad one out: each way in which files are damaged, or made to do harm."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
 import h5py
 import numpy as np
+import xarray as xr
 
 from seaice.ingest.names import COREGISTRATION, LATITUDE, LONGITUDE, OVERLAP, SCALE, SCAN_TIME
+from seaice.vocabulary import TB_RANGE
 
-__all__ = ["ABSURD", "MUTATIONS", "SECRET", "damaged_attribute", "for_any_file"]
+__all__ = [
+    "ABSURD",
+    "MUTATIONS",
+    "SECRET",
+    "answered",
+    "damaged_attribute",
+    "for_any_file",
+    "good",
+    "unlawful",
+]
 
 SECRET = 222.0  #: K in the file that no granule may lead to
 
@@ -19,6 +31,42 @@ ABSURD = (
     b"\xff\xfe", 1e308, -1, float("nan"),
     np.zeros(0), np.arange(5000.0), h5py.Empty("f8"), "../../etc/passwd", "{}", "6G-,7G--",
 )  # fmt: skip
+
+
+def good(folder: Path) -> Path:
+    """The smallest of the granules that a simulated day over a small sea needs."""
+    from seaice.grid.regions import region_grid
+    from seaice.simulate.days import simulate_days
+
+    grid = region_grid("10,80,14,81", "north")
+    day = date(2018, 4, 28)
+    simulate_days(day, day, grid, 0, folder, lambda done, steps: None)
+    return min(folder.glob("GW1AM2_*.h5"), key=lambda path: path.stat().st_size)
+
+
+def answered(path: Path) -> str:
+    """What is wrong with a granule that was read; empty where nothing is.
+
+    Raises
+    ------
+    SeaIceError
+        Where it is refused.
+    """
+    from seaice.ingest.read import read_swath
+
+    return unlawful(read_swath(path))
+
+
+def unlawful(swath: xr.Dataset) -> str:
+    """What no swath may hold; empty where all is lawful."""
+    limits = {"tb": TB_RANGE, "latitude": (-90, 90), "longitude": (-180, 180), "land": (0, 1)}
+    for name, values in swath.variables.items():
+        for start, (low, high) in limits.items():
+            if str(name).startswith(start) and bool(((values < low) | (values > high)).any()):
+                return f"{name} outside {low} to {high}"
+        if str(name).startswith("tb89") and bool((values == np.float32(SECRET)).mean() > 0.5):
+            return f"{name} of another file"
+    return ""
 
 
 def _flip(path: Path, random: Random) -> None:

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from pipelines.faults.mutations import ABSURD, damaged_attribute, for_any_file
+from pipelines.faults.bad.granules import ABSURD, damaged_attribute, for_any_file
 from seaice.evaluate.fields.field import Field
 
 __all__ = ["MUTATIONS", "answered", "good"]

@@ -16,7 +16,7 @@ from typing import Any
 
 import xarray as xr
 
-from pipelines.season.trial import tried
+from pipelines.season.granules.trial import tried
 from pipelines.stages import code_of
 from seaice.errors import GranuleError, StorageError
 from seaice.files import atomic_file, is_left, sha256

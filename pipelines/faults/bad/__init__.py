@@ -1,0 +1,1 @@
+"""Good files in, bad ones out: granules, settings, weights, maps of other services."""

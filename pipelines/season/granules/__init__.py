@@ -1,0 +1,1 @@
+"""Which granules there are, and which of them do harm."""
