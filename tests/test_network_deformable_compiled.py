@@ -27,9 +27,9 @@ def far_and_near(geometry, kernel=(3, 3), size=(13, 11)):
 @pytest.mark.parametrize("cells", [1, 30, 4096])
 def test_it_is_its_plain_twin(monkeypatch, geometry, kernel, cells):
     monkeypatch.setattr(deformable_compiled, "CELLS", cells)
-    features, offset, mask, weight, _ = far_and_near(geometry, kernel)
-    found = convolved(features, offset, mask, weight, geometry.taps(weight))
-    plain = _plainly(features, offset, mask, weight, geometry)
+    features, offset, mask, weight, bias = far_and_near(geometry, kernel)
+    found = convolved(features, offset, mask, weight, bias, geometry.taps(weight))
+    plain = _plainly(features, offset, mask, weight, geometry) + bias[:, None, None]
     torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
 
 
@@ -40,7 +40,10 @@ def test_how_features_and_moves_lie_in_memory_and_how_many_threads_there_are_cha
     found = []
     for threads in (1, 3):
         torch.set_num_threads(threads)
-        found += [convolved(features, offset, mask, weight, taps), convolved(*last, weight, taps)]
+        found += [
+            convolved(features, offset, mask, weight, None, taps),
+            convolved(*last, weight, None, taps),
+        ]
     torch.set_num_threads(before)
     assert all(torch.equal(each, found[0]) for each in found)
 
@@ -49,7 +52,7 @@ def test_what_is_rounded_to_bfloat16_is_told_as_plainly():
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
         rounded = features.bfloat16(), (offset / 8).bfloat16(), mask.sigmoid().bfloat16()
-        found = convolved(*rounded, weight, GEOMETRIES[0].taps(weight))
+        found = convolved(*rounded, weight, None, GEOMETRIES[0].taps(weight))
         plain = _plainly(*rounded, weight, GEOMETRIES[0])
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found, plain, atol=0.1, rtol=0.02)
@@ -58,7 +61,7 @@ def test_what_is_rounded_to_bfloat16_is_told_as_plainly():
 def test_a_move_that_is_no_number_reads_nothing_outside():
     features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
     offset[:, :, 3, 3] = torch.nan
-    found = convolved(features, offset, mask, weight, GEOMETRIES[0].taps(weight))
+    found = convolved(features, offset, mask, weight, None, GEOMETRIES[0].taps(weight))
     assert torch.isfinite(found).all()
 
 

@@ -69,21 +69,14 @@ def modulated_deform_conv(
     -------
     (batch, out, y', x')
     """
-    out = _by_a_kernel(features, offset, mask, weight, geometry)
-    if out is None:
-        out = _plainly(features, offset, mask, weight, geometry)
+    one = geometry.groups == 1
+    if one and on_processors.usable(features, offset, mask, weight):
+        taps = geometry.taps(weight)
+        return on_processors.convolved(features, offset, mask, weight, bias, taps)
+    by_kernel = one and usable(features, offset, weight)
+    convolve = _convolve_at_once if by_kernel else _plainly
+    out = convolve(features, offset, mask, weight, geometry)
     return out if bias is None else out + bias[:, None, None].to(out.dtype)
-
-
-def _by_a_kernel(
-    features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: Geometry
-) -> Tensor | None:
-    """Without a bias, by a kernel that can take this; None where there is none."""
-    if geometry.groups == 1 and usable(features, offset, weight):
-        return _convolve_at_once(features, offset, mask, weight, geometry)
-    if geometry.groups == 1 and on_processors.usable(features, offset, mask, weight):
-        return on_processors.convolved(features, offset, mask, weight, geometry.taps(weight))
-    return None
 
 
 def _plainly(
@@ -213,6 +206,5 @@ class ModulatedDeformConvPack(ModulatedDeformConv):
         """
         told: Tensor = self.conv_offset(features if guide is None else guide)
         moves = told.shape[1] // 3 * 2
-        precise = torch.promote_types(told.dtype, torch.float32)
-        amounts = torch.sigmoid(told[:, moves:].to(precise))
-        return super().forward(features, told[:, :moves], amounts)
+        precise = told.to(torch.promote_types(told.dtype, torch.float32))
+        return super().forward(features, precise[:, :moves], torch.sigmoid(precise[:, moves:]))
