@@ -68,9 +68,8 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
 
 
 def _shipped(stage: str, name: str) -> Path:
-    folder = Path(str(files("seaice") / stage / "weights"))
-    found = sorted(folder.glob(f"{name}*.safetensors"))
-    if not found:
+    found = Path(str(files("seaice") / stage / "weights" / f"{name}.safetensors"))
+    if not found.exists():
         from seaice.network.catalogue import find  # imports torch: only to explain
 
         try:
@@ -83,7 +82,7 @@ def _shipped(stage: str, name: str) -> Path:
             "the name of a network in the table of `seaice models` that has weights",
             f"give `weights` in [{stage}] of a settings file, or train them with `make train`",
         )
-    return found[-1]
+    return found
 
 
 def _check_card(path: Path, name: str) -> None:

@@ -220,9 +220,10 @@ def test_damaged_weights_are_refused(content, five_days, tmp_path):
     assert_nothing_made(tmp_path / "out")
 
 
-def test_a_network_nobody_knows_is_refused_and_the_nearest_named(five_days, tmp_path):
-    result = run("daily", five_days, tmp_path / "out", "--sr", "pmdrent")
-    assert_refused(result, "'pmdrent'", "'pmdrnet'")
+@pytest.mark.parametrize("name", ["pmdrent", "pmdr"])
+def test_a_network_nobody_knows_is_refused_and_the_nearest_named(name, five_days, tmp_path):
+    result = run("daily", five_days, tmp_path / "out", "--sr", name)
+    assert_refused(result, f"'{name}'", "'pmdrnet'")
     assert_nothing_made(tmp_path / "out")
 
 

@@ -59,6 +59,8 @@ def test_why_tells_of_a_cell_in_words_and_as_json(tmp_path):
     assert "land lies within four cells" in said("why", str(folder), "--", longitude, latitude)
     told = json.loads(said("why", str(folder), "--json", "--", longitude, latitude))
     assert (told["row"], told["column"], told["flags"]) == (60, 40, 2)
+    once_round = f"{float(longitude) - 360}"  # the same meridian, counted to the west
+    assert json.loads(said("why", str(folder), once_round, latitude, "--json")) == told
     land = (str(angle[30, 40]) for angle in grid_of(product).lonlat())
     assert json.loads(said("why", str(folder), "--json", "--", *land))["values"]["sic"] is None
 

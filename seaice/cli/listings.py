@@ -50,7 +50,7 @@ def doctor(
 
 def why(
     product: Annotated[Path, typer.Argument(help="A product's folder, Zarr store or NetCDF.")],
-    longitude: Annotated[float, typer.Argument(help="Degrees east; write -- before a minus.")],
+    longitude: Annotated[float, typer.Argument(help="Degrees east; west has a minus.")],
     latitude: Annotated[float, typer.Argument(help="Degrees north.")],
     as_json: AS_JSON = False,
 ) -> None:

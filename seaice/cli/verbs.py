@@ -173,7 +173,7 @@ def scene(
 
 app.command()(models)
 app.command()(doctor)
-app.command()(why)
+app.command(context_settings={"ignore_unknown_options": True})(why)  # -20 is a place
 app.command()(browse)
 app.command()(fetch)
 app.add_typer(figure, name="figure")
