@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,21 @@ def connected(told: ClusterSettings) -> Iterator["Client"]:
             cluster.scale(told.workers)
             yield client
     else:
-        with _local(told) as cluster, _client(cluster) as client:
+        with _ended(_local(told)) as cluster, _client(cluster) as client:
             yield client
+
+
+@contextmanager
+def _ended(cluster: Any) -> Iterator[Any]:
+    """A local cluster, ended with the block: its workers are killed if they take long to end.
+
+    A machine that is busy may not see them gone in time; what was made is made all the same.
+    """
+    try:
+        yield cluster
+    finally:
+        with suppress(TimeoutError):
+            cluster.close()
 
 
 def _client(where: Any) -> "Client":
