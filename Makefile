@@ -87,7 +87,7 @@ lock: $(VENV)/.audit ## requirements.lock: every dependency by version and hash
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links \
 	  --no-header \
 	  --strip-extras --extra s3 --extra cluster --extra docs --output-file requirements.lock pyproject.toml
-	sed -i '1i # Every dependency, with the extras s3, cluster and docs, by version and SHA-256: made by `make lock`.\n# torch brings CUDA here; where there is none, take its CPU build from its own index.' requirements.lock
+	sed -i -e '/^# The following packages/d' -e '1i # Every dependency, with the extras s3, cluster and docs, by version and SHA-256: made by `make lock`.\n# torch brings CUDA here; where there is none, take its CPU build from its own index.' requirements.lock
 
 audit: $(VENV)/.audit ## known weaknesses of the locked dependencies; needs the network
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.lock || \
