@@ -1,7 +1,11 @@
 """What every network promises of whole maps: no seams, no fill values, no dice."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
+import xarray as xr
 from test_network_contract import SMALL, learning, lively, sic_networks, sr_networks, windowed
 from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, bicubic, stack
@@ -156,3 +160,32 @@ def test_evaluation_throws_no_dice(name):
         with torch.inference_mode():
             told.append(network(image))
     assert torch.equal(*told)
+
+
+def test_tiles_made_together_are_those_made_one_after_another(monkeypatch):
+    network, card = made("pmdrnet")
+    machine = replace(MACHINE, tile=2 * card.margin * card.cell)
+    given, before, found = stack((6 * card.margin, 40)), torch.get_num_threads(), []
+    for together in (1, 2):
+        monkeypatch.setattr("seaice.network.run.TOGETHER", together)
+        torch.set_num_threads(together)  # a thread each
+        found.append(refine(given, network, card, machine, "", silent))
+        assert torch.get_num_threads() == together
+    torch.set_num_threads(before)
+    xr.testing.assert_identical(*found)
+
+
+def test_a_tile_that_fails_ends_the_map_and_leaves_the_threads(monkeypatch):
+    network, card = made("pmdrnet")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def failing(rows, columns):
+        raise MemoryError(rows)
+
+    wanted = np.ones((8 * card.margin, 8 * card.margin), bool)
+    machine = replace(MACHINE, tile=2 * card.margin * card.cell)
+    with pytest.raises(MemoryError):
+        run_tiled(network, card, failing, wanted, machine, silent)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)

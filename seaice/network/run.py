@@ -1,8 +1,11 @@
 """A network over a map of any size, tile by tile."""
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -16,6 +19,8 @@ from seaice.stack.tiles import Tile, Tiling, stitch
 
 __all__ = ["Machine", "Progress", "run_tiled", "silent"]
 
+TOGETHER = 2  # tiles on processors: two threads, each with its own, hardly wait for each other
+SMALL = 10**6  # cells of a tile, of which two fit into memory together
 Cut = Callable[[slice, slice], Tensor]
 Progress = Callable[[int, int], None]
 
@@ -86,13 +91,43 @@ def run_tiled(
     if isinstance(network, nn.Module):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with memory_kept() as tidy:
-        for done, tile in enumerate(tiles):
-            progress(done, len(tiles))
-            told = _run(network, cut(tile.rows.cells, tile.columns.cells), machine)
-            stitch(out, tile, told, card.scale)
+        progress(0, len(tiles))
+        for done, told in enumerate(_each(tiles, partial(_run, network, cut, machine), machine)):
+            stitch(out, tiles[done], told, card.scale)
             tidy()
-    progress(len(tiles), len(tiles))
+            progress(done + 1, len(tiles))
     return out
+
+
+def _each(
+    tiles: Sequence[Tile], run: Callable[[Tile], NDArray[np.float32]], machine: Machine
+) -> Iterator[NDArray[np.float32]]:
+    """What is told of each tile, one after another; small ones on processors are made together.
+
+    Each of these has its share of PyTorch's threads.
+    """
+    threads = torch.get_num_threads()
+    several = machine.device.type == "cpu" and all(_cells(tile) <= SMALL for tile in tiles)
+    together = min(TOGETHER, threads, len(tiles)) if several else 1
+    if together < 2:
+        yield from map(run, tiles)
+        return
+    coming: deque[Future[NDArray[np.float32]]] = deque()
+    share = (threads // together,)
+    try:
+        with ThreadPoolExecutor(together, "tile", torch.set_num_threads, share) as workers:
+            for tile in tiles:
+                if len(coming) == together:
+                    yield coming.popleft().result()
+                coming.append(workers.submit(run, tile))
+            while coming:
+                yield coming.popleft().result()
+    finally:
+        torch.set_num_threads(threads)  # what starts later takes the number that was set last
+
+
+def _cells(tile: Tile) -> int:
+    return (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
 
 
 def _needed(tiling: Tiling, card: Card, wanted: NDArray[np.bool_]) -> Iterator[Tile]:
@@ -112,10 +147,9 @@ def _looks_around(card: Card) -> bool:
 
 
 @torch.inference_mode()
-def _run(network: nn.Module, given: Tensor, machine: Machine) -> NDArray[np.float32]:
+def _run(network: nn.Module, cut: Cut, machine: Machine, tile: Tile) -> NDArray[np.float32]:
     mixed = machine.precision == "bfloat16"
-    batch = given.to(machine.device)[None]
-    del given
+    batch = cut(tile.rows.cells, tile.columns.cells).to(machine.device)[None]
     if batch.ndim == 4:  # a map that convolutions read first, and would round; frames are compared
         kind = torch.bfloat16 if mixed else batch.dtype
         batch = batch.to(kind, memory_format=torch.channels_last)
