@@ -1,5 +1,8 @@
 """Where tasks run, and how that ends."""
 
+import os
+import signal
+import time
 from contextlib import nullcontext
 
 import pytest
@@ -29,3 +32,17 @@ def test_workers_that_end_late_do_not_undo_what_was_made(slow):
 def test_what_went_wrong_before_is_told_all_the_same(slow):
     with pytest.raises(KeyError, match="a day"), connected(ClusterSettings()):
         raise KeyError("a day")
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_not_heard_of_for_long_goes_on():
+    """As when a laptop sleeps, or Slurm suspends a job; Dask's patience is made short."""
+    import dask
+
+    impatient = {"distributed.scheduler.worker-ttl": "1s"}  # no less than ten heartbeats: 5 s
+    with dask.config.set(impatient), connected(ClusterSettings(workers=1)) as client:
+        worker = client.submit(os.getpid).result(timeout=60)
+        os.kill(worker, signal.SIGSTOP)
+        time.sleep(12)
+        os.kill(worker, signal.SIGCONT)
+        assert client.submit(os.getpid, pure=False).result(timeout=60) == worker

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["ClusterSettings", "connected"]
 
 GPU = "GPU"  #: the resource that tasks with networks ask for where the device is cuda
-#: Dask keeps an hour of how each worker spent its time, some 10 MB for every small day.
-UNOBSERVED = {"distributed.worker.profile.enabled": False}
+#: Of workers on this machine. Dask keeps an hour of how each spent its time, some 10 MB for every
+#: small day; and it would end one for good that was not heard of for five minutes, because the
+#: machine slept, its clock jumped or others took all of it. One that died is started again anyhow.
+LOCAL = {"distributed.worker.profile.enabled": False, "distributed.scheduler.worker-ttl": None}
 THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -89,7 +91,7 @@ def _local(told: ClusterSettings) -> Any:
 
     cores = len(os.sched_getaffinity(0))
     threads = str(max(1, cores // told.workers))
-    with dask.config.set(UNOBSERVED):
+    with dask.config.set(LOCAL):
         return LocalCluster(
             n_workers=told.workers,
             threads_per_worker=1,
