@@ -153,10 +153,10 @@ reality: $(VENV)/.run ## simulated days beside real observations: docs/reality.m
 	@$(BIN)/python -m pipelines.reality $(call option,rrdp,RRDP) $(call option,scene,SCENE) $(if $(MAPS),--maps $(MAPS))
 
 classical: $(VENV)/.run ## formulas on real samples beside published figures: docs/classical.md, RRDP=file
-	@$(BIN)/python -m pipelines.classical_page "$(RRDP)"
+	@$(BIN)/python -m pipelines.classical.page "$(RRDP)"
 
 scene-page: $(VENV)/.run ## the picture of docs/scene.md: one real scene by several methods, FILE=scene.nc
-	@$(BIN)/python -m pipelines.scene_page "$(FILE)"
+	@$(BIN)/python -m pipelines.scenes.page "$(FILE)"
 
 bench: $(VENV)/.test ## speed beside what users would do otherwise, and the limit: docs/performance.md; ONLY="reading day" RUNS=5
 	$(BIN)/python -m benchmarks $(ONLY) $(call option,runs,RUNS)

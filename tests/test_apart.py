@@ -11,7 +11,7 @@ import xarray as xr
 from granules import make_swath, write_scene
 
 from pipelines.faults.bad.references import good
-from pipelines.scene_apart import read_apart
+from pipelines.scenes.apart import read_apart
 from seaice.apart import apart
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.apart import open_apart

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.classical_page import main, page, rows
+from pipelines.classical.page import main, page, rows
 from pipelines.reality.points import Points
 from pipelines.reality.real import real_points
 from seaice.instrument import CHANNELS

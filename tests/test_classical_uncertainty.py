@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.classical_calibration import half_widths
+from pipelines.classical.calibration import half_widths
 from seaice.sic.classical.daily import FORMULAS
 from seaice.sic.classical.uncertainty import (
     AS_STATED,

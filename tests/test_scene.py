@@ -10,7 +10,7 @@ import xarray as xr
 from granules import field, scan_positions
 from typer.testing import CliRunner
 
-from pipelines.scene import ground_of
+from pipelines.scenes.run import ground_of
 from seaice.cli import app
 from seaice.grid.definition import HEMISPHERES
 from seaice.instrument import BANDS

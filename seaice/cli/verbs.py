@@ -159,7 +159,7 @@ def scene(
     settings: Annotated[Path | None, typer.Option(help=SETTINGS_HELP)] = None,
 ) -> None:
     """One scene in, its product out; the one frame stands in for all five, and is flagged so."""
-    from pipelines.scene import run_scene
+    from pipelines.scenes.run import run_scene
 
     told: dict[str, dict[str, Any]] = {
         "run": {"out": out, "device": device},

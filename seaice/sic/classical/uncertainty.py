@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.floating]
-#: half-widths of every formula, made by `pipelines.classical_calibration` on truth-known worlds
+#: half-widths of every formula, made by `pipelines.classical.calibration` on truth-known worlds
 HELD = Path(str(files("seaice.sic.classical"))) / "data" / "held.json"
 
 #: Spread of P, K, over open water of one weather (Round Robin samples: about 9 K within each class

@@ -1,6 +1,6 @@
 """One real scene by several methods, side by side: the picture of docs/scene.md.
 
-    python -m pipelines.scene_page SCENE.nc
+    python -m pipelines.scenes.page SCENE.nc
 
 ASI is shown without and with its weather filters beside the networks and what they doubt, and
 beside what 18.7 GHz alone sees of ice when the land in its footprint is taken away.
@@ -22,7 +22,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from pipelines.scene import ground_of, run_scene
+from pipelines.scenes.run import ground_of, run_scene
 from seaice.config import Settings
 from seaice.errors import SeaIceError
 from seaice.files import atomic_file
@@ -52,7 +52,7 @@ def maps_of(scene: Path, out: Path) -> tuple[Mapping[str, Map], Map]:
 
     Parameters
     ----------
-    scene : as `pipelines.scene.run_scene` takes it
+    scene : as `pipelines.scenes.run.run_scene` takes it
     out : for the products
 
     Raises

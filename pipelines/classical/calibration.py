@@ -1,6 +1,6 @@
 """Truth-known worlds in, half-widths that hold out: of the formulas and of the default network.
 
-python -m pipelines.classical_calibration --worlds 48
+python -m pipelines.classical.calibration --worlds 48
 
 The worlds are those of the split `doubt`, whose rules are drawn anew for each; they are simulated
 first where they are missing (some minutes), and kept.

@@ -10,7 +10,7 @@ from pyproj import Transformer
 
 from pipelines.day import run_day
 from pipelines.plan import Plan, method
-from pipelines.scene_apart import read_apart
+from pipelines.scenes.apart import read_apart
 from pipelines.stages import Progress
 from seaice.config import Settings
 from seaice.errors import NoInputError

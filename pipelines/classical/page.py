@@ -1,6 +1,6 @@
 """Formulas on real samples of known surfaces, beside published figures: docs/classical.md.
 
-python -m pipelines.classical_page RRDP.nc
+python -m pipelines.classical.page RRDP.nc
 """
 
 import argparse
