@@ -136,7 +136,8 @@ def _sample_by_threads(
             flat, offset[part], mask[part], seen[row * row_of :], lanes, size, first + row, taps
         )
 
-    list(pool.map(some, range(0, len(mask), share)))
+    parts = range(0, len(mask), share)
+    list(pool.map(some, parts) if len(parts) > 1 else map(some, parts))
 
 
 @compiled
