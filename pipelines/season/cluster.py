@@ -1,6 +1,7 @@
 """Where tasks run: processes of this machine, a Dask cluster that is there, or one of Slurm's."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -91,7 +92,9 @@ def _local(told: ClusterSettings) -> Any:
 
     cores = len(os.sched_getaffinity(0))
     threads = str(max(1, cores // told.workers))
-    with dask.config.set(LOCAL):
+    with dask.config.set(LOCAL), warnings.catch_warnings():
+        # another run has the usual port; the dashboard's link tells which it is now
+        warnings.filterwarnings("ignore", "Port .* is already in use")
         return LocalCluster(
             n_workers=told.workers,
             threads_per_worker=1,
