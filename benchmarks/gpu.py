@@ -20,11 +20,11 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, Taken
-from benchmarks.north import NAMES, _network, made_day, ours
+from benchmarks.north import made_day, ours
+from benchmarks.shipped import NAMES, sampled_plainly, shipped
 from seaice.grid.definition import NORTH
 from seaice.network.catalogue import build
 from seaice.network.device import choose_device
-from seaice.network.ops import deformable_compiled, deformable_triton
 from seaice.network.ops.deformable import Geometry, modulated_deform_conv
 from seaice.network.run import Machine
 
@@ -127,7 +127,7 @@ def whole_map(device: torch.device, sizes: Sizes, runs: int) -> Row:
 
 def one_tile(role: str, device: torch.device, sizes: Sizes, ceiling: Ceiling, runs: int) -> Row:
     """A network alone, on what lies on the device already, beside its roofline."""
-    network, card = _network(role)
+    network, card = shipped(role)
     network = network.to(device, memory_format=torch.channels_last)
     frames = (card.frames,) if role == "sr" else ()
     side = sizes.tile[role]
@@ -170,12 +170,8 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
             return modulated_deform_conv(*given, weight, None, geometry)
 
     def plainly() -> Tensor:
-        kept = deformable_triton.PRESENT, deformable_compiled.usable
-        deformable_triton.PRESENT, deformable_compiled.usable = False, lambda *_: False
-        try:
+        with sampled_plainly():
             return kernel()
-        finally:
-            deformable_triton.PRESENT, deformable_compiled.usable = kept
 
     apart = (kernel().float() - plainly().float()).abs().max()
     return Row(
@@ -191,7 +187,7 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
 
 def training(device: torch.device, sizes: Sizes, ceiling: Ceiling, runs: int) -> Iterator[Row]:
     """Steps of super-resolution, and on a card the same network compiled."""
-    _, card = _network("sr")
+    _, card = shipped("sr")
     network = build(card.architecture, card.hyper).to(device)
     shape = sizes.batch, card.frames, len(card.channels), sizes.side, sizes.side
     given = torch.randn(shape, device=device)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, Taken, interleaved, peak
+from benchmarks.shipped import NAMES, sampled_plainly, shipped
 from seaice.network.card import Card
-from seaice.network.ops import deformable_compiled
 from seaice.network.run import Machine
-from seaice.network.weights import load
 
 CPU = Machine(device=torch.device("cpu"))
 SIDES = {"sr": 160, "sic": 640}  #: of the crop, cells of the network's input
-NAMES = {"sr": "pmdrnet", "sic": "xception_aspp"}
 WORLDS = Path("training/valid.zarr")
 HOW_MANY = 4  #: worlds on which precision is judged
 
@@ -64,8 +61,7 @@ def rows(runs: int) -> Iterator[Row]:
 
 def timed(role: str, runs: int) -> Timed:
     """The network of a role, three ways."""
-    path = Path(str(files("seaice") / role / "weights" / f"{NAMES[role]}.safetensors"))
-    plain, card = load(path)
+    plain, card = shipped(role)
     last = deepcopy(plain).to(memory_format=torch.channels_last)
     side = SIDES[role]
     frames = (card.frames,) if role == "sr" else ()
@@ -98,12 +94,8 @@ def plainly(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
     """The same with deformable sampling in plain PyTorch."""
 
     def slow() -> Tensor:
-        usable = deformable_compiled.usable
-        deformable_compiled.usable = lambda *_: False
-        try:
+        with sampled_plainly():
             return run()
-        finally:
-            deformable_compiled.usable = usable
 
     return slow
 

@@ -10,8 +10,6 @@ deformable sampling in plain PyTorch, every tile, land included.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,6 +18,7 @@ from scipy.ndimage import zoom
 from torch import Tensor, nn
 
 from benchmarks.measure import Row, Taken, peak
+from benchmarks.shipped import sampled_plainly, shipped
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH, Grid
 from seaice.grid.gridding.quarters import QUARTERS
@@ -28,16 +27,13 @@ from seaice.grid.refined import SCALE
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.network.card import Card
 from seaice.network.device import choose_precision
-from seaice.network.ops import deformable_compiled
 from seaice.network.run import Machine, silent
-from seaice.network.weights import load
 from seaice.sic.concentrate import concentrate
 from seaice.sr.refine import refine
 from seaice.stack.frames import FRAMES, OTHER_DAYS
 from seaice.stack.tiles import stitch
 
 CPU = torch.device("cpu")
-NAMES = {"sr": "pmdrnet", "sic": "xception_aspp"}
 DRIFT = 1  #: cells from frame to frame
 WATER, ICE, LAND = (180.0, 240.0), (215.0, 225.0), (245.0, 250.0)  #: K, H and V
 
@@ -105,23 +101,19 @@ def _brightness(
 
 def ours(day: Day, machine: Machine) -> np.ndarray:
     """Concentration as the product's own code makes it, weights read and all."""
-    refined = refine(day.stack, *_network("sr"), machine, "", silent, day.where)
-    made = concentrate(refined, day.daily_map, day.land, _network("sic"), machine, silent)
+    refined = refine(day.stack, *shipped("sr"), machine, "", silent, day.where)
+    made = concentrate(refined, day.daily_map, day.land, shipped("sic"), machine, silent)
     return np.asarray(made["sic"].values)
 
 
 def naive(day: Day) -> np.ndarray:
     """Concentration of every cell, as a first version would make it."""
     machine = Machine(device=CPU)
-    usable = deformable_compiled.usable
-    deformable_compiled.usable = lambda *_: False
-    try:
-        refined = _with_every_tile(refine)(day.stack, *_network("sr"), machine, "", silent)
+    with sampled_plainly():
+        refined = _with_every_tile(refine)(day.stack, *shipped("sr"), machine, "", silent)
         made = _with_every_tile(concentrate)(
-            refined, day.daily_map, day.land, _network("sic"), machine, silent
+            refined, day.daily_map, day.land, shipped("sic"), machine, silent
         )
-    finally:
-        deformable_compiled.usable = usable
     return np.asarray(made["sic"].values)
 
 
@@ -157,11 +149,6 @@ def _every_tile(
         told = network(cut(tile.rows.cells, tile.columns.cells)[None])
         stitch(out, tile, told[0].numpy(), card.scale)
     return out
-
-
-def _network(role: str) -> tuple[nn.Module, Card]:
-    path = Path(str(files("seaice") / role / "weights" / f"{NAMES[role]}.safetensors"))
-    return load(path)
 
 
 def rows(runs: int) -> Iterator[Row]:

@@ -189,3 +189,21 @@ def test_a_tile_that_fails_ends_the_map_and_leaves_the_threads(monkeypatch):
         run_tiled(network, card, failing, wanted, machine, silent)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
+
+
+def test_convolutions_of_tiles_made_together_are_whole_float32_and_that_ends_with_the_map(
+    monkeypatch,
+):
+    network, card = made("pmdrnet")
+    seen, before = [], torch.get_num_threads()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    network.register_forward_pre_hook(
+        lambda *_: seen.append(torch.backends.cudnn.allow_tf32)  # of each tile
+    )
+    torch.set_num_threads(2)
+    machine = replace(MACHINE, tile=2 * card.margin * card.cell)
+    refine(stack((6 * card.margin, 40)), network, card, machine, "", silent)
+    torch.set_num_threads(before)
+    assert len(seen) > 2
+    assert not any(seen)
+    assert torch.backends.cudnn.allow_tf32

@@ -90,7 +90,7 @@ def run_tiled(
     tiles = list(_needed(machine.tiling(card), card, wanted))
     if isinstance(network, nn.Module):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    with memory_kept() as tidy:
+    with memory_kept() as tidy, _whole_float32():
         progress(0, len(tiles))
         for done, told in enumerate(_each(tiles, partial(_run, network, cut, machine), machine)):
             stitch(out, tiles[done], told, card.scale)
@@ -153,7 +153,7 @@ def _run(network: nn.Module, cut: Cut, machine: Machine, tile: Tile) -> NDArray[
     if batch.ndim == 4:  # a map that convolutions read first, and would round; frames are compared
         kind = torch.bfloat16 if mixed else batch.dtype
         batch = batch.to(kind, memory_format=torch.channels_last)
-    with _whole_float32(), torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
+    with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
         told: Tensor = network(batch)
     found: NDArray[np.float32] = told[0].float().cpu().numpy()
     return found

@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from pipelines.faults.bad.granules import for_any_file
+
 __all__ = ["MUTATIONS", "answered", "good"]
 
 Random = np.random.Generator
@@ -92,11 +94,6 @@ def _flipped(path: Path, random: Random) -> None:
     path.write_bytes(data)
 
 
-def _cut(path: Path, random: Random) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: random.integers(0, len(data))])
-
-
 def _noise(path: Path, random: Random) -> None:
     path.write_bytes(random.bytes(int(random.integers(0, 3000))))
 
@@ -110,7 +107,7 @@ MUTATIONS: Mapping[str, Callable[[Path, Random], None]] = MappingProxyType(
         "tables in tables": _nested,
         "a section that is none": _section,
         "bytes flipped": _flipped,
-        "cut short": _cut,
+        "cut short": for_any_file["cut short"],
         "noise": _noise,
     }
 )

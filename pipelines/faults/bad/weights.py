@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.faults.bad.granules import for_any_file
+
 __all__ = ["MUTATIONS", "answered", "good"]
 
 Random = np.random.Generator
@@ -172,11 +174,6 @@ def _header(path: Path, random: Random) -> None:
     _joined(path, bytes(text), body)
 
 
-def _cut(path: Path, random: Random) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: random.integers(0, len(data))])
-
-
 #: what is done -> how
 MUTATIONS: Mapping[str, Callable[[Path, Random], None]] = MappingProxyType(
     {
@@ -190,6 +187,6 @@ MUTATIONS: Mapping[str, Callable[[Path, Random], None]] = MappingProxyType(
         "a card that boasts": _card,
         "no card": _no_card,
         "bytes of the header flipped": _header,
-        "cut short": _cut,
+        "cut short": for_any_file["cut short"],
     }
 )

@@ -73,7 +73,7 @@ def convolved(
     last = (0, 2, 3, 1)
     moves, amounts = (each.detach().permute(last).float().numpy() for each in (offset, mask))
     groups = amounts.shape[3] // (taps[0][0] * taps[0][1])
-    blocks = _in_vectors(features.detach().permute(last).float(), groups).numpy()
+    blocks = _in_vectors(features.detach().permute(last), groups).numpy()
     lanes = (0,) * (features.shape[1] // groups)
     rows, columns = amounts.shape[1:3]
     several = max(CELLS // columns, 1)
@@ -98,7 +98,8 @@ def _in_vectors(features: Tensor, groups: int) -> Tensor:
     """
     batch, rows, columns, channels = features.shape
     moving = channels // groups
-    made = features.new_zeros((batch, rows + 3, columns + 3, groups, _filling(moving)))
+    shape = batch, rows + 3, columns + 3, groups, _filling(moving)
+    made = features.new_zeros(shape, dtype=torch.float32)
     inside = made[:, 1 : rows + 1, 1 : columns + 1, :, :moving]
     inside.copy_(features.reshape(batch, rows, columns, groups, moving))
     return made
