@@ -1,0 +1,163 @@
+"""Do the granules of one day agree where they overlap?
+
+Each granule's 89 GHz samples over sea are averaged in cells of 50 km. The median difference of two
+granules over their common cells is nearly free of weather and drift; from all pairs of a day an
+offset of each granule against the others follows by robust least squares. A granule with an offset
+beyond what weather explains is left out, if at least two others agree with each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.grid.dataset import Hemisphere
+from seaice.grid.definition import HEMISPHERES
+from seaice.grid.projection import project
+from seaice.instrument import HIGH_CHANNELS
+
+__all__ = ["Disagreement", "Overlaps"]
+
+CELL = 50_000.0  #: m
+SAMPLES = 120_000  #: of a granule that are averaged; more would not change a median of cells
+PER_CELL = 3  #: samples that a cell's mean needs
+FEWEST = 30  #: common cells that a pair needs
+ROUNDS = 30  #: of reweighting
+#: K that an offset must exceed: weather between overpasses, which averages out over many cells.
+#: tb89h over open water varies by 18 K (one standard deviation of real samples), tb89v by 6 K.
+LIMITS = {"tb89v": 7.0, "tb89h": 14.0}
+SCATTER = {"tb89v": 60.0, "tb89h": 120.0}  #: K divided by the root of the common cells, added
+ALIKE = 0.5  #: a limit times this: what the others may differ among themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """A granule that differs from the others of its day."""
+
+    granule: str
+    channel: str
+    offset: float  #: K, granule minus the others
+    limit: float  #: K
+    cells: int  #: common cells of 50 km
+    certain: bool  #: whether the others agree, so that this granule is the wrong one
+
+    @property
+    def found(self) -> str:
+        """What is wrong, without the granule's name."""
+        where = f"over {self.cells} common cells of 50 km at sea"
+        return f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K {where}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Overlaps:
+    """Cell means of the granules of one day."""
+
+    hemisphere: Hemisphere
+    names: list[str] = field(default_factory=list)
+    means: dict[str, list[NDArray[np.float32]]] = field(
+        default_factory=lambda: {name: [] for name in HIGH_CHANNELS}
+    )
+
+    def add(self, swath: xr.Dataset) -> None:
+        """Average a swath's samples over sea in cells."""
+        grid = HEMISPHERES[self.hemisphere]
+        step = max(1, int(np.sqrt(swath["tb89v"].size / SAMPLES)))
+        part = {
+            name: swath[name].values[..., ::step, ::step].ravel()
+            for name in (*HIGH_CHANNELS, "latitude", "longitude", "land_fraction")
+        }
+        sea = ~(part["land_fraction"] > 0)
+        x, y = project(part["latitude"][sea], part["longitude"][sea], grid.crs)
+        left, bottom, right, top = grid.bounds
+        inside = (x > left) & (x < right) & (y > bottom) & (y < top)
+        width = int((right - left) // CELL) + 1
+        size = width * (int((top - bottom) // CELL) + 1)
+        cell = ((top - y[inside]) // CELL).astype(int) * width
+        cell += ((x[inside] - left) // CELL).astype(int)
+        for name in HIGH_CHANNELS:
+            values = part[name][sea][inside]
+            known = np.isfinite(values)
+            count = np.bincount(cell[known], minlength=size)
+            total = np.bincount(cell[known], weights=values[known], minlength=size)
+            enough = count >= PER_CELL
+            mean = np.full(size, np.nan, np.float32)
+            mean[enough] = total[enough] / count[enough]
+            self.means[name].append(mean)
+        self.names.append(str(swath.attrs.get("granule", "unnamed")))
+
+    def disagreements(self) -> list[Disagreement]:
+        """Granules that differ from the others, the largest difference of each, worst first."""
+        found: dict[str, Disagreement] = {}
+        for channel in HIGH_CHANNELS:
+            for each in self._of(channel):
+                known = found.get(each.granule)
+                if known is None or _excess(each) > _excess(known):
+                    found[each.granule] = each
+        return sorted(found.values(), key=_excess, reverse=True)
+
+    def _of(self, channel: str) -> list[Disagreement]:
+        difference, cells = _differences(self.means[channel])
+        offsets = _offsets(difference, cells)
+        common = np.array([np.nan_to_num(row).sum() for row in cells])
+        limits = LIMITS[channel] + SCATTER[channel] / np.sqrt(np.maximum(common, 1))
+        wrong = np.abs(offsets) > limits
+        others = np.flatnonzero(~wrong & (common > 0))
+        alike = others.size >= 2 and bool(
+            (np.abs(offsets[others]) < np.maximum(ALIKE * limits[others], 1.0)).mean() > 0.5
+        )
+        return [
+            Disagreement(
+                granule=self.names[n],
+                channel=channel,
+                offset=float(offsets[n]),
+                limit=float(limits[n]),
+                cells=int(common[n]),
+                certain=alike,
+            )
+            for n in np.flatnonzero(wrong)
+        ]
+
+
+def _excess(each: Disagreement) -> float:
+    return abs(each.offset) / each.limit
+
+
+def _differences(
+    means: Sequence[NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median difference (first minus second) and common cells of each pair; 0 cells: NaN."""
+    count = len(means)
+    difference = np.full((count, count), np.nan)
+    cells = np.zeros((count, count))
+    for first, second in combinations(range(count), 2):
+        apart = means[first] - means[second]
+        apart = apart[np.isfinite(apart)]
+        if apart.size >= FEWEST:
+            median = float(np.median(apart))
+            difference[first, second], difference[second, first] = median, -median
+            cells[first, second] = cells[second, first] = apart.size
+    return difference, cells
+
+
+def _offsets(difference: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Offset of each granule, their weighted median 0, so that the pairs' misfits are least.
+
+    Least absolute misfit by iterative reweighting; a pair weighs as the root of its cells.
+    """
+    count = len(difference)
+    offsets = np.zeros(count)
+    known = np.isfinite(difference)
+    if not known.any():
+        return offsets
+    weight = np.where(known, np.sqrt(cells), 0.0)
+    target = np.where(known, difference, 0.0)
+    for _ in range(ROUNDS):
+        misfit = np.abs(target - (offsets[:, None] - offsets[None, :]))
+        robust = weight / np.maximum(misfit, 0.1)
+        system = np.diag(robust.sum(1)) - robust + 1e-6 * np.eye(count)
+        offsets = np.linalg.solve(system, (robust * target).sum(1))
+        offsets -= np.median(offsets[known.any(1)])
+    return np.asarray(offsets)
