@@ -16,8 +16,12 @@ from pipelines.plan import Plan
 from pipelines.stages import Progress
 from seaice.errors import FinalStandsError, GranuleError, NoInputError
 from seaice.files import alone
+from seaice.grid.dataset import hemisphere_of
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
+from seaice.grid.gridding.input_checks import InputChecks, reports_of
 from seaice.grid.gridding.resample import grid_day
+from seaice.ingest.folder import counted
+from seaice.ingest.scan_times import preferred_first
 from seaice.network.memory import give_back
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
@@ -143,39 +147,60 @@ def daily_maps(plan: Plan, progress: Progress) -> dict[date, xr.Dataset]:
 
 
 def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
-    """The map of one date; what could not be read stands in its attribute `rejected`.
+    """The map of one date; what came of each granule stands in its attributes.
+
+    A granule that disagrees with the others of the day is known only when all are read: the day is
+    then gridded again without it.
 
     Raises
     ------
     NoInputError
         If nothing usable reaches the region.
     """
-    rejected: list[str] = []
     paths = plan.granules[day]
+    checks = InputChecks(hemisphere=hemisphere_of(plan.grid))
     try:
         if [path.suffix for path in paths] == [".he5"]:
             return daily_map_from_au_si6(paths[0], plan.grid)
-        swaths = _readable(plan, paths, rejected, partial(progress, f"grid {day}"))
-        return grid_day(swaths, plan.grid, day).assign_attrs(rejected=rejected)
+        steps = partial(progress, f"grid {day}")
+        made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
+        outliers = checks.outliers()
+        if outliers:
+            checks = InputChecks(hemisphere=hemisphere_of(plan.grid))
+            for name, outlier in outliers.items():
+                checks.leave_out(f"{name}.h5", outlier.refusal)
+            made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
+        checks.note_disagreements()
+        checks.note_used(made)
+        return made.assign_attrs(checks.attributes())
     except (NoInputError, GranuleError) as error:
+        rejected = checks.rejected
+        plan.refused[day] = tuple(rejected or (f"{path.name}: {error}" for path in paths[:1]))
         why = f" (left out: {rejected[0]})" if rejected else f" ({error.found})"
         raise NoInputError(
-            f"{len(paths)} files of {day}, none with a sample in the region{why}",
+            f"{counted(len(paths), 'file')} of {day}, none with a usable sample in the region{why}",
             error.expected,
             error.do_next,
         ) from error
 
 
 def _readable(
-    plan: Plan, paths: Sequence[Path], rejected: list[str], progress: partial[None]
+    plan: Plan, paths: Sequence[Path], checks: InputChecks, progress: partial[None]
 ) -> Iterator[xr.Dataset]:
-    """The swaths that can be read, one at a time; why others cannot goes to `rejected`."""
-    for done, path in enumerate(paths):
+    """The swaths that can be read and pass the checks, one at a time.
+
+    Why others are left out is noted in `checks`; those already noted there are not read.
+    """
+    for done, path in enumerate(preferred_first(tuple(paths))):
         progress(done, len(paths))
+        if checks.report(path.name).reason:
+            continue
         try:
-            yield plan.read(path)
+            swath = checks.checked(plan.read(path), path)
         except GranuleError as error:
-            rejected.append(f"{path.name}: {error}")
+            checks.leave_out(path.name, str(error))
+        else:
+            yield swath
     progress(len(paths), len(paths))
 
 
@@ -192,12 +217,7 @@ def _document(
     inputs = {
         "key": key,
         "region": plan.region,
-        "granules": {
-            day.isoformat(): [
-                {"name": path.name, "sha256": plan.hashes[path]} for path in plan.granules[day]
-            ]
-            for day in plan.granules
-        },
+        "granules": {each.isoformat(): _granules(plan, each, maps) for each in plan.granules},
         "frames": frames_of(maps, plan.day),
         "stages": {stage: str(path.relative_to(plan.settings.run.out)) for stage, path in kept},
         "networks": {
@@ -214,6 +234,25 @@ def _document(
     return provenance(product, inputs=inputs, settings=settings, warnings=_warnings(plan, maps))
 
 
+def _granules(plan: Plan, day: date, maps: Maps) -> list[dict[str, object]]:
+    """Each granule of a date: its hash, whether it was used, with how many samples, or why not."""
+    reports = reports_of(maps[day]) if day in maps else {}
+    refused = dict(entry.split(": ", 1) for entry in plan.refused.get(day, ()))
+    entries: list[dict[str, object]] = []
+    for path in plan.granules[day]:
+        entry: dict[str, object] = {"name": path.name, "sha256": plan.hashes[path]}
+        report = reports.get(path.name)
+        if report:
+            entry |= {"used": report.used, "samples": report.samples}
+            entry |= {"geolocation": report.geolocation, "flagged": report.flagged}
+            entry |= {"reason": report.reason} if report.reason else {}
+        else:
+            entry |= {"used": day in maps}
+            entry |= {"reason": refused[path.name]} if path.name in refused else {}
+        entries.append(entry)
+    return entries
+
+
 def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
     if any(each.attrs.get("origin") == "simulated" for each in maps.values()):
@@ -225,7 +264,12 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     if absent:
         yield f"{', '.join(map(str, absent))}: no granules; the nearest day stands in"
     for day, paths in plan.granules.items():
+        rejected = maps[day].attrs["rejected"] if day in maps else plan.refused.get(day, ())
+        yield from (f"{day}: left out {reason}" for reason in rejected)
+        yield from (f"{day}: left out {reason}" for reason in plan.left_out.get(day, ()))
         if day in maps:
-            yield from (f"{day}: left out {reason}" for reason in maps[day].attrs["rejected"])
+            yield from (f"{day}: {each}" for each in maps[day].attrs.get("input_warnings", ()))
         elif paths:
-            yield f"{day}: none of {len(paths)} granules was usable; the nearest day stands in"
+            yield (
+                f"{day}: none of {counted(len(paths))} was usable; the nearest day is used instead"
+            )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,7 @@ from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembere
 from seaice.grid.definition import Grid
 from seaice.grid.regions import region_grid
 from seaice.ingest.au_si6 import find_au_si6
-from seaice.ingest.read import find_granules, read_swath
+from seaice.ingest.read import find_granules, left_out_of, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
@@ -129,6 +129,10 @@ class Plan:
     sr: Method
     sic: Method
     read: Callable[[Path], xr.Dataset] = read_swath
+    #: files that look like granules of a date and are not used, "name: reason"
+    left_out: Mapping[date, tuple[str, ...]] = field(default_factory=dict)
+    #: why no granule of a date was usable, filled in when its daily map is made
+    refused: dict[date, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def stages(self) -> Stages:
@@ -187,14 +191,16 @@ class Plan:
 
 
 Find = Callable[[Path, date], tuple[Path, ...]]  #: a folder's files of a day
+LeftOut = Callable[[Path, date], tuple[str, ...]]  #: a folder's unused files of a day, with reasons
 
 
-def plan(settings: Settings, find: Find | None = None) -> Plan:
+def plan(settings: Settings, find: Find | None = None, left_out: LeftOut | None = None) -> Plan:
     """Find and check everything a day needs; nothing is computed yet.
 
     Parameters
     ----------
     find : tells the granules of a date; left out: the folder is looked through
+    left_out : tells the files of a date that look like granules and are not used, "name: reason"
 
     Raises
     ------
@@ -211,14 +217,19 @@ def plan(settings: Settings, find: Find | None = None) -> Plan:
     ensure_writable(run.out)
     notes = run.out / "stages" / "hashes.json"
     later = run.mode != "provisional"
+    if left_out is None and run.granules_from is None:
+        left_out = _left_out if find is None else None
     find = find or _finder(run)
     granules = {
         day: find(run.granules, day) if later or day <= run.date else ()
         for day in wanted_dates(run.date)
     }
+    unused = {day: left_out(run.granules, day) for day in granules} if left_out else {}
     if not granules[run.date]:
+        others = unused.get(run.date, ())
         raise NoInputError(
-            f"no granule of {run.date} in {run.granules}",
+            f"no granule of {run.date} in {run.granules}"
+            + (f" (left out: {'; '.join(others[:3])})" if others else ""),
             "files such as GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5, in any subfolder",
             "give another folder or date; `seaice doctor --granules FOLDER` shows what is there",
         )
@@ -234,6 +245,7 @@ def plan(settings: Settings, find: Find | None = None) -> Plan:
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
         read=near_first(run, read_swath),
+        left_out=unused,
     )
 
 
@@ -268,6 +280,11 @@ def _finder(run: RunSettings) -> Find:
         return granules_found
     found = Inventory.of(run)
     return lambda _, day: found.granules(day)
+
+
+def _left_out(folder: Path, day: date) -> tuple[str, ...]:
+    """A date's files that look like granules and are not used, "name: reason"."""
+    return tuple(map(str, left_out_of(folder, day)))
 
 
 def granules_found(folder: Path, day: date) -> tuple[Path, ...]:

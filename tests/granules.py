@@ -5,11 +5,16 @@ the overlap of horns and the shape of a pass to be those of AMSR2.
 """
 
 from datetime import datetime
+from functools import cache
 
 import h5py
 import numpy as np
 import xarray as xr
+from scipy.ndimage import map_coordinates
 
+from seaice.grid.definition import HEMISPHERES
+from seaice.grid.masks.land import land_mask
+from seaice.grid.projection import project
 from seaice.instrument import CHANNELS, HORNS, LOW_BANDS, LOW_CHANNELS
 
 RADIUS = 6371.0  # km
@@ -60,6 +65,24 @@ def field(latitude, longitude, base):
     north = latitude * 111.2
     east = longitude * 111.2 * np.cos(np.radians(latitude))
     return base + 20 * np.sin(north / 60) + 15 * np.cos(east / 80 + north / 200)
+
+
+@cache
+def _land(hemisphere):
+    return land_mask(HEMISPHERES[hemisphere]).astype(np.float32)
+
+
+def land_percent(latitude, longitude):
+    """Percent of land in a footprint of 6 km, from the land mask; 0 off both polar grids."""
+    percent = np.zeros(latitude.shape, np.uint8)
+    for hemisphere, grid in HEMISPHERES.items():
+        x, y = project(latitude, longitude, grid.crs)
+        place = np.stack([(grid.top - y) / grid.cell, (x - grid.left) / grid.cell]) - 0.5
+        share = map_coordinates(
+            _land(hemisphere), np.nan_to_num(place, nan=-9.0), order=1, mode="constant"
+        )
+        percent = np.maximum(percent, np.round(100 * share).astype(np.uint8))
+    return percent
 
 
 def make_swath(scans=400, pixels=486, start=datetime(2020, 3, 3, 10), phase=800.0):
@@ -174,7 +197,7 @@ def _write(path, swath, dataset, overlap):
         for channel in LOW_CHANNELS:
             _counts(file, dataset(channel, "A"), swath[channel])
             file[dataset(channel, "A")][first, 0] = 65535
-        land = np.full((2, scans, 486), 0, np.uint8)
+        land = land_percent(swath["latitude"].values, swath["longitude"].values)
         land[:, first, :3] = 50, 100, 255
         file["Land_Ocean Flag 89"] = land
         quality = np.zeros((scans, 486), np.uint8)

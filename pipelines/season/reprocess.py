@@ -40,7 +40,11 @@ def jobs_of(runs: Sequence[Settings], days: Iterable[date], found: Inventory) ->
             granules = {
                 each: found.granules(each) for each in wanted_dates(day) if later or each <= day
             }
-            yield Job(settings=settings.model_copy(update={"run": run}), granules=granules)
+            yield Job(
+                settings=settings.model_copy(update={"run": run}),
+                granules=granules,
+                left_out={each: found.left_out(each) for each in granules},
+            )
 
 
 def reprocess(

@@ -9,7 +9,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,8 @@ class Job:
 
     settings: Settings  #: with date, folders and one hemisphere
     granules: Mapping[date, tuple[Path, ...]]  #: of each of the five dates
+    left_out: Mapping[date, tuple[str, ...]] = field(default_factory=dict)
+    """Files of each date that look like granules and are not used, "name: reason"."""
 
     @property
     def day(self) -> date:
@@ -71,7 +73,11 @@ class Job:
 
     def plan(self) -> Plan:
         """All that decides the day, its granules read with care."""
-        planned = plan(self.settings, lambda _, day: self.granules.get(day, ()))
+        planned = plan(
+            self.settings,
+            lambda _, day: self.granules.get(day, ()),
+            lambda _, day: self.left_out.get(day, ()),
+        )
         return replace(planned, read=_reader(self.settings.run, planned.hashes))
 
     def note(self, event: str, **facts: object) -> None:

@@ -43,6 +43,8 @@ class Watcher:
             folder=found.folder,
             swaths=_only(found.swaths, settled),
             gridded=_only(found.gridded, settled),
+            others=found.others,
+            local=found.local,
         )
         for job in jobs_of(self.runs, there.days(), there):
             of = {path: now[path] for paths in job.granules.values() for path in paths}

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from seaice.errors import GranuleError, NoInputError
+from seaice.ingest.folder import irregular
 from seaice.ingest.source import FETCH_AGAIN, Source, opened
 from seaice.instrument import HIGH_CHANNELS
 from seaice.vocabulary import TB_RANGE, attrs
@@ -78,7 +79,8 @@ def find_au_si6(folder: str | Path, date: Date) -> list[Path]:
     """
     if not Path(folder).is_dir():
         raise NoInputError(f"no folder {folder}", "a folder of AU_SI6 files", "check the path")
-    return sorted(Path(folder).rglob(f"AMSR_U2_L3_SeaIce6km_*_{date:%Y%m%d}.he5"))
+    found = Path(folder).rglob(f"AMSR_U2_L3_SeaIce6km_*_{date:%Y%m%d}.he5")
+    return sorted(path for path in found if irregular(path) is None)
 
 
 def _kelvin(source: Source, hemisphere: Literal["north", "south"], channel: str) -> xr.Variable:

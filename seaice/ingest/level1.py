@@ -16,6 +16,8 @@ from seaice.ingest.names import (
     LONGITUDE,
     OVERLAP,
     QUALITY_HIGH,
+    QUALITY_LOW,
+    QUALITY_SCAN,
     SCALE,
     SCAN_TIME,
 )
@@ -37,7 +39,9 @@ __all__ = [
 
 EARTH = 6371.0  #: km, radius
 SPACING = 1.5, 15.0  #: km, between neighbours in a scan: 4.4 as built, wide enough for all
+KELVIN_PER_COUNT = 0.01  #: K; JAXA's format has no other
 MOST_SCANS = 4500  #: of one file; a whole orbit has 3952
+MOST_BYTES = 1024  #: of quality a scan
 PIXELS = 486  #: 89 GHz samples of a scan; the other bands have half as many
 HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
@@ -168,7 +172,31 @@ def swath_attrs(
         "end_time": f"{known[-1]}Z",
         "origin": "simulated" if source.text("ProcessingCenter", "") == "simulated" else "observed",
         "missing_channels": missing,
+        "flagged_low": _flagged(source, QUALITY_LOW),
+        "flagged_scans": _flagged(source, QUALITY_SCAN),
     }
+
+
+def _flagged(source: Source, name: str) -> float:
+    """Share of the scans or samples whose quality bytes are not all 0; 0 where the file has none.
+
+    The bits are counted and reported, not acted upon: their meaning is not confirmed.
+    """
+    if not source.has(name):
+        return 0.0
+    dataset = source.dataset(name)
+    shape, kind = dataset.shape, dataset.dtype.kind
+    if len(shape) != 2 or kind not in "iu" or not 0 < shape[0] <= MOST_SCANS:
+        return 0.0
+    if not 0 < shape[1] <= MOST_BYTES:
+        return 0.0
+    quality = np.asarray(dataset[...])
+    if name == QUALITY_SCAN:
+        return round(float((quality != 0).any(axis=1).mean()), 4)
+    pairs = (
+        quality.reshape(len(quality), -1, 2) if quality.shape[1] % 2 == 0 else quality[..., None]
+    )
+    return round(float((pairs != 0).any(axis=2).mean()), 4)
 
 
 def _positions(
@@ -209,7 +237,12 @@ def _counts(
             FETCH_AGAIN,
         )
     # the attribute may be float32, whose 0.01 is not quite 0.01
-    return raw.astype(np.uint16, copy=False), round(float(np.ravel(dataset.attrs[SCALE])[0]), 6)
+    scale = round(float(np.ravel(dataset.attrs[SCALE])[0]), 6)
+    if scale != KELVIN_PER_COUNT:
+        raise source.error(
+            f"{name!r} with {SCALE} {scale:g}", f"{KELVIN_PER_COUNT:g} K per count", FETCH_AGAIN
+        )
+    return raw.astype(np.uint16, copy=False), scale
 
 
 def _times(source: Source, scans: Scans) -> NDArray[np.datetime64]:

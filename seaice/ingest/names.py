@@ -26,6 +26,8 @@ __all__ = [
     "LONGITUDE",
     "OVERLAP",
     "QUALITY_HIGH",
+    "QUALITY_LOW",
+    "QUALITY_SCAN",
     "SCALE",
     "SCAN_TIME",
     "GranuleName",
@@ -37,6 +39,8 @@ SCAN_TIME = "Scan Time"
 LAND_HIGH = "Land_Ocean Flag 89"
 LAND_LOW = "Land_Ocean Flag 6 to 36"
 QUALITY_HIGH = "Pixel Data Quality 89"
+QUALITY_LOW = "Pixel Data Quality 6 to 36"  #: two bytes a sample
+QUALITY_SCAN = "Scan Data Quality"  #: 512 bytes a scan
 
 #: attributes
 SCALE = "SCALE FACTOR"

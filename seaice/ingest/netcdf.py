@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import xarray as xr
 
-from seaice.ingest.source import MOST_CELLS, opened, translated
+from seaice.ingest.source import MOST_CELLS, ensure_regular, opened, translated
 
 __all__ = ["open_netcdf"]
 
@@ -27,6 +27,7 @@ def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
         If it is none, is damaged, leads to other files, or declares more than a map can hold.
     """
     with translated(path):
+        ensure_regular(path)
         if h5py.is_hdf5(path):
             _check_inside(path)
             return xr.open_dataset(

@@ -87,7 +87,9 @@ def flagged_share(swath: xr.Dataset) -> float:
 
 def _warnings(swath: xr.Dataset) -> list[str]:
     shares = {
-        "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_share(swath),
+        "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_share(
+            swath
+        ),
         "low-frequency samples are flagged by the instrument (Pixel Data Quality 6 to 36)": float(
             swath.attrs.get("flagged_low", 0.0)
         ),
@@ -124,7 +126,7 @@ def _check_spread(swath: xr.Dataset) -> None:
 
 
 def _check_polarization(swath: xr.Dataset) -> None:
-    """V is above H over every sea surface at 55 degrees incidence, in the median of many samples."""
+    """At 55 degrees incidence the median of V is above that of H over every sea surface."""
     sea = ~(_thinned(swath["land_fraction"].values) > 0)
     pairs = {"89": tuple(_thinned(swath[name].values) for name in HIGH_CHANNELS)}
     pairs |= {band: _low_pair(swath, band) for band in LOW_BANDS if f"tb{band}v" in swath}
@@ -135,7 +137,7 @@ def _check_polarization(swath: xr.Dataset) -> None:
         if difference.size >= FEWEST and (median := float(np.median(difference))) <= 0:
             raise _refused(
                 swath,
-                f"V is below H at {BANDS[band].label} GHz (median of V - H over sea: {median:.1f} K)",
+                f"V is below H at {BANDS[band].label} GHz (median of V - H: {median:.1f} K at sea)",
                 "V above H; the two may be swapped",
             )
 

@@ -6,20 +6,16 @@ Adding a format is adding one entry to `READERS` and one file beside this one.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date as Date
-from datetime import datetime, time, timedelta
 from pathlib import Path
 
 import xarray as xr
 
-from seaice.errors import GranuleError, NoInputError
+from seaice.errors import NoInputError
 from seaice.ingest import l1b, l1r
-from seaice.ingest.names import GranuleName
+from seaice.ingest.folder import LeftOut, Listing, listing
 from seaice.ingest.source import Source, opened
 
-__all__ = ["READERS", "Reader", "find_granules", "granules_of", "read_swath"]
-
-#: Longer than any half orbit (49.6 min) with its overlap.
-LONGEST = timedelta(hours=1)
+__all__ = ["READERS", "Reader", "find_granules", "granules_of", "left_out_of", "read_swath"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,30 +74,30 @@ def find_granules(folder: str | Path, date: Date) -> list[Path]:
     -----
     Names decide. A granule that starts in the hour before midnight is included, as it may reach
     into the day; `seaice.grid.gridding.resample.on_day` then takes the scans that do.
+    `left_out_of` names the files that look like granules and are not used.
     """
+    return list(_listed(folder, date).used)
+
+
+def left_out_of(folder: str | Path, date: Date) -> tuple[LeftOut, ...]:
+    """Files below a folder that look like granules of a UTC day and are not used, with reasons.
+
+    Raises
+    ------
+    NoInputError
+        If there is no such folder.
+    """
+    return _listed(folder, date).left_out
+
+
+def granules_of(paths: Iterable[Path], date: Date) -> list[Path]:
+    """Those of many files that `find_granules` would take for a UTC day, were they there."""
+    return list(listing(paths, date, local=False).used)
+
+
+def _listed(folder: str | Path, date: Date) -> Listing:
     if not Path(folder).is_dir():
         raise NoInputError(
             f"no folder {folder}", "a folder of AMSR2 granules", "check GRANULES= or --granules"
         )
-    return granules_of(Path(folder).rglob("GW1AM2_*.h5"), date)
-
-
-def granules_of(paths: Iterable[Path], date: Date) -> list[Path]:
-    """Those of many files that `find_granules` would take for a UTC day."""
-    midnight = datetime.combine(date, time())
-    best: dict[tuple[datetime, int], tuple[tuple[bool, bool, str], Path]] = {}
-    for path in sorted(paths):
-        name = _level1_name(path)
-        if name and midnight - LONGEST < name.start < midnight + timedelta(days=1):
-            rank = name.receipt == "SG", name.level == "L1B", name.version
-            key = name.start, name.path
-            best[key] = max(best.get(key, (rank, path)), (rank, path))
-    return [best[key][1] for key in sorted(best)]
-
-
-def _level1_name(path: Path) -> GranuleName | None:
-    """What the name says, or None for other products in the same folder."""
-    try:
-        return GranuleName.parse(path)
-    except GranuleError:
-        return None
+    return listing(Path(folder).rglob("*"), date)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seaice.errors import GranuleError, StorageError
+from seaice.ingest.folder import irregular
 
-__all__ = ["FETCH_AGAIN", "MOST_CELLS", "Source", "opened", "translated"]
+__all__ = ["FETCH_AGAIN", "MOST_CELLS", "Source", "ensure_regular", "opened", "translated"]
 
 #: failures of what a file lies on, or of this process, which may pass
 OF_STORAGE = frozenset(
@@ -187,15 +188,29 @@ def opened(path: Path) -> Iterator[Source]:
         If the file is absent, no HDF5, truncated, or damaged where it is read.
     """
     with translated(path):
+        ensure_regular(path)
         if not h5py.is_hdf5(path):
             raise _not_hdf5(path)
         with h5py.File(path, "r") as file:
             yield Source(path=path, file=file)
 
 
+def ensure_regular(path: Path) -> None:
+    """Refuse what is no regular file: opening a FIFO or a device may wait for ever.
+
+    Raises
+    ------
+    GranuleError
+        If there is no file at the path, or something that is no regular file.
+    """
+    kind = irregular(path)
+    if kind == "no file":
+        raise GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
+    if kind:
+        raise GranuleError(f"{path.name}: {kind}", "a regular file", "leave it out")
+
+
 def _not_hdf5(path: Path) -> GranuleError:
-    if not path.is_file():
-        return GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
     with path.open("rb") as stream:
         stream.read(8)  # HDF5 says "no HDF5" of a disk that fails, too
     return GranuleError(

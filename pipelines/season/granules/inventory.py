@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Self
@@ -10,7 +10,7 @@ from typing import Self
 from pipelines.fetched import Fetched
 from seaice.config import RunSettings
 from seaice.errors import NoInputError, SettingsError
-from seaice.ingest.read import granules_of
+from seaice.ingest.folder import Listing, candidate_day, listing, unusable
 
 __all__ = ["Inventory", "days_between"]
 
@@ -22,6 +22,9 @@ class Inventory:
     folder: Path
     swaths: Mapping[str, list[Path]]  #: level 1, by YYYYMMDD of their start
     gridded: Mapping[str, list[Path]]  #: AU_SI6, by YYYYMMDD
+    others: Mapping[str, list[Path]] = field(default_factory=dict)
+    """Files that look like granules and cannot be used, by YYYYMMDD."""
+    local: bool = True  #: whether the files are on this machine
 
     @classmethod
     def of(cls, run: RunSettings) -> Self:
@@ -40,19 +43,40 @@ class Inventory:
             raise SettingsError(
                 "no folder of granules", "where the granules are", "give --granules FOLDER"
             )
-        folder, swaths, gridded = run.granules, defaultdict(list), defaultdict(list)
-        for path in _below(folder) if run.granules_from is None else Fetched.of(run).listed():
-            if path.match("GW1AM2_*.h5"):
-                swaths[path.name[7:15]].append(path)
-            elif path.match("AMSR_U2_L3_SeaIce6km_*.he5"):
-                gridded[path.stem[-8:]].append(path)
-        return cls(folder=folder, swaths=dict(swaths), gridded=dict(gridded))
+        folder, local = run.granules, run.granules_from is None
+        swaths, gridded, others = defaultdict(list), defaultdict(list), defaultdict(list)
+        for path in _below(folder) if local else Fetched.of(run).listed():
+            day = candidate_day(path.name)
+            if day is None:
+                continue
+            if unusable(path, local=local):
+                others[day].append(path)
+            elif path.suffix == ".he5":
+                gridded[day].append(path)
+            else:
+                swaths[day].append(path)
+        return cls(
+            folder=folder,
+            swaths=dict(swaths),
+            gridded=dict(gridded),
+            others=dict(others),
+            local=local,
+        )
 
     def granules(self, day: date) -> tuple[Path, ...]:
         """The files of a UTC day, as `pipelines.plan.granules_found` would find them."""
+        used = self._listed(day).used
+        return used or tuple(self.gridded.get(f"{day:%Y%m%d}", [])[-1:])
+
+    def left_out(self, day: date) -> tuple[str, ...]:
+        """Files that look like granules of a UTC day and are not used: "name: reason"."""
+        return tuple(map(str, self._listed(day).left_out))
+
+    def _listed(self, day: date) -> Listing:
         near = [f"{each:%Y%m%d}" for each in (day - timedelta(days=1), day)]
-        swaths = granules_of((path for name in near for path in self.swaths.get(name, [])), day)
-        return tuple(swaths or self.gridded.get(near[-1], [])[-1:])
+        files = (self.swaths, self.others)
+        paths = (path for name in near for each in files for path in each.get(name, []))
+        return listing(paths, day, local=self.local)
 
     def days(self) -> list[date]:
         """The days whose names are there."""

@@ -29,7 +29,10 @@ LOOKED_AT = 60_000  #: samples of horn A that are projected
 FEWEST = 300  #: coastal samples that a score needs; with fewer the swath is not checked
 MOST = 4_000  #: coastal samples that are used
 BLUR = 0.5  #: cells of 6.25 km: standard deviation that makes the mask as blurred as a footprint
-COAST = 4.0, 0.02  #: cells: a mask blurred so much, that far from 0 and 1, is within 30 km of a coast
+COAST = (
+    4.0,
+    0.02,
+)  #: cells: a mask blurred so much, that far from 0 and 1, is within 30 km of a coast
 DISTANCES = (6.0, 12.0, 25.0, 50.0, 111.0)  #: km by which samples are moved
 NOTICED = 12.0  #: km; a smaller error is below two footprints and not acted upon
 DIRECTIONS = np.arange(0.0, 360.0, 45.0)  #: degrees from north over east
@@ -49,7 +52,7 @@ class Geolocation:
     why: str = ""  #: why it was not checked
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """One clause for a report."""
         if self.score is None:
             return f"not checked: {self.why}"
@@ -125,7 +128,7 @@ def geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
     to_north = _unit(pole * (middle[0] - row), pole * (middle[1] - column))
 
     def score(north: float, east: float) -> float:
-        """Correlation where all samples are moved; rows run down, so that east is a quarter turn."""
+        """Correlation where all samples are moved by so many km; rows run down."""
         down = 1000 / grid.cell * (north * to_north[0] + east * to_north[1])
         across = 1000 / grid.cell * (north * to_north[1] - east * to_north[0])
         seen = map_coordinates(share, [row + down, column + across], order=1)

@@ -45,10 +45,20 @@ class Disagreement:
     certain: bool  #: whether the others agree, so that this granule is the wrong one
 
     @property
+    def refusal(self) -> str:
+        """Why the granule is not used, and what to do."""
+        return (
+            f"{self.found}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
+            "again, or leave it out."
+        )
+
+    @property
     def found(self) -> str:
         """What is wrong, without the granule's name."""
-        where = f"over {self.cells} common cells of 50 km at sea"
-        return f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K {where}"
+        return (
+            f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K "
+            f"over {self.cells} common cells of 50 km at sea"
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +107,17 @@ class Overlaps:
                 if known is None or _excess(each) > _excess(known):
                     found[each.granule] = each
         return sorted(found.values(), key=_excess, reverse=True)
+
+    def outliers(self) -> list[Disagreement]:
+        """Granules that are certainly wrong; removed one by one, as each distorts the others."""
+        found: list[Disagreement] = []
+        while certain := [each for each in self.disagreements() if each.certain]:
+            found.append(certain[0])
+            place = self.names.index(certain[0].granule)
+            del self.names[place]
+            for channel in self.means:
+                del self.means[channel][place]
+        return found
 
     def _of(self, channel: str) -> list[Disagreement]:
         difference, cells = _differences(self.means[channel])

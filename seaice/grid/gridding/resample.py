@@ -26,6 +26,7 @@ from seaice.grid.gridding.splat import (
     HIGH_BEAM,
     LOW_BEAM,
     QUARTER_BEAM,
+    count_inside,
     lattice_of,
     located,
     splat,
@@ -101,6 +102,7 @@ class Accumulator:
         self.grid = grid
         self.channels = tuple(channels)
         self.granules: list[str] = []
+        self.samples: dict[str, int] = {}  #: of 89 GHz, on the grid, by granule
         self.origin = "observed"
         self._lattice = lattice_of(grid)
         halves = grid.refine(2)
@@ -133,7 +135,13 @@ class Accumulator:
             ]
             given = sum(workers.map(lambda task: task(), tasks))
         if given:
-            self.granules.append(str(swath.attrs.get("granule", "unnamed")))
+            name = str(swath.attrs.get("granule", "unnamed"))
+            inside = (
+                count_inside((h, v), p, self.grid.shape, self._lattice) for h, v, _, p in horns
+            )
+            # a sample beside the grid may reach its outermost cells
+            self.samples[name] = self.samples.get(name, 0) + max(sum(inside), 1)
+            self.granules.append(name)
             if swath.attrs.get("origin") == "simulated":
                 self.origin = "simulated"
 
@@ -199,6 +207,7 @@ class Accumulator:
                 "hemisphere": hemisphere_of(self.grid),
                 "date": date.isoformat(),
                 "granules": sorted(self.granules),
+                "samples": [self.samples[name] for name in sorted(self.granules)],
                 "n_granules": len(self.granules),
                 "origin": self.origin,
                 "rejected": [],

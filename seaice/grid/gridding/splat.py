@@ -19,6 +19,7 @@ __all__ = [
     "Beam",
     "Cells",
     "Lattice",
+    "count_inside",
     "lattice_of",
     "located",
     "splat",
@@ -159,6 +160,33 @@ def located(
             points[scan, pixel, 0], points[scan, pixel, 1] = point[0], point[1]
             points[scan, pixel, 2] = point[2]
     return points
+
+
+@compiled
+def count_inside(
+    values: tuple[NDArray[np.float32], NDArray[np.float32]],
+    points: NDArray[np.float64],
+    shape: tuple[int, int],
+    lattice: Lattice,
+) -> int:
+    """How many samples with a value lie on a lattice of some shape.
+
+    Parameters
+    ----------
+    values : two quantities at the same positions, (scan, pixel); either suffices
+    points : as `located` has them
+    shape : rows and columns
+    """
+    first, second = values
+    inside = 0
+    for scan in range(points.shape[0]):
+        for pixel in range(points.shape[1]):
+            across = (points[scan, pixel, 0] - lattice.left) / lattice.cell
+            down = (lattice.top - points[scan, pixel, 1]) / lattice.cell
+            here = (across >= 0) & (across < shape[1]) & (down >= 0) & (down < shape[0])
+            absent = math.isnan(first[scan, pixel]) & math.isnan(second[scan, pixel])
+            inside += 1 if here & (not absent) else 0
+    return inside
 
 
 @compiled
