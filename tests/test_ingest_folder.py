@@ -1,12 +1,20 @@
 """Of a folder's files, those of a day are found: each granule once, in order of time."""
 
+import os
+import socket
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seaice.errors import NoInputError
+from pipelines.season.granules.inventory import Inventory
+from seaice.config import RunSettings
+from seaice.errors import GranuleError, NoInputError
+from seaice.ingest.folder import listing
 from seaice.ingest.names import GranuleName
-from seaice.ingest.read import find_granules
+from seaice.ingest.read import find_granules, left_out_of, read_swath
 
 DAY = date(2020, 3, 3)
 
@@ -50,3 +58,68 @@ def test_other_files_in_the_folder_are_passed_over(tmp_path):
 def test_a_folder_that_is_not_there_is_said(tmp_path):
     with pytest.raises(NoInputError, match="no folder"):
         find_granules(tmp_path / "absent", DAY)
+
+
+NAME = name_at(datetime(2020, 3, 3, 12))
+
+
+def _fifo(path):
+    os.mkfifo(path)
+
+
+def _socket(path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))
+
+
+ODD = {
+    "a second download": (NAME.replace(".h5", " (1).h5"), Path.touch, "its name is not"),
+    "a compressed file": (NAME + ".gz", Path.touch, "compressed"),
+    "an unfinished download": (NAME + ".part", Path.touch, "not finished"),
+    "AMSR3": ("GGWAM3_202003031200A035_L1SGRTBR_0000000.nc", Path.touch, "AMSR3"),
+    "AMSR3 without an underscore": ("GGWAM3202003031200A035_L1RTBR.nc", Path.touch, "AMSR3"),
+    "a FIFO": (NAME, _fifo, "a FIFO"),
+    "a folder": (NAME, Path.mkdir, "a folder"),
+    "a socket": (NAME, _socket, "a socket"),
+    "a link to nothing": (NAME, lambda path: path.symlink_to("nowhere"), "a link to nothing"),
+    "a link to itself": (NAME, lambda path: path.symlink_to(path.name), "not accessible"),
+    "a link to a device": (NAME, lambda path: path.symlink_to("/dev/zero"), "a character device"),
+    "a lower-case name": (NAME.lower(), Path.touch, "its name is not"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_looks_like_a_granule_and_is_none_is_named_with_a_reason(tmp_path, monkeypatch, what):
+    name, make, says = ODD[what]
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / name)
+    good = name_at(datetime(2020, 3, 3, 14))
+    (tmp_path / good).touch()
+    assert [path.name for path in find_granules(tmp_path, DAY)] == [good]
+    (one,) = left_out_of(tmp_path, DAY)
+    assert one.name == name
+    assert says in one.reason
+    found = Inventory.of(RunSettings(granules=tmp_path))
+    assert [path.name for path in found.granules(DAY)] == [good]
+    assert found.left_out(DAY) == (str(one),)
+    assert left_out_of(tmp_path, DAY + timedelta(days=3)) == ()
+
+
+@pytest.mark.parametrize("make", [_fifo, Path.mkdir])
+def test_reading_what_is_no_regular_file_neither_waits_nor_crashes(tmp_path, make):
+    make(tmp_path / NAME)
+    with pytest.raises(GranuleError, match="a regular file"):
+        read_swath(tmp_path / NAME)
+
+
+def test_files_that_are_superseded_are_named(tmp_path):
+    older = name_at(datetime(2020, 3, 3, 12), version="1110110")
+    assert found(tmp_path, older, NAME) == [NAME]
+    (one,) = left_out_of(tmp_path, DAY)
+    assert one.name == older
+    assert NAME in one.reason
+
+
+@given(st.text("GW1AM2_0123456789LSBTR.h5 ()", min_size=1, max_size=60))
+def test_any_name_is_sorted_without_an_error(text):
+    listing([Path(text), Path(f"GW1AM2_20200303{text}")], DAY, local=False)

@@ -31,6 +31,7 @@ MEANINGS: dict[Flag, str] = {
     Flag.POLE_HOLE: "around the pole, which no orbit shows",
     Flag.WEATHER_DISAGREEMENT: "the network and the weather filters disagree",
     Flag.CLASSICAL_FALLBACK: "the formula's value, as the network had no evidence",
+    Flag.OUT_OF_RANGE: "brightness temperatures that water, ice and their mixtures do not have",
 }
 
 

@@ -1,6 +1,6 @@
 """Refined brightness temperatures in, concentration with its doubt and its reasons out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
-from seaice.instrument import LOW_CHANNELS
+from seaice.instrument import CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.calibration import calibrated
 from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.inputs import assemble, coarse_wanted
+from seaice.sic.out_of_range import BANDS, excess_map, widened
 from seaice.sic.smearing import split
 from seaice.stack.frames import FRAMES
 from seaice.vocabulary import attrs
@@ -115,7 +116,8 @@ def concentrate(
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
     made = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
     precise = refined.assign_attrs(sic_precision=machine.precision)
-    return product(precise, daily_map, made, reasons)
+    bands = sorted({name[2:-1] for name in card.channels if name in CHANNELS})
+    return product(precise, daily_map, made, reasons, bands)
 
 
 def product(
@@ -123,8 +125,12 @@ def product(
     daily_map: xr.Dataset,
     told: Told,
     reasons: Mapping[Flag, NDArray[np.bool_]],
+    bands: Sequence[str] = BANDS,
 ) -> xr.Dataset:
     """The product of any method.
+
+    Cells whose brightness temperatures lie outside everything that water, ice and their mixtures
+    show are flagged `OUT_OF_RANGE`; their uncertainty is widened by `seaice.sic.out_of_range`.
 
     Parameters
     ----------
@@ -132,6 +138,7 @@ def product(
     told : of the method; its maps become the product's, changed in place: those of a hemisphere
         are 140 MB each
     reasons : `Flag.LAND` and `Flag.NO_INPUT` say where concentration is NaN
+    bands : that the method uses
 
     Returns
     -------
@@ -142,12 +149,16 @@ def product(
         attrs: those of the refined map.
     """
     nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
+    tb = {str(name): field.values for name, field in daily_map.items() if name in CHANNELS}
+    beyond = on_refined(excess_map(tb, reasons[Flag.LAND], bands))
+    reasons = {**reasons, Flag.OUT_OF_RANGE: (beyond > 0) & ~nothing}
+    algorithm = widened(told.algorithm, beyond)
     shares = {
         "sic": told.sic,
         "sic_raw": told.raw,
-        "sic_uncertainty": told.total,
-        "sic_uncertainty_95": told.wider,
-        "sic_algorithm_uncertainty": told.algorithm,
+        "sic_uncertainty": np.hypot(algorithm, told.smearing),
+        "sic_uncertainty_95": widened(told.wider, beyond, factor=2.0),
+        "sic_algorithm_uncertainty": algorithm,
         "sic_smearing_uncertainty": told.smearing,
     }
     observed = np.isfinite(refined["pd"].values)

@@ -33,6 +33,7 @@ class Flag(IntFlag):
     POLE_HOLE = 2048
     WEATHER_DISAGREEMENT = 4096
     CLASSICAL_FALLBACK = 8192
+    OUT_OF_RANGE = 16384
 
 
 def status(reasons: Mapping[Flag, Mask]) -> NDArray[np.uint16]:

@@ -91,6 +91,7 @@ FLAG_COLOURS = MappingProxyType(
         Flag.LAKE: (64, 160, 170),
         Flag.POLE_HOLE: (240, 130, 190),
         Flag.GAP_FILLED: (197, 27, 125),
+        Flag.OUT_OF_RANGE: (150, 0, 60),
         Flag.CLASSICAL_FALLBACK: (90, 90, 90),
         Flag.WEATHER_DISAGREEMENT: (230, 75, 53),
         Flag.OPEN_WATER_FILTERED: (33, 102, 172),

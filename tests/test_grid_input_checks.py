@@ -1,0 +1,150 @@
+"""A granule that lies elsewhere, or disagrees with the others of its day, is found and named."""
+
+from datetime import date, datetime
+
+import numpy as np
+import pytest
+from sea import changed, sea_swath
+
+from seaice.errors import GranuleError
+from seaice.grid.gridding.geolocation import check_geolocation, geolocation
+from seaice.grid.gridding.input_checks import InputChecks, reports_of
+from seaice.grid.gridding.overlap import Overlaps
+from seaice.grid.gridding.resample import grid_day
+from seaice.grid.regions import region_grid
+
+
+@pytest.fixture(scope="module")
+def coastal():
+    """A swath over northern Canada, with the land flags of its places."""
+    return sea_swath(200)
+
+
+def moved(swath, north=0.0, east=0.0):
+    places = {"latitude": north, "longitude": east}
+    return swath.assign_coords(
+        {
+            name: swath[name].copy(data=swath[name].values + np.float32(by))
+            for name, by in places.items()
+        }
+    )
+
+
+def test_a_swath_in_its_place_agrees_with_the_land_mask(coastal):
+    found = check_geolocation(coastal, "north")
+    assert found.score > 0.9
+    assert found.samples > 300
+    assert "agreement" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("north", "east"), [(1, 0), (-1, 0), (0, 5), (0, -5), (0.2, 0), (-0.2, 0), (1, 5)]
+)
+def test_a_swath_out_of_place_is_refused_with_how_far(coastal, north, east):
+    with pytest.raises(GranuleError, match=r"land flag agrees .* positions are wrong") as caught:
+        check_geolocation(moved(coastal, north, east), "north")
+    if abs(north) == 1 and not east:
+        assert f"111 km to the {'south' if north > 0 else 'north'}" in str(caught.value)
+
+
+def test_noise_in_the_flag_does_not_refuse_a_swath(coastal):
+    """A tenth of all flags wrong, as at ice shelves and lakes: still nothing better elsewhere."""
+    rng = np.random.default_rng(0)
+    land = coastal["land_fraction"].values
+    spoilt = np.where(rng.random(land.shape) < 0.1, 1 - land, land).astype(np.float32)
+    check_geolocation(
+        coastal.assign(land_fraction=coastal["land_fraction"].copy(data=spoilt)), "north"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda swath: changed(swath, lambda land: land * np.nan, "land_fraction"), "no land flag"),
+        (lambda swath: changed(swath, np.zeros_like, "land_fraction"), "constant"),
+        (lambda swath: swath.isel(scan=slice(0, 1)), "coastal samples"),
+    ],
+)
+def test_too_little_coast_is_said_and_not_refused(coastal, spoil, why):
+    found = check_geolocation(spoil(coastal), "north")
+    assert found.score is None
+    assert "not checked" in found.summary
+    assert why in found.summary
+
+
+def test_the_other_hemisphere_is_passed_over(coastal):
+    assert geolocation(coastal, "south").score is None
+
+
+@pytest.fixture(scope="module")
+def day():
+    """Four swaths of one day that overlap."""
+    return [
+        sea_swath(
+            160, datetime(2020, 3, 3, 2 * hour), phase=1350.0 + 20 * hour, seed=hour
+        ).assign_attrs(granule=f"granule_{hour}")
+        for hour in range(4)
+    ]
+
+
+def overlaps(swaths):
+    found = Overlaps(hemisphere="north")
+    for swath in swaths:
+        found.add(swath)
+    return found
+
+
+def test_swaths_of_one_sea_agree(day):
+    assert overlaps(day).disagreements() == []
+
+
+@pytest.mark.parametrize("offset", [20, -20, 12])
+@pytest.mark.parametrize("bad", [0, 3])
+def test_the_one_that_disagrees_is_found_among_four(day, bad, offset):
+    spoilt = [
+        changed(each, lambda tb: tb + offset) if n == bad else each for n, each in enumerate(day)
+    ]
+    (found,) = overlaps(spoilt).outliers()
+    assert found.granule == f"granule_{bad}"
+    assert found.offset == pytest.approx(offset, abs=3)
+    assert f"{offset:+.0f}"[0] in found.refusal
+
+
+def test_two_of_six_are_found_one_after_the_other(day):
+    more = [each.assign_attrs(granule=f"copy_{n}") for n, each in enumerate(day[:2])]
+    spoilt = [changed(day[0], lambda tb: tb + 20), changed(day[1], lambda tb: tb - 15)]
+    found = overlaps([*spoilt, *day[2:], *more]).outliers()
+    assert {each.granule for each in found} == {"granule_0", "granule_1"}
+
+
+def test_of_two_nobody_knows_which_is_wrong(day):
+    found = overlaps([day[0], changed(day[1], lambda tb: tb + 40)])
+    assert found.outliers() == []
+    assert len(found.disagreements()) >= 1
+    assert not any(each.certain for each in found.disagreements())
+
+
+def test_a_map_carries_what_was_found_of_every_granule(day, tmp_path):
+    checks = InputChecks(hemisphere="north")
+    grid = region_grid("-130,80,-124,81", "north")
+    paths = [tmp_path / f"granule_{n}.h5" for n in range(4)]
+    swaths = [checks.checked(swath, path) for swath, path in zip(day, paths, strict=True)]
+    made = grid_day(swaths, grid, date(2020, 3, 3))
+    checks.leave_out("bad.h5", "it is bad")
+    checks.note_used(made)
+    reports = reports_of(made.assign_attrs(checks.attributes()))
+    assert set(reports) == {"bad.h5", *(path.name for path in paths)}
+    used = [report for report in reports.values() if report.used]
+    assert len(used) == made.attrs["n_granules"]
+    assert [r.samples for r in used] == made.attrs["samples"]
+    assert checks.rejected == ["bad.h5: it is bad"]
+    inside = sum(int(_inside(swath, grid)) for swath in day)
+    assert sum(made.attrs["samples"]) == pytest.approx(inside, abs=8)
+
+
+def _inside(swath, grid):
+    from seaice.grid.projection import project
+
+    x, y = project(swath["latitude"].values, swath["longitude"].values, grid.crs)
+    left, bottom, right, top = grid.bounds
+    return ((x >= left) & (x < right) & (y > bottom) & (y <= top)).sum()

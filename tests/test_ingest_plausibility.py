@@ -1,0 +1,145 @@
+"""What AMSR2 cannot have observed is refused; what real samples look like is not."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from granules import make_swath
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sea import MEDIANS, changed, sea_swath
+
+from seaice.errors import GranuleError
+from seaice.ingest.plausibility import OPEN_WATER, check_plausibility, flagged_share
+from seaice.instrument import LOW_CHANNELS
+
+SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
+POINTS = SHARED / "real" / "rrdp_amsr2_points.nc"
+
+
+@pytest.fixture(scope="module")
+def swath():
+    return sea_swath()
+
+
+def swapped(swath):
+    named = {
+        f"tb{band}{pol}": f"tb{band}{other}" for band in MEDIANS for pol, other in ("hv", "vh")
+    }
+    return swath.assign(
+        {name: swath[name].copy(data=swath[of].values) for name, of in named.items()}
+    )
+
+
+def one_band_swapped(swath):
+    return swath.assign(tb36h=swath["tb36v"].copy(), tb36v=swath["tb36h"].copy())
+
+
+def horn_places_swapped(swath):
+    places = ("latitude", "longitude")
+    return swath.assign_coords(
+        {name: swath[name].copy(data=swath[name].values[::-1].copy()) for name in places}
+    )
+
+
+def all_flagged(swath):
+    return changed(swath, lambda flags: flags | np.uint8(8), "quality_flag")
+
+
+FAULTS = {
+    "V and H swapped": (swapped, "V is below H"),
+    "V and H swapped at 36.5 GHz": (one_band_swapped, "V is below H at 36.5"),
+    "constant": (lambda swath: changed(swath, lambda tb: np.full_like(tb, 200)), "98 of 100"),
+    "20 K more": (lambda swath: changed(swath, lambda tb: tb + 20), "open water"),
+    "20 K less": (lambda swath: changed(swath, lambda tb: tb - 20), "open water"),
+    "scale 0.0105": (lambda swath: changed(swath, lambda tb: tb * np.float32(1.05)), "open water"),
+    "horns swapped": (horn_places_swapped, "horns A and B"),
+    "all samples flagged": (all_flagged, "Pixel Data Quality 89"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_cannot_be_an_observation_is_refused(swath, fault):
+    spoil, says = FAULTS[fault]
+    with pytest.raises(GranuleError, match=says) as caught:
+        check_plausibility(spoil(swath))
+    assert swath.attrs["granule"] in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["V and H swapped", "constant", "20 K more", "horns swapped"])
+def test_it_is_refused_without_low_frequencies_too(swath, fault):
+    high = swath.drop_vars([name for name in LOW_CHANNELS if name in swath])
+    with pytest.raises(GranuleError):
+        check_plausibility(FAULTS[fault][0](high) if fault != "V and H swapped" else _high(high))
+
+
+def _high(swath):
+    return swath.assign(tb89h=swath["tb89v"].copy(), tb89v=swath["tb89h"].copy())
+
+
+def test_good_swaths_pass_in_silence(swath):
+    assert check_plausibility(swath) == []
+    assert check_plausibility(make_swath(200)) == []
+    absent = swath.assign({name: swath[name] * np.nan for name in LOW_CHANNELS})
+    assert check_plausibility(absent) == []
+    assert check_plausibility(swath.isel(scan=slice(0, 5))) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.9])
+def test_flagged_samples_are_counted_and_many_are_told(swath, share):
+    rng = np.random.default_rng(1)
+    flags = np.where(rng.random(swath["quality_flag"].shape) < share, 8, 0).astype(np.uint8)
+    marked = swath.assign(quality_flag=swath["quality_flag"].copy(data=flags))
+    assert flagged_share(marked) == pytest.approx(share, abs=0.01)
+    assert len(check_plausibility(marked)) == (share >= 0.2)
+
+
+@pytest.mark.skipif(not POINTS.exists(), reason="real samples are not at hand")
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    hemisphere=st.sampled_from("NS"),
+    month=st.integers(1, 12),
+    share=st.floats(0, 1),
+)
+def test_real_water_and_ice_of_any_month_pass(seed, hemisphere, month, share):
+    """Samples of one hemisphere, surface and month fill a swath, in any proportion."""
+    points = _points()
+    rng = np.random.default_rng(seed)
+    swath = make_swath(40)
+    here = (points["hemisphere"] == hemisphere) & (points["month"] == month)
+    groups = [np.flatnonzero(here & (points["sic"] == sic)) for sic in (0, 1)]
+    if not all(group.size for group in groups):
+        groups = [group for group in groups if group.size] * 2
+    if not groups:
+        return
+    pick = np.where(
+        rng.random(swath["tb89v"].shape) < share,
+        rng.choice(groups[-1], swath["tb89v"].shape),
+        rng.choice(groups[0], swath["tb89v"].shape),
+    )
+    tb = {f"tb89{pol}": (("horn", "scan", "pixel"), points[f"tb89{pol}"][pick]) for pol in "hv"}
+    low = pick[0, :, ::2]
+    tb |= {name: (("scan", "pixel_low"), points[name][low]) for name in LOW_CHANNELS}
+    assert check_plausibility(swath.assign(tb)) == []
+
+
+def _points(known={}):  # noqa: B006
+    if not known:
+        names = {"6": "6p9", "7": "7p3", "10": "10p7", "18": "18p7", "23": "23p8", "36": "36p5"}
+        with xr.open_dataset(POINTS) as source:
+            for band, label in (names | {"89": "89p0"}).items():
+                for pol in "hv":
+                    known[f"tb{band}{pol}"] = source[f"tb{label}{pol}"].values
+            known["sic"], known["hemisphere"] = source["sic"].values, source["hemisphere"].values
+            known["month"] = source["time"].dt.month.values
+    return known
+
+
+def test_limits_hold_the_medians_of_real_open_water():
+    for band, limits in OPEN_WATER.items():
+        water_v, water_h, _, _ = MEDIANS[band]
+        assert limits.low + 5 < water_v < limits.high - 5
+        assert water_v - water_h > limits.least_difference
