@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
-from seaice.instrument import CHANNELS, LOW_CHANNELS
+from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.calibration import calibrated
@@ -19,7 +19,7 @@ from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.inputs import assemble, coarse_wanted
 from seaice.sic.out_of_range import BANDS, excess_map, widened
-from seaice.sic.smearing import split
+from seaice.sic.smearing import block_means, split
 from seaice.stack.frames import FRAMES
 from seaice.vocabulary import attrs
 
@@ -150,6 +150,8 @@ def product(
     """
     nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
     tb = {str(name): field.values for name, field in daily_map.items() if name in CHANNELS}
+    absent = [name for name in HIGH_CHANNELS if name not in tb]
+    tb |= {name: block_means(refined[name].values) for name in absent}
     beyond = on_refined(excess_map(tb, reasons[Flag.LAND], bands))
     reasons = {**reasons, Flag.OUT_OF_RANGE: (beyond > 0) & ~nothing}
     algorithm = widened(told.algorithm, beyond)
