@@ -5,6 +5,7 @@ could. Never a traceback, a partial file or a wrong map.
 """
 
 import json
+import os
 import shutil
 from datetime import timedelta
 
@@ -13,6 +14,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from days import DAY, PRODUCT, run, write_day, write_five_days
+from typer.testing import CliRunner
+
+from seaice.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +142,158 @@ def test_a_bad_granule_beside_a_good_one_is_left_out_and_said(
     assert bad.stem in result.output.replace("\n", "")
     xr.testing.assert_equal(concentration(out), unspoilt)
     assert_nothing_partial(out)
+
+
+def implausible(folder, hour, change):
+    """A granule of the day whose file is whole and whose content is wrong; its path."""
+    bad = write_day(folder, hour=hour)
+    with h5py.File(bad, "a") as file:
+        change(file)
+    return bad
+
+
+def counts_of(file):
+    return [file[name] for name in file if name.startswith("Brightness")]
+
+
+def swap_polarizations(file):
+    for name in [each for each in file if each.endswith(",H)")]:
+        other = f"{name[:-2]}V)"
+        h, v = file[name][...], file[other][...]
+        file[name][...], file[other][...] = v, h
+
+
+def swap_horns(file):
+    for axis in ("Latitude", "Longitude"):
+        a, b = (f"{axis} of Observation Point for 89{horn}" for horn in "AB")
+        first, second = file[a][...], file[b][...]
+        file[a][...], file[b][...] = second, first
+
+
+def same_everywhere(file):
+    for counts in counts_of(file):
+        counts[...] = 20000
+
+
+def scale(file):
+    for counts in counts_of(file):
+        counts.attrs["SCALE FACTOR"] = np.float32([0.0105])
+
+
+def move(file):
+    for horn in "AB":
+        latitude = file[f"Latitude of Observation Point for 89{horn}"]
+        latitude[...] = np.where(latitude[...] > -90, latitude[...] + 1, latitude[...])
+
+
+def flag_all(file):
+    file["Pixel Data Quality 89"][...] = 1
+
+
+def flag_many(file):
+    file["Pixel Data Quality 89"][:, ::3] = 1
+
+
+def another_day(file):
+    file["Scan Time"][...] += 86400
+
+
+WRONG = {  # hour -> what is done, what is said of it
+    3: (swap_polarizations, "V is below H"),
+    4: (swap_horns, "horns A and B"),
+    5: (same_everywhere, "98 of 100 samples"),
+    6: (scale, "SCALE FACTOR 0.0105"),
+    7: (move, "land flag"),
+    8: (flag_all, "Pixel Data Quality 89"),
+    13: (another_day, "as its name says"),
+}
+
+
+def test_wrong_content_and_odd_files_are_left_out_and_named_and_the_map_is_unchanged(
+    five_days, out, unspoilt, plain, tmp_path
+):
+    granules = tmp_path / "granules"
+    shutil.copytree(five_days, granules)
+    (good,) = granules.glob(f"GW1AM2_{DAY:%Y%m%d}*")
+    said = {
+        implausible(granules, hour, *change[:1]).name: change[1] for hour, change in WRONG.items()
+    }
+    copy = good.name.replace("1000_", "1001_").replace("L1SG", "L1DL")
+    shutil.copy(good, granules / copy)
+    said[copy] = "also in"
+    odd = good.name.replace("1000_", "1100_")
+    for name, says in {
+        good.name.replace(".h5", " (1).h5"): "its name is not",
+        f"{good.name}.gz": "compressed",
+        f"GGWAM3_{DAY:%Y%m%d}1000A035_L1SGRTBR_0000000.nc": "AMSR3",
+    }.items():
+        (granules / name).write_bytes(b"")
+        said[name] = says
+    os.mkfifo(granules / odd)
+    said[odd] = "a FIFO"
+    link = odd.replace("1100_", "1101_")
+    (granules / link).symlink_to("nowhere")
+    said[link] = "a link to nothing"
+
+    result = run("daily", granules, out, *plain)
+    assert result.exit_code == 0, result.output
+    document = provenance(out)
+    warnings = [each for each in document["warnings"] if each.startswith(f"{DAY}: left out ")]
+    assert len(warnings) == len(said)
+    for name, says in said.items():
+        (warning,) = (each for each in warnings if f" {name}: " in each)
+        assert says in warning
+        assert name in result.output.replace("\n", "")
+    xr.testing.assert_equal(concentration(out), unspoilt)
+    entries = {each["name"]: each for each in document["granules"][str(DAY)]}
+    assert [name for name, each in entries.items() if each["used"]] == [good.name]
+    assert entries[good.name]["samples"] > 1000
+    assert "agreement" in entries[good.name]["geolocation"]
+    assert all(each["reason"] for name, each in entries.items() if name != good.name)
+    told = CliRunner(env={"COLUMNS": "400"}).invoke(app, ["doctor", "--granules", str(granules)])
+    for name in (odd, link, f"{good.name}.gz"):
+        assert name in told.output
+    assert_nothing_partial(out)
+
+
+def test_a_granule_with_many_flagged_samples_is_used_and_said(five_days, out, plain, tmp_path):
+    granules = tmp_path / "granules"
+    shutil.copytree(five_days, granules)
+    marked = implausible(granules, 12, flag_many)
+    result = run("daily", granules, out, *plain)
+    assert result.exit_code == 0, result.output
+    (warning,) = provenance(out)["warnings"]
+    assert marked.name in warning
+    assert "33% of the 89 GHz samples are flagged by the instrument" in warning
+    entries = {each["name"]: each for each in provenance(out)["granules"][str(DAY)]}
+    assert entries[marked.name]["used"]
+
+
+def test_a_day_of_wrong_granules_alone_makes_nothing_and_names_them(five_days, tmp_path):
+    granules = tmp_path / "granules"
+    shutil.copytree(five_days, granules)
+    (bad,) = granules.glob(f"GW1AM2_{DAY:%Y%m%d}*")
+    with h5py.File(bad, "a") as file:
+        move(file)
+    assert_refused(run("daily", granules, tmp_path / "out"), str(DAY), bad.stem, "land flag")
+    assert_nothing_made(tmp_path / "out")
+
+
+def test_another_day_of_wrong_granules_is_replaced_and_named(five_days, out, plain, tmp_path):
+    granules = tmp_path / "granules"
+    shutil.copytree(five_days, granules)
+    (bad,) = granules.glob(f"GW1AM2_{DAY + timedelta(days=1):%Y%m%d}*")
+    with h5py.File(bad, "a") as file:
+        swap_polarizations(file)
+    assert run("daily", granules, out, *plain, "--replace", "final").exit_code == 0
+    document = provenance(out)
+    assert document["status"] == "provisional"
+    warnings = "\n".join(document["warnings"])
+    assert f"left out {bad.name}" in warnings
+    assert "none of 1 granule was usable" in warnings
+    (entry,) = document["granules"][str(DAY + timedelta(days=1))]
+    assert not entry["used"]
+    assert "V is below H" in entry["reason"]
 
 
 def test_no_granules_for_the_day(five_days, tmp_path):

@@ -90,7 +90,7 @@ def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
     folder = tmp_path / "granules"
     write_five_days(folder)
     told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["doctor", "--granules", str(folder)])
-    assert "5 files on 5 dates, 20200301 to 20200305" in told.output
+    assert "5 granules on 5 dates, 20200301 to 20200305" in told.output
     assert "readable, 60 scans" in told.output
     assert "device" in told.output
 
@@ -104,7 +104,7 @@ def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
 def test_doctor_knows_gridded_days_and_absent_folders(tmp_path):
     write_au_si6(tmp_path, {"NH": [np.full(NORTH.shape, 250.0)] * 2})
     told = CliRunner().invoke(app, ["doctor", "--granules", str(tmp_path)]).output
-    assert "1 files on 1 dates, 20200303" in told
+    assert "1 granule on 1 date, 20200303" in told
     assert "readable, 1792 x 1216 cells in the north" in told
     told = CliRunner().invoke(app, ["doctor", "--granules", str(tmp_path / "absent")])
     assert told.exit_code == 2

@@ -156,7 +156,7 @@ def changed(day, row):
             lambda day: replace(
                 day, document={**day.document, "warnings": [f"{TODAY}: left out x.h5: cut off"]}
             ),
-            "1 granules of the day were left out",
+            "1 granule of the day left out",
         ),
     ],
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.networks.models import shipped
+from pipelines.season.granules.inventory import Inventory
 from seaice.errors import GranuleError, SeaIceError, to_install
+from seaice.ingest.folder import candidate_day, counted
 from seaice.write.metadata.provenance import commit, software
 
 __all__ = ["Examination", "examined"]
@@ -66,16 +68,24 @@ def _weights() -> Iterator[Examination]:
 
 
 def _granules(folder: Path) -> Iterator[Examination]:
-    """Granules by name, or gridded days where there are none; are the first and last readable."""
-    swaths = sorted(folder.rglob("GW1AM2_*.h5"))
-    found = swaths or sorted(folder.rglob("AMSR_U2_L3_SeaIce6km_*.he5"))
-    days = sorted({path.name[7:15] if swaths else path.stem[-8:] for path in found})
+    """Granules by name, or gridded days where there are none; are the first and last readable.
+
+    Files that look like granules and are not used are named with the reason.
+    """
+    inventory = Inventory.below(folder)
+    used = (path for day in inventory.named_days() for path in inventory.granules(day))
+    found = sorted(set(used), key=lambda path: path.name)
+    days = sorted({candidate_day(path.name) or "" for path in found})
     span = f", {days[0]} to {days[-1]}" if days else ""
-    there = (
-        f"{len(found)} files on {len(days)} dates{span}" if folder.is_dir() else "no such folder"
-    )
+    there = "no such folder"
+    if folder.is_dir():
+        there = f"{counted(len(found))} on {counted(len(days), 'date')}{span}"
     mend = "" if found else f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {folder}"
     yield Examination(what=f"granules in {folder}", found=there, well=bool(found), mend=mend)
+    unused = {each for day in inventory.named_days() for each in inventory.left_out(day)}
+    for each in sorted(unused):
+        name, reason = each.split(": ", 1)
+        yield Examination(what=name, found=f"left out: {reason}", well=True)
     for path in dict.fromkeys([*found[:1], *found[-1:]]):
         try:
             size = _readable(path)

@@ -22,6 +22,7 @@ __all__ = [
     "Listing",
     "candidate_day",
     "counted",
+    "date_of_name",
     "irregular",
     "listing",
     "unusable",
@@ -83,6 +84,18 @@ def candidate_day(name: str) -> str | None:
     """
     match = None if name.startswith(".") else LOOKS.match(name)
     return (match["day"] or match["gridded"]) if match else None
+
+
+def date_of_name(day: str) -> Date | None:
+    """YYYYMMDD as a date; None where it is none.
+
+    >>> date_of_name("20200303"), date_of_name("20201399")
+    (datetime.date(2020, 3, 3), None)
+    """
+    try:
+        return datetime.strptime(day, "%Y%m%d").date()
+    except ValueError:
+        return None
 
 
 def irregular(path: Path) -> str | None:

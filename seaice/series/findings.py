@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from seaice.ingest.folder import counted
 from seaice.series.record import Row
 from seaice.series.seas import seas
 from seaice.sic.classical.tie_points import GUARD
@@ -90,7 +91,7 @@ def _inputs(day: Day) -> Iterator[str]:
         )
     gone = left_out(day.document)
     if gone:
-        yield f"{len(gone)} granules of the day were left out."
+        yield f"{counted(len(gone))} of the day left out."
     if day.yesterday is None:
         yield "No product of the day before, on the same ground: no difference, no test for jumps."
 

@@ -5,7 +5,7 @@ too, while the product's bytes follow from its inputs alone.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import xarray as xr
 
 from seaice.errors import GranuleError
 from seaice.files import atomic_file
+from seaice.ingest.folder import counted
 from seaice.ingest.names import GranuleName
 from seaice.page import Picture, Section, Table, drawn, html_page
 from seaice.series.findings import Day, alerts, left_out, shares
@@ -106,14 +107,18 @@ def sections_of(day: Day) -> list[Section]:
 
 def _coverage(day: Day) -> Section:
     """Granules and what they saw."""
-    named_so = [entry["name"] for entry in day.document.get("granules", {}).get(day.date, ())]
-    directions = Counter(_direction(name) for name in named_so)
+    entries = day.document.get("granules", {}).get(day.date, ())
+    used = [entry["name"] for entry in entries if entry.get("used", True)]
+    unchecked = sum("not checked" in entry.get("geolocation", "") for entry in entries)
+    directions = Counter(_direction(name) for name in used)
     passes = ", ".join(f"{count} {direction}" for direction, count in sorted(directions.items()))
     found, gone = shares(day.maps), left_out(day.document)
     rows = (
         ("status", str(day.document["status"])),
-        ("granules found for the day", f"{len(named_so)}" + (f" ({passes})" if passes else "")),
+        ("granules used on the day", f"{len(used)}" + (f" ({passes})" if passes else "")),
+        ("granules without a sample here", str(_elsewhere(entries))),
         ("left out", str(len(gone))),
+        ("geolocation not checked", counted(unchecked)),
         ("sea seen on the day", f"{found['seen']:.2%}"),
         ("filled from other days or cells", f"{found['filled']:.2%}"),
         ("without a value", f"{found['missing']:.2%}"),
@@ -122,6 +127,12 @@ def _coverage(day: Day) -> Section:
     reasons = Table(title="Left out", heads=("granule and reason",), rows=tuple((g,) for g in gone))
     tables = (Table(title="", heads=("", ""), rows=rows), *([reasons] if gone else []))
     return Section(title="Coverage", tables=tables)
+
+
+def _elsewhere(entries: Iterable[Mapping[str, Any]]) -> int:
+    """Granules that are good and saw nothing of the region on the day."""
+    absent = "no sample in the region"
+    return sum(str(entry.get("reason", "")).startswith(absent) for entry in entries)
 
 
 def _direction(name: str) -> str:

@@ -116,4 +116,4 @@ def widened(uncertainty: Array, beyond: Array, factor: float = 1.0) -> NDArray[n
     factor : 1 for one standard deviation, 2 for a half-width that holds 95 % of errors
     """
     added = np.asarray(beyond, np.float32) * np.float32(factor / KELVIN_PER_UNIT)
-    return np.hypot(np.asarray(uncertainty, np.float32), added)
+    return np.asarray(np.hypot(np.asarray(uncertainty, np.float32), added), np.float32)

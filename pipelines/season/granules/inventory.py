@@ -1,7 +1,7 @@
 """Which granules there are, listed once for many days."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Self
 from pipelines.fetched import Fetched
 from seaice.config import RunSettings
 from seaice.errors import NoInputError, SettingsError
-from seaice.ingest.folder import Listing, candidate_day, listing, unusable
+from seaice.ingest.folder import Listing, candidate_day, date_of_name, listing, unusable
 
 __all__ = ["Inventory", "days_between"]
 
@@ -43,9 +43,22 @@ class Inventory:
             raise SettingsError(
                 "no folder of granules", "where the granules are", "give --granules FOLDER"
             )
-        folder, local = run.granules, run.granules_from is None
+        if run.granules_from is None:
+            paths, local = _below(run.granules), True
+        else:
+            paths, local = Fetched.of(run).listed(), False
+        return cls._sorted(run.granules, paths, local)
+
+    @classmethod
+    def below(cls, folder: Path) -> Self:
+        """List a folder and all below it; nothing where there is no folder."""
+        return cls._sorted(folder, sorted(folder.rglob("*")), True)
+
+    @classmethod
+    def _sorted(cls, folder: Path, paths: Iterable[Path], local: bool) -> Self:
+        """The files whose names look like those of granules, by day and by kind."""
         swaths, gridded, others = defaultdict(list), defaultdict(list), defaultdict(list)
-        for path in _below(folder) if local else Fetched.of(run).listed():
+        for path in paths:
             day = candidate_day(path.name)
             if day is None:
                 continue
@@ -77,6 +90,11 @@ class Inventory:
         files = (self.swaths, self.others)
         paths = (path for name in near for each in files for path in each.get(name, []))
         return listing(paths, day, local=self.local)
+
+    def named_days(self) -> list[date]:
+        """The days that any name bears, of files that are used and of others."""
+        days = (date_of_name(name) for name in sorted({*self.swaths, *self.gridded, *self.others}))
+        return [day for day in days if day is not None]
 
     def days(self) -> list[date]:
         """The days whose names are there."""
