@@ -146,7 +146,7 @@ def test_what_is_no_scene_is_refused(made, tmp_path):
     (tmp_path / "text.nc").write_text("no NetCDF")
     with pytest.raises(GranuleError, match="cannot be read"):
         read_scene(tmp_path / "text.nc")
-    with pytest.raises(GranuleError, match="cannot be read"):
+    with pytest.raises(GranuleError, match="no file absent"):
         read_scene(tmp_path / "absent.nc")
 
 

@@ -67,7 +67,7 @@ def test_a_final_map_needs_a_map_of_every_day_and_others_of_the_day(names, mode,
         raise GranuleError(path.name, "a granule", "look")
 
     whole = replace(plan(settings(names, mode=mode)), read=broken)
-    with pytest.raises(NoInputError, match=f"files of {first}"):
+    with pytest.raises(NoInputError, match=f"files? of {first}"):
         daily_maps(whole, silent)
 
 

@@ -22,7 +22,7 @@ from seaice.instrument import HIGH_CHANNELS
 __all__ = ["Disagreement", "Overlaps"]
 
 CELL = 50_000.0  #: m
-SAMPLES = 120_000  #: of a granule that are averaged; more would not change a median of cells
+SAMPLES = 60_000  #: of a granule that are averaged; more would not change a median of cells
 PER_CELL = 3  #: samples that a cell's mean needs
 FEWEST = 30  #: common cells that a pair needs
 ROUNDS = 30  #: of reweighting
