@@ -19,7 +19,9 @@ from seaice.files import alone
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
 from seaice.grid.gridding.input_checks import InputChecks, reports_of
+from seaice.grid.gridding.overlap import days_that_differ
 from seaice.grid.gridding.resample import grid_day
+from seaice.grid.masks.land import land_mask
 from seaice.ingest.folder import counted
 from seaice.ingest.scan_times import preferred_first
 from seaice.network.memory import give_back
@@ -273,3 +275,5 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
             yield (
                 f"{day}: none of {counted(len(paths))} was usable; the nearest day is used instead"
             )
+    for day, channel, offset in days_that_differ(maps, ~land_mask(plan.grid)):
+        yield f"{day}: {channel} differs from the other days by {offset:+.0f} K (median over sea)"

@@ -4,12 +4,13 @@ from datetime import date, datetime
 
 import numpy as np
 import pytest
+import xarray as xr
 from sea import changed, sea_swath
 
 from seaice.errors import GranuleError
 from seaice.grid.gridding.geolocation import check_geolocation, geolocation
 from seaice.grid.gridding.input_checks import InputChecks, reports_of
-from seaice.grid.gridding.overlap import Overlaps
+from seaice.grid.gridding.overlap import Overlaps, days_that_differ
 from seaice.grid.gridding.resample import grid_day
 from seaice.grid.regions import region_grid
 
@@ -148,3 +149,26 @@ def _inside(swath, grid):
     x, y = project(swath["latitude"].values, swath["longitude"].values, grid.crs)
     left, bottom, right, top = grid.bounds
     return ((x >= left) & (x < right) & (y > bottom) & (y <= top)).sum()
+
+
+@pytest.mark.parametrize("bad", [0, 2, 4])
+def test_a_day_that_differs_from_the_four_others_is_told(bad):
+    """Also where no open water tells its level: all of the sea is ice."""
+    rng = np.random.default_rng(0)
+    sea = np.ones((30, 40), bool)
+    sea[:5] = False
+    days = [date(2020, 3, 1 + n) for n in range(5)]
+
+    def field(n, kelvin):
+        values = kelvin + rng.normal(0, 4, sea.shape) + (20 if n == bad else 0)
+        return ("y", "x"), np.where(sea, values, 280).astype(np.float32)
+
+    maps = {
+        day: xr.Dataset({"tb89h": field(n, 200), "tb89v": field(n, 215)})
+        for n, day in enumerate(days)
+    }
+    ((day, channel, offset),) = days_that_differ(maps, sea)
+    assert (day, channel) == (days[bad], "tb89v")
+    assert offset == pytest.approx(20, abs=1)
+    assert days_that_differ({day: maps[day] for day in days if day != days[bad]}, sea) == []
+    assert days_that_differ({day: maps[day] for day in days[:2]}, sea) == []

@@ -6,8 +6,9 @@ offset of each granule against the others follows by robust least squares. A gra
 beyond what weather explains is left out, if at least two others agree with each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date as Date
 from itertools import combinations
 
 import numpy as np
@@ -19,17 +20,20 @@ from seaice.grid.definition import HEMISPHERES
 from seaice.grid.projection import project
 from seaice.instrument import HIGH_CHANNELS
 
-__all__ = ["Disagreement", "Overlaps"]
+__all__ = ["Disagreement", "Overlaps", "days_that_differ"]
 
 CELL = 50_000.0  #: m
 SAMPLES = 60_000  #: of a granule that are averaged; more would not change a median of cells
 PER_CELL = 3  #: samples that a cell's mean needs
 FEWEST = 30  #: common cells that a pair needs
+FEWEST_DAYS = 3  #: days that tell which one differs
 ROUNDS = 30  #: of reweighting
 #: K that an offset must exceed: weather between overpasses, which averages out over many cells.
 #: tb89h over open water varies by 18 K (one standard deviation of real samples), tb89v by 6 K.
 LIMITS = {"tb89v": 7.0, "tb89h": 14.0}
 SCATTER = {"tb89v": 60.0, "tb89h": 120.0}  #: K divided by the root of the common cells, added
+#: K by which a day may differ from the others of five: ice and weather change within days
+BETWEEN_DAYS = {"tb89v": 12.0, "tb89h": 20.0}
 ALIKE = 0.5  #: a limit times this: what the others may differ among themselves
 
 
@@ -140,6 +144,31 @@ class Overlaps:
             )
             for n in np.flatnonzero(wrong)
         ]
+
+
+def days_that_differ(
+    maps: Mapping[Date, xr.Dataset], sea: NDArray[np.bool_]
+) -> list[tuple[Date, str, float]]:
+    """Days of which the median of 89 GHz differs from that of the other days; three or more days.
+
+    Parameters
+    ----------
+    maps : daily maps on one grid
+    sea : (y, x) bool on that grid
+
+    Returns
+    -------
+    list of (date, channel, offset in K)
+    """
+    if len(maps) < FEWEST_DAYS:
+        return []
+    found: dict[Date, tuple[Date, str, float]] = {}
+    for channel, limit in BETWEEN_DAYS.items():
+        fields = [each[channel].values[sea] for each in maps.values()]
+        for day, offset in zip(maps, _offsets(*_differences(fields)), strict=True):
+            if abs(offset) > limit:
+                found.setdefault(day, (day, channel, float(offset)))
+    return list(found.values())
 
 
 def _excess(each: Disagreement) -> float:
