@@ -3,16 +3,18 @@
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from granules import make_swath
+from granules import make_swath, write_l1b, write_l1r
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sea import MEDIANS, changed, sea_swath
 
 from seaice.errors import GranuleError
 from seaice.ingest.plausibility import OPEN_WATER, check_plausibility, flagged_share
+from seaice.ingest.read import read_swath
 from seaice.instrument import LOW_CHANNELS
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -143,3 +145,25 @@ def test_limits_hold_the_medians_of_real_open_water():
         water_v, water_h, _, _ = MEDIANS[band]
         assert limits.low + 5 < water_v < limits.high - 5
         assert water_v - water_h > limits.least_difference
+
+
+@pytest.mark.parametrize("write", [write_l1b, write_l1r])
+def test_files_of_both_levels_pass_and_their_quality_bytes_are_counted(write, swath, tmp_path):
+    path = write(tmp_path, swath.isel(scan=slice(0, 80)), overlap=5)
+    with h5py.File(path, "a") as file:
+        low, scans = np.zeros((80, 486), np.uint8), np.zeros((80, 512), np.uint8)
+        low[:, 1::4], scans[:20, 7] = 3, 1  # one of two bytes of every second sample
+        file["Pixel Data Quality 6 to 36"], file["Scan Data Quality"] = low, scans
+    made = read_swath(path)
+    assert made.attrs["flagged_low"] == pytest.approx(0.5, abs=0.01)
+    assert made.attrs["flagged_scans"] == 0.25
+    (warning,) = check_plausibility(made)
+    assert "50% of the low-frequency samples" in warning
+
+
+@pytest.mark.parametrize("values", [np.zeros(80), np.zeros((80, 2000), np.uint8), np.zeros((0, 9))])
+def test_quality_bytes_of_another_shape_are_not_read(values, swath, tmp_path):
+    path = write_l1b(tmp_path, swath.isel(scan=slice(0, 80)), overlap=5)
+    with h5py.File(path, "a") as file:
+        file["Pixel Data Quality 6 to 36"] = values
+    assert read_swath(path).attrs["flagged_low"] == 0

@@ -130,7 +130,7 @@ def _check_polarization(swath: xr.Dataset) -> None:
     sea = ~(_thinned(swath["land_fraction"].values) > 0)
     pairs = {"89": tuple(_thinned(swath[name].values) for name in HIGH_CHANNELS)}
     pairs |= {band: _low_pair(swath, band) for band in LOW_BANDS if f"tb{band}v" in swath}
-    low_sea = ~(_thinned(swath["land_fraction"].values[0, :, ::2]) > 0)
+    low_sea = ~(_at_low(swath, "land_fraction") > 0)
     for band, (h, v) in pairs.items():
         difference = (v - h)[sea if band == "89" else low_sea]
         difference = difference[np.isfinite(difference)]
@@ -151,8 +151,7 @@ def _check_level(swath: xr.Dataset) -> None:
             latitude = _thinned(swath["latitude"].values)
         elif f"tb{band}v" in swath:
             h, v = _low_pair(swath, band)
-            land = _thinned(swath["land_fraction"].values[0, :, ::2])
-            latitude = _thinned(swath["latitude"].values[0, :, ::2])
+            land, latitude = (_at_low(swath, name) for name in ("land_fraction", "latitude"))
         else:
             continue
         water = (v - h > limits.least_difference) & ~(land > 0) & (np.abs(latitude) >= POLAR)
@@ -223,6 +222,12 @@ def _low_pair(swath: xr.Dataset, band: str) -> tuple[Array, Array]:
     v = _thinned(swath[f"tb{band}v"].values)
     name = f"tb{band}h"
     return (_thinned(swath[name].values) if name in swath else np.full_like(v, np.nan)), v
+
+
+def _at_low(swath: xr.Dataset, name: str) -> Array:
+    """A variable of horn A at the samples of the low frequencies (every second one), thinned."""
+    every = swath.sizes["pixel"] // swath.sizes["pixel_low"]
+    return _thinned(swath[name].values[0, :, ::every][:, : swath.sizes["pixel_low"]])
 
 
 def _thinned(values: Array) -> Array:
