@@ -76,7 +76,7 @@ def excess(band: str, h: Array, v: Array) -> NDArray[np.float32]:
     that leads straight out of the hull. Where H or V is NaN it is 0.
 
     >>> excess("89", np.array([200.0, 240.0]), np.array([247.0, 200.0])).round().tolist()
-    [0.0, 29.0]
+    [0.0, 28.0]
     """
     found = np.zeros(np.shape(v), np.float32)
     for direction, support in zip(DIRECTIONS, SUPPORT[band], strict=True):

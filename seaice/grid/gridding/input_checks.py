@@ -121,5 +121,5 @@ class InputChecks:
 
 def reports_of(daily_map: xr.Dataset) -> dict[str, Report]:
     """The reports that a daily map carries, by file name; none for maps of others."""
-    told = json.loads(daily_map.attrs.get("inputs", "[]"))
-    return {each["name"]: Report(**each) for each in told}
+    reports = json.loads(daily_map.attrs.get("inputs", "[]"))
+    return {each["name"]: Report(**each) for each in reports}
