@@ -194,3 +194,15 @@ def test_a_gridded_day_stands_in_where_there_are_no_swaths(granules, plain, read
     np.testing.assert_allclose(made["pd"].values[8:-8, 8:-8], 20.0, atol=0.2)
     assert provenance(tmp_path / "out")["granules"][DAY.isoformat()][0]["name"] == gridded.name
     assert len(reads) == 4
+
+
+def test_a_damaged_stage_is_never_published(granules, finished, plain, tmp_path):
+    """A chunk that is deleted reads as NaN, and would become gaps that are filled."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    stages = {name: out / path for name, path in provenance(finished)["stages"].items()}
+    shutil.rmtree(out / PRODUCT)
+    shutil.rmtree(stages["concentrate"])
+    (stages["refine"] / "tb89h/c/0/0").unlink()
+    assert run("daily", granules, out, *plain).exit_code == 0
+    xr.testing.assert_identical(product(out), product(finished))
