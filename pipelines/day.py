@@ -10,20 +10,30 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from pipelines.plan import Plan
 from pipelines.stages import Progress
-from seaice.errors import FinalStandsError, GranuleError, NoInputError
+from seaice.errors import FinalStandsError, GranuleError, NoInputError, PredictionError
 from seaice.files import alone
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
 from seaice.grid.gridding.resample import grid_day
 from seaice.network.memory import give_back
+from seaice.sic.flags import explained
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
 from seaice.write.product import Made, made_in, write_product
 
-__all__ = ["concentration", "daily_maps", "finished", "refined", "run_day", "written"]
+__all__ = [
+    "check_explained",
+    "concentration",
+    "daily_maps",
+    "finished",
+    "refined",
+    "run_day",
+    "written",
+]
 
 Maps = Mapping[date, xr.Dataset]  #: daily maps by date
 
@@ -104,9 +114,27 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         # not named, so that it is not held while what takes its place is made
         made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
         give_back()
+        check_explained(made, plan.sic.name)
         return made
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
+
+
+def check_explained(product: xr.Dataset, method: str) -> None:
+    """Refuse a product with a NaN that no flag explains.
+
+    Raises
+    ------
+    PredictionError
+        If there is one.
+    """
+    wrong = int((np.isnan(product["sic"].values) & ~explained(product["status_flag"].values)).sum())
+    if wrong:
+        raise PredictionError(
+            f"{method} gave no concentration in {wrong} observed cells",
+            "a value in each",
+            "use other weights or another method: --sic-weights, --sic",
+        )
 
 
 def refined(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:

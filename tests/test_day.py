@@ -11,7 +11,10 @@ import pytest
 import xarray as xr
 from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 from granules import write_au_si6
+from products import made_product
 
+from pipelines.day import check_explained
+from seaice.errors import PredictionError
 from seaice.grid.gridding.resample import grid_day
 from seaice.grid.masks.land import land_mask
 from seaice.grid.regions import region_grid
@@ -206,3 +209,12 @@ def test_a_damaged_stage_is_never_published(granules, finished, plain, tmp_path)
     (stages["refine"] / "tb89h/c/0/0").unlink()
     assert run("daily", granules, out, *plain).exit_code == 0
     xr.testing.assert_identical(product(out), product(finished))
+
+
+def test_a_value_that_is_absent_without_a_reason_ends_the_stage():
+    """A gap that no flag explains is a fault of the method, not of the day."""
+    explained = made_product()
+    check_explained(explained, "asi")
+    explained["sic"][10, 10] = np.nan
+    with pytest.raises(PredictionError, match="asi gave no concentration in 1 observed cells"):
+        check_explained(explained, "asi")
