@@ -23,7 +23,7 @@ from seaice.network.memory import give_back
 from seaice.sic.flags import explained
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
-from seaice.write.product import Made, made_in, write_product
+from seaice.write.product import Made, document_in, made_in, write_product
 
 __all__ = [
     "check_explained",
@@ -54,11 +54,14 @@ def run_day(plan: Plan, progress: Progress) -> list[Made]:
 
 
 def finished(plan: Plan) -> list[Made]:
-    """The files of the day's product where it is whole and of these inputs; else nothing."""
+    """The files of the day's product where it is whole and of these inputs; else nothing.
+
+    One whose provenance is damaged counts as not made.
+    """
     made = made_in(plan.folder)
     if not made:
         return []
-    document = json.loads((plan.folder / made[-1].name).read_text())
+    document = document_in(plan.folder / made[-1].name) or {}
     return made if document.get("key") == plan.product_key else []
 
 
@@ -89,7 +92,8 @@ def _let_final_stand(plan: Plan, frames: int) -> None:
     if frames == len(plan.granules) or plan.settings.run.replace == "final":
         return
     made = made_in(plan.folder)
-    if made and json.loads((plan.folder / made[-1].name).read_text())["status"] == "final":
+    document = (document_in(plan.folder / made[-1].name) if made else None) or {}
+    if document.get("status") == "final":
         raise FinalStandsError(
             f"a final product of {plan.day} in {plan.folder}, and {frames} of "
             f"{len(plan.granules)} days for a new one",

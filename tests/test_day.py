@@ -218,3 +218,17 @@ def test_a_value_that_is_absent_without_a_reason_ends_the_stage():
     explained["sic"][10, 10] = np.nan
     with pytest.raises(PredictionError, match="asi gave no concentration in 1 observed cells"):
         check_explained(explained, "asi")
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_product_whose_provenance_is_cut_short_is_made_again(
+    size, granules, finished, plain, tmp_path
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    document = out / PRODUCT / f"{PRODUCT}.json"
+    whole = document.read_bytes()
+    document.write_bytes(whole[:size])
+    made = run("daily", granules, out, *plain)
+    assert made.exit_code == 0, made.output
+    assert document.read_bytes() == whole

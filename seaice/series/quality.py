@@ -4,6 +4,7 @@ The page stands beside the product's files and is not among its checksums: it te
 too, while the product's bytes follow from its inputs alone.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -24,8 +25,11 @@ from seaice.series.record import read_series, series_path
 from seaice.series.seas import seas
 from seaice.sic.flags import Flag
 from seaice.write.names import product_name
+from seaice.write.product import document_in
 
 __all__ = ["gathered", "sections_of", "write_quality"]
+
+logger = logging.getLogger(__name__)
 
 PAST = 30  #: days before the day that are looked at
 
@@ -64,13 +68,13 @@ def gathered(folder: Path) -> Day | None:
         when = (day - timedelta(days=days)).isoformat()
         name = product_name(document["hemisphere"], document.get("region", "all"), when)
         other = folder.parent / name
-        if document_path(other).exists():
+        if document_in(document_path(other)) is not None:
             past[when] = other
     before = past.get((day - timedelta(days=1)).isoformat())
     return Day(
         maps=maps,
         document=document,
-        yesterday=_alike(maps_of(before), maps) if before else None,
+        yesterday=_alike(_maps_of_other(before), maps) if before else None,
         rows=[
             row
             for row in series
@@ -78,6 +82,15 @@ def gathered(folder: Path) -> Day | None:
         ],
         points={when: _points(document_of(other)) for when, other in past.items()},
     )
+
+
+def _maps_of_other(folder: Path) -> xr.Dataset | None:
+    """The maps of another day; None where they are damaged, which `seaice verify` finds."""
+    try:
+        return maps_of(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        logger.warning("%s is damaged and not compared with: %s", folder, error)
+        return None
 
 
 def _alike(other: xr.Dataset | None, maps: xr.Dataset) -> xr.Dataset | None:
