@@ -9,9 +9,10 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from seaice.dates import checked_date
 from seaice.errors import SettingsError
 from seaice.storage import brought_near
 
@@ -58,7 +59,7 @@ class RunSettings(Settled):
     """What is made of what, and where it goes."""
 
     date: datetime.date | None = Field(
-        default=None, description="the day to map, UTC, as 2020-03-03"
+        default=None, description="the day to map, UTC, as 2020-03-03 (YYYY-MM-DD)"
     )
     granules: Path | None = Field(
         default=None, description="folder of AMSR2 L1B or L1R granules; or s3://bucket/prefix"
@@ -98,6 +99,11 @@ class RunSettings(Settled):
     )
 
     _near = model_validator(mode="before")(brought_near)
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _checked_date(cls, given: object) -> datetime.date | None:
+        return None if given is None else checked_date(given)
 
     @property
     def one_hemisphere(self) -> Literal["north", "south"]:

@@ -25,6 +25,7 @@ from rich.progress import (
 from seaice.cli.options import first_and_last, hemispheres, parameter, parameters, settings_of
 from seaice.cli.show import failed, rows
 from seaice.config import Settings
+from seaice.errors import SettingsError
 from seaice.storage import Store, is_url
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
     from pipelines.season.reprocess import reprocess
 
     start, end = told.pop("start"), told.pop("end")
+    if start is None and end is None:
+        raise SettingsError(
+            "no days", "the first and the last", "give --start 2013-01-01 and --end 2013-12-31"
+        )
     first, last = first_and_last(f"{start or end}:{end or start}")
     dry, as_json = told.pop("dry_run"), told.pop("json")
     if dry:
