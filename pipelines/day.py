@@ -238,6 +238,7 @@ def _document(
                 "weights": used.weights.name if used.weights else None,
                 "sha256": used.sha256,
                 "precision": product.attrs.get(f"{stage}_precision"),
+                "execution": json.loads(product.attrs.get(f"{stage}_execution", "null")),
             }
             for stage, used in (("sr", plan.sr), ("sic", plan.sic))
         },

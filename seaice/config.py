@@ -83,8 +83,8 @@ class RunSettings(Settled):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of the networks: float32, the same on every machine, or bfloat16; auto is "
-        "bfloat16 on processors that multiply it",
+        description="of the networks: float32, nearly the same on every machine, or bfloat16; "
+        "auto is bfloat16 on processors that multiply it",
     )
     mode: Literal["auto", "provisional", "final"] = Field(
         default="auto",

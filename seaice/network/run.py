@@ -34,8 +34,9 @@ def silent(done: int, tiles: int) -> None:
 class Machine:
     """What networks run on, and how.
 
-    In float32 every device tells the same but for the order of sums. bfloat16 is faster where the
-    device multiplies it, takes less memory, and is rougher.
+    In float32 results of devices, processors and numbers of threads differ by the order of sums
+    only: docs/product.md states by how much. bfloat16 is faster where the device multiplies it,
+    takes less memory, and is rougher.
     """
 
     device: torch.device
@@ -71,7 +72,9 @@ def run_tiled(
     machine: Machine,
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """What a network tells of a map; the same in every run on the same machine.
+    """What a network predicts of a map.
+
+    The same in every run on the same machine with the same number of threads.
 
     Parameters
     ----------
