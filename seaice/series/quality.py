@@ -18,6 +18,7 @@ from seaice.errors import GranuleError
 from seaice.files import atomic_file
 from seaice.ingest.names import GranuleName
 from seaice.page import Picture, Section, Table, drawn, html_page
+from seaice.series.extent import shown
 from seaice.series.findings import Day, alerts, left_out, shares
 from seaice.series.quality_figures import change_figure, histogram_figure, series_figure, tie_figure
 from seaice.series.reading import document_of, document_path, maps_of, page_path
@@ -166,8 +167,8 @@ def _amounts(day: Day) -> Section:
     lines = tuple(
         (
             labels.get(row.sea, row.sea),
-            f"{row.extent_km2:,.0f} ± {row.extent_uncertainty_km2:,.0f}",
-            f"{row.area_km2:,.0f} ± {row.area_uncertainty_km2:,.0f}",
+            shown(row.extent_km2, row.extent_uncertainty_km2),
+            shown(row.area_km2, row.area_uncertainty_km2),
             f"{row.missing_km2:,.0f}",
             f"{row.observed_share:.1%}",
         )
@@ -182,7 +183,10 @@ def _amounts(day: Day) -> Section:
     )
     return Section(
         title="Extent and area",
-        says=("Of what the product observed; one standard deviation beside.",),
+        says=(
+            "Of what the product observed, with one standard deviation; both are rounded to two "
+            "digits of it. Cells without a value are in none of them.",
+        ),
         tables=(Table(title="", heads=heads, rows=lines),),
         pictures=(picture,) if today else (),
     )
