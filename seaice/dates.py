@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from reprlib import repr as shortened
 
 from seaice.errors import SettingsError
 
@@ -29,9 +30,8 @@ def checked_date(given: object) -> date:
     last = datetime.now(UTC).date() + AHEAD
     day = _parsed(given)
     if day is None or not FIRST <= day <= last:
-        shown = given if isinstance(given, str) else str(given)
         raise SettingsError(
-            f"date {shown!r}",
+            f"date {given if isinstance(given, date) else shortened(given)}",
             f"a day as 2020-03-03 (YYYY-MM-DD) from {FIRST} to {last}",
             "write the date so",
         )

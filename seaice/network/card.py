@@ -98,7 +98,7 @@ class Card:
             )
         try:
             return cls(**_with_tuples(told))
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _no_card(f"a card with entries of other kinds ({error})") from error
 
 
