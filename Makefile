@@ -27,7 +27,8 @@ RUN = $(call option,settings,SETTINGS) $(call option,date,DATE) $(call option,gr
       $(if $(SETTINGS),$(if $(filter command line environment,$(origin OUT)),--out "$(OUT)"),--out "$(OUT)") \
       $(METHOD)
 REPORT = $(if $(filter command line environment,$(origin OUT)),--out "$(OUT)")
-DEMO = $(if $(GRANULES)$(SETTINGS),,--demo)
+# A date needs granules: only where neither is given, the demo is made, whose ice is simulated.
+DEMO = $(if $(DATE)$(GRANULES)$(SETTINGS),,--demo)
 
 .PHONY: help daily fetch browse reprocess watch status verify prune chaos fuzz endurance scaling capacity lock audit sbom series scene test test-slow test-desktop lint types layers notebook-test docs train ablations variants compare model-pages evaluate reality classical scene-page bench doctor install clean
 
@@ -36,7 +37,7 @@ help: ## this list
 	@echo
 	@sed -n '3,7s/^# /  /p' $(firstword $(MAKEFILE_LIST))
 
-daily: $(VENV)/.run ## a day's map: the demo's, or of GRANULES= for DATE=
+daily: $(VENV)/.run ## a day's map: of GRANULES= for DATE=; without both, the demo's
 	@$(BIN)/seaice daily $(DEMO) $(RUN)
 
 browse: $(VENV)/.run ## products of OUT= in a web browser; EXPORT=folder writes static files instead
@@ -146,7 +147,7 @@ model-pages: $(VENV)/.run ## docs/models: a page for every network
 
 evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on simulated test WORLDS=48
 	@$(BIN)/seaice evaluate $(if $(PRODUCT),"$(PRODUCT)" "$(REFERENCE)") $(REPORT) \
-	  $(call option,date,DATE) $(call option,cell,CELL) $(call option,worlds,WORLDS) \
+	  $(call option,date,DATE) $(call option,cell,CELL) $(if $(PRODUCT),,--worlds "$(or $(WORLDS),48)") \
 	  $(call option,device,DEVICE) $(foreach one,$(METHODS),--method "$(one)")
 
 reality: $(VENV)/.run ## simulated days beside real observations: docs/reality.md; RRDP= SCENE= MAPS=

@@ -1,11 +1,13 @@
 """What tells of all products in a folder: a STAC collection, and a QGIS project for each place."""
 
+import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from seaice.files import alone, atomic_file
 from seaice.series.reading import document_of, product_folders
@@ -13,7 +15,7 @@ from seaice.write.metadata.stac import COLLECTION, ITEM, write_collection
 from seaice.write.names import named, place_name
 from seaice.write.qgis.project import Day, write_project
 
-__all__ = ["catalogue"]
+__all__ = ["catalogue", "projects"]
 
 PLAYED = 60  #: days of a place that its project holds, the newest
 
@@ -28,30 +30,52 @@ def catalogue(out: Path) -> list[Path]:
     OutputError
         If the disk refuses; what was there before then stays.
     """
-    folders = [folder for folder in product_folders(out) if (folder / ITEM).exists()]
+    folders = _catalogued(out)
     if not folders:
         return []
     with alone(out / COLLECTION):
         items = [folder / ITEM for folder in folders]
-        _renewed(out / COLLECTION, partial(write_collection, items, out))
-        return [out / COLLECTION, *_projects(out, folders)]
+        made = {out / COLLECTION: _drafted(COLLECTION, partial(write_collection, items, out))}
+        made |= projects(out)
+        for path, content in made.items():
+            _renew(path, content)
+        return [*made]
 
 
-def _renewed(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file in one step; one that would say the same is left alone, its time too."""
-    with tempfile.TemporaryDirectory() as aside:
-        draft = Path(aside) / path.name
+def _catalogued(out: Path) -> list[Path]:
+    """The folders of products whose catalogue item can be read."""
+    return [folder for folder in product_folders(out) if _item(folder / ITEM)]
+
+
+def _item(path: Path) -> Any:
+    try:
+        item: Any = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = isinstance(item, dict) and {"bbox", "properties"} <= item.keys()
+    return item if known else None
+
+
+def _drafted(name: str, write: Callable[[Path], None]) -> bytes:
+    """What a writer writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / name
         write(draft)
-        content = draft.read_bytes()
+        return draft.read_bytes()
+
+
+def _renew(path: Path, content: bytes) -> None:
+    """Write a file in one step; one that would say the same is left alone, its time too."""
     if path.exists() and path.read_bytes() == content:
         return
     with atomic_file(path) as part:
         part.write_bytes(content)
 
 
-def _projects(out: Path, folders: list[Path]) -> list[Path]:
+def projects(out: Path) -> dict[Path, bytes]:
+    """The QGIS project of each place in `out` by its path: the newest days of its products."""
     places: dict[str, list[Day]] = defaultdict(list)
-    for folder in folders:
+    for folder in _catalogued(out):
         document = document_of(folder)
         day, grid = date.fromisoformat(document["date"]), document["grid"]
         stem = folder / folder.name
@@ -62,10 +86,9 @@ def _projects(out: Path, folders: list[Path]) -> list[Path]:
         places[place].append(
             Day(stem=stem, date=day, crs=grid["crs"], bounds=(left, bottom, right, top))
         )
-    paths = []
+    made = {}
     for place, days in places.items():
         path = out / f"{place}.qgz"
         newest = sorted(days, key=lambda day: day.date)[-PLAYED:]
-        _renewed(path, partial(write_project, newest, out))
-        paths.append(path)
-    return paths
+        made[path] = _drafted(path.name, partial(write_project, newest, out))
+    return made

@@ -10,11 +10,12 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from pipelines.plan import Plan
 from pipelines.stages import Progress
-from seaice.errors import FinalStandsError, GranuleError, NoInputError
+from seaice.errors import FinalStandsError, GranuleError, NoInputError, PredictionError
 from seaice.files import alone
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
@@ -25,11 +26,20 @@ from seaice.grid.masks.land import land_mask
 from seaice.ingest.folder import counted
 from seaice.ingest.scan_times import preferred_first
 from seaice.network.memory import give_back
+from seaice.sic.flags import explained
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
-from seaice.write.product import Made, made_in, write_product
+from seaice.write.product import Made, document_in, made_in, write_product
 
-__all__ = ["concentration", "daily_maps", "finished", "refined", "run_day", "written"]
+__all__ = [
+    "check_explained",
+    "concentration",
+    "daily_maps",
+    "finished",
+    "refined",
+    "run_day",
+    "written",
+]
 
 Maps = Mapping[date, xr.Dataset]  #: daily maps by date
 
@@ -50,11 +60,14 @@ def run_day(plan: Plan, progress: Progress) -> list[Made]:
 
 
 def finished(plan: Plan) -> list[Made]:
-    """The files of the day's product where it is whole and of these inputs; else nothing."""
+    """The files of the day's product where it is whole and of these inputs; else nothing.
+
+    One whose provenance is damaged counts as not made.
+    """
     made = made_in(plan.folder)
     if not made:
         return []
-    document = json.loads((plan.folder / made[-1].name).read_text())
+    document = document_in(plan.folder / made[-1].name) or {}
     return made if document.get("key") == plan.product_key else []
 
 
@@ -85,7 +98,8 @@ def _let_final_stand(plan: Plan, frames: int) -> None:
     if frames == len(plan.granules) or plan.settings.run.replace == "final":
         return
     made = made_in(plan.folder)
-    if made and json.loads((plan.folder / made[-1].name).read_text())["status"] == "final":
+    document = (document_in(plan.folder / made[-1].name) if made else None) or {}
+    if document.get("status") == "final":
         raise FinalStandsError(
             f"a final product of {plan.day} in {plan.folder}, and {frames} of "
             f"{len(plan.granules)} days for a new one",
@@ -110,9 +124,27 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         # not named, so that it is not held while what takes its place is made
         made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
         give_back()
+        check_explained(made, plan.sic.name)
         return made
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
+
+
+def check_explained(product: xr.Dataset, method: str) -> None:
+    """Refuse a product with a NaN that no flag explains.
+
+    Raises
+    ------
+    PredictionError
+        If there is one.
+    """
+    wrong = int((np.isnan(product["sic"].values) & ~explained(product["status_flag"].values)).sum())
+    if wrong:
+        raise PredictionError(
+            f"{method} gave no concentration in {wrong} observed cells",
+            "a value in each",
+            "use other weights or another method: --sic-weights, --sic",
+        )
 
 
 def refined(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
@@ -228,6 +260,7 @@ def _document(
                 "weights": used.weights.name if used.weights else None,
                 "sha256": used.sha256,
                 "precision": product.attrs.get(f"{stage}_precision"),
+                "execution": json.loads(product.attrs.get(f"{stage}_execution", "null")),
             }
             for stage, used in (("sr", plan.sr), ("sic", plan.sic))
         },

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.plan import ground, method
 from pipelines.stages import Progress, code_of, key_of
 from seaice.config import RunSettings, Settings
+from seaice.errors import SettingsError
 from seaice.files import atomic_folder, ensure_writable
 
 __all__ = [
@@ -36,8 +37,26 @@ def demo_settings(settings: Settings, progress: Progress) -> Settings:
 
 
 def demo_planned(settings: Settings) -> Settings:
-    """The settings of the demo: its date, region and folder of granules, all else as told."""
+    """The settings of the demo: its date, region and folder of granules, all else as told.
+
+    Raises
+    ------
+    SettingsError
+        If a date of another day or granules are given: the demo simulates ice of its own day.
+    """
     run = settings.run
+    if run.date not in (None, DATE):
+        raise SettingsError(
+            f"the demo, whose ice is simulated, of {run.date}",
+            "granules of that day, or the demo without a date",
+            "give --granules FOLDER (GRANULES=) and leave --demo out, or leave the date out",
+        )
+    if run.granules is not None:
+        raise SettingsError(
+            f"the demo, whose granules are simulated, and granules in {run.granules}",
+            "one of both",
+            "leave --demo out, or the granules",
+        )
     region = REGIONS[run.one_hemisphere] if run.region == "all" else run.region
     run = run.model_copy(update={"date": run.date or DATE, "region": region})
     run = run.model_copy(update={"granules": _folder(run)})

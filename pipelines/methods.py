@@ -1,5 +1,6 @@
 """The methods a plan names, run: networks with their weights, or formulas."""
 
+import json
 from collections.abc import Callable
 from typing import Literal
 
@@ -12,6 +13,7 @@ from seaice.grid.masks.land import land_mask, near_sea
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
 from seaice.network.device import choose_device, choose_precision
+from seaice.network.execution import execution
 from seaice.network.memory import give_back
 from seaice.network.run import Machine
 from seaice.network.weights import load, without_weights
@@ -43,7 +45,8 @@ def refine_with(plan: Plan, stack: xr.Dataset, progress: Steps) -> xr.Dataset:
     network, card = network_of(plan.sr, "sr")
     machine = machine_of(plan.settings.run)
     where = near_sea(plan.grid)
-    return refine(stack, network, card, machine, plan.sr.sha256 or "none", progress, where)
+    fine = refine(stack, network, card, machine, plan.sr.sha256 or "none", progress, where)
+    return fine.assign_attrs(sr_execution=json.dumps(execution(machine)))
 
 
 def concentrate_with(
@@ -59,6 +62,7 @@ def concentrate_with(
         teller = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run)
         made = concentrate(refined, daily_map, land, teller, machine, progress)
+        made.attrs["sic_execution"] = json.dumps(execution(machine))
         if plan.sic.name == BLEND:
             made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices, None))
     give_back()

@@ -212,7 +212,7 @@ def plan(settings: Settings, find: Find | None = None, left_out: LeftOut | None 
         raise SettingsError(
             "no date" if run.date is None else "no folder of granules",
             "the day to map and where its granules are",
-            "give --date 2020-03-03 and --granules FOLDER, or --demo",
+            "give --date 2020-03-03 and --granules FOLDER (DATE= and GRANULES=), or --demo alone",
         )
     ensure_writable(run.out)
     notes = run.out / "stages" / "hashes.json"

@@ -6,6 +6,7 @@ that is killed leaves files that nobody sees, and a newer product takes over wit
 """
 
 import json
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,33 @@ from typing import Any
 from pipelines.plan import Plan
 from seaice.series.reading import page_path
 from seaice.storage import Store
+from seaice.write.manifest import read_manifest
 from seaice.write.product import made_in
 
-__all__ = ["MANIFEST", "named_in", "publish", "published"]
+__all__ = ["MANIFEST", "listed_in", "publish", "published", "put_product"]
+
+logger = logging.getLogger(__name__)
 
 MANIFEST = ".sha256"
 AT_ONCE = 8  #: files on their way
 
 
-def named_in(manifest: str) -> dict[str, str]:
-    """The SHA-256 of each file by its name below the product's folder.
+def listed_in(store: Store, name: str) -> dict[str, str]:
+    """The SHA-256 of each file of a product in a store; empty where it is not published.
 
-    >>> named_in("ab12  0f/map.tif\\n")
-    {'0f/map.tif': 'ab12'}
+    A list that is damaged, or names a path outside the product's folder, counts as none: what it
+    names is not trusted, and the product is published again.
+
+    Raises
+    ------
+    StorageError
+        If the store does not answer.
     """
-    lines = (line.partition("  ") for line in manifest.splitlines())
-    return {name: digest for digest, _, name in lines if name}
+    try:
+        return read_manifest(store.text(f"{name}/{name}{MANIFEST}") or "")
+    except ValueError as error:
+        logger.warning("the list of files of %s in %s is not used: %s", name, store.url, error)
+        return {}
 
 
 def published(plan: Plan) -> dict[str, Any] | None:
@@ -43,10 +55,13 @@ def published(plan: Plan) -> dict[str, Any] | None:
         return None
     store, name = Store.at(plan.settings.run.publish_to), plan.folder.name
     document = f"{plan.product_key}/{name}.json"
-    if document not in named_in(store.text(f"{name}/{name}{MANIFEST}") or ""):
+    if document not in listed_in(store, name):
         return None
-    told: dict[str, Any] = json.loads(store.text(f"{name}/{document}") or "null")
-    return told
+    try:
+        told: Any = json.loads(store.text(f"{name}/{document}") or "null")
+    except ValueError:
+        return None  # damaged: it counts as not made
+    return told if isinstance(told, dict) and "status" in told else None
 
 
 def publish(plan: Plan) -> None:
@@ -71,15 +86,15 @@ def put_product(folder: Path, store: Store) -> None:
     """
     name = folder.name
     key = json.loads((folder / f"{name}.json").read_text())["key"]
-    own = (folder / f"{name}{MANIFEST}").read_text()
-    manifest = "".join(f"{digest}  {key}/{file}\n" for file, digest in named_in(own).items())
+    own = read_manifest((folder / f"{name}{MANIFEST}").read_text())
+    manifest = "".join(f"{digest}  {key}/{file}\n" for file, digest in own.items())
     former = store.text(f"{name}/{name}{MANIFEST}") or ""
     if former != manifest:
+        replaced = listed_in(store, name)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            files = named_in(own)
-            list(pool.map(lambda file: store.put(f"{name}/{key}/{file}", folder / file), files))
+            list(pool.map(lambda file: store.put(f"{name}/{key}/{file}", folder / file), own))
         store.put(f"{name}/{name}{MANIFEST}", manifest.encode())
-        _tidy(store, name, keep={*named_in(manifest), *named_in(former)})
+        _tidy(store, name, keep={*read_manifest(manifest), *replaced})
     page = page_path(folder)
     if page.exists():
         store.put(f"{name}/{page.name}", page)

@@ -9,9 +9,10 @@ from pathlib import Path
 from reprlib import repr as shortened
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from seaice.dates import checked_date
 from seaice.errors import SettingsError
 from seaice.storage import brought_near
 
@@ -58,7 +59,7 @@ class RunSettings(Settled):
     """What is made of what, and where it goes."""
 
     date: datetime.date | None = Field(
-        default=None, description="the day to map, UTC, as 2020-03-03"
+        default=None, description="the day to map, UTC, as 2020-03-03 (YYYY-MM-DD)"
     )
     granules: Path | None = Field(
         default=None, description="folder of AMSR2 L1B or L1R granules; or s3://bucket/prefix"
@@ -82,8 +83,8 @@ class RunSettings(Settled):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of the networks: float32, the same on every machine, or bfloat16; auto is "
-        "bfloat16 on processors that multiply it",
+        description="of the networks: float32, nearly the same on every machine, or bfloat16; "
+        "auto is bfloat16 on processors that multiply it",
     )
     mode: Literal["auto", "provisional", "final"] = Field(
         default="auto",
@@ -98,6 +99,11 @@ class RunSettings(Settled):
     )
 
     _near = model_validator(mode="before")(brought_near)
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _checked_date(cls, given: object) -> datetime.date | None:
+        return None if given is None else checked_date(given)
 
     @property
     def one_hemisphere(self) -> Literal["north", "south"]:

@@ -11,6 +11,7 @@ __all__ = [
     "GranuleError",
     "NoInputError",
     "OutputError",
+    "PredictionError",
     "SeaIceError",
     "SettingsError",
     "StorageError",
@@ -73,6 +74,10 @@ class UnknownNameError(SeaIceError, LookupError):
 
 class WeightsError(SeaIceError):
     """A weights file is damaged, or belongs to another network."""
+
+
+class PredictionError(SeaIceError):
+    """A network or formula gave no finite value for an observed cell."""
 
 
 class OutputError(SeaIceError):

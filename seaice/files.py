@@ -297,4 +297,5 @@ def _remembered(notes: Path) -> dict[str, str]:
         known = json.loads(notes.read_text())
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return {}
-    return {str(state): str(digest) for state, digest in dict(known).items()}
+    known = known if isinstance(known, dict) else {}
+    return {str(state): str(digest) for state, digest in known.items()}

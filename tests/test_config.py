@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from seaice.config import Settings
+from seaice.dates import FIRST
 from seaice.errors import SettingsError
 
 paths = st.text(st.characters(codec="utf-8", exclude_characters="\x00/"))
 runs = st.fixed_dictionaries(
     {},
     optional={
-        "date": st.dates(),
+        "date": st.dates(FIRST, date.today()),
         "out": paths.filter(bool).map(Path),
         "hemisphere": st.sampled_from(["north", "south"]),
         "region": st.sampled_from(["all", "svalbard", "10,76,30,81"]),

@@ -11,7 +11,10 @@ import pytest
 import xarray as xr
 from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 from granules import write_au_si6
+from products import made_product
 
+from pipelines.day import check_explained
+from seaice.errors import PredictionError
 from seaice.grid.gridding.resample import grid_day
 from seaice.grid.masks.land import land_mask
 from seaice.grid.regions import region_grid
@@ -194,3 +197,38 @@ def test_a_gridded_day_stands_in_where_there_are_no_swaths(granules, plain, read
     np.testing.assert_allclose(made["pd"].values[8:-8, 8:-8], 20.0, atol=0.2)
     assert provenance(tmp_path / "out")["granules"][DAY.isoformat()][0]["name"] == gridded.name
     assert len(reads) == 4
+
+
+def test_a_damaged_stage_is_never_published(granules, finished, plain, tmp_path):
+    """A chunk that is deleted reads as NaN, and would become gaps that are filled."""
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    stages = {name: out / path for name, path in provenance(finished)["stages"].items()}
+    shutil.rmtree(out / PRODUCT)
+    shutil.rmtree(stages["concentrate"])
+    (stages["refine"] / "tb89h/c/0/0").unlink()
+    assert run("daily", granules, out, *plain).exit_code == 0
+    xr.testing.assert_identical(product(out), product(finished))
+
+
+def test_a_value_that_is_absent_without_a_reason_ends_the_stage():
+    """A gap that no flag explains is a fault of the method, not of the day."""
+    explained = made_product()
+    check_explained(explained, "asi")
+    explained["sic"][10, 10] = np.nan
+    with pytest.raises(PredictionError, match="asi gave no concentration in 1 observed cells"):
+        check_explained(explained, "asi")
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_product_whose_provenance_is_cut_short_is_made_again(
+    size, granules, finished, plain, tmp_path
+):
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    document = out / PRODUCT / f"{PRODUCT}.json"
+    whole = document.read_bytes()
+    document.write_bytes(whole[:size])
+    made = run("daily", granules, out, *plain)
+    assert made.exit_code == 0, made.output
+    assert document.read_bytes() == whole

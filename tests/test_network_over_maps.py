@@ -10,6 +10,7 @@ from test_network_contract import SMALL, learning, lively, sic_networks, sr_netw
 from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, bicubic, stack
 
+from seaice.errors import PredictionError
 from seaice.grid.masks.footprint_land import LAND_SHARES
 from seaice.network.catalogue import build, find
 from seaice.network.run import run_tiled, silent
@@ -207,3 +208,28 @@ def test_convolutions_of_tiles_made_together_are_whole_float32_and_that_ends_wit
     assert len(seen) > 2
     assert not any(seen)
     assert torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_prediction_that_is_not_finite_ends_the_stage(value):
+    """It would be a gap in the map, which no flag explains."""
+    card = made("pmdrnet")[1]
+    wanted = np.zeros(SHAPE, bool)
+    wanted[3:5, 7:9] = True
+
+    def predicting(where):
+        def network(stack):
+            refined = torch.zeros(1, 2, 4 * SHAPE[0], 4 * SHAPE[1])
+            refined[0, 1, where[0], where[1]] = value
+            return refined
+
+        def cut(rows, columns):
+            return torch.zeros(card.frames, len(card.channels), *SHAPE)
+
+        return run_tiled(
+            network, replace(card, window=None, margin=40), cut, wanted, MACHINE, silent
+        )
+
+    predicting((11, 28))  # outside: nobody asked
+    with pytest.raises(PredictionError, match=r"no finite tb89v in 1 of 4 observed cells"):
+        predicting((12, 28))

@@ -120,3 +120,29 @@ def test_a_device_that_is_not_there(monkeypatch):
     assert choose_device("auto") == torch.device("cpu")
     with pytest.raises(SettingsError, match="cuda"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize("pair", [(0, 0), (float("nan"), 1), (0, float("inf")), (10**400, 1)])
+def test_statistics_with_which_every_prediction_would_be_nan(weights, pair):
+    told = json.loads(card("pmdrnet").json())
+    told["normalization"]["tb89v"] = pair
+    rewrite(weights, metadata={"card": json.dumps(told)})
+    with pytest.raises(WeightsError, match=r"normalization .* of tb89v|entries of other kinds"):
+        load(weights)
+
+
+def test_calibration_that_is_not_finite():
+    with pytest.raises(WeightsError, match="calibration_95"):
+        replace(card("pmdrnet"), calibration_95=((1.0, float("nan")),))
+
+
+def test_a_negative_variance(tmp_path):
+    """Its square root is NaN, and with it the whole map."""
+    path = tmp_path / "weights.safetensors"
+    save(path, network("xception_aspp"), card("xception_aspp"))
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("running_var"))
+    tensors[name][0] = -1.0
+    save_file(tensors, path, metadata={"card": card("xception_aspp").json()})
+    with pytest.raises(WeightsError, match=r"running_var, a variance, is negative"):
+        load(path)

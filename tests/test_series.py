@@ -3,15 +3,21 @@
 import json
 import os
 from dataclasses import replace
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
 from products import made_product
 from pyproj import Geod, Transformer
+from scipy.ndimage import gaussian_filter
 
+from pipelines.evaluate.amounts import Case, calibrated, coverage
 from pipelines.series import rebuild_series, record
 from pipelines.stages import silent
 from seaice.errors import NoInputError
@@ -19,7 +25,7 @@ from seaice.evaluate.fields.field import Lattice
 from seaice.grid.area import cell_areas
 from seaice.grid.definition import HEMISPHERES, NORTH
 from seaice.grid.masks.land import land_mask
-from seaice.series.extent import extents
+from seaice.series.extent import AREA, Factors, Parts, extents, shown
 from seaice.series.reading import document_of, maps_of
 from seaice.series.record import Row, entered, read_series, series_path, write_series
 from seaice.series.seas import sea_numbers, seas
@@ -72,21 +78,91 @@ def test_a_sea_that_nobody_saw_has_no_extent_and_a_gap_is_no_water():
     assert (unseen.observed, unseen.missing) == (0, 50)
 
 
-def test_uncertainty_is_the_spread_of_errors_that_go_together_within_100_km():
-    """Draws of such errors: their area and extent spread as is told."""
+def correlated(random, shape, side):
+    """Errors of cells in standard deviations: those of `EXTENT` and `AREA` together.
+
+    Squares of `side` cells err alike, and all cells share a further part.
+    """
+    rows, columns = (-(-size // side) for size in shape)
+    squares = random.standard_normal((rows, columns)).repeat(side, 0).repeat(side, 1)
+    regional = squares[: shape[0], : shape[1]]
+    return AREA.regional * regional + AREA.common * random.standard_normal()
+
+
+def smooth(random, shape, length):
+    """The same, where errors fade with distance instead of ending with a square."""
+    field = gaussian_filter(random.standard_normal(shape), length, mode="wrap")
+    return field / field.std() + AREA.common * random.standard_normal()
+
+
+@pytest.mark.parametrize("errors", [partial(correlated, side=10), partial(smooth, length=2.5)])
+def test_uncertainty_covers_errors_that_go_together(errors):
+    """Draws of errors within squares of 100 km, or near each other, and of all cells together.
+
+    One standard deviation holds about two thirds of them, two nearly all.
+    """
     random = np.random.default_rng(1)
-    cell, shape, side = 10_000.0, (200, 200), 10
-    sic = np.clip(random.normal(0.3, 0.2, shape), 0.05, 0.95)
+    cell, shape = 10_000.0, (200, 200)
+    sic = np.clip(random.normal(0.4, 0.2, shape), 0.05, 0.95)
     deviation = random.uniform(0.01, 0.03, shape)
+    extent, _, area, *_ = plain(sic, None, cell=cell)[0]
     told = plain(sic, deviation, cell=cell)[0]
-    areas, chance = [], []
-    for _ in range(400):
-        error = random.standard_normal((20, 20)).repeat(side, 0).repeat(side, 1)
-        areas.append((sic + deviation * error).sum())
-        chance.append((sic + deviation * error >= 0.15).sum())
-    assert told.area_uncertainty == pytest.approx(np.std(areas), rel=0.1)
-    # cells of one square do not all cross 15 % at once: an upper bound of what they do
-    assert 0.7 * np.std(chance) < told.extent_uncertainty < 3 * np.std(chance)
+    found = {"area": [], "extent": []}
+    for _ in range(300):
+        off = sic + deviation * errors(random, shape)
+        found["area"].append((off.sum() - area) / told.area_uncertainty)
+        found["extent"].append(((off >= 0.15).sum() - extent) / told.extent_uncertainty)
+    for ratios in found.values():
+        assert (np.abs(ratios) <= 1).mean() >= 0.6
+        assert (np.abs(ratios) <= 2).mean() >= 0.92
+    assert (np.abs(found["area"]) <= 1).mean() <= 0.85  # nor is it told too large
+
+
+def test_errors_that_all_cells_share_do_not_average_away():
+    """Of a map four times as large, the uncertainty is nearly four times as large, not twice."""
+    random = np.random.default_rng(2)
+    sic = np.clip(random.normal(0.4, 0.2, (500, 500)), 0, 1)
+    deviation = np.full(sic.shape, 0.05)
+    large = plain(sic, deviation, cell=2_000.0)[0]
+    small = plain(sic[:250, :250], deviation[:250, :250], cell=2_000.0)[0]
+    for name in ("extent_uncertainty", "area_uncertainty"):
+        assert 2.2 < getattr(large, name) / getattr(small, name) < 4.2
+
+
+def test_a_sea_full_of_ice_is_not_known_to_the_last_cell():
+    """Each cell is sure to be ice; that there is no lead or polynya is not."""
+    full, deviation = np.full((300, 300), 0.99), np.full((300, 300), 0.01)
+    told = plain(full, deviation)[0]
+    assert told.extent_uncertainty >= 1e-3 * told.extent
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e8))
+def test_what_is_shown_has_two_digits_of_the_uncertainty(value, uncertainty):
+    left, right = (part.replace(",", "") for part in shown(value, uncertainty).split(" ± "))
+    told = Decimal(right)
+    assert float(told) == pytest.approx(uncertainty, rel=0.051)
+    assert len(str(int(told.scaleb(-told.adjusted() + 1)))) == 2
+    assert told == told.quantize(Decimal(1).scaleb(told.adjusted() - 1))  # two digits, then zeros
+    step = 10.0 ** (told.adjusted() - 1)
+    assert abs(float(left) - value) <= 0.501 * step
+
+
+def test_what_is_not_known_is_not_shown():
+    assert (shown(np.nan, 1.0), shown(5.0, np.nan)) == ("", "5")
+
+
+def test_calibration_finds_the_factors_that_errors_were_drawn_with():
+    random = np.random.default_rng(3)
+    told = [
+        Parts(*each)
+        for each in zip(*(10 ** random.uniform(2, 5, (3, 2000)) * [[9], [0.1], [1]]), strict=True)
+    ]
+    true = Factors(regional=1.0, common=0.5, share=0.02)
+    cases = [Case(one, random.normal(0, one.uncertainty(true))) for one in told]
+    found = calibrated(cases)
+    assert found.common == pytest.approx(true.common, rel=0.15)
+    assert found.share == pytest.approx(true.share, rel=0.15)
+    assert coverage(cases, found) == pytest.approx((0.68, 0.95), abs=0.03)
 
 
 # A year of the OSI SAF record, and areas from geodesic polygons

@@ -1,5 +1,6 @@
 """A finished stage is recognised by what went into it, and half of one is never taken for it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stages import Stages, code_of, key_of
+from pipelines.stages import Stages, code_of, hashes_path, key_of
+from seaice.write.manifest import hashes_in
 
 facts = st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.text()), max_size=4)
 
@@ -111,3 +113,51 @@ def test_two_runs_that_want_the_same_stage_make_it_once(tmp_path):
     ]
     assert [run.communicate()[0] for run in runs] == [b"1.0\n", b"1.0\n"]
     assert (tmp_path / "made").read_text() == "once "
+
+
+DAMAGE = {
+    "a chunk is deleted": lambda place: (place / "n_obs/c/0/0").unlink(),
+    "a byte is flipped": lambda place: flipped(place / "obs_time/c/0/0"),
+    "metadata is truncated": lambda place: (place / "zarr.json").write_text("{"),
+    "metadata says something else": lambda place: replaced(place / "zarr.json", '"a"', '"c"'),
+    "a file is added": lambda place: (place / "n_obs/c/9").write_bytes(b"x"),
+    "the list of hashes is gone": lambda place: hashes_path(place).unlink(),
+    "the list of hashes is cut": lambda place: hashes_path(place).write_text(""),
+    "the list of hashes is damaged": lambda place: hashes_path(place).write_bytes(b"\xff\xfe"),
+    "a file took its place": lambda place: (shutil.rmtree(place), place.write_text("no store")),
+}
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def replaced(path, one, other):
+    path.write_text(path.read_text().replace(one, other))
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_stage_is_computed_again_and_that_is_logged(damage, tmp_path, caplog):
+    stages = Stages(folder=tmp_path)
+    place = stages.path("refine", "2020-03-03", "k")
+    stages.kept("refine", "2020-03-03", "k", made)
+    assert caplog.text == ""
+    before = hashes_in(place)
+    DAMAGE[damage](place)
+    calls = []
+    again = stages.kept("refine", "2020-03-03", "k", lambda: calls.append("made") or made())
+    xr.testing.assert_identical(again.load(), made())
+    assert calls == ["made"]
+    assert "computed again" in caplog.text
+    assert hashes_in(place) == before
+    stages.kept("refine", "2020-03-03", "k", lambda: pytest.fail("made three times"))
+
+
+def test_a_stage_is_hashed_once_while_it_stays_as_it_is(tmp_path, monkeypatch):
+    stages = Stages(folder=tmp_path)
+    stages.kept("grid", "2020-03-03", "k", made)
+    stages.kept("grid", "2020-03-03", "k", made)
+    monkeypatch.setattr("pipelines.stages.differences", lambda *_: pytest.fail("hashed twice"))
+    stages.kept("grid", "2020-03-03", "k", lambda: pytest.fail("made twice"))

@@ -234,9 +234,9 @@ def seen(store, name):
     """What a reader who trusts the list finds: the map, whole, or None."""
     from hashlib import sha256 as digest
 
-    from pipelines.published import named_in
+    from pipelines.published import listed_in
 
-    told = named_in(store.text(f"{name}/{name}.sha256") or "")
+    told = listed_in(store, name)
     files = {file.partition("/")[2]: store.text(f"{name}/{file}") for file in told}
     for file, expected in told.items():
         assert digest(files[file.partition("/")[2]].encode()).hexdigest() == expected
@@ -312,14 +312,14 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
             held.splitlines()] == manifest.splitlines()  # fmt: skip
     told = run("status", "s3://ice/day/maps", "--json")
     assert [day["state"] for day in json.loads(told.output)] == ["final"]
-    assert "all products are whole" in run("verify", "s3://ice/day/maps").output
+    assert "1 product verified" in run("verify", "s3://ice/day/maps").output
     chunk = next(name for name in store.entries() if "/sic/c/0/" in name)
     store.put(chunk, b"damaged")
     found = run("verify", "s3://ice/day/maps")
     assert found.exit_code == 2
     assert "is not what was written" in found.output
     assert run("verify", "s3://ice/day/maps", "--repair").exit_code == 0
-    assert "all products are whole" in run("verify", "s3://ice/day/maps").output
+    assert "1 product verified" in run("verify", "s3://ice/day/maps").output
     texts = [path for path in tmp_path.rglob("*") if path.suffix in (".json", ".jsonl", ".toml")]
     assert texts
     assert not any(SECRET in path.read_text(errors="replace") for path in texts)

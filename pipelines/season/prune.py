@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from pipelines.stages import hashes_path
 from seaice.write.season.store import tidied
 
 __all__ = ["Pruned", "prune"]
@@ -44,5 +45,6 @@ def prune(out: Path, keep: int = NEEDED) -> Pruned:
     size = sum(file.stat().st_size for path in old for file in path.rglob("*") if file.is_file())
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
+        hashes_path(path).unlink(missing_ok=True)
     generations = sum(tidied(store) for store in out.glob("seaice_sic_*.zarr"))
     return Pruned(stages=len(old), bytes=size, generations=generations)

@@ -3,9 +3,11 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.catalogue import catalogue
 from pipelines.day import written
 from pipelines.plan import Plan, region_label
 from pipelines.published import publish
@@ -13,8 +15,8 @@ from pipelines.season.granules.inventory import Inventory
 from pipelines.season.reprocess import jobs_of
 from pipelines.season.status import settings_of_last_run
 from pipelines.season.tasks import into_season, season_of
-from pipelines.season.verify import Damage, damages
-from pipelines.series import follow
+from pipelines.season.verify import Damage, damages, derived_damages
+from pipelines.series import follow, rebuild_series
 from pipelines.stages import silent
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
@@ -36,8 +38,10 @@ def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
     Damage
         The same, repaired; or still damaged, with the reason as a further problem.
     """
+    if damage.day is None:
+        return _derived_again(out, damage)
     try:
-        planned = _plan(out, damage, granules)
+        planned = _plan(out, damage, damage.day, granules)
         for kept in _stages(planned):
             shutil.rmtree(kept, ignore_errors=True)
         with alone(planned.folder):
@@ -53,31 +57,45 @@ def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
     return replace(damage, state="repaired")
 
 
-def _plan(out: Path, damage: Damage, granules: Path | None) -> Plan:
-    told = settings_of_last_run(out, damage.place) or _settings_in(out, damage)
+def _derived_again(out: Path, damage: Damage) -> Damage:
+    """Make the files anew that follow from all products."""
+    try:
+        rebuild_series(out, silent)
+        catalogue(out)
+    except SeaIceError as error:
+        return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
+    left = [other for other in derived_damages(out, set()) if other.what == damage.what]
+    if left:
+        return replace(damage, problems=(*damage.problems, "damaged again: is the disk whole?"))
+    return replace(damage, state="repaired")
+
+
+def _plan(out: Path, damage: Damage, day: date, granules: Path | None) -> Plan:
+    """How the damaged day is made."""
+    told = settings_of_last_run(out, damage.place) or _settings_in(out, damage.place, day)
     run = dict(told.get("run", {}))
     where = granules or run.get("granules")
     if where is None:
         raise SettingsError(
-            f"no word of where the granules of {damage.day} are",
+            f"no word of where the granules of {day} are",
             "their folder",
             "give --granules FOLDER",
         )
-    run |= {"out": out, "granules": where, "date": damage.day}
+    run |= {"out": out, "granules": where, "date": day}
     run |= {"granules_from": None} if granules else {}
     settings = Settings.from_table(told | {"run": run})
-    (job,) = jobs_of([settings], [damage.day], Inventory.of(settings.run))
+    (job,) = jobs_of([settings], [day], Inventory.of(settings.run))
     return job.plan()
 
 
-def _settings_in(out: Path, damage: Damage) -> dict[str, Any]:
+def _settings_in(out: Path, place: str, day: date) -> dict[str, Any]:
     """The settings a product was made with, as its provenance tells them."""
-    for document in out.glob(f"seaice_sic_{damage.place}_{damage.day:%Y%m%d}_v*/seaice_sic_*.json"):
+    for document in out.glob(f"seaice_sic_{place}_{day:%Y%m%d}_v*/seaice_sic_*.json"):
         try:
             told: dict[str, Any] = json.loads(document.read_text())["settings"]
         except (OSError, ValueError, KeyError):
             continue
-        if region_label(told["run"]["region"]) in ("all", damage.place.partition("_")[2]):
+        if region_label(told["run"]["region"]) in ("all", place.partition("_")[2]):
             return told
     return {}
 

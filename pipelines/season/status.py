@@ -1,6 +1,5 @@
 """What there is of each day: products, and where there is none, what the logs say of it."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,15 +10,17 @@ from typing import Any, Literal
 from pipelines.season.granules.inventory import days_between
 from pipelines.season.granules.quarantine import quarantined
 from pipelines.season.log import RUNS, last_run, notes
-from seaice.write.product import made_in
+from seaice.errors import NoInputError
+from seaice.write.product import document_in, made_in
 
-__all__ = ["PRODUCT", "Status", "status_of", "statuses"]
+__all__ = ["PRODUCT", "Status", "no_products", "status_of", "statuses"]
 
 #: A product's folder; `region` is empty for a whole hemisphere.
 PRODUCT = re.compile(
     r"seaice_sic_(?P<place>(north|south)(_(?P<region>.+))?)_(?P<day>\d{8})_v[\d.]+"
 )
 State = Literal["final", "provisional", "failed", "missing", "damaged", "waiting"]
+NEEDED = {"status", "warnings", "granules"}  #: of a provenance
 ENDED = ("looked", "made", "lost")  #: events that end a day
 
 
@@ -37,6 +38,16 @@ class Status:
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
+
+
+def no_products(out: Path | str) -> NoInputError:
+    """What to say of a place without products."""
+    there = not isinstance(out, Path) or out.is_dir()
+    return NoInputError(
+        f"no product in {out}" if there else f"no folder {out}",
+        "a folder with products such as seaice_sic_north_20200303_v0.1",
+        "give the folder that --out named",
+    )
 
 
 def statuses(out: Path) -> Iterator[Status]:
@@ -64,17 +75,14 @@ def _products(out: Path) -> Iterator[tuple[tuple[str, str], Status]]:
 
 
 def _of_product(folder: Path, place: str, day: str) -> Status:
-    try:
-        made = made_in(folder)
-        document: dict[str, Any] = json.loads((folder / made[-1].name).read_text()) if made else {}
-    except (OSError, ValueError, TypeError, KeyError):
-        document = {}
-    return status_of(document, place, day)
+    made = made_in(folder)
+    document = document_in(folder / made[-1].name) if made else None
+    return status_of(document or {}, place, day)
 
 
 def status_of(document: Mapping[str, Any], place: str, day: str) -> Status:
     """What a product's provenance tells of its day; damaged where there is none."""
-    if not document:
+    if not document.keys() >= NEEDED:
         why = "files are missing or unreadable; `seaice verify --repair` makes it again"
         return Status(place=place, day=day, state="damaged", why=why)
     return Status(

@@ -8,13 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.published import MANIFEST, named_in, put_product
-from pipelines.season.status import PRODUCT, Status, status_of
-from pipelines.season.verify import Damage, problems_of_product
+from pipelines.published import MANIFEST, listed_in, put_product
+from pipelines.season.status import PRODUCT, Status, no_products, status_of
+from pipelines.season.verify import Checked, Damage, problems_of_product
 from seaice.errors import StorageError
 from seaice.storage import Store
+from seaice.write.manifest import is_inside, read_manifest
 
-__all__ = ["damages_stored", "fetched_product", "put_again", "statuses_stored"]
+__all__ = ["checked_stored", "damages_stored", "fetched_product", "put_again", "statuses_stored"]
 
 
 def statuses_stored(store: Store) -> Iterator[Status]:
@@ -27,9 +28,25 @@ def statuses_stored(store: Store) -> Iterator[Status]:
     """
     held = store.entries()
     for name, place, day in _products(held):
-        files = named_in(store.text(f"{name}/{name}{MANIFEST}") or "")
+        files = listed_in(store, name)
         absent = [file for file in files if f"{name}/{file}" not in held]
         yield status_of({} if absent else _document(store, name, files), place, str(day))
+
+
+def checked_stored(store: Store) -> Checked:
+    """How many products the store shows.
+
+    Raises
+    ------
+    NoInputError
+        If there is none.
+    StorageError
+        If it does not answer.
+    """
+    products = sum(1 for _ in _products(store.entries()))
+    if not products:
+        raise no_products(store.url)
+    return Checked(products=products, days=0)
 
 
 def damages_stored(store: Store) -> Iterator[Damage]:
@@ -83,18 +100,21 @@ def _document(store: Store, name: str, files: dict[str, str]) -> dict[str, Any]:
                 told: dict[str, Any] = json.loads(store.text(f"{name}/{file}") or "{}")
             except ValueError:
                 break
-            return told
+            return told if isinstance(told, dict) else {}
     return {}
 
 
 def fetched_product(store: Store, name: str, folder: Path) -> tuple[str, ...]:
     """Bring a product near as the folder it was made as; what could not be fetched."""
-    files = named_in(store.text(f"{name}/{name}{MANIFEST}") or "")
+    try:
+        files = read_manifest(store.text(f"{name}/{name}{MANIFEST}") or "")
+    except ValueError as error:
+        return (f"its list of files is damaged: {error}",)
     lost, lines = [], []
     for file, digest in files.items():
         own = file.partition("/")[2]
-        if not own or ".." in own.split("/"):
-            return (f"its list names {file}",)
+        if not is_inside(own):
+            return (f"its list names {file}, which is not in a folder of its own",)
         lines.append(f"{digest}  {own}\n")
         try:
             store.fetch(f"{name}/{file}", folder / own)

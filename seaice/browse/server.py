@@ -1,14 +1,19 @@
 """A shelf of products in, a page at an address of this machine out; nothing else is served."""
 
 import json
+import logging
 import re
+import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from math import isnan
+from threading import BoundedSemaphore, Timer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from seaice.browse.index import Shelf, lines_of
 from seaice.browse.tiles import tile
@@ -19,7 +24,16 @@ from seaice.write.names import named
 
 __all__ = ["PAGE", "server"]
 
+logger = logging.getLogger(__name__)
+
 HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")  #: hosts that requests may name
+IDLE = 15.0  #: s without a byte, or without a further request, after which a connection is closed
+DEADLINE = 30.0  #: s within which a request must have come, however slowly its bytes arrive
+MOST = 64  #: connections at the same time; further ones are closed
+FIELDS = 8  #: of a query
+#: "%" that two hexadecimal digits do not follow, and bytes that no address holds
+MALFORMED = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\x21-\x7e]|%00")
 #: files of the page and their media types; no other file is ever read for a request
 PAGE = {
     "index.html": "text/html; charset=utf-8",
@@ -39,12 +53,16 @@ TILES_KEPT = 2000  #: in memory, of some 20 kB each at most
 Answer = tuple[bytes, str]
 
 
-def server(shelf: Shelf, port: int) -> ThreadingHTTPServer:
+def server(
+    shelf: Shelf, port: int, *, idle: float = IDLE, deadline: float = DEADLINE
+) -> ThreadingHTTPServer:
     """A server of these products, at this machine's own address alone; `serve_forever` runs it.
 
     Parameters
     ----------
     port : 0: any that is free
+    idle : s without a byte after which a connection is closed
+    deadline : s within which a request must have come
 
     Raises
     ------
@@ -52,25 +70,92 @@ def server(shelf: Shelf, port: int) -> ThreadingHTTPServer:
         If the port is taken.
     """
     answer = partial(_answer, shelf, lru_cache(TILES_KEPT)(partial(_tile, shelf)))
-    return ThreadingHTTPServer((HOST, port), partial(_Handler, answer))
+    return _Server(port, answer, idle, deadline)
+
+
+Answers = Callable[[str, dict[str, list[str]]], Answer | None]
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread a connection, some at most; a client that goes away is no error."""
+
+    request_queue_size = MOST  #: connections that wait to be taken up
+
+    def __init__(self, port: int, answer: Answers, idle: float, deadline: float) -> None:
+        self.idle, self.deadline = idle, deadline
+        self._places = BoundedSemaphore(MOST)
+        super().__init__((HOST, port), partial(_Handler, answer))
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection, or close it where there are too many."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer the requests of one connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what is a fault of the program; a connection that broke is none."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, (ConnectionError, TimeoutError)):
+            logger.error("a request ended with an error", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: _Server
 
-    def __init__(self, answer: Callable[[str, dict[str, list[str]]], Answer | None], *rest: Any):
+    def __init__(self, answer: Answers, *rest: Any):
         self._answer = answer
         super().__init__(*rest)
 
+    def setup(self) -> None:
+        """Set the connection's time-out."""
+        super().setup()
+        self.connection.settimeout(self.server.idle)
+
+    def handle_one_request(self) -> None:
+        """Read a request and answer it; one that does not come within the deadline is cut off."""
+        self._waiting = Timer(self.server.deadline, self._cut_off)
+        self._waiting.daemon = True
+        self._waiting.start()
+        try:
+            super().handle_one_request()
+        finally:
+            self._waiting.cancel()
+
+    def _cut_off(self) -> None:
+        with suppress(OSError):  # it went away meanwhile
+            self.connection.shutdown(socket.SHUT_RDWR)
+
     def do_GET(self) -> None:
         """Answer a request of this machine; pages of others that point here get none."""
-        if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
+        self._waiting.cancel()  # all of it has come
+        if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
+            self.close_connection = True  # its body is not read, and is no further request
+        asked = _split(self.path)
+        if asked is None:
+            return self.send_error(400)
+        named_host = asked.hostname or self.headers.get("Host", "").partition(":")[0]
+        if named_host not in NAMES or self.headers.get("Host", "").partition(":")[0] not in NAMES:
             return self.send_error(403)
-        asked = urlsplit(self.path)
         try:
-            found = self._answer(asked.path.lstrip("/") or "index.html", parse_qs(asked.query))
+            query = parse_qs(asked.query, max_num_fields=FIELDS)
+        except ValueError:
+            return self.send_error(400)
+        try:
+            found = self._answer(asked.path.lstrip("/") or "index.html", query)
         except SeaIceError as error:
             found = json.dumps({"error": str(error)}).encode(), JSON
+        except Exception:
+            logger.exception("%s was not answered", self.path)
+            return self.send_error(500)
         if found is None:
             return self.send_error(404)
         content, kind = found
@@ -86,6 +171,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *told: Any) -> None:
         """Say nothing of single requests."""
+
+
+def _split(target: str) -> SplitResult | None:
+    """The parts of what a request asks for; None where it is malformed.
+
+    >>> _split("http://[bad/"), _split("/tiles/%zz"), _split("/index.html?a=%20").path
+    (None, None, '/index.html')
+    """
+    if MALFORMED.search(target):
+        return None
+    try:
+        return urlsplit(target)
+    except ValueError:
+        return None
 
 
 def _answer(

@@ -1,11 +1,11 @@
 """The verbs of `seaice figure`: what goes into a paper."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seaice.dates import checked_date
 from seaice.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ figure = typer.Typer(
 )
 OUT = Annotated[Path, typer.Option("--out", "-o", help="Files to write, without ending.")]
 WIDTH = Annotated[str, typer.Option(help="column (3.5 in) or page (7.16 in).")]
-DATE = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of a file of many days.")
-]
+DATE = Annotated[str | None, typer.Option(help="Day of a file of many days, as 2020-03-03.")]
 LABELS = Annotated[
     list[str] | None, typer.Option("--label", help="What a map is called; once for each.")
 ]
@@ -39,7 +37,7 @@ def map_(
     """Maps of concentration, with one colour bar."""
     from pipelines.evaluate.paper import paper_map
 
-    _told(paper_map(maps, label or (), date.date() if date else None, out, _width(width)))
+    _told(paper_map(maps, label or (), checked_date(date) if date else None, out, _width(width)))
 
 
 @figure.command()
@@ -55,7 +53,7 @@ def scatter(
     """A product against a reference, cell by cell."""
     from pipelines.evaluate.paper import paper_scatter
 
-    day = date.date() if date else None
+    day = checked_date(date) if date else None
     _told(paper_scatter(product, reference, label or (), day, cell, out, _width(width)))
 
 

@@ -25,6 +25,7 @@ from rich.progress import (
 from seaice.cli.options import first_and_last, hemispheres, parameter, parameters, settings_of
 from seaice.cli.show import failed, rows
 from seaice.config import Settings
+from seaice.errors import SettingsError
 from seaice.storage import Store, is_url
 
 if TYPE_CHECKING:
@@ -75,6 +76,10 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
     from pipelines.season.reprocess import reprocess
 
     start, end = told.pop("start"), told.pop("end")
+    if start is None and end is None:
+        raise SettingsError(
+            "no days", "the first and the last", "give --start 2013-01-01 and --end 2013-12-31"
+        )
     first, last = first_and_last(f"{start or end}:{end or start}")
     dry, as_json = told.pop("dry_run"), told.pop("json")
     if dry:
@@ -168,10 +173,12 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def status(out: OUT, as_json: AS_JSON = False) -> None:
     """Which days are final, provisional, failed and why, and which inputs are missing."""
-    from pipelines.season.status import statuses
+    from pipelines.season.status import no_products, statuses
     from pipelines.season.stored import statuses_stored
 
     days = list(statuses_stored(Store.at(out)) if is_url(out) else statuses(Path(out)))
+    if not days:
+        raise no_products(out if is_url(out) else Path(out))
     if as_json:
         typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
         return
@@ -187,24 +194,27 @@ def verify(
         Path | None, typer.Option(help="Where granules are, if not where they were.")
     ] = None,
 ) -> None:
-    """Check every product against its manifest: hashes, projection, ranges, flags."""
+    """Check every product: hashes, name and date, projection, ranges, flags, file against file."""
     from pipelines.season.repair import repaired
-    from pipelines.season.stored import damages_stored, put_again
-    from pipelines.season.verify import damages
+    from pipelines.season.stored import checked_stored, damages_stored, put_again
+    from pipelines.season.verify import checked, every_damage
 
     if is_url(out):
         store, run = Store.at(out), Settings.from_table({"run": {"out": out}}).run
+        number = checked_stored(store)
         found, mend = damages_stored(store), partial(put_again, store, work=run.out)
     else:
-        found, mend = damages(Path(out)), partial(repaired, Path(out), granules=granules)
+        number = checked(Path(out))
+        found, mend = every_damage(Path(out)), partial(repaired, Path(out), granules=granules)
     mended = [mend(damage) for damage in found] if repair else list(found)
+    left = sum(damage.state == "damaged" for damage in mended)
     if as_json:
         typer.echo(json.dumps([damage.as_dict() for damage in mended], indent=1))
     else:
         for damage in mended:
             typer.echo(f"{damage.state} {damage.what}: {'; '.join(damage.problems)}")
-        typer.echo(f"{len(mended)} damaged" if mended else "all products are whole")
-    if any(damage.state == "damaged" for damage in mended):
+        typer.echo(f"{number} checked, {left} damaged" if left else f"{number} verified")
+    if left:
         raise typer.Exit(2)
 
 

@@ -11,6 +11,7 @@ import typer
 from seaice.cli.dry_run import day_told, demo_told
 from seaice.cli.show import failed, watched
 from seaice.config import Settings
+from seaice.dates import checked_date
 from seaice.errors import SeaIceError, SettingsError
 
 __all__ = [
@@ -28,7 +29,7 @@ Command = Callable[..., None]
 
 #: option -> (section and key of the settings, kind, help)
 OPTIONS: dict[str, tuple[tuple[str, str], type, str]] = {
-    "date": (("run", "date"), str, "The day to map, UTC, as 2020-03-03."),
+    "date": (("run", "date"), str, "The day to map, UTC, as 2020-03-03; it needs granules."),
     "granules": (("run", "granules"), str, "Folder of AMSR2 L1B, L1R or AU_SI6 files, or URL."),
     "out": (("run", "out"), str, "Folder for products and finished stages, or URL of a store."),
     "hemisphere": (("run", "hemisphere"), str, "north, south, or both: two products."),
@@ -52,22 +53,21 @@ def first_and_last(days: str) -> tuple[date, date]:
     Raises
     ------
     SettingsError
-        If they are no dates, or the last is before the first.
+        If they are no dates (`seaice.dates.checked_date`), or the last is before the first.
 
     >>> [day.day for day in first_and_last("2018-02-10:2018-02-14")]
     [10, 14]
     """
     given = days.split(":")
+    wanted = "one day, as 2018-02-10, or the first and the last, as 2018-02-10:2018-02-14"
     try:
-        first, last = (date.fromisoformat(given[at]) for at in (0, -1))
-    except ValueError:
-        first, last = date.max, date.min
-    if len(given) > 2 or last < first:
+        first, last = (checked_date(given[at]) for at in (0, -1))
+    except SettingsError as error:
         raise SettingsError(
-            f"days {days!r}",
-            "one day, as 2018-02-10, or the first and the last, as 2018-02-10:2018-02-14",
-            "give --days so",
-        )
+            f"days {days!r}", f"{wanted}, each {error.expected}", "write them so"
+        ) from error
+    if len(given) > 2 or last < first:
+        raise SettingsError(f"days {days!r}", f"{wanted}, in order of time", "write them so")
     return first, last
 
 
@@ -148,7 +148,7 @@ def parameters() -> list[inspect.Parameter]:
     options = {name: (kind | None, help) for name, (_, kind, help) in OPTIONS.items()}
     options["settings"] = (Path | None, SETTINGS_HELP)
     switches = {
-        "demo": "Simulate the demo's granules, if not there yet, and use them.",
+        "demo": "Simulate the demo's granules, if not there yet, and map its own day.",
         "show-settings": "Print every setting, and do nothing.",
     }
     return [

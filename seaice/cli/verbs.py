@@ -1,7 +1,7 @@
 """The verbs of `seaice`. Pipelines are imported by the verb that runs them: help is instant."""
 
 import json
-from datetime import datetime
+from datetime import date as Date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from seaice.cli.operations import prune, reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, watched
 from seaice.config import Settings
+from seaice.dates import checked_date
 from seaice.errors import FinalStandsError, SeaIceError, SettingsError
 from seaice.ingest.folder import counted
 
@@ -192,8 +193,9 @@ app.command()(prune)
 
 @app.command()
 def evaluate(
+    ctx: typer.Context,
     product: Annotated[
-        Path | None, typer.Argument(help="A product's folder or Zarr store; left out: test worlds.")
+        Path | None, typer.Argument(help="A product's folder or Zarr store.")
     ] = None,
     reference: Annotated[
         Path | None,
@@ -201,10 +203,13 @@ def evaluate(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
     date: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of a reference of many days.")
+        str | None, typer.Option(help="Day of a reference of many days, as 2020-03-03.")
     ] = None,
     cell: Annotated[float | None, typer.Option(help="km; left out: the coarser map's.")] = None,
-    worlds: Annotated[int, typer.Option(min=1, help="How many test worlds.")] = 48,
+    worlds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead of a product: methods on as many simulated test worlds."),
+    ] = None,
     samples: Annotated[Path, typer.Option(help="Where test worlds are kept.")] = Path(
         "training/test.zarr"
     ),
@@ -212,31 +217,68 @@ def evaluate(
         list[str] | None, typer.Option(help="SR:SIC beside the standard ones; names or files.")
     ] = None,
     device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be simulated and compared, only.")
+    ] = False,
 ) -> None:
-    """How far a product is from a reference, or how good methods are on simulated test worlds."""
-    from seaice.files import ensure_writable
+    """How far a product is from a reference; or how good methods are on simulated test worlds."""
+    if product is None and worlds is None:
+        typer.echo(ctx.get_help())
+        failed("give PRODUCT and REFERENCE, or --worlds 48: simulating so many takes hours")
+        raise typer.Exit(2)
+    pair = product is not None and reference is not None
+    if pair == (worlds is not None) or (worlds is not None and product is not None):
+        raise SettingsError(
+            f"the product {product}, {reference or 'no reference'} and {worlds or 'no'} worlds",
+            "a product and a reference, or a number of simulated test worlds",
+            "write seaice evaluate PRODUCT REFERENCE, or seaice evaluate --worlds 48",
+        )
+    day = checked_date(date) if date else None
+    if worlds is not None:
+        _evaluate_worlds(samples, worlds, method or [], out, device, dry_run)
+    elif product is not None and reference is not None:
+        _evaluate_product(product, reference, out, day, cell, dry_run)
 
+
+def _evaluate_worlds(
+    samples: Path, worlds: int, methods: list[str], out: Path, device: str, dry_run: bool
+) -> None:
+    from pipelines.evaluate.worlds import evaluate_worlds, standard
+    from seaice.files import ensure_writable
+    from seaice.network.device import choose_device
+    from seaice.simulate.samples import written_samples
+
+    chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
+    compared = [*standard(), *methods]
+    if dry_run:
+        there = min(written_samples(samples), worlds)
+        typer.echo(f"{there} of {worlds} test worlds are in {samples}")
+        typer.echo(f"{worlds - there} would be simulated")
+        typer.echo(f"methods: {', '.join(compared)}; report: {out / 'report.html'}")
+        typer.echo("nothing was done (--dry-run)")
+        return
     ensure_writable(out.parent)
     with watched() as progress:
-        if product is None:
-            from pipelines.evaluate.worlds import evaluate_worlds, standard
-            from seaice.network.device import choose_device
+        typer.echo(evaluate_worlds(samples, worlds, compared, out, chosen, progress))
 
-            chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
-            methods = [*standard(), *(method or [])]
-            made = evaluate_worlds(samples, worlds, methods, out, chosen, progress)
-        elif reference is None:
-            raise SettingsError(
-                f"the product {product} and no reference",
-                "both, or neither for the simulated test worlds",
-                "write seaice evaluate PRODUCT REFERENCE",
-            )
-        else:
-            from pipelines.evaluate.product import evaluate_product
 
-            day = date.date() if date else None
-            made = evaluate_product(product, reference, out, day, cell, progress)
-    typer.echo(made)
+def _evaluate_product(
+    product: Path, reference: Path, out: Path, day: Date | None, cell: float | None, dry_run: bool
+) -> None:
+    from pipelines.evaluate.product import evaluate_product
+    from seaice.errors import NoInputError
+    from seaice.files import ensure_writable
+
+    if dry_run:
+        for path in (product, reference):
+            if not path.exists():
+                raise NoInputError(f"no {path}", "a product and a reference", "give others")
+        typer.echo(f"{product} would be compared with {reference}; report: {out / 'report.html'}")
+        typer.echo("nothing was done (--dry-run)")
+        return
+    ensure_writable(out.parent)
+    with watched() as progress:
+        typer.echo(evaluate_product(product, reference, out, day, cell, progress))
 
 
 @app.command()

@@ -1,8 +1,9 @@
 """What a file of weights says of itself; building and running it need nothing else."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from typing import Any, Literal, Self
 
 from seaice.errors import WeightsError
@@ -52,6 +53,25 @@ class Card:
                 "one (offset, scale) for each of its channels",
                 "train again with this version, or fetch another file of weights",
             )
+        wrong = next(self._unusable(), None)
+        if wrong:
+            raise WeightsError(
+                f"a card with {wrong}",
+                "finite numbers, and scales other than 0",
+                "train again with this version, or fetch another file of weights",
+            )
+
+    def _unusable(self) -> Iterator[str]:
+        """Numbers with which every prediction would be NaN or infinite."""
+        for name, (offset, scale) in self.normalization.items():
+            if not (isfinite(offset) and isfinite(scale) and scale):
+                yield f"the normalization ({offset}, {scale}) of {name}"
+        for name in _TABLES:
+            table: tuple[tuple[float, ...], ...] = getattr(self, name)
+            if not all(isfinite(factor) for line in table for factor in line):
+                yield f"a {name} that is not finite"
+        if not (isfinite(self.cell) and self.cell > 0):
+            yield f"cells of {self.cell} m"
 
     def json(self) -> str:
         """This card as JSON, keys sorted."""
@@ -78,7 +98,7 @@ class Card:
             )
         try:
             return cls(**_with_tuples(told))
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _no_card(f"a card with entries of other kinds ({error})") from error
 
 

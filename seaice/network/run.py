@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.errors import PredictionError
 from seaice.network.card import Card
 from seaice.network.memory import memory_kept
 from seaice.stack.tiles import Tile, Tiling, stitch
@@ -33,8 +34,9 @@ def silent(done: int, tiles: int) -> None:
 class Machine:
     """What networks run on, and how.
 
-    In float32 every device tells the same but for the order of sums. bfloat16 is faster where the
-    device multiplies it, takes less memory, and is rougher.
+    In float32 results of devices, processors and numbers of threads differ by the order of sums
+    only: docs/product.md states by how much. bfloat16 is faster where the device multiplies it,
+    takes less memory, and is rougher.
     """
 
     device: torch.device
@@ -70,7 +72,9 @@ def run_tiled(
     machine: Machine,
     progress: Progress,
 ) -> NDArray[np.float32]:
-    """What a network tells of a map; the same in every run on the same machine.
+    """What a network predicts of a map.
+
+    The same in every run on the same machine with the same number of threads.
 
     Parameters
     ----------
@@ -83,7 +87,12 @@ def run_tiled(
 
     Returns
     -------
-    (output, scale * y, scale * x) float32; in cells that are not wanted, NaN or of no worth
+    (output, scale * y, scale * x) float32; finite in wanted cells, NaN or of no worth in others
+
+    Raises
+    ------
+    PredictionError
+        If the network gives a value that is not finite for a wanted cell.
     """
     rows, columns = wanted.shape
     out = np.full((len(card.outputs), rows * card.scale, columns * card.scale), np.nan, np.float32)
@@ -96,7 +105,24 @@ def run_tiled(
             stitch(out, tiles[done], told, card.scale)
             tidy()
             progress(done + 1, len(tiles))
+    _check_finite(out, wanted, card)
     return out
+
+
+def _check_finite(out: NDArray[np.float32], wanted: NDArray[np.bool_], card: Card) -> None:
+    """Refuse predictions that are not finite: without a value, such a cell would become a gap."""
+    rows, columns = wanted.shape
+    for name, values in zip(card.outputs, out, strict=True):
+        cells = values.reshape(rows, card.scale, columns, card.scale)
+        wrong = int((wanted & ~np.isfinite(cells).all(axis=(1, 3))).sum())
+        if wrong:
+            raise PredictionError(
+                f"{card.architecture} gave no finite {name} in {wrong} of {int(wanted.sum())} "
+                "observed cells",
+                "a finite value in each",
+                "use other weights, or the same with --precision float32: these are damaged, or "
+                "their training failed",
+            )
 
 
 def _each(

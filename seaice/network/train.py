@@ -81,11 +81,11 @@ def train(
 ) -> tuple[nn.Module, int]:
     """Train until the steps or the minutes are spent, from where `folder` was left.
 
-    A run that was killed and taken up again gives, on the same machine, bit for bit what an
-    undisturbed one gives: which samples a step sees, and every random number of the step, follow
-    from the seed and the step. Several processes (`seaice.network.ranks`) share every batch and
-    learn what one would; batch norm alone sees each process's share. The first one writes, and
-    scores the network.
+    A run that was killed and taken up again gives, on the same machine with the same number of
+    threads, bit for bit what an undisturbed one gives: which samples a step sees, and every random
+    number of the step, follow from the seed and the step. Several processes
+    (`seaice.network.ranks`) share every batch and learn what one would; batch norm alone sees each
+    process's share. The first one writes, and scores the network.
 
     Parameters
     ----------

@@ -150,7 +150,15 @@ def _read(path: Path) -> tuple[Card, dict[str, Tensor]]:
     broken = [name for name, value in wide.items() if not torch.isfinite(value).all()]
     if broken:
         raise _damaged(path, ValueError(f"{broken[0]} is not finite"))
+    negative = [name for name, value in wide.items() if _is_variance(name) and (value < 0).any()]
+    if negative:  # its square root is NaN
+        raise _damaged(path, ValueError(f"{negative[0]}, a variance, is negative"))
     return card, wide
+
+
+def _is_variance(name: str) -> bool:
+    """Whether a tensor is the running variance of a batch normalization."""
+    return name.rpartition(".")[2] == "running_var"
 
 
 def _card_of(path: Path, metadata: dict[str, str] | None) -> Card:

@@ -4,6 +4,7 @@ The page stands beside the product's files and is not among its checksums: it te
 too, while the product's bytes follow from its inputs alone.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -18,6 +19,7 @@ from seaice.files import atomic_file
 from seaice.ingest.folder import counted
 from seaice.ingest.names import GranuleName
 from seaice.page import Picture, Section, Table, drawn, html_page
+from seaice.series.extent import shown
 from seaice.series.findings import Day, alerts, left_out, shares
 from seaice.series.quality_figures import change_figure, histogram_figure, series_figure, tie_figure
 from seaice.series.reading import document_of, document_path, maps_of, page_path
@@ -25,8 +27,11 @@ from seaice.series.record import read_series, series_path
 from seaice.series.seas import seas
 from seaice.sic.flags import Flag
 from seaice.write.names import product_name
+from seaice.write.product import document_in
 
 __all__ = ["gathered", "sections_of", "write_quality"]
+
+logger = logging.getLogger(__name__)
 
 PAST = 30  #: days before the day that are looked at
 
@@ -65,13 +70,13 @@ def gathered(folder: Path) -> Day | None:
         when = (day - timedelta(days=days)).isoformat()
         name = product_name(document["hemisphere"], document.get("region", "all"), when)
         other = folder.parent / name
-        if document_path(other).exists():
+        if document_in(document_path(other)) is not None:
             past[when] = other
     before = past.get((day - timedelta(days=1)).isoformat())
     return Day(
         maps=maps,
         document=document,
-        yesterday=_alike(maps_of(before), maps) if before else None,
+        yesterday=_alike(_maps_of_other(before), maps) if before else None,
         rows=[
             row
             for row in series
@@ -79,6 +84,15 @@ def gathered(folder: Path) -> Day | None:
         ],
         points={when: _points(document_of(other)) for when, other in past.items()},
     )
+
+
+def _maps_of_other(folder: Path) -> xr.Dataset | None:
+    """The maps of another day; None where they are damaged, which `seaice verify` finds."""
+    try:
+        return maps_of(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        logger.warning("%s is damaged and not compared with: %s", folder, error)
+        return None
 
 
 def _alike(other: xr.Dataset | None, maps: xr.Dataset) -> xr.Dataset | None:
@@ -164,8 +178,8 @@ def _amounts(day: Day) -> Section:
     lines = tuple(
         (
             labels.get(row.sea, row.sea),
-            f"{row.extent_km2:,.0f} ± {row.extent_uncertainty_km2:,.0f}",
-            f"{row.area_km2:,.0f} ± {row.area_uncertainty_km2:,.0f}",
+            shown(row.extent_km2, row.extent_uncertainty_km2),
+            shown(row.area_km2, row.area_uncertainty_km2),
             f"{row.missing_km2:,.0f}",
             f"{row.observed_share:.1%}",
         )
@@ -180,7 +194,10 @@ def _amounts(day: Day) -> Section:
     )
     return Section(
         title="Extent and area",
-        says=("Of what the product observed; one standard deviation beside.",),
+        says=(
+            "Of what the product observed, with one standard deviation; both are rounded to two "
+            "digits of it. Cells without a value are in none of them.",
+        ),
         tables=(Table(title="", heads=heads, rows=lines),),
         pictures=(picture,) if today else (),
     )

@@ -13,17 +13,20 @@ import xarray as xr
 from seaice.grid.dataset import coordinates
 from seaice.grid.definition import Grid
 from seaice.write.names import named
+from seaice.write.product import document_in
 
 __all__ = ["document_of", "document_path", "maps_of", "page_path", "product_folders"]
 
 NEEDED = ("sic", "sic_uncertainty", "status_flag")
+NAMED = {"date", "hemisphere", "grid", "status"}  #: in the provenance of every product
 RASTERS = {"sic": "_float.tif", "sic_uncertainty": "_uncertainty.tif", "status_flag": "_flags.tif"}
 
 
 def product_folders(out: Path) -> Iterator[Path]:
-    """The folders of products in `out`, by name."""
+    """The folders of products in `out`, by name; one whose provenance is damaged is left out."""
     for folder in sorted(out.glob("seaice_sic_*")):
-        if document_path(folder).exists():
+        document = document_in(document_path(folder))
+        if document is not None and document.keys() >= NAMED:
             yield folder
 
 

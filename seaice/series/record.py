@@ -1,6 +1,7 @@
 """The series of a hemisphere: one CSV file, a row for each day, product region and sea."""
 
 import csv
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,15 @@ import numpy as np
 
 from seaice.files import alone, atomic_file
 
-__all__ = ["Row", "entered", "read_series", "series_path", "write_series"]
+__all__ = [
+    "Row",
+    "entered",
+    "lines_of",
+    "read_lines",
+    "read_series",
+    "series_path",
+    "write_series",
+]
 
 
 class Row(NamedTuple):
@@ -65,7 +74,34 @@ def write_series(path: Path, rows: Iterable[Row]) -> None:
     with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(Row._fields)
-        lines.writerows([_text(name, row) for name in Row._fields] for row in ordered)
+        lines.writerows(lines_of(ordered))
+
+
+def lines_of(rows: Iterable[Row]) -> list[list[str]]:
+    """Rows as the cells of the file, in the order given."""
+    return [[_text(name, row) for name in Row._fields] for row in rows]
+
+
+def read_lines(path: Path) -> dict[tuple[str, str], list[list[str]]]:
+    """The cells of a series by date and ground, as they stand in the file; none without a file.
+
+    Raises
+    ------
+    ValueError
+        If it has other columns, or a line of another length.
+    """
+    found: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
+    if not path.exists():
+        return found
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *lines = csv.reader(file)
+    if tuple(head) != Row._fields:
+        raise ValueError("other columns")
+    for line in lines:
+        if len(line) != len(Row._fields):
+            raise ValueError(f"a line of {len(line)} cells")
+        found[line[0], line[1]].append(line)
+    return found
 
 
 def read_series(path: Path) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Flag", "coast", "everyday", "status"]
+__all__ = ["Flag", "coast", "everyday", "explained", "status"]
 
 Mask = NDArray[np.bool_]
 
@@ -47,6 +47,15 @@ def status(reasons: Mapping[Flag, Mask]) -> NDArray[np.uint16]:
     for flag, mask in reasons.items():
         together |= mask * np.uint16(flag)
     return together
+
+
+def explained(flags: NDArray[np.integer]) -> Mask:
+    """Where a flag says why a cell has no value: land, lake, or not observed.
+
+    >>> explained(np.array([Flag.LAND, Flag.COAST | Flag.NO_INPUT, Flag.COAST])).tolist()
+    [True, True, False]
+    """
+    return np.asarray((flags & (Flag.LAND | Flag.LAKE | Flag.NO_INPUT)) != 0)
 
 
 def everyday(land: Mask, observed: Mask, timed: Mask, day: Mapping[str, Any]) -> dict[Flag, Mask]:

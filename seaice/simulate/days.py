@@ -94,7 +94,7 @@ def simulate_days(
     ----------
     first, last : UTC days, both included
     grid : coarse grid (6.25 km) of the region; samples outside it are absent in the files
-    seed : the same seed gives the same bytes of data
+    seed : the same seed gives the same data on the same machine
     folder : made if absent; truth goes to `folder/truth`: `sic` (0-1, kept as half percent),
         `tb89h`, `tb89v` (K, kept as tenths), `ice_kind` (0-3), `vapour`, `liquid` (kg m-2), NaN on
         land, on the grid four times finer

@@ -28,7 +28,15 @@ from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
 from seaice.simulate.settings import UNSEEN, USUAL, Physics, draw_physics
 from seaice.simulate.world import Brightness, Truth, World, make_world
 
-__all__ = ["SPLITS", "Split", "draw", "make_sample", "physics_of", "write_samples"]
+__all__ = [
+    "SPLITS",
+    "Split",
+    "draw",
+    "make_sample",
+    "physics_of",
+    "write_samples",
+    "written_samples",
+]
 
 SIDE = 128  #: coarse cells of a sample
 MARGIN = 16  #: coarse cells of world around it, so that broad footprints are whole
@@ -233,6 +241,14 @@ def _write_one(split: Split, store: Path, index: int) -> int:
         group[name][index] = values  # type: ignore[index]
     group["done"][index] = 1  # type: ignore[index]
     return index
+
+
+def written_samples(store: Path) -> int:
+    """How many samples a store holds; 0 where there is none."""
+    if not store.exists():
+        return 0
+    done = zarr.open_group(store, mode="r")["done"]
+    return int(np.count_nonzero(np.asarray(done[:])))  # type: ignore[index]
 
 
 def write_samples(split: Split, count: int, store: Path, workers: int = 2) -> Iterator[int]:

@@ -11,7 +11,7 @@ from seaice.grid.definition import Grid
 from seaice.vocabulary import attrs
 from seaice.write.metadata.cf import CHUNK, described, encoding, in_seconds
 
-__all__ = ["write_netcdf"]
+__all__ = ["positions", "write_netcdf"]
 
 STEP = 2.0**13  #: positions are kept to 1/8192 degree, 7 m at most: what lies below is noise to zip
 
@@ -23,7 +23,7 @@ def write_netcdf(product: xr.Dataset, path: Path) -> None:
     them. x and y with `crs` are exact, these are rounded to 7 m.
     """
     cf = in_seconds(described(product), product.attrs["date"])
-    for name, degrees in zip(("longitude", "latitude"), _positions(grid_of(product)), strict=True):
+    for name, degrees in zip(("longitude", "latitude"), positions(grid_of(product)), strict=True):
         told = attrs(name) | {"coverage_content_type": "coordinate"}
         told["valid_range"] = np.array(told["valid_range"], np.float32)
         cf = cf.assign_coords({name: (("y", "x"), degrees, told)})
@@ -39,7 +39,7 @@ def write_netcdf(product: xr.Dataset, path: Path) -> None:
     )
 
 
-def _positions(grid: Grid) -> list[NDArray[np.float32]]:
+def positions(grid: Grid) -> list[NDArray[np.float32]]:
     """Longitude and latitude of the cells, (y, x) degrees; some rows at a time to spare memory."""
     kept = [np.empty(grid.shape, np.float32) for _ in range(2)]
     for top in range(0, grid.shape[0], CHUNK):

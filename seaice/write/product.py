@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import xarray as xr
 
@@ -27,7 +27,7 @@ from seaice.write.rounding import rounded
 from seaice.write.vectors.geopackage import write_geopackage
 from seaice.write.zarr_store import write_zarr
 
-__all__ = ["FORMATS", "Made", "made_in", "write_product"]
+__all__ = ["FORMATS", "Made", "document_in", "made_in", "write_product"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 #: of every product, by the end of the name
@@ -86,7 +86,9 @@ def write_product(
 
 
 def made_in(folder: Path) -> list[Made]:
-    """What a product folder holds, as its provenance says; nothing where anything is missing.
+    """What a product folder holds, as its provenance says.
+
+    Nothing where anything is missing or the provenance is damaged.
 
     The provenance stands last.
     """
@@ -94,7 +96,10 @@ def made_in(folder: Path) -> list[Made]:
     if len(documents) != 1:
         return []
     (document,) = documents
-    files = [Made(**file) for file in json.loads(document.read_text())["files"]]
+    told = document_in(document)
+    if told is None:
+        return []
+    files = [Made(**file) for file in told["files"]]
     if any(not (folder / file.name).exists() for file in files):
         return []
     beside = {folder / ITEM: "the product as an item of a STAC catalogue"}
@@ -104,6 +109,26 @@ def made_in(folder: Path) -> list[Made]:
     return files + [
         Made(name=path.name, says=says, size=path.stat().st_size) for path, says in beside.items()
     ]
+
+
+def document_in(path: Path) -> dict[str, Any] | None:
+    """The provenance of a product; None where it is absent or damaged.
+
+    A product whose provenance cannot be read counts as not made.
+
+    Parameters
+    ----------
+    path : its JSON file
+    """
+    try:
+        document: Any = json.loads(path.read_text("utf-8"))
+        files = [
+            {str(key): type(value) for key, value in file.items()} for file in document["files"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    whole = all(kinds == {"name": str, "says": str, "size": int} for kinds in files)
+    return document if whole else None
 
 
 def _project(product: xr.Dataset, stem: Path) -> Made:

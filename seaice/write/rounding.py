@@ -2,7 +2,7 @@
 
 Noise below what is known fills most of a compressed file. Values are rounded to a power of two, as
 netCDF4 does for `least_significant_digit`, whose name the attribute bears: 0, 1/2 and 1 stay what
-they are, and the same inputs make the same bytes.
+they are.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The date a product bears: never the wall clock's, so that the same inputs make the same bytes."""
+"""The date a product bears: that of its inputs, so that a day made again later bears the same."""
 
 import os
 from collections.abc import Iterable

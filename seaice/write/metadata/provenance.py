@@ -1,6 +1,7 @@
 """What a product was made of, by what, and what to keep in mind: one JSON document."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
@@ -11,12 +12,16 @@ from typing import Any
 
 import xarray as xr
 
+import seaice
 from seaice import __version__
 from seaice.grid.dataset import grid_of
 from seaice.stack.frames import source_dates, wanted_dates
 from seaice.write.metadata.clock import made_at
 
-__all__ = ["commit", "frames_of", "provenance", "software"]
+__all__ = ["commit", "frames_of", "modified", "provenance", "software"]
+
+ROOT = Path(seaice.__file__).parents[1]  #: of the clone, where there is one
+CODE = ("seaice", "pipelines", "pyproject.toml")  #: what decides results, below it
 
 PACKAGES = ("numpy", "xarray", "torch", "pyproj", "rasterio", "zarr", "h5py", "numba")
 #: settings that name folders of one machine, and stores
@@ -25,12 +30,25 @@ PLACES = ("out", "granules", "granules_from", "publish_to", "work", "cache_gb")
 
 def commit() -> str | None:
     """The git commit this package runs from; None where it was installed otherwise."""
-    git = shutil.which("git")
-    root = Path(__file__).parents[2]
-    if git is None or not (root / ".git").exists():
+    return _git("rev-parse", "HEAD")
+
+
+def modified() -> bool | None:
+    """Whether the code differs from its commit; None where there is none."""
+    if commit() is None:
         return None
+    told = _git("status", "--porcelain", "--", *CODE)
+    return None if told is None else bool(told)
+
+
+def _git(*words: str) -> str | None:
+    """What git says of the clone that this package lies in; None where it lies in none."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return None
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     told = subprocess.run(  # noqa: S603
-        [git, "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+        [git, "-C", str(ROOT), *words], capture_output=True, text=True, check=False, env=plain
     )
     return told.stdout.strip() if told.returncode == 0 else None
 
@@ -95,7 +113,7 @@ def provenance(
         **inputs,
         "settings": {section: _without_places(told) for section, told in settings.items()},
         "created": made_at(product.attrs["date"], named),
-        "code": {"version": __version__, "commit": commit()},
+        "code": {"version": __version__, "commit": commit(), "modified": modified()},
         "software": software(),
     }
 

@@ -68,10 +68,10 @@ def write_day(product: xr.Dataset, store: Path, key: str) -> None:
 def record_of(store: Path, day: date) -> dict[str, Any] | None:
     """What the store knows of a day: key, status, provenance, hashes of files; None if absent."""
     try:
-        record: dict[str, Any] = json.loads((store / DAYS / str(day) / RECORD).read_text())
+        record: Any = json.loads((store / DAYS / str(day) / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return None
-    return record
+    return record if isinstance(record, dict) else None
 
 
 def days_held(store: Path) -> list[date]:

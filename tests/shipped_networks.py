@@ -1,0 +1,31 @@
+"""A small map by the networks that ship; run as a program, it writes the map to a file."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from test_sic_concentrate import daily_map
+from test_sr_refine import MACHINE, stack
+
+import seaice
+from seaice.network.run import silent
+from seaice.network.weights import load
+from seaice.sic.concentrate import concentrate
+from seaice.sr.refine import refine
+
+SHAPE = (24, 32)
+
+
+def shipped_map():
+    """Concentration of a stack without any meaning, (96, 128)."""
+    package = Path(seaice.__file__).parent
+    sr = load(package / "sr" / "weights" / "pmdrnet.safetensors")
+    sic = load(package / "sic" / "weights" / "xception_aspp.safetensors")
+    fine = refine(stack(SHAPE), *sr, MACHINE, "", silent)
+    day = daily_map().isel(y=slice(SHAPE[0]), x=slice(SHAPE[1]))
+    land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
+    return concentrate(fine, day, land, sic, MACHINE, silent)
+
+
+if __name__ == "__main__":
+    shipped_map().drop_attrs().to_netcdf(sys.argv[1])
