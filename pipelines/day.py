@@ -205,7 +205,10 @@ def _document(
                 "name": used.name,
                 "weights": used.weights.name if used.weights else None,
                 "sha256": used.sha256,
-                "precision": product.attrs.get(f"{stage}_precision"),
+                **{
+                    name: product.attrs.get(f"{stage}_{name}")
+                    for name in ("precision", "form", "backend")
+                },
             }
             for stage, used in (("sr", plan.sr), ("sic", plan.sic))
         },

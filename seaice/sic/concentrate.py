@@ -13,6 +13,7 @@ from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import LOW_CHANNELS
 from seaice.network.card import Card
+from seaice.network.quantize import backend_of
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.calibration import calibrated
 from seaice.sic.disagreement import disagreement
@@ -78,7 +79,8 @@ def concentrate(
     Returns
     -------
     Dataset
-        As `product`; attrs: also `sic_precision`.
+        As `product`; attrs: also `sic_precision`, `sic_form` (as `Card.form`) and `sic_backend`
+        ("int8" or "float", as `seaice.network.quantize.Backend`).
 
     Raises
     ------
@@ -114,8 +116,12 @@ def concentrate(
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
     made = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
-    precise = refined.assign_attrs(sic_precision=machine.precision)
-    return product(precise, daily_map, made, reasons)
+    computed = refined.assign_attrs(
+        sic_precision=machine.precision,
+        sic_form=card.form,
+        sic_backend=backend_of(network, machine.device),
+    )
+    return product(computed, daily_map, made, reasons)
 
 
 def product(
