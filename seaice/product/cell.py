@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 
 from seaice.errors import SettingsError
 from seaice.grid.dataset import grid_of
 from seaice.sic.flags import Flag
 
-__all__ = ["MEANINGS", "Cell", "cell_at", "cell_in", "place_of"]
+__all__ = ["MEANINGS", "Cell", "cell_at", "cell_in", "cells_at", "place_of", "places_of"]
 
 DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
 
@@ -106,9 +107,48 @@ def cell_at(product: xr.Dataset, longitude: float, latitude: float) -> Cell:
     return cell_in(product, *place_of(product, longitude, latitude))
 
 
+def cells_at(product: xr.Dataset, longitude: ArrayLike, latitude: ArrayLike) -> xr.Dataset:
+    """The values of the cells that hold some places.
+
+    Parameters
+    ----------
+    product : (y, x), or (time, y, x)
+    longitude, latitude : degrees east and north, numbers or arrays of one dimension and one length
+
+    Returns
+    -------
+    xr.Dataset
+        The product's variables, (point,), or (time, point); without `point` for single numbers.
+        Coordinates: `longitude` and `latitude` as asked for, and `x` and `y` of the cell's centre.
+
+    Raises
+    ------
+    SettingsError
+        If the arrays do not match, or a place is none on Earth or lies outside the product.
+    """
+    east, north = np.asarray(longitude, float), np.asarray(latitude, float)
+    if east.shape != north.shape or east.ndim > 1:
+        raise SettingsError(
+            f"longitudes of shape {east.shape} and latitudes of shape {north.shape}",
+            "two numbers, or two arrays of one dimension and one length",
+            "give one latitude for each longitude",
+        )
+    rows, columns = places_of(product, east, north)
+    dims = ("point",)[: east.ndim]
+    bare = product.drop_vars(("longitude", "latitude"), errors="ignore")
+    found = bare.isel(y=xr.DataArray(rows, dims=dims), x=xr.DataArray(columns, dims=dims))
+    told = (("longitude", "degrees_east", east), ("latitude", "degrees_north", north))
+    return found.assign_coords(
+        {
+            name: (dims, angles, {"standard_name": name, "units": unit})
+            for name, unit, angles in told
+        }
+    )
+
+
 def cell_in(product: xr.Dataset, row: int, column: int) -> Cell:
     """What a product, (y, x), knows of the cell in a row and a column of it."""
-    here = product.isel(y=row, x=column).load()
+    here = product.isel(y=row, x=column).drop_vars("crs", errors="ignore").load()
     time = here["obs_time"].values if "obs_time" in here else np.datetime64("NaT")
     back = Transformer.from_crs(product.attrs["crs"], "EPSG:4326", always_xy=True)
     x, y = back.transform(float(here["x"]), float(here["y"]))
@@ -118,7 +158,7 @@ def cell_in(product: xr.Dataset, row: int, column: int) -> Cell:
         latitude=y,
         row=row,
         column=column,
-        values={str(name): float(here[name]) for name in numbers if name != "crs"},
+        values={str(name): float(here[name]) for name in numbers},
         flags=Flag(int(here["status_flag"])),
         observed="" if np.isnat(time) else str(np.datetime_as_string(time, unit="m")),
     )
@@ -132,24 +172,47 @@ def place_of(product: xr.Dataset, longitude: float, latitude: float) -> tuple[in
     SettingsError
         If the place is none on Earth, or lies outside the product.
     """
+    rows, columns = places_of(product, np.asarray(longitude, float), np.asarray(latitude, float))
+    return int(rows), int(columns)
+
+
+def places_of(
+    product: xr.Dataset, longitude: NDArray[np.float64], latitude: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the cells that hold some places, of the same shape.
+
+    Raises
+    ------
+    SettingsError
+        If a place is none on Earth, or lies outside the product.
+    """
     grid = grid_of(product)
-    if not (abs(longitude) <= 360 and abs(latitude) <= 90):
+    impossible = ~((np.abs(longitude) <= 360) & (np.abs(latitude) <= 90))
+    if impossible.any():
         raise SettingsError(
-            f"longitude {longitude}, latitude {latitude}",
+            f"longitude {_first(longitude, impossible)}, latitude {_first(latitude, impossible)}",
             "degrees east (-180 to 360) and degrees north (-90 to 90), longitude first",
             "give them in this order",
         )
     forth = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
-    x, y = forth.transform(longitude, latitude)
+    x, y = (np.asarray(axis) for axis in forth.transform(longitude, latitude))
     left, bottom, right, top = grid.bounds
-    if not (left <= x < right and bottom < y <= top):
+    outside = ~((left <= x) & (x < right) & (bottom < y) & (y <= top))
+    if outside.any():
         ground = f"{product.attrs.get('hemisphere', grid.crs)}, {product.attrs.get('id', 'map')}"
+        north, east = _first(latitude, outside), _first(longitude, outside)
+        others = f", and {outside.sum() - 1} more of them" if outside.sum() > 1 else ""
         raise SettingsError(
-            f"{latitude:g} degrees north, {longitude:g} east, which lies outside ({ground})",
+            f"{north:g} degrees north, {east:g} east, which lies outside ({ground}){others}",
             "a place inside the map",
             "give longitude before latitude, or open the product that holds the place",
         )
-    return int((top - y) / grid.cell), int((x - left) / grid.cell)
+    rows, columns = (top - y) / grid.cell, (x - left) / grid.cell
+    return rows.astype(np.intp), columns.astype(np.intp)
+
+
+def _first(angles: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
+    return float(np.atleast_1d(angles)[np.atleast_1d(where)][0])
 
 
 def _degrees(angle: float, sides: str) -> str:
