@@ -168,10 +168,14 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def status(out: OUT, as_json: AS_JSON = False) -> None:
     """Which days are final, provisional, failed and why, and which inputs are missing."""
-    from pipelines.season.status import statuses
-    from pipelines.season.stored import statuses_stored
+    if is_url(out):
+        from pipelines.season.stored import statuses_stored
 
-    days = list(statuses_stored(Store.at(out)) if is_url(out) else statuses(Path(out)))
+        days = list(statuses_stored(Store.at(out)))
+    else:
+        from pipelines.season.status import statuses
+
+        days = list(statuses(Path(out)))
     if as_json:
         typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
         return

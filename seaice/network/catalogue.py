@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from seaice.errors import UnknownNameError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Architecture", "Role", "architectures", "build", "find", "table"]
 
@@ -84,7 +85,7 @@ def find(name: str) -> Architecture:
     )
 
 
-def build(name: str, hyper: Mapping[str, Any]) -> nn.Module:
+def build(name: str, hyper: Mapping[str, Any]) -> "nn.Module":
     """A network with fresh weights.
 
     Parameters

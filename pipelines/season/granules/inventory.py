@@ -10,7 +10,6 @@ from typing import Self
 from pipelines.fetched import Fetched
 from seaice.config import RunSettings
 from seaice.errors import NoInputError, SettingsError
-from seaice.ingest.read import granules_of
 
 __all__ = ["Inventory", "days_between"]
 
@@ -50,6 +49,8 @@ class Inventory:
 
     def granules(self, day: date) -> tuple[Path, ...]:
         """The files of a UTC day, as `pipelines.plan.granules_found` would find them."""
+        from seaice.ingest.read import granules_of  # imports h5py and xarray
+
         near = [f"{each:%Y%m%d}" for each in (day - timedelta(days=1), day)]
         swaths = granules_of((path for name in near for path in self.swaths.get(name, [])), day)
         return tuple(swaths or self.gridded.get(near[-1], [])[-1:])
