@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from seaice.errors import SettingsError, UnknownNameError
+from seaice.errors import UnknownNameError
 from seaice.grid.area import cell_areas
 from seaice.grid.dataset import grid_of
-from seaice.product.cell import Cell, cell_at, cells_at
+from seaice.product.cell import Cell, cell_at, cells_at, one_day
 from seaice.sic.flags import Flag
 from seaice.write.vectors.ice_chart import EDGE, ice_edge
 
@@ -55,7 +55,7 @@ class ProductAccessor:
         days = self._product.sizes.get("time", 1)
         if np.ndim(longitude) == np.ndim(latitude) == 0 and days == 1:
             east, north = np.asarray(longitude, float), np.asarray(latitude, float)
-            return cell_at(self._one_day("at"), float(east), float(north))
+            return cell_at(one_day(self._product, "at"), float(east), float(north))
         return cells_at(self._product, longitude, latitude)
 
     def flag(self, name: str) -> xr.DataArray:
@@ -81,7 +81,7 @@ class ProductAccessor:
         SettingsError
             If the dataset holds several days.
         """
-        return ice_edge(self._one_day("ice_edge"))
+        return ice_edge(one_day(self._product, "ice_edge"))
 
     def extent(self) -> xr.DataArray:
         """Ground of cells with 15 % ice or more, km2; cells without a value do not count.
@@ -113,33 +113,12 @@ class ProductAccessor:
 
         from seaice.write.quicklook import draw_map
 
-        day = self._one_day("plot")
+        day = one_day(self._product, "plot")
         drawn = axes or pyplot.subplots(figsize=(8, 8), layout="constrained")[1]
         draw_map(day, drawn)
         time = str(day["time"].values)[:10] if "time" in day.coords else ""
         drawn.set_title(str(day.attrs.get("date", time)))
         return drawn
-
-    def _one_day(self, method: str) -> xr.Dataset:
-        """The product without a dimension time.
-
-        Raises
-        ------
-        SettingsError
-            If it holds several days, or none.
-        """
-        if "time" not in self._product.dims:
-            return self._product
-        days = [str(time)[:10] for time in self._product["time"].values]
-        if len(days) == 1:
-            return self._product.isel(time=0)
-        found = f"{len(days)} days, {days[0]} to {days[-1]}," if days else "no day"
-        day = days[0] if days else "2020-03-03"
-        raise SettingsError(
-            f"{found} given to .seaice.{method}()",
-            "one day",
-            f"select one, as product.sel(time={day!r}).seaice.{method}()",
-        )
 
     def _ground(self) -> xr.DataArray:
         areas = cell_areas(grid_of(self._product)) * KM**2
