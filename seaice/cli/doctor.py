@@ -8,7 +8,7 @@ from pipelines.networks.models import shipped
 from seaice.errors import GranuleError, SeaIceError, to_install
 from seaice.write.metadata.provenance import commit, software
 
-__all__ = ["Examination", "examined"]
+__all__ = ["Examination", "examined", "granules_examined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Examination:
 def examined(granules: Path | None) -> list[Examination]:
     """Everything a run depends on, looked at one after another."""
     found = [*_software(), _device(), *_weights()]
-    return [*found, *_granules(granules)] if granules else found
+    return [*found, *granules_examined(granules)] if granules else found
 
 
 def _software() -> Iterator[Examination]:
@@ -65,7 +65,7 @@ def _weights() -> Iterator[Examination]:
         yield Examination(what="weights", found="none shipped", well=False, mend="make train")
 
 
-def _granules(folder: Path) -> Iterator[Examination]:
+def granules_examined(folder: Path) -> Iterator[Examination]:
     """Granules by name, or gridded days where there are none; are the first and last readable."""
     swaths = sorted(folder.rglob("GW1AM2_*.h5"))
     found = swaths or sorted(folder.rglob("AMSR_U2_L3_SeaIce6km_*.he5"))
