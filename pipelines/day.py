@@ -18,6 +18,7 @@ from seaice.errors import FinalStandsError, GranuleError, NoInputError
 from seaice.files import alone
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
 from seaice.grid.gridding.resample import grid_day
+from seaice.grid.refined import SCALE
 from seaice.network.memory import give_back
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
@@ -103,6 +104,8 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         told = partial(progress, "concentrate")
         # not named, so that it is not held while what takes its place is made
         made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
+        rows, columns = plan.region_grid.refine(SCALE).within(plan.grid.refine(SCALE))
+        made = made.isel(y=rows, x=columns)
         give_back()
         return made
 
@@ -156,7 +159,12 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
         if [path.suffix for path in paths] == [".he5"]:
             return daily_map_from_au_si6(paths[0], plan.grid)
         swaths = _readable(plan, paths, rejected, partial(progress, f"grid {day}"))
-        return grid_day(swaths, plan.grid, day).assign_attrs(rejected=rejected)
+        made = grid_day(swaths, plan.grid, day).assign_attrs(rejected=rejected)
+        if made["n_obs"].values[plan.within(0)].any():
+            return made
+        raise NoInputError(
+            "no sample in the region", "samples in it", "give another region, or other granules"
+        )
     except (NoInputError, GranuleError) as error:
         why = f" (left out: {rejected[0]})" if rejected else f" ({error.found})"
         raise NoInputError(

@@ -1,6 +1,7 @@
 """All that decides a day's map, gathered and checked before any work begins."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -16,8 +17,8 @@ from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, UnknownNameError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
-from seaice.grid.definition import Grid
-from seaice.grid.regions import region_grid
+from seaice.grid.definition import NORTH, Grid
+from seaice.grid.regions import region_grid, widened
 from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
@@ -25,11 +26,13 @@ from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
 
 __all__ = [
+    "HALO",
     "Find",
     "Method",
     "Plan",
     "granules_found",
     "ground",
+    "ground_computed",
     "hashes_of",
     "method",
     "plan",
@@ -39,6 +42,10 @@ __all__ = [
 WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
 BLEND = "blend"  #: of a network and a formula; its weights are the network's
 
+#: 6.25 km cells around a region that filters, footprints, corrections at coasts and smearing read
+HALO = 12
+BICUBIC_MARGIN = 2  #: 6.25 km cells that bicubic interpolation reads on each side
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
@@ -47,6 +54,7 @@ class Method:
     name: str
     weights: Path | None
     sha256: str | None
+    margin: int = 0  #: 6.25 km cells around a cell that its value depends on
 
 
 def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
@@ -60,11 +68,31 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
         If there is no network of this name.
     """
     if told.name in WEIGHTLESS:
-        return Method(name=told.name, weights=None, sha256=None)
+        return Method(name=told.name, weights=None, sha256=None, margin=_margin(stage, told))
+    path = _weights(stage, told)
+    hashed = sha256_of_all([path], notes)[path]
+    return Method(name=told.name, weights=path, sha256=hashed, margin=_margin(stage, told))
+
+
+def _weights(stage: str, told: NetworkSettings) -> Path:
+    """The file of weights of a network, its card checked."""
     name = Settings().sic.name if (stage, told.name) == ("sic", BLEND) else told.name
     path = told.weights or _shipped(stage, name)
     _check_card(path, name)
-    return Method(name=told.name, weights=path, sha256=sha256_of_all([path], notes)[path])
+    return path
+
+
+def _margin(stage: str, told: NetworkSettings) -> int:
+    """6.25 km cells around a cell that a method's value depends on.
+
+    A network that runs in windows of one size depends on what shares a window.
+    """
+    if told.name in WEIGHTLESS:
+        return BICUBIC_MARGIN if stage == "sr" else 0
+    with safe_open(_weights(stage, told), framework="np") as file:
+        card = json.loads(file.metadata()["card"])
+    cells: int = max(card["margin"], (card.get("window") or 0) // 2)
+    return math.ceil(cells * float(card["cell"]) / NORTH.cell)
 
 
 def _shipped(stage: str, name: str) -> Path:
@@ -116,6 +144,16 @@ def ground(run: RunSettings) -> Grid:
     return region_grid(hemisphere if whole else run.region, hemisphere)
 
 
+def ground_computed(settings: Settings) -> Grid:
+    """The grid of a run's daily maps: its region, and around it what the methods read.
+
+    So a region's product is that of the same cells in a larger region.
+    """
+    run = settings.run
+    margins = _margin("sr", settings.sr) + _margin("sic", settings.sic)
+    return widened(ground(run), HALO + margins, run.one_hemisphere)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one day's map will be made of."""
@@ -123,7 +161,8 @@ class Plan:
     settings: Settings
     day: date
     region: str
-    grid: Grid
+    grid: Grid  #: of the daily maps
+    region_grid: Grid  #: the part of `grid` that the product covers
     granules: Mapping[date, tuple[Path, ...]]  #: of each of the five dates
     hashes: Mapping[Path, str]
     sr: Method
@@ -140,6 +179,14 @@ class Plan:
         """The product's folder."""
         name = product_name(self.settings.run.hemisphere, self.region, self.day.isoformat())
         return self.settings.run.out / name
+
+    def within(self, more: int) -> tuple[slice, slice]:
+        """(rows, columns) of the daily maps: the region, and so many cells more on each side."""
+        spans = zip(self.region_grid.within(self.grid), self.grid.shape, strict=True)
+        rows, columns = (
+            slice(max(span.start - more, 0), min(span.stop + more, size)) for span, size in spans
+        )
+        return rows, columns
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -161,6 +208,7 @@ class Plan:
         return key_of(
             code=code_of("stack", "network", "sr"),
             maps=[self.grid_key(day) for day in self.granules],
+            where=[(span.start, span.stop) for span in self.within(HALO + self.sic.margin)],
             network=(self.sr.name, self.sr.sha256, self.settings.run.precision),
         )
 
@@ -173,6 +221,7 @@ class Plan:
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
             fill=self.settings.run.fill,
+            region=asdict(self.region_grid),
         )
 
     @property
@@ -228,7 +277,8 @@ def plan(settings: Settings, find: Find | None = None) -> Plan:
         settings=settings,
         day=run.date,
         region=region_label(run.region),
-        grid=ground(run),
+        grid=ground_computed(settings),
+        region_grid=ground(run),
         granules=granules,
         hashes=hashes_of(granules, run),
         sr=method("sr", settings.sr, notes),

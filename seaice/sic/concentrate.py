@@ -59,6 +59,7 @@ def concentrate(
     teller: tuple[nn.Module, Card],
     machine: Machine,
     progress: Progress,
+    where: NDArray[np.bool_] | None = None,
 ) -> xr.Dataset:
     """Concentration of a day by a network.
 
@@ -75,6 +76,7 @@ def concentrate(
     land : (y, x) bool, on the refined grid
     teller : network and card, as `seaice.network.weights.load` gives them
     progress : called with the tiles done and their number
+    where : (y, x) bool, on the refined grid; cells elsewhere are NaN; left out: everywhere
 
     Returns
     -------
@@ -102,7 +104,7 @@ def concentrate(
         return assemble(here, there, _tensor(land[rows, columns]), card)
 
     network.to(machine.device)
-    wanted = observed & ~land
+    wanted = observed & ~land if where is None else observed & ~land & where
     told = run_tiled(network, card, cut, wanted, machine, progress)
     total, wider = _half_widths(told, wanted, card)
     sic = np.where(wanted, told[0].clip(0, 1), np.float32("nan"))
