@@ -12,7 +12,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from pipelines.plan import Plan
+from pipelines.plan import Plan, region_warnings
 from pipelines.stages import Progress
 from seaice.errors import FinalStandsError, GranuleError, NoInputError
 from seaice.files import alone
@@ -229,6 +229,7 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
     if any(each.attrs.get("origin") == "simulated" for each in maps.values()):
         yield "made of simulated granules: this ice never was"
+    yield from region_warnings(plan.settings.run)
     absent = [day for day, paths in plan.granules.items() if not paths]
     if plan.settings.run.mode == "provisional":
         yield "provisional: later days were not looked at; the nearest day stands in"

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from importlib.resources import files
@@ -15,13 +15,15 @@ from pipelines.fetched import Fetched, near_first
 from pipelines.season.granules.inventory import Inventory
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
-from seaice.errors import NoInputError, SettingsError, UnknownNameError, WeightsError
+from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
 from seaice.grid.definition import NORTH, Grid
-from seaice.grid.regions import region_grid, widened
+from seaice.grid.regions import WIDEST_REGION, degrees_across, region_grid, widened
 from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
+from seaice.network.card import Card
+from seaice.network.catalogue import Role, find
 from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
 
@@ -37,9 +39,11 @@ __all__ = [
     "method",
     "plan",
     "region_label",
+    "region_warnings",
 ]
 
 WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
+FORMULAS = (*WEIGHTLESS[1:], "blend")  #: of concentration
 BLEND = "blend"  #: of a network and a formula; its weights are the network's
 
 #: 6.25 km cells around a region that filters, footprints, corrections at coasts and smearing read
@@ -68,6 +72,8 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
         If there is no network of this name.
     """
     if told.name in WEIGHTLESS:
+        if (told.name == "bicubic") != (stage == "sr"):
+            _refuse_unknown(stage, told.name)
         return Method(name=told.name, weights=None, sha256=None, margin=_margin(stage, told))
     path = _weights(stage, told)
     hashed = sha256_of_all([path], notes)[path]
@@ -90,27 +96,32 @@ def _margin(stage: str, told: NetworkSettings) -> int:
     if told.name in WEIGHTLESS:
         return BICUBIC_MARGIN if stage == "sr" else 0
     with safe_open(_weights(stage, told), framework="np") as file:
-        card = json.loads(file.metadata()["card"])
-    cells: int = max(card["margin"], (card.get("window") or 0) // 2)
-    return math.ceil(cells * float(card["cell"]) / NORTH.cell)
+        card = Card.from_json(file.metadata()["card"])
+    return math.ceil(max(card.margin, (card.window or 0) // 2) * card.cell / NORTH.cell)
 
 
 def _shipped(stage: str, name: str) -> Path:
     found = Path(str(files("seaice") / stage / "weights" / f"{name}.safetensors"))
     if not found.exists():
-        from seaice.network.catalogue import find  # imports torch: only to explain
-
-        try:
-            find(name)
-        except UnknownNameError as error:
-            known = f"{error.expected}; or a formula: {', '.join(WEIGHTLESS[1:])}"
-            raise UnknownNameError(error.found, known, error.do_next) from error
+        _refuse_unknown(stage, name)
         raise WeightsError(
-            f"no weights for {find(name).name!r} ship with this package",
+            f"no weights for {name!r} ship with this package",
             "the name of a network in the table of `seaice models` that has weights",
             f"give `weights` in [{stage}] of a settings file, or train them with `make train`",
         )
     return found
+
+
+def _refuse_unknown(stage: str, name: str) -> None:
+    """Refuse a name that is of no network or formula of a stage.
+
+    Raises
+    ------
+    UnknownNameError
+        Always, unless there is a network of this name for the stage.
+    """
+    role: Role = "sr" if stage == "sr" else "sic"
+    find(name, role, FORMULAS if role == "sic" else ())
 
 
 def _check_card(path: Path, name: str) -> None:
@@ -135,6 +146,18 @@ def region_label(region: str) -> str:
     """
     edges = [edge.strip().lower() for edge in region.split(",")]
     return edges[0] if len(edges) == 1 else "_".join(["box", *edges])
+
+
+def region_warnings(run: RunSettings) -> Iterator[str]:
+    """What is odd about a run's region."""
+    across = degrees_across(run.region) or 0.0
+    if across > WIDEST_REGION:
+        west, south, east, north = (edge.strip() for edge in run.region.split(","))
+        yield (
+            f"region {run.region} spans {across:g} degrees of longitude, from {west} eastwards to "
+            f"{east}; if the other {360 - across:g} degrees are meant, give "
+            f"{east},{south},{west},{north}"
+        )
 
 
 def ground(run: RunSettings) -> Grid:
