@@ -30,7 +30,7 @@ def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
     with translated(path):
         if not _is_netcdf(path):
             raise GranuleError(
-                f"{path.name}: {'a folder' if path.is_dir() else 'neither NetCDF nor HDF5'}",
+                f"{path.name}: cannot be read ({_what(path)})",
                 "a NetCDF file",
                 "give another file, or fetch this one again",
             )
@@ -40,6 +40,10 @@ def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
                 path, engine="h5netcdf", decode_times=decode_times, phony_dims="access"
             )
         return xr.open_dataset(path, engine="scipy", decode_times=decode_times)
+
+
+def _what(path: Path) -> str:
+    return "it is a folder" if path.is_dir() else "it is neither NetCDF nor HDF5"
 
 
 def _is_netcdf(path: Path) -> bool:

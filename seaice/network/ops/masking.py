@@ -120,4 +120,5 @@ def position_table(channels: int, grid: tuple[int, int]) -> Tensor:
         angles = place.reshape(-1, 1) * omega
         halves += [np.sin(angles), np.cos(angles)]
     table = np.concatenate(halves, axis=1).astype(np.float32)
-    return torch.from_numpy(np.concatenate((np.zeros((1, channels), np.float32), table))[None])
+    whole = np.concatenate((np.zeros((1, channels), np.float32), table))[None]
+    return torch.from_numpy(whole).to(torch.get_default_device())
