@@ -4,15 +4,31 @@
 # both) MODE=auto (provisional, final) REPLACE=final FILL=gaps (none) REGION=svalbard OUT=/data/products
 # DEVICE=auto SR=pmdrnet SIC=xception_aspp SETTINGS=my.toml SR_WEIGHTS=file SIC_WEIGHTS=file; of
 # `make train`: DEVICE RECIPE
-# Installation: TORCH=torch==2.13.0, PYTHON=python3.11, PIP_INSTALL='pip install --index-url ...'.
+# Installation: TORCH=torch==2.13.0, PYTHON=python3.13 (3.11 to 3.13), VENV=.venv-3.13,
+# PIP_INSTALL='pip install --index-url ...'.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
+# The first of some interpreters that runs; pyenv's stand in for those it does not put on the path.
+first_that_runs = $(shell for each in $(1) $$HOME/.pyenv/versions/*/bin/$(firstword $(notdir $(1))); do \
+  "$$each" -c '' 2> /dev/null && { command -v "$$each"; break; }; done)
+version_of = $(shell "$(1)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null)
+
 VENV := .venv
+ifneq ($(filter command line environment,$(origin PYTHON)),)
+override PYTHON := $(or $(call first_that_runs,$(PYTHON)),$(error PYTHON=$(PYTHON) does not run))
+# Another version than that of .venv gets an environment of its own, as .venv-3.13.
+ifneq ($(wildcard .venv/bin/python),)
+ifneq ($(call version_of,.venv/bin/python),$(call version_of,$(PYTHON)))
+VENV := .venv-$(call version_of,$(PYTHON))
+endif
+endif
+else
+PYTHON = $(or $(call first_that_runs,python3.11 python3.12 python3.13),python3)
+endif
 BIN := $(VENV)/bin
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= torch==2.13.0
 PIP_INSTALL ?= pip install --no-compile
 OUT ?= products
@@ -35,7 +51,7 @@ DEMO = $(if $(DATE)$(GRANULES)$(SETTINGS),,--demo)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@sed -n '3,7s/^# /  /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '3,8s/^# /  /p' $(firstword $(MAKEFILE_LIST))
 
 daily: $(VENV)/.run ## a day's map: of GRANULES= for DATE=; without both, the demo's
 	@$(BIN)/seaice daily $(DEMO) $(RUN)
@@ -168,14 +184,14 @@ doctor: $(VENV)/.run ## what is installed, which device, are weights and GRANULE
 install: $(VENV)/.run ## the package into .venv
 
 clean: ## remove everything made here: .venv, products, caches
-	rm -rf $(VENV) products granules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) .venv-* products granules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache \
 	       .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first and pinned: pip would otherwise choose a build of several GB for graphics cards.
 $(VENV)/.torch:
 	@echo "Installing into $(VENV), once: PyTorch and some 60 packages. Minutes, most of them without a word."
-	$(PYTHON) -m venv $(VENV)
+	"$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m $(PIP_INSTALL) --quiet "$(TORCH)"
 	touch $@
 

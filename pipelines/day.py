@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from pipelines.plan import Plan
+from pipelines.plan import Plan, region_warnings
 from pipelines.stages import Progress
 from seaice.errors import FinalStandsError, GranuleError, NoInputError, PredictionError
 from seaice.files import alone
@@ -23,6 +23,7 @@ from seaice.grid.gridding.input_checks import InputChecks, reports_of
 from seaice.grid.gridding.overlap import days_that_differ
 from seaice.grid.gridding.resample import grid_day
 from seaice.grid.masks.land import land_mask
+from seaice.grid.refined import SCALE
 from seaice.ingest.folder import counted
 from seaice.ingest.scan_times import preferred_first
 from seaice.network.memory import give_back
@@ -123,6 +124,8 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         told = partial(progress, "concentrate")
         # not named, so that it is not held while what takes its place is made
         made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
+        rows, columns = plan.region_grid.refine(SCALE).within(plan.grid.refine(SCALE))
+        made = made.isel(y=rows, x=columns)
         give_back()
         check_explained(made, plan.sic.name)
         return made
@@ -204,6 +207,12 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
             for name, outlier in outliers.items():
                 checks.leave_out(f"{name}.h5", outlier.refusal)
             made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
+        if not made["n_obs"].values[plan.within(0)].any():
+            raise NoInputError(
+                "no sample in the region",
+                "samples in it",
+                "give another region, or other granules",
+            )
         checks.note_disagreements()
         checks.note_used(made)
         return made.assign_attrs(checks.attributes())
@@ -259,7 +268,10 @@ def _document(
                 "name": used.name,
                 "weights": used.weights.name if used.weights else None,
                 "sha256": used.sha256,
-                "precision": product.attrs.get(f"{stage}_precision"),
+                **{
+                    name: product.attrs.get(f"{stage}_{name}")
+                    for name in ("precision", "form", "backend")
+                },
                 "execution": json.loads(product.attrs.get(f"{stage}_execution", "null")),
             }
             for stage, used in (("sr", plan.sr), ("sic", plan.sic))
@@ -292,6 +304,7 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
     if any(each.attrs.get("origin") == "simulated" for each in maps.values()):
         yield "made of simulated granules: this ice never was"
+    yield from region_warnings(plan.settings.run)
     absent = [day for day, paths in plan.granules.items() if not paths]
     if plan.settings.run.mode == "provisional":
         yield "provisional: later days were not looked at; the nearest day stands in"

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Self
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, Self
 
 from seaice.config import RunSettings
 from seaice.errors import StorageError
 from seaice.files import alone, atomic_file, sha256
 from seaice.storage import Entry, Store
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["Fetched", "near_first"]
 
@@ -146,13 +147,13 @@ class Fetched:
 
 
 def near_first(
-    run: RunSettings, read: Callable[[Path], xr.Dataset]
-) -> Callable[[Path], xr.Dataset]:
+    run: RunSettings, read: Callable[[Path], "xr.Dataset"]
+) -> Callable[[Path], "xr.Dataset"]:
     """A reader that has a granule brought near before it reads, where the run's are far away."""
     return read if run.granules_from is None else partial(_read_near, Fetched.of(run), read)
 
 
-def _read_near(fetched: Fetched, read: Callable[[Path], xr.Dataset], path: Path) -> xr.Dataset:
+def _read_near(fetched: Fetched, read: Callable[[Path], "xr.Dataset"], path: Path) -> "xr.Dataset":
     return read(fetched.near(path))
 
 

@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from torch import nn
 
-from pipelines.plan import BLEND, Method, Plan
+from pipelines.plan import BLEND, HALO, Method, Plan
 from seaice.config import RunSettings
 from seaice.grid.masks.land import land_mask, near_sea
-from seaice.grid.refined import SCALE
+from seaice.grid.refined import SCALE, on_refined
 from seaice.network.card import Card
 from seaice.network.device import choose_device, choose_precision
 from seaice.network.execution import execution
@@ -44,7 +46,7 @@ def refine_with(plan: Plan, stack: xr.Dataset, progress: Steps) -> xr.Dataset:
     """Refine a stack with the plan's super-resolution."""
     network, card = network_of(plan.sr, "sr")
     machine = machine_of(plan.settings.run)
-    where = near_sea(plan.grid)
+    where = near_sea(plan.grid) & _within(plan, HALO + plan.sic.margin)
     fine = refine(stack, network, card, machine, plan.sr.sha256 or "none", progress, where)
     return fine.assign_attrs(sr_execution=json.dumps(execution(machine)))
 
@@ -61,12 +63,20 @@ def concentrate_with(
     else:
         teller = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run)
-        made = concentrate(refined, daily_map, land, teller, machine, progress)
+        where = on_refined(_within(plan, HALO))
+        made = concentrate(refined, daily_map, land, teller, machine, progress, where)
         made.attrs["sic_execution"] = json.dumps(execution(machine))
         if plan.sic.name == BLEND:
             made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices, None))
     give_back()
     return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
+
+
+def _within(plan: Plan, more: int) -> NDArray[np.bool_]:
+    """Cells of the daily map in the region or at most `more` cells from it."""
+    where = np.zeros(plan.grid.shape, bool)
+    where[plan.within(more)] = True
+    return where
 
 
 def network_of(method: Method, role: Literal["sr", "sic"]) -> tuple[nn.Module, Card]:

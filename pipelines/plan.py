@@ -1,7 +1,8 @@
 """All that decides a day's map, gathered and checked before any work begins."""
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from importlib.resources import files
@@ -14,30 +15,40 @@ from pipelines.fetched import Fetched, near_first
 from pipelines.season.granules.inventory import Inventory
 from pipelines.stages import Stages, code_of, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
-from seaice.errors import NoInputError, SettingsError, UnknownNameError, WeightsError
+from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
-from seaice.grid.definition import Grid
-from seaice.grid.regions import region_grid
+from seaice.grid.definition import NORTH, Grid
+from seaice.grid.regions import WIDEST_REGION, degrees_across, region_grid, widened
 from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, left_out_of, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
+from seaice.network.card import Card
+from seaice.network.catalogue import Role, find
 from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
 
 __all__ = [
+    "HALO",
     "Find",
     "Method",
     "Plan",
     "granules_found",
     "ground",
+    "ground_computed",
     "hashes_of",
     "method",
     "plan",
     "region_label",
+    "region_warnings",
 ]
 
 WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
+FORMULAS = (*WEIGHTLESS[1:], "blend")  #: of concentration
 BLEND = "blend"  #: of a network and a formula; its weights are the network's
+
+#: 6.25 km cells around a region that filters, footprints, corrections at coasts and smearing read
+HALO = 12
+BICUBIC_MARGIN = 2  #: 6.25 km cells that bicubic interpolation reads on each side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +58,7 @@ class Method:
     name: str
     weights: Path | None
     sha256: str | None
+    margin: int = 0  #: 6.25 km cells around a cell that its value depends on
 
 
 def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
@@ -60,29 +72,56 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
         If there is no network of this name.
     """
     if told.name in WEIGHTLESS:
-        return Method(name=told.name, weights=None, sha256=None)
+        if (told.name == "bicubic") != (stage == "sr"):
+            _refuse_unknown(stage, told.name)
+        return Method(name=told.name, weights=None, sha256=None, margin=_margin(stage, told))
+    path = _weights(stage, told)
+    hashed = sha256_of_all([path], notes)[path]
+    return Method(name=told.name, weights=path, sha256=hashed, margin=_margin(stage, told))
+
+
+def _weights(stage: str, told: NetworkSettings) -> Path:
+    """The file of weights of a network, its card checked."""
     name = Settings().sic.name if (stage, told.name) == ("sic", BLEND) else told.name
     path = told.weights or _shipped(stage, name)
     _check_card(path, name)
-    return Method(name=told.name, weights=path, sha256=sha256_of_all([path], notes)[path])
+    return path
+
+
+def _margin(stage: str, told: NetworkSettings) -> int:
+    """6.25 km cells around a cell that a method's value depends on.
+
+    A network that runs in windows of one size depends on what shares a window.
+    """
+    if told.name in WEIGHTLESS:
+        return BICUBIC_MARGIN if stage == "sr" else 0
+    with safe_open(_weights(stage, told), framework="np") as file:
+        card = Card.from_json(file.metadata()["card"])
+    return math.ceil(max(card.margin, (card.window or 0) // 2) * card.cell / NORTH.cell)
 
 
 def _shipped(stage: str, name: str) -> Path:
     found = Path(str(files("seaice") / stage / "weights" / f"{name}.safetensors"))
     if not found.exists():
-        from seaice.network.catalogue import find  # imports torch: only to explain
-
-        try:
-            find(name)
-        except UnknownNameError as error:
-            known = f"{error.expected}; or a formula: {', '.join(WEIGHTLESS[1:])}"
-            raise UnknownNameError(error.found, known, error.do_next) from error
+        _refuse_unknown(stage, name)
         raise WeightsError(
-            f"no weights for {find(name).name!r} ship with this package",
+            f"no weights for {name!r} ship with this package",
             "the name of a network in the table of `seaice models` that has weights",
             f"give `weights` in [{stage}] of a settings file, or train them with `make train`",
         )
     return found
+
+
+def _refuse_unknown(stage: str, name: str) -> None:
+    """Refuse a name that is of no network or formula of a stage.
+
+    Raises
+    ------
+    UnknownNameError
+        Always, unless there is a network of this name for the stage.
+    """
+    role: Role = "sr" if stage == "sr" else "sic"
+    find(name, role, FORMULAS if role == "sic" else ())
 
 
 def _check_card(path: Path, name: str) -> None:
@@ -109,11 +148,33 @@ def region_label(region: str) -> str:
     return edges[0] if len(edges) == 1 else "_".join(["box", *edges])
 
 
+def region_warnings(run: RunSettings) -> Iterator[str]:
+    """What is odd about a run's region."""
+    across = degrees_across(run.region) or 0.0
+    if across > WIDEST_REGION:
+        west, south, east, north = (edge.strip() for edge in run.region.split(","))
+        yield (
+            f"region {run.region} spans {across:g} degrees of longitude, from {west} eastwards to "
+            f"{east}; if the other {360 - across:g} degrees are meant, give "
+            f"{east},{south},{west},{north}"
+        )
+
+
 def ground(run: RunSettings) -> Grid:
     """The 6.25 km grid of a run's region; of the whole hemisphere where it names none."""
     whole = run.region == "all"
     hemisphere = run.one_hemisphere
     return region_grid(hemisphere if whole else run.region, hemisphere)
+
+
+def ground_computed(settings: Settings) -> Grid:
+    """The grid of a run's daily maps: its region, and around it what the methods read.
+
+    So a region's product is that of the same cells in a larger region.
+    """
+    run = settings.run
+    margins = _margin("sr", settings.sr) + _margin("sic", settings.sic)
+    return widened(ground(run), HALO + margins, run.one_hemisphere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +184,8 @@ class Plan:
     settings: Settings
     day: date
     region: str
-    grid: Grid
+    grid: Grid  #: of the daily maps
+    region_grid: Grid  #: the part of `grid` that the product covers
     granules: Mapping[date, tuple[Path, ...]]  #: of each of the five dates
     hashes: Mapping[Path, str]
     sr: Method
@@ -145,6 +207,14 @@ class Plan:
         name = product_name(self.settings.run.hemisphere, self.region, self.day.isoformat())
         return self.settings.run.out / name
 
+    def within(self, more: int) -> tuple[slice, slice]:
+        """(rows, columns) of the daily maps: the region, and so many cells more on each side."""
+        spans = zip(self.region_grid.within(self.grid), self.grid.shape, strict=True)
+        rows, columns = (
+            slice(max(span.start - more, 0), min(span.stop + more, size)) for span, size in spans
+        )
+        return rows, columns
+
     @property
     def channels(self) -> tuple[str, ...]:
         """Channels that are gridded."""
@@ -165,6 +235,7 @@ class Plan:
         return key_of(
             code=code_of("stack", "network", "sr"),
             maps=[self.grid_key(day) for day in self.granules],
+            where=[(span.start, span.stop) for span in self.within(HALO + self.sic.margin)],
             network=(self.sr.name, self.sr.sha256, self.settings.run.precision),
         )
 
@@ -177,6 +248,7 @@ class Plan:
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
             fill=self.settings.run.fill,
+            region=asdict(self.region_grid),
         )
 
     @property
@@ -239,7 +311,8 @@ def plan(settings: Settings, find: Find | None = None, left_out: LeftOut | None 
         settings=settings,
         day=run.date,
         region=region_label(run.region),
-        grid=ground(run),
+        grid=ground_computed(settings),
+        region_grid=ground(run),
         granules=granules,
         hashes=hashes_of(granules, run),
         sr=method("sr", settings.sr, notes),

@@ -6,19 +6,21 @@
     product.seaice.plot()
     print(product.seaice.at(30, 80))
 
-`open_product` opens what the daily run made, `daily` makes it, `read_swath` reads a granule.
+`open_product` opens what the daily run made, `open_products` several days of it; `daily` makes it,
+`read_swath` reads a granule.
 """
 
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "daily", "open_product", "read_swath"]
+__all__ = ["__version__", "daily", "open_product", "open_products", "read_swath"]
 
 #: Where each name is; imported when it is asked for, so that `import seaice` costs nothing.
 _HOME = {
     "daily": "pipelines.api",
     "open_product": "seaice.product.opened",
+    "open_products": "seaice.product.opened",
     "read_swath": "seaice.ingest.read",
 }
 

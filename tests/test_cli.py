@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from pipelines.plan import WEIGHTLESS
 from seaice.cli import app
+from seaice.cli.doctor import granules_examined
 from seaice.config import Settings
 from seaice.grid.definition import NORTH
 
@@ -89,26 +90,28 @@ def test_models_are_listed_with_what_they_need():
 def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
     folder = tmp_path / "granules"
     write_five_days(folder)
-    told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["doctor", "--granules", str(folder)])
-    assert "5 granules on 5 dates, 20200301 to 20200305" in told.output
-    assert "readable, 60 scans" in told.output
-    assert "device" in told.output
+    first, *others = granules_examined(folder)
+    assert first.found == "5 granules on 5 dates, 20200301 to 20200305"
+    assert all(one.well for one in (first, *others))
+    assert "readable, 60 scans" in [one.found for one in others]
 
-    sorted(folder.iterdir())[0].write_text("not HDF5")
-    told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["doctor", "--granules", str(folder)])
-    assert told.exit_code == 2
-    assert "NO" in told.output
-    assert "not HDF5" in told.output
+    path = sorted(folder.iterdir())[0]
+    path.write_text("not HDF5")
+    (bad,) = (one for one in granules_examined(folder) if not one.well)
+    assert bad.what == path.name
+    assert "not HDF5" in bad.found
 
 
 def test_doctor_knows_gridded_days_and_absent_folders(tmp_path):
     write_au_si6(tmp_path, {"NH": [np.full(NORTH.shape, 250.0)] * 2})
-    told = CliRunner().invoke(app, ["doctor", "--granules", str(tmp_path)]).output
-    assert "1 granule on 1 date, 20200303" in told
-    assert "readable, 1792 x 1216 cells in the north" in told
-    told = CliRunner().invoke(app, ["doctor", "--granules", str(tmp_path / "absent")])
-    assert told.exit_code == 2
-    assert "no such folder" in told.output
+    found = [one.found for one in granules_examined(tmp_path)]
+    assert found == [
+        "1 granule on 1 date, 20200303 to 20200303",
+        "readable, 1792 x 1216 cells in the north",
+    ]
+    (absent,) = granules_examined(tmp_path / "absent")
+    assert not absent.well
+    assert absent.found == "no such folder"
 
 
 def test_grid_prints_where_the_maps_are(tmp_path):

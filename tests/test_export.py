@@ -1,8 +1,11 @@
 """Exported networks: folded exactly, rounded within bounds, the same when loaded, no pickle."""
 
 import json
+import os
 import pickle
 import struct
+import subprocess
+import sys
 from copy import deepcopy
 from dataclasses import replace
 
@@ -21,7 +24,17 @@ from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
 from seaice.network.catalogue import build
 from seaice.network.fold import folded
-from seaice.network.quantize import EightBit, Range, RoundedConv, quantized, ranges, rounded
+from seaice.network.quantize import (
+    EightBit,
+    Range,
+    RoundedConv,
+    backend_of,
+    float_form,
+    int8_is_exact,
+    quantized,
+    ranges,
+    rounded,
+)
 from seaice.network.weights import load, save
 from seaice.sic.inputs import CHANNELS, blank_card
 
@@ -93,6 +106,76 @@ def test_integers_sum_to_what_rounded_floats_do(form):
         assert torch.equal(kept(given), eight(given))
 
 
+@pytest.mark.parametrize("side", [1, 3])
+@pytest.mark.parametrize("channels", [2, 8, 64])
+def test_sums_of_the_largest_integers_are_exact(channels, side):
+    """Pairs of products that are summed in 16 bits would saturate at 32767."""
+    eight = EightBit(nn.Conv2d(channels, 4, side))
+    eight.kernel[:2], eight.kernel[2:] = 127, -127
+    expected = 255 * 127 * channels * side**2 * torch.tensor([1.0, 1.0, -1.0, -1.0])
+    with torch.inference_mode():
+        found = eight(torch.full((1, channels, side, side), 255.0)).flatten()
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+
+
+#: A processor without VNNI, as oneDNN sees it.
+WITHOUT_VNNI = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+SAME_NUMBERS = """
+import torch
+from torch import nn
+from seaice.network.quantize import EightBit, Range, RoundedConv, backend_of
+
+torch.manual_seed(0)
+layer = RoundedConv.of(nn.Conv2d(64, 32, 3, padding=1), Range(0, 2))
+eight, features = EightBit.of(layer), torch.rand(1, 64, 24, 24) * 2
+with torch.inference_mode():
+    torch.testing.assert_close(eight(features), layer(features), atol=1e-4, rtol=1e-4)
+    saturated = not torch.allclose(eight.by_integers(features), layer(features), atol=1e-4)
+assert (backend_of(eight, torch.device("cpu")) == "float") == saturated
+"""
+
+
+def assert_close_to_float_form(network: nn.Module) -> None:
+    """A few values lie halfway between two steps, and may be rounded either way."""
+    expected_of = float_form(network)
+    with torch.inference_mode():
+        for image in images():
+            expected, found = expected_of(image)[:, :1], network(image)[:, :1]
+            near = (found - expected).abs() < 0.05 * expected.std()
+            assert near.float().mean() > 0.999
+
+
+def in_a_process(*arguments: str, environment: dict[str, str]) -> None:
+    """Run Python; oneDNN reads its limit when it is loaded, so that each needs a process."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_eight_bits_give_the_same_numbers_without_vnni():
+    in_a_process("-c", SAME_NUMBERS, environment=WITHOUT_VNNI)
+
+
+@pytest.mark.slow
+def test_all_of_this_holds_without_vnni():
+    arguments = ("-m", "pytest", "-n", "0", "-p", "no:cacheprovider", __file__)
+    in_a_process(*arguments, environment=WITHOUT_VNNI)
+
+
+def test_the_backend_is_told():
+    simpler = ready("repvgg")
+    eight = quantized(rounded(simpler, ranges(simpler, images())))
+    cpu = torch.device("cpu")
+    assert backend_of(simpler, cpu) == backend_of(float_form(eight), cpu) == "float"
+    assert backend_of(eight, torch.device("cuda")) == "float"
+    assert backend_of(eight, cpu) == ("int8" if int8_is_exact() else "float")
+
+
 def test_gradients_pass_the_rounding():
     layer = RoundedConv.of(nn.Conv2d(3, 4, 3), Range(-1, 1))
     features = torch.zeros(1, 3, 8, 8).uniform_(-0.9, 0.9).requires_grad_()
@@ -115,6 +198,7 @@ def test_eight_bits_tell_nearly_the_same(name):
             error = (found - expected)[:, :1].square().mean().sqrt()
             assert 0 < float(error) < 0.1 * spread
             assert (found - learnt)[:, :1].square().mean().sqrt() < 0.02 * spread
+    assert_close_to_float_form(eight)
 
 
 def test_what_reads_the_image_and_what_tells_the_answer_stay_as_they_are():

@@ -8,7 +8,7 @@ from pyproj import Geod, Transformer
 import seaice
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
 from seaice.grid.dataset import grid_of
-from seaice.product.cell import MEANINGS, cell_at, place_of
+from seaice.product.cell import MEANINGS, cell_at, cell_of_store, place_of
 from seaice.sic.flags import Flag
 from seaice.write.product import write_product
 from seaice.write.season.store import write_day
@@ -79,6 +79,19 @@ def test_a_cell_tells_its_value_its_doubt_and_its_reasons(made):
     assert f"{cell.values['sic'] * 100:.1f} %" in told
     assert "2020-03-03T11:30 UTC" in told
     assert "the day after" in told
+
+
+@pytest.mark.parametrize("at", [(60, 40), (105, 110), (30, 50), (0, 0), (159, 239)])
+def test_a_cell_read_from_the_store_is_that_of_the_dataset(made, at):
+    _, folder = made
+    opened = seaice.open_product(folder)
+    longitude, latitude = (angle[at] for angle in grid_of(opened).lonlat())
+    found = cell_of_store(folder / f"{folder.name}.zarr", longitude, latitude)
+    expected = opened.seaice.at(longitude, latitude)
+    assert str(found) == str(expected)
+    assert found.values == pytest.approx(expected.values, nan_ok=True)
+    with pytest.raises(SettingsError, match="outside"):
+        cell_of_store(folder / f"{folder.name}.zarr", 0.0, 0.0)
 
 
 def test_a_cell_without_a_value_tells_why(made):

@@ -51,15 +51,19 @@ def test_a_sample_that_counts_twice_is_a_sample_that_is_there_twice():
     twice = np.r_[np.ones(200), 2 * np.ones(200)]
     weighed = described(points(pd).weighted(twice), 0.0)
     repeated = described(points(np.r_[pd, pd[200:]]), 0.0)
-    for key in ("percentiles", "asi", "filtered"):
-        assert weighed[key] == repeated[key]
+    assert weighed["filtered"] == pytest.approx(repeated["filtered"])
+    for key in ("percentiles", "asi"):
+        assert weighed[key].keys() == repeated[key].keys()
+        for name, figures in repeated[key].items():
+            assert weighed[key][name] == pytest.approx(figures), name
 
 
 def test_asi_is_right_at_its_tie_points_and_half_wrong_between():
-    assert retrieved(points([47.0, 60.0]), 0.0)["plain"] == [0.0, 0.0]
-    assert retrieved(points([11.7, 5.0]), 1.0)["plain"] == [0.0, 0.0]
-    bias, spread = retrieved(points([47.0, 11.7]), 0.0)["plain"]
-    assert (bias, spread) == (50.0, 50.0)
+    """Processors differ in the last bits: the polynomial's coefficients are solved for."""
+    close = {"abs": 1e-9}
+    assert retrieved(points([47.0, 60.0]), 0.0)["plain"] == pytest.approx([0, 0], **close)
+    assert retrieved(points([11.7, 5.0]), 1.0)["plain"] == pytest.approx([0, 0], **close)
+    assert retrieved(points([47.0, 11.7]), 0.0)["plain"] == pytest.approx([50, 50], **close)
 
 
 def test_simulated_months_and_vapour_count_as_the_real_ones():

@@ -31,7 +31,7 @@ def tiny(second):
     return Recipe(
         samples=3,
         valid=1,
-        sr=(SRTraining(hyper=SMALL["pmdrnet"], schedule=QUICK, crop=8),),
+        sr=(SRTraining(hyper=SMALL["pmdrnet"] | {"frames": 3}, schedule=QUICK, crop=8),),
         sic=(lesson(bicubic.sr_weights, QUICK), lesson(refined.sr_weights, second)),
     )
 
@@ -44,7 +44,7 @@ def simulated(monkeypatch):
     def write(split, count, store):
         asked.append((split.name, count))
         if not store.exists():
-            tiny_samples.write(store, samples=count)
+            tiny_samples.write(store, samples=count, side=16)
         yield count
 
     monkeypatch.setattr("pipelines.training.recipe.write_samples", write)

@@ -108,6 +108,7 @@ def test_a_file_that_is_no_scene_is_refused(tmp_path, content):
     result = run_scene(file, tmp_path / "out")
     assert result.exit_code == 2
     assert "Do next: " in result.output
+    assert "netcdf4 library" not in result.output  # what xarray would advise
     assert list((tmp_path / "out").glob("seaice_sic_*")) == []
 
 

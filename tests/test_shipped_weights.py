@@ -1,11 +1,15 @@
 """The weights that come with the package: whole, small, and each with its card."""
 
+from pathlib import Path
+
 import pytest
 
-from pipelines.networks.models import models_known, shipped
+from pipelines.networks.model_pages import index
+from pipelines.networks.models import SIZES, data_file, models_known, shipped, write_sizes
 from seaice.network.catalogue import architectures
 from seaice.network.weights import load
 
+PAGES = Path(__file__).parents[1] / "docs" / "models"
 LEARNING = {name: entry for name, entry in architectures().items() if entry.learns == "weights"}
 
 
@@ -33,3 +37,17 @@ def test_the_list_says_which_ship_and_how_good_they_are():
     for name in LEARNING:
         assert lines[name][5] == f"{name}.safetensors"
         assert int(lines[name][2].replace(",", "")) > 1000
+
+
+def test_the_table_of_sizes_is_that_of_the_networks(tmp_path):
+    """`make model-pages` writes it anew."""
+    write_sizes(tmp_path / SIZES)
+    assert (tmp_path / SIZES).read_text() == data_file(SIZES).read_text()
+
+
+def test_the_docs_and_the_listing_agree():
+    assert (PAGES / "README.md").read_text() == index()
+    for line in models_known():
+        if line[1] in LEARNING:
+            page = (PAGES / f"{line[1]}.md").read_text()
+            assert f"| {line[2]} | {line[3]} |" in page, line[1]

@@ -12,7 +12,7 @@ from seaice.sr.samples import SampleSet
 
 
 def test_a_network_that_sees_the_target_alone_cannot_tell_other_days(tmp_path):
-    tiny_samples.write(tmp_path / "set.zarr")
+    tiny_samples.write(tmp_path / "set.zarr", samples=2, side=16)
     samples = SampleSet.open(tmp_path / "set.zarr")
     torch.manual_seed(0)
     network = build("pmdrnet", SMALL["pmdrnet"]).eval()

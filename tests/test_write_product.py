@@ -158,7 +158,7 @@ def test_a_file_that_cannot_be_written_leaves_no_product(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no")
 
-    monkeypatch.setattr("seaice.write.product.write_netcdf", refuse)
+    monkeypatch.setattr("seaice.write.netcdf.write_netcdf", refuse)
     with pytest.raises(OutputError, match="no"):
         write_product(made_product(), tmp_path / "p")
     assert not (tmp_path / "p").exists()

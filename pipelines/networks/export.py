@@ -24,7 +24,7 @@ from seaice.files import atomic_file
 from seaice.network.card import Card
 from seaice.network.catalogue import find
 from seaice.network.fold import folded
-from seaice.network.quantize import quantized, ranges, rounded
+from seaice.network.quantize import float_form, int8_is_exact, quantized, ranges, rounded
 from seaice.network.train import Schedule, train
 from seaice.network.weights import Storage, load, load_trainable, save, weights_id
 from seaice.sic.learning.lesson import SICLesson, given
@@ -33,6 +33,7 @@ from seaice.write.metadata.provenance import commit
 __all__ = ["Wish", "exported", "weights_of", "written"]
 
 SIDE = 384  #: cells of the map, of the window that is timed
+CLOSE = 0.01  #: concentration, of an 8-bit network and its float form
 LOOKED_AT = 16  #: training samples that the ranges of what convolutions read are of
 CPU = torch.device("cpu")
 
@@ -214,14 +215,40 @@ def _kept(
     facts = replace(card, training={**card.training, **source}, commit=commit() or card.commit)
     save(path, network, facts, storage)
     made = Export(name=name, path=path, network=load(path, "sic")[0], precision=storage)
-    if not torch.equal(made.tells(window), replace(made, network=network).tells(window)):
+    tells = made.tells(window)
+    if not torch.equal(tells, replace(made, network=network).tells(window)):
         path.unlink()
         raise OutputError(
             f"{path}, which answers otherwise when it is loaded",
             "the same answer, bit for bit",
             "export again; if it happens again, the disk or the memory is damaged",
         )
+    if facts.form == "int8":
+        _check_integers(path, tells, replace(made, network=float_form(network)).tells(window))
     return made
+
+
+def _check_integers(path: Path, by_integers: Tensor, by_floats: Tensor) -> None:
+    """Compare an 8-bit network's prediction with that of its float form.
+
+    The two round differently where a value lies halfway between two steps, so that a few cells
+    may differ.
+
+    Raises
+    ------
+    OutputError
+        If concentration differs by more than `CLOSE` in more than one cell of a thousand.
+    """
+    apart = (by_integers - by_floats)[:, :1].abs() > CLOSE
+    if float(apart.float().mean()) <= 1e-3:
+        return
+    path.unlink()
+    raise OutputError(
+        f"{path}, whose integer sums differ from float sums in {float(apart.float().mean()):.1%} "
+        f"of cells",
+        f"concentration within {CLOSE:.0%} in 999 of 1000 cells",
+        "export without --int8, and report the processor and the version of PyTorch",
+    )
 
 
 def written(rows: Sequence[Row], wish: Wish) -> Path:
@@ -230,7 +257,8 @@ def written(rows: Sequence[Row], wish: Wish) -> Path:
     title = (
         f"{wish.weights.name}: error of concentration over {worlds} validation worlds, and time of "
         f"a window of {SIDE} x {SIDE} cells on {torch.get_num_threads()} CPU threads (median of "
-        f"{rounds}, taken in turns)."
+        f"{rounds}, taken in turns). Convolutions of form int8 are computed "
+        f"{'by integer sums' if int8_is_exact() else 'by float32 sums of the same integers'} here."
     )
     path = wish.out / "export.md"
     with atomic_file(path) as part:

@@ -20,13 +20,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from pipelines.networks.models import COLUMNS, models_known
+from pipelines.networks.models import COLUMNS, SIZES, data_file, models_known, size_of, write_sizes
 from seaice.files import atomic_file
 from seaice.network.catalogue import Architecture, architectures, build
 from seaice.network.cost import cost
 from seaice.sic.inputs import CHANNELS
 
-__all__ = ["Step", "flow", "page", "write_pages"]
+__all__ = ["Step", "flow", "index", "page", "write_pages"]
 
 OUT = Path("docs") / "models"
 SILENT = (nn.Identity, nn.GELU, nn.ReLU, nn.LayerNorm, nn.BatchNorm2d, nn.GroupNorm)  # not drawn
@@ -170,6 +170,11 @@ def _costs(entry: Architecture) -> Iterator[str]:
     for name, hyper in (("compact", compact), ("published", published)):
         told = cost(entry.name, hyper)
         yield f"| {name} | {told.parameters:,} | {told.flops / 1e3:.1f} |"
+        if name == "compact":
+            size = f"{told.parameters:,}", f"{told.flops / 1e3:.1f}"
+    shipped = size_of(entry.name)[:2]
+    if shipped != size:
+        yield f"| as shipped | {' | '.join(shipped)} |"
     window = compact.get("window")
     yield ""
     yield (
@@ -196,13 +201,17 @@ def write_pages(out: Path) -> Iterator[Path]:
         if entry.learns == "weights":
             with atomic_file(out / f"{entry.name}.png") as part:
                 _picture(flow(entry), entry).savefig(part, format="png", dpi=120)
+    yield _written(out / "README.md", index())
+
+
+def index() -> str:
+    """The table of all networks and formulas, as Markdown."""
     columns = [k for k, name in enumerate(COLUMNS) if name != "paper"]
     known = [[line[k] for k in columns] for line in models_known()]
     heads = [COLUMNS[k] for k in columns]
     lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
     lines += [" | ".join(_linked(cell, k, line) for k, cell in enumerate(line)) for line in known]
-    text = INDEX + "\n".join(f"| {line} |" for line in lines) + "\n"
-    yield _written(out / "README.md", text)
+    return INDEX + "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
 INDEX = """# The networks
@@ -214,7 +223,7 @@ of concentration in %, after the same short training (see [results](../results.m
 
 
 def _linked(cell: str, column: int, line: list[str]) -> str:
-    return f"[{cell}]({cell}.md)" if column == 1 and line[1] != "asi" else cell
+    return f"[{cell}]({cell}.md)" if column == 1 and cell in architectures() else cell
 
 
 def _written(path: Path, text: str) -> Path:
@@ -227,6 +236,7 @@ def main() -> None:
     """Write the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=OUT)
+    write_sizes(data_file(SIZES))
     for path in write_pages(parser.parse_args().out):
         print(path, flush=True)
 

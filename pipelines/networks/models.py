@@ -6,7 +6,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["COLUMNS", "models_known", "shipped"]
+__all__ = ["COLUMNS", "SIZES", "data_file", "models_known", "shipped", "size_of", "write_sizes"]
 
 COLUMNS = (
     "stage",
@@ -24,6 +24,7 @@ _FORMULAS = (
     ("bootstrap", "4", "distance to a line of ice, 18.7 and 36.5 GHz", "Comiso 1986, JGR 91(C1)"),
     ("nasa_team", "4", "three surfaces, 18.7 and 36.5 GHz", "Cavalieri et al. 1984, JGR 89(D4)"),
 )
+SIZES = "sizes.csv"  #: written by `make model-pages`, so that a listing need not build networks
 _UNITS = {"sr": "K", "sic": "%"}
 
 Line = tuple[str, ...]
@@ -38,11 +39,11 @@ def models_known() -> Iterator[Line]:
     """
     from seaice.network.catalogue import architectures
 
-    scores = _scores()
+    scores, sizes = _scores(), _sizes()
     for name, entry in architectures().items():
         score = f"{scores[name]} {_UNITS[entry.role]}" if name in scores else ""
         weights = "needs none" if entry.learns == "nothing" else _weights(entry.role, name)
-        size = _size(entry.role, name)
+        size = sizes[name] if name in sizes else size_of(name)
         yield entry.role, name, *size, weights, score, entry.says, entry.paper
     for name, feels, says, paper in _FORMULAS:
         yield "sic", name, "-", "-", feels, "needs none", "", f"{says}, weather filters", paper
@@ -61,14 +62,15 @@ def _weights(role: str, name: str) -> str:
     return mine[0] if mine else "none shipped: make train"
 
 
-def _size(role: str, name: str) -> tuple[str, str, str]:
-    """Parameters, cost, and how far a tile feels its edge."""
+def size_of(name: str) -> tuple[str, str, str]:
+    """Parameters, cost, and how far a tile feels its edge; the network is built to count them."""
     from seaice.network.catalogue import find
     from seaice.network.cost import cost
     from seaice.network.weights import read_card
     from seaice.sic.inputs import CHANNELS
 
     entry = find(name)
+    role = entry.role
     ours = [path for path in shipped(role) if path.stem == name]
     if ours:
         hyper = read_card(ours[0]).hyper
@@ -84,8 +86,35 @@ def _size(role: str, name: str) -> tuple[str, str, str]:
     return f"{told.parameters:,}", f"{told.flops / 1e3:.1f}", feels
 
 
+def write_sizes(path: Path) -> None:
+    """Write `size_of` of every network as the table that `models_known` reads."""
+    from seaice.files import atomic_file
+    from seaice.network.catalogue import architectures
+
+    with atomic_file(path) as part, part.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("name", "parameters", "kflop", "feels"))
+        writer.writerows((name, *size_of(name)) for name in architectures())
+
+
+def data_file(name: str) -> Path:
+    """A table that comes with the networks."""
+    return Path(str(files("seaice"))) / "network" / "data" / name
+
+
+def _sizes() -> dict[str, tuple[str, str, str]]:
+    path = data_file(SIZES)
+    if not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {
+            line["name"]: (line["parameters"], line["kflop"], line["feels"])
+            for line in csv.DictReader(file)
+        }
+
+
 def _scores() -> dict[str, str]:
-    path = Path(str(files("seaice"))) / "network" / "data" / "compared.csv"
+    path = data_file("compared.csv")
     if not path.exists():
         return {}
     with path.open() as file:

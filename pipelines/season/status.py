@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines.season.granules.inventory import days_between
-from pipelines.season.granules.quarantine import quarantined
 from pipelines.season.log import RUNS, last_run, notes
 from seaice.errors import NoInputError
 from seaice.write.product import document_in, made_in
@@ -62,6 +61,8 @@ def statuses(out: Path) -> Iterator[Status]:
         else:
             yield status
     if (out / "quarantine").is_dir():
+        from pipelines.season.granules.quarantine import quarantined
+
         for entry in quarantined(out):
             yield Status(place="quarantine", day="", state="failed", why=str(entry["found"]))
 

@@ -19,7 +19,7 @@ import xarray as xr
 
 from pipelines.day import concentration, daily_maps, finished, run_day
 from pipelines.fetched import near_first
-from pipelines.plan import Method, Plan, ground, hashes_of, plan, region_label
+from pipelines.plan import Method, Plan, ground, ground_computed, hashes_of, plan, region_label
 from pipelines.published import publish, published
 from pipelines.season.granules.quarantine import guarded
 from pipelines.season.log import note, place_of
@@ -187,7 +187,8 @@ def _mapped(job: Job) -> tuple[State, str]:
         settings=job.settings,
         day=job.day,
         region=region_label(run.region),
-        grid=ground(run),
+        grid=ground_computed(job.settings),
+        region_grid=ground(run),
         granules=granules,
         hashes=hashes,
         sr=none,

@@ -10,7 +10,7 @@ from seaice.errors import GranuleError, SeaIceError, to_install
 from seaice.ingest.folder import candidate_day, counted
 from seaice.write.metadata.provenance import commit, software
 
-__all__ = ["Examination", "examined"]
+__all__ = ["Examination", "examined", "granules_examined"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Examination:
 def examined(granules: Path | None) -> list[Examination]:
     """Everything a run depends on, looked at one after another."""
     found = [*_software(), _device(), *_weights()]
-    return [*found, *_granules(granules)] if granules else found
+    return [*found, *granules_examined(granules)] if granules else found
 
 
 def _software() -> Iterator[Examination]:
@@ -67,7 +67,7 @@ def _weights() -> Iterator[Examination]:
         yield Examination(what="weights", found="none shipped", well=False, mend="make train")
 
 
-def _granules(folder: Path) -> Iterator[Examination]:
+def granules_examined(folder: Path) -> Iterator[Examination]:
     """Granules by name, or gridded days where there are none; are the first and last readable.
 
     Files that look like granules and are not used are named with the reason.

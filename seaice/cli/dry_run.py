@@ -29,7 +29,7 @@ def day_told(settings: Settings) -> None:
     made = bool(finished(day))
     lines.append(("write", ", ".join(settings.write.formats), _state(True, made)))
     rows(("stage", "of", "state"), lines)
-    rows_of_cells = day.grid.refine(4).shape
+    rows_of_cells = day.region_grid.refine(4).shape
     typer.echo(f"\n{rows_of_cells[0]} x {rows_of_cells[1]} cells of 1.5625 km to {day.folder}")
     typer.echo("nothing was done (--dry-run)")
 

@@ -174,9 +174,13 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 def status(out: OUT, as_json: AS_JSON = False) -> None:
     """Which days are final, provisional, failed and why, and which inputs are missing."""
     from pipelines.season.status import no_products, statuses
-    from pipelines.season.stored import statuses_stored
 
-    days = list(statuses_stored(Store.at(out)) if is_url(out) else statuses(Path(out)))
+    if is_url(out):
+        from pipelines.season.stored import statuses_stored
+
+        days = list(statuses_stored(Store.at(out)))
+    else:
+        days = list(statuses(Path(out)))
     if not days:
         raise no_products(out if is_url(out) else Path(out))
     if as_json:

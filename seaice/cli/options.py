@@ -107,6 +107,11 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
         if told["show_settings"]:
             typer.echo(settings.toml())
             return
+        if not settings.run.region.isalpha():
+            from pipelines.plan import region_warnings
+
+            for warning in region_warnings(settings.run):
+                failed(f"warning: {warning}")
         done, shown = (_on_demo(verb), demo_told) if told["demo"] else (verb, day_told)
         _each_hemisphere(settings, shown if told["dry_run"] else done)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from seaice import __version__
 from seaice.cli.browsing import browse
 from seaice.cli.fetching import fetch
 from seaice.cli.figures import figure
@@ -45,6 +46,24 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seaice {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Daily sea-ice concentration maps at 1.5625 km from AMSR2 swaths."""
 
 
 @app.command()

@@ -10,8 +10,9 @@ from seaice.grid.dataset import Hemisphere
 from seaice.grid.definition import HEMISPHERES, Grid
 from seaice.grid.projection import project
 
-__all__ = ["NAMES", "region_grid"]
+__all__ = ["NAMES", "WIDEST_REGION", "degrees_across", "region_grid", "widened"]
 
+WIDEST_REGION = 180.0  #: degrees of longitude; a wider box is likely west and east swapped
 SNAP = 16  #: cells; borders lie on multiples of it, so that networks and tiles need no padding
 
 Box = tuple[float, float, float, float]
@@ -95,6 +96,33 @@ def region_grid(name_or_bounds: str, hemisphere: Hemisphere) -> Grid:
         f"one of {', '.join(NAMES[hemisphere])} ({hemisphere})",
         f"did you mean {near[0]!r}?" if near else 'use a name, or "west,south,east,north"',
     )
+
+
+def widened(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
+    """A region with at least so many cells more on each side, as far as the hemisphere goes.
+
+    >>> region = region_grid("10,76,30,81", "north")
+    >>> widened(region, 10, "north").shape
+    (144, 160)
+    """
+    whole = HEMISPHERES[hemisphere]
+    more = -(-cells // SNAP) * SNAP
+    rows, columns = (
+        slice(max(span.start - more, 0), span.stop + more) for span in region.within(whole)
+    )
+    return whole.crop(rows, columns)
+
+
+def degrees_across(region: str) -> float | None:
+    """Degrees of longitude that a box spans, eastwards from its west; None for a name.
+
+    >>> degrees_across("24,79,10,82"), degrees_across("170,60,-160,70"), degrees_across("kara")
+    (346.0, 30.0, None)
+    """
+    if "," not in region:
+        return None
+    west, _, east, _ = _box(region)
+    return (east - west) % 360 or 360.0
 
 
 def _box(text: str) -> Box:

@@ -1,15 +1,16 @@
 """What networks there are: tables of names that are imported only when asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Literal
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from seaice.errors import UnknownNameError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Architecture", "Role", "architectures", "build", "find", "table"]
 
@@ -61,30 +62,38 @@ def architectures() -> Mapping[str, Architecture]:
     return merged
 
 
-def find(name: str) -> Architecture:
+def find(name: str, role: Role | None = None, formulas: Collection[str] = ()) -> Architecture:
     """The network of this name.
+
+    Parameters
+    ----------
+    role : what it is for; None: anything
+    formulas : names of the role that are no networks, for the suggestion
 
     Raises
     ------
     UnknownNameError
-        If no table lists it; the nearest name is suggested.
+        If no table lists it for this role; the nearest name of the role is suggested.
 
     >>> find("pmdrent")
     Traceback (most recent call last):
     seaice.errors.UnknownNameError: no network is called 'pmdrent'; ... write 'pmdrnet' ...
     """
     known = architectures()
-    if name in known:
+    if name in known and role in (None, known[name].role):
         return known[name]
-    near = get_close_matches(name, known, n=1)
+    fitting = [*(key for key, one in known.items() if role in (None, one.role)), *formulas]
+    begun = [each for each in fitting if each.startswith(name[:3].lower())]
+    near = get_close_matches(name, fitting, n=1) or begun
+    elsewhere = f"{name!r} is a network for {known[name].role!r}" if name in known else ""
     raise UnknownNameError(
-        f"no network is called {name!r}",
-        f"one of {', '.join(sorted(known))}",
+        elsewhere or f"no network is called {name!r}",
+        f"one of {', '.join(sorted(fitting))}",
         f"write {near[0]!r} if that is meant" if near else "see `seaice models`",
     )
 
 
-def build(name: str, hyper: Mapping[str, Any]) -> nn.Module:
+def build(name: str, hyper: Mapping[str, Any]) -> "nn.Module":
     """A network with fresh weights.
 
     Parameters

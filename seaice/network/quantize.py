@@ -9,7 +9,8 @@ ones, which eight bits do not make faster.
 
 from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
-from typing import Any, NamedTuple, Self
+from functools import cache
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,21 @@ from torch import Tensor, nn
 
 from seaice.errors import SettingsError
 
-__all__ = ["EightBit", "Range", "RoundedConv", "awaiting", "quantized", "ranges", "rounded"]
+__all__ = [
+    "Backend",
+    "EightBit",
+    "Range",
+    "RoundedConv",
+    "awaiting",
+    "backend_of",
+    "float_form",
+    "int8_is_exact",
+    "quantized",
+    "ranges",
+    "rounded",
+]
+
+Backend = Literal["int8", "float"]  #: integer products of oneDNN; float32 products of the integers
 
 HIGHEST, FURTHEST = 255, 127  #: of what is read, of kernels
 STEPS = ".kernel_step"  #: of the tensors of a convolution in eight bits
@@ -127,11 +142,16 @@ class RoundedConv(nn.Conv2d):
 
 
 class EightBit(nn.Module):
-    """A convolution in eight bits, by oneDNN; elsewhere than on CPUs by float32 sums of the same.
+    """A convolution of 8-bit integers.
+
+    It is computed by oneDNN where oneDNN's integer sums are exact (`int8_is_exact`), otherwise,
+    and on other devices than CPUs, by a float32 convolution of the same integers.
 
     Buffers: `kernel` int8 (out, in, y, x), `kernel_step` (out,), `bias` (out,), `step` and `zero`
-    of what is read.
+    of the input.
     """
+
+    backend: Backend | None = None  #: None: "int8" where it is exact
 
     kernel: Tensor
     kernel_step: Tensor
@@ -170,8 +190,12 @@ class EightBit(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, channel, y, x) -> as the convolution, of the same kind."""
-        if features.device.type != "cpu" or not hasattr(torch.ops.onednn, "qconv2d_pointwise"):
+        if self.backend == "float" or features.device.type != "cpu" or not int8_is_exact():
             return self.by_floats(features)
+        return self.by_integers(features)
+
+    def by_integers(self, features: Tensor) -> Tensor:
+        """The convolution by oneDNN's integer kernels, whether they are exact here or not."""
         step, zero, kernel, nothing = self._packed = self._packed or self._pack()
         form = self.form
         read = _counts(features, step, zero)
@@ -183,11 +207,15 @@ class EightBit(nn.Module):
         return told
 
     def by_floats(self, features: Tensor) -> Tensor:
-        """The same from the same integers, summed in float32."""
-        step, zero = float(self.step), int(self.zero)
-        read = (_counts(features, step, zero).float() - zero) * step
-        kernel = self.kernel.float() * self.kernel_step[:, None, None, None]
-        return F.conv2d(read, kernel, self.bias, **self.form).to(features.dtype)
+        """The convolution by float32 sums of the same integers.
+
+        Products of two 8-bit integers and their sums below 2**24 are exact in float32.
+        """
+        read = _counts(features, float(self.step), int(self.zero)).float() - int(self.zero)
+        with torch.autocast(features.device.type, enabled=False):
+            sums = F.conv2d(read, self.kernel.float(), None, **self.form)
+        scale = (self.kernel_step * self.step)[:, None, None]
+        return torch.addcmul(self.bias[:, None, None], sums, scale).to(features.dtype)
 
     def _pack(self) -> tuple[float, int, Tensor, Tensor]:
         """What every call needs, the kernel laid out for this machine."""
@@ -200,6 +228,48 @@ class EightBit(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_packed": None}  # made for one machine, not copied
+
+
+@cache
+def int8_is_exact() -> bool:
+    """Whether oneDNN sums products of 8-bit integers exactly on this processor.
+
+    Without VNNI instructions it sums pairs of unsigned times signed products in 16 bits that
+    saturate at 32767 (oneDNN developer guide, "Nuances of int8 computations"). Convolutions of the
+    largest integers are compared with float32 sums, once a process.
+    """
+    if not hasattr(torch.ops.onednn, "qconv2d_pointwise"):
+        return False
+    return all(_exact(*sizes) for sizes in ((8, 8, 1), (64, 64, 1), (8, 12, 3), (64, 64, 3)))
+
+
+@torch.inference_mode()
+def _exact(inputs: int, outputs: int, side: int) -> bool:
+    """Whether a convolution of the largest integers is the same by integers and by floats."""
+    layer = EightBit(nn.Conv2d(inputs, outputs, side))
+    layer.kernel[0::2], layer.kernel[1::2] = FURTHEST, -FURTHEST
+    features = torch.full((1, inputs, 16, 16), float(HIGHEST))
+    return torch.allclose(layer.by_integers(features), layer.by_floats(features), rtol=1e-5)
+
+
+def backend_of(network: nn.Module, device: torch.device) -> Backend:
+    """How a network's convolutions are computed on a device.
+
+    >>> backend_of(nn.Conv2d(1, 1, 1), torch.device("cpu"))
+    'float'
+    """
+    eight = [layer for layer in network.modules() if isinstance(layer, EightBit)]
+    chosen = any(layer.backend != "float" for layer in eight)
+    return "int8" if chosen and device.type == "cpu" and int8_is_exact() else "float"
+
+
+def float_form(network: nn.Module) -> nn.Module:
+    """A copy whose 8-bit convolutions are computed by float32 sums on every processor."""
+    made = deepcopy(network)
+    for layer in made.modules():
+        if isinstance(layer, EightBit):
+            layer.backend = "float"
+    return made
 
 
 def _forget(layer: nn.Module, _: Any) -> None:

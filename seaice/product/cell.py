@@ -1,17 +1,33 @@
 """One place of a product in; what is known there, and why, out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 
 from seaice.errors import SettingsError
-from seaice.grid.dataset import grid_of
+from seaice.grid.dataset import grid_of, lattice
+from seaice.grid.definition import Grid
 from seaice.sic.flags import Flag
 
-__all__ = ["MEANINGS", "Cell", "cell_at", "cell_in", "place_of"]
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "MEANINGS",
+    "Cell",
+    "cell_at",
+    "cell_in",
+    "cell_of_store",
+    "cells_at",
+    "one_day",
+    "place_of",
+    "places_of",
+]
 
 DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
 
@@ -92,7 +108,7 @@ class Cell:
         return f"{count}; frames of {', '.join(days) or 'no day'}"
 
 
-def cell_at(product: xr.Dataset, longitude: float, latitude: float) -> Cell:
+def cell_at(product: "xr.Dataset", longitude: float, latitude: float) -> Cell:
     """What a product, (y, x), knows of the cell that holds a place.
 
     Parameters
@@ -107,25 +123,97 @@ def cell_at(product: xr.Dataset, longitude: float, latitude: float) -> Cell:
     return cell_in(product, *place_of(product, longitude, latitude))
 
 
-def cell_in(product: xr.Dataset, row: int, column: int) -> Cell:
-    """What a product, (y, x), knows of the cell in a row and a column of it."""
-    here = product.isel(y=row, x=column).load()
-    time = here["obs_time"].values if "obs_time" in here else np.datetime64("NaT")
-    back = Transformer.from_crs(product.attrs["crs"], "EPSG:4326", always_xy=True)
-    x, y = back.transform(float(here["x"]), float(here["y"]))
-    numbers = (name for name, one in here.data_vars.items() if one.dtype.kind in "fiu")
-    return Cell(
-        longitude=x,
-        latitude=y,
-        row=row,
-        column=column,
-        values={str(name): float(here[name]) for name in numbers if name != "crs"},
-        flags=Flag(int(here["status_flag"])),
-        observed="" if np.isnat(time) else str(np.datetime_as_string(time, unit="m")),
+def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -> "xr.Dataset":
+    """The values of the cells that hold some places.
+
+    Parameters
+    ----------
+    product : (y, x), or (time, y, x)
+    longitude, latitude : degrees east and north, numbers or arrays of one dimension and one length
+
+    Returns
+    -------
+    xr.Dataset
+        The product's variables, (point,), or (time, point); without `point` for single numbers.
+        Coordinates: `longitude` and `latitude` as asked for, and `x` and `y` of the cell's centre.
+
+    Raises
+    ------
+    SettingsError
+        If the arrays do not match, or a place is none on Earth or lies outside the product.
+    """
+    import xarray as xr
+
+    east, north = np.asarray(longitude, float), np.asarray(latitude, float)
+    if east.shape != north.shape or east.ndim > 1:
+        raise SettingsError(
+            f"longitudes of shape {east.shape} and latitudes of shape {north.shape}",
+            "two numbers, or two arrays of one dimension and one length",
+            "give one latitude for each longitude",
+        )
+    rows, columns = places_of(product, east, north)
+    dims = ("point",)[: east.ndim]
+    bare = product.drop_vars(("longitude", "latitude"), errors="ignore")
+    found = bare.isel(y=xr.DataArray(rows, dims=dims), x=xr.DataArray(columns, dims=dims))
+    told = (("longitude", "degrees_east", east), ("latitude", "degrees_north", north))
+    return found.assign_coords(
+        {
+            name: (dims, angles, {"standard_name": name, "units": unit})
+            for name, unit, angles in told
+        }
     )
 
 
-def place_of(product: xr.Dataset, longitude: float, latitude: float) -> tuple[int, int]:
+def cell_in(product: "xr.Dataset", row: int, column: int) -> Cell:
+    """What a product, (y, x), knows of the cell in a row and a column of it."""
+    here = product.isel(y=row, x=column).drop_vars("crs", errors="ignore").load()
+    time = str(here["obs_time"].values) if "obs_time" in here else "NaT"
+    numbers = (name for name, one in here.data_vars.items() if one.dtype.kind in "fiu")
+    values = {str(name): float(here[name]) for name in numbers}
+    return _cell(grid_of(product), (row, column), values, time)
+
+
+def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
+    """As `cell_at`, of a product's Zarr store, which is read without xarray: that takes a second.
+
+    Raises
+    ------
+    SettingsError
+        As `cell_at`.
+    """
+    import zarr
+
+    arrays: dict[str, Any] = dict(zarr.open_group(store, mode="r").arrays())
+    attrs = zarr.open_group(store, mode="r").attrs.asdict()
+    grid = lattice(str(attrs["crs"]), arrays["x"][:], arrays["y"][:])
+    rows, columns = _places(grid, attrs, np.asarray(longitude), np.asarray(latitude))
+    row, column = int(rows), int(columns)
+    maps = {name: array for name, array in arrays.items() if array.ndim == 3}
+    values = {name: float(array[0, row, column]) for name, array in maps.items()}
+    seconds, time = values.pop("obs_time", np.nan), "NaT"
+    if np.isfinite(seconds):
+        epoch = str(arrays["obs_time"].attrs["units"]).removeprefix("seconds since ")
+        time = str(np.datetime64(epoch, "ns") + np.timedelta64(round(seconds * 1e9), "ns"))
+    return _cell(grid, (row, column), values, time)
+
+
+def _cell(grid: Grid, place: tuple[int, int], values: dict[str, float], time: str) -> Cell:
+    """What is known of a row and a column, from the values there."""
+    row, column = place
+    back = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = back.transform(float(grid.x[column]), float(grid.y[row]))
+    return Cell(
+        longitude=longitude,
+        latitude=latitude,
+        row=row,
+        column=column,
+        values=values,
+        flags=Flag(int(values["status_flag"])),
+        observed="" if time == "NaT" else time[: len("2020-03-03T11:30")],
+    )
+
+
+def place_of(product: "xr.Dataset", longitude: float, latitude: float) -> tuple[int, int]:
     """Row and column of the cell that holds a place.
 
     Raises
@@ -133,24 +221,82 @@ def place_of(product: xr.Dataset, longitude: float, latitude: float) -> tuple[in
     SettingsError
         If the place is none on Earth, or lies outside the product.
     """
-    grid = grid_of(product)
-    if not (abs(longitude) <= 360 and abs(latitude) <= 90):
+    rows, columns = places_of(product, np.asarray(longitude, float), np.asarray(latitude, float))
+    return int(rows), int(columns)
+
+
+def places_of(
+    product: "xr.Dataset", longitude: NDArray[np.float64], latitude: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the cells that hold some places, of the same shape.
+
+    Raises
+    ------
+    SettingsError
+        If a place is none on Earth, or lies outside the product.
+    """
+    return _places(grid_of(product), product.attrs, longitude, latitude)
+
+
+def _places(
+    grid: Grid,
+    attrs: Mapping[str, Any],
+    longitude: NDArray[np.float64],
+    latitude: NDArray[np.float64],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """As `places_of`, of a grid."""
+    impossible = ~((np.abs(longitude) <= 360) & (np.abs(latitude) <= 90))
+    if impossible.any():
         raise SettingsError(
-            f"longitude {longitude}, latitude {latitude}",
+            f"longitude {_first(longitude, impossible)}, latitude {_first(latitude, impossible)}",
             "degrees east (-180 to 360) and degrees north (-90 to 90), longitude first",
             "give them in this order",
         )
     forth = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
-    x, y = forth.transform(longitude, latitude)
+    x, y = (np.asarray(axis) for axis in forth.transform(longitude, latitude))
     left, bottom, right, top = grid.bounds
-    if not (left <= x < right and bottom < y <= top):
-        ground = f"{product.attrs.get('hemisphere', grid.crs)}, {product.attrs.get('id', 'map')}"
+    outside = ~((left <= x) & (x < right) & (bottom < y) & (y <= top))
+    if outside.any():
+        ground = f"{attrs.get('hemisphere', grid.crs)}, {attrs.get('id', 'map')}"
+        north, east = _first(latitude, outside), _first(longitude, outside)
+        others = f", and {outside.sum() - 1} more of them" if outside.sum() > 1 else ""
         raise SettingsError(
-            f"{latitude:g} degrees north, {longitude:g} east, which lies outside ({ground})",
+            f"{north:g} degrees north, {east:g} east, which lies outside ({ground}){others}",
             "a place inside the map",
             "give longitude before latitude, or open the product that holds the place",
         )
-    return int((top - y) / grid.cell), int((x - left) / grid.cell)
+    rows, columns = (top - y) / grid.cell, (x - left) / grid.cell
+    return rows.astype(np.intp), columns.astype(np.intp)
+
+
+def one_day(product: "xr.Dataset", method: str) -> "xr.Dataset":
+    """The product without a dimension time.
+
+    Parameters
+    ----------
+    method : what wants one day, for the error
+
+    Raises
+    ------
+    SettingsError
+        If it holds several days, or none.
+    """
+    if "time" not in product.dims:
+        return product
+    days = [str(time)[:10] for time in product["time"].values]
+    if len(days) == 1:
+        return product.isel(time=0)
+    found = f"{len(days)} days, {days[0]} to {days[-1]}," if days else "no day"
+    day = days[0] if days else "2020-03-03"
+    raise SettingsError(
+        f"{found} given to `{method}`",
+        "one day",
+        f"select one, as product.sel(time={day!r}) in Python, or name the product of one day",
+    )
+
+
+def _first(angles: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
+    return float(np.atleast_1d(angles)[np.atleast_1d(where)][0])
 
 
 def _degrees(angle: float, sides: str) -> str:

@@ -13,6 +13,7 @@ from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.network.card import Card
+from seaice.network.quantize import backend_of
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sic.calibration import calibrated
 from seaice.sic.disagreement import disagreement
@@ -59,6 +60,7 @@ def concentrate(
     teller: tuple[nn.Module, Card],
     machine: Machine,
     progress: Progress,
+    where: NDArray[np.bool_] | None = None,
 ) -> xr.Dataset:
     """Concentration of a day by a network.
 
@@ -75,11 +77,13 @@ def concentrate(
     land : (y, x) bool, on the refined grid
     teller : network and card, as `seaice.network.weights.load` gives them
     progress : called with the tiles done and their number
+    where : (y, x) bool, on the refined grid; cells elsewhere are NaN; left out: everywhere
 
     Returns
     -------
     Dataset
-        As `product`; attrs: also `sic_precision`.
+        As `product`; attrs: also `sic_precision`, `sic_form` (as `Card.form`) and `sic_backend`
+        ("int8" or "float", as `seaice.network.quantize.Backend`).
 
     Raises
     ------
@@ -101,7 +105,7 @@ def concentrate(
         return assemble(here, there, _tensor(land[rows, columns]), card)
 
     network.to(machine.device)
-    wanted = observed & ~land
+    wanted = observed & ~land if where is None else observed & ~land & where
     told = run_tiled(network, card, cut, wanted, machine, progress)
     total, wider = _half_widths(told, wanted, card)
     sic = np.where(wanted, told[0].clip(0, 1), np.float32("nan"))
@@ -115,9 +119,13 @@ def concentrate(
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
     made = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
-    precise = refined.assign_attrs(sic_precision=machine.precision)
+    computed = refined.assign_attrs(
+        sic_precision=machine.precision,
+        sic_form=card.form,
+        sic_backend=backend_of(network, machine.device),
+    )
     bands = sorted({name[2:-1] for name in card.channels if name in CHANNELS})
-    return product(precise, daily_map, made, reasons, bands)
+    return product(computed, daily_map, made, reasons, bands)
 
 
 def product(

@@ -10,6 +10,7 @@ from seaice.grid.dataset import coordinates, grid_of
 from seaice.grid.refined import on_refined
 from seaice.instrument import HIGH_CHANNELS
 from seaice.network.card import Card
+from seaice.network.quantize import backend_of
 from seaice.network.run import Machine, Progress, run_tiled
 from seaice.sr.inputs import assemble, in_kelvin
 from seaice.vocabulary import attrs
@@ -43,7 +44,7 @@ def refine(
     Dataset, dims y, x of the refined grid
         `tb89h`, `tb89v`, `pd` (float32, K); NaN where the target frame lacks H or V, and
         elsewhere than `where`. attrs: the stack's, `sr_name`, `sr_weights`,
-        `sr_precision`.
+        `sr_precision`, `sr_form`, `sr_backend`.
 
     Raises
     ------
@@ -75,5 +76,7 @@ def refine(
             "sr_name": card.architecture,
             "sr_weights": weights,
             "sr_precision": machine.precision,
+            "sr_form": card.form,
+            "sr_backend": backend_of(network, machine.device),
         },
     )

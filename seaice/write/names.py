@@ -4,7 +4,9 @@ from pathlib import Path
 
 from seaice import __version__
 
-__all__ = ["named", "place_name", "product_name", "season_name"]
+__all__ = ["ITEM", "named", "place_name", "product_name", "season_name"]
+
+ITEM = "stac.json"  #: beside the files of a product, its description for STAC catalogues
 
 
 def product_name(hemisphere: str, region: str, date: str) -> str:

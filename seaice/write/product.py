@@ -1,4 +1,7 @@
-"""A product in, its folder out: all its files, or none."""
+"""A product in, its folder out: all its files, or none.
+
+Writers are imported where they are used: what a folder holds is known without them.
+"""
 
 import json
 import os
@@ -8,24 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any, get_args
 
 from seaice.config import Format
 from seaice.files import atomic_folder
-from seaice.grid.dataset import grid_of
-from seaice.write.geotiff import rasters, write_geotiff
 from seaice.write.manifest import write_manifest
-from seaice.write.metadata.stac import ITEM, write_item
-from seaice.write.names import named, product_name
-from seaice.write.netcdf import write_netcdf
-from seaice.write.qgis.beside import write_projection, write_qml
-from seaice.write.qgis.project import Day, write_project
-from seaice.write.quicklook import write_quicklook
-from seaice.write.rounding import rounded
-from seaice.write.vectors.geopackage import write_geopackage
-from seaice.write.zarr_store import write_zarr
+from seaice.write.names import ITEM, named, product_name
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["FORMATS", "Made", "document_in", "made_in", "write_product"]
 
@@ -47,7 +41,7 @@ class Made:
 
 
 def write_product(
-    product: xr.Dataset, folder: Path, formats: Sequence[Format] = FORMATS
+    product: "xr.Dataset", folder: Path, formats: Sequence[Format] = FORMATS
 ) -> list[Made]:
     """Write a product into `folder`, which then holds this product and nothing else.
 
@@ -68,6 +62,9 @@ def write_product(
     OutputError
         If the disk refuses; `folder` is then as it was.
     """
+    from seaice.write.metadata.stac import write_item
+    from seaice.write.rounding import rounded
+
     given, product = product.attrs, rounded(product).load()
     name = product_name(given["hemisphere"], given.get("region", "all"), given["date"])
     with atomic_folder(folder) as place:
@@ -131,8 +128,11 @@ def document_in(path: Path) -> dict[str, Any] | None:
     return document if whole else None
 
 
-def _project(product: xr.Dataset, stem: Path) -> Made:
+def _project(product: "xr.Dataset", stem: Path) -> Made:
     """All layers of the product as QGIS opens them."""
+    from seaice.grid.dataset import grid_of
+    from seaice.write.qgis.project import Day, write_project
+
     path, day = named(stem, ".qgz"), date.fromisoformat(product.attrs["date"])
     grid = grid_of(product)
     write_project([Day(stem=stem, date=day, crs=grid.crs, bounds=grid.bounds)], stem.parent, path)
@@ -151,8 +151,13 @@ def _at_once(tasks: Sequence[Task]) -> list[Made]:
     return [Made(name=path.name, says=says, size=_size(path)) for path, says, _ in tasks]
 
 
-def _writers(product: xr.Dataset, stem: Path) -> dict[Format, Iterator[Task]]:
+def _writers(product: "xr.Dataset", stem: Path) -> dict[Format, Iterator[Task]]:
     """For each format its files, what they hold, and how each is written."""
+    from seaice.write.netcdf import write_netcdf
+    from seaice.write.quicklook import write_quicklook
+    from seaice.write.vectors.geopackage import write_geopackage
+    from seaice.write.zarr_store import write_zarr
+
     return {
         "geotiff": _geotiffs(product, stem),
         "netcdf": _one(stem, ".nc", "all variables, CF and ACDD", partial(write_netcdf, product)),
@@ -171,7 +176,10 @@ def _one(stem: Path, ending: str, says: str, write: Callable[[Path], None]) -> I
     yield named(stem, ending), says, write
 
 
-def _geotiffs(product: xr.Dataset, stem: Path) -> Iterator[Task]:
+def _geotiffs(product: "xr.Dataset", stem: Path) -> Iterator[Task]:
+    from seaice.write.geotiff import rasters, write_geotiff
+    from seaice.write.qgis.beside import write_projection, write_qml
+
     for ending, raster in rasters(product).items():
         legend = raster.style.stops if raster.style.kind == "classes" else ()
         yield (

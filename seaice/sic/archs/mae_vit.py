@@ -94,7 +94,7 @@ class VisionTransformer(nn.Module):
         super().__init__()
         width, side = hyper.width, hyper.window // hyper.patch
         self.patch_embed = PatchEmbed(hyper.in_channels, hyper.patch, width)
-        self.cls_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
         self.register_buffer("pos_embed", position_table(width, (side, side)))
         drops = (DropKey(r, hyper.dropkey_shape) for r in falling(hyper.dropkey, hyper.depth))
         self.blocks = nn.ModuleList(
@@ -146,7 +146,7 @@ class MaskedAutoencoder(nn.Module):
         super().__init__()
         self.encoder, self.patch = encoder, hyper.patch
         self.decoder_embed = nn.Linear(hyper.width, width)
-        self.mask_token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
+        self.mask_token = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
         side = hyper.window // hyper.patch
         self.register_buffer("decoder_pos_embed", position_table(width, (side, side)))
         self.decoder_blocks = nn.ModuleList(

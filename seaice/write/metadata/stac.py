@@ -15,11 +15,10 @@ from pyproj import Transformer
 
 from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
-from seaice.write.names import product_name
+from seaice.write.names import ITEM, product_name
 
 __all__ = ["COLLECTION", "ITEM", "write_collection", "write_item"]
 
-ITEM = "stac.json"  #: beside the files of a product
 COLLECTION = "collection.json"  #: beside the folders of products
 VERSION = "1.0.0"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
