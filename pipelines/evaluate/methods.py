@@ -29,7 +29,17 @@ from seaice.sr.refine import refine
 from seaice.sr.samples import SampleSet
 from seaice.stack.frames import OTHER_DAYS
 
-__all__ = ["Networks", "Told", "Way", "World", "retrieve_sic", "standard", "told_of", "ways", "world_of"]
+__all__ = [
+    "Networks",
+    "Told",
+    "Way",
+    "World",
+    "retrieve_sic",
+    "standard",
+    "told_of",
+    "ways",
+    "world_of",
+]
 
 UNFILTERED = "asi-unfiltered"  #: ASI without its weather filters, a formula of the evaluation only
 OBSERVATIONS = 10  #: samples in a cell, which sets do not keep; ASI's sensor noise asks for it

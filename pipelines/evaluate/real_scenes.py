@@ -1,6 +1,6 @@
 """Retrieval methods scored on real scenes with charts.
 
-    python -m pipelines.evaluate.real_scenes FOLDER [--method SR:SIC ...] [--csv FILE]
+python -m pipelines.evaluate.real_scenes FOLDER [--method SR:SIC ...] [--csv FILE]
 """
 
 import argparse

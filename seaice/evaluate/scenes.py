@@ -12,6 +12,7 @@ chart does not know is then taken for land.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,16 @@ class ChartedScene:
         total, count = np.zeros_like(self.x), np.zeros_like(self.x)
         for down in steps:
             for right in steps:
-                x = self.x + down * np.gradient(self.x, axis=0) + right * np.gradient(self.x, axis=1)
-                y = self.y + down * np.gradient(self.y, axis=0) + right * np.gradient(self.y, axis=1)
+                x = (
+                    self.x
+                    + down * np.gradient(self.x, axis=0)
+                    + right * np.gradient(self.x, axis=1)
+                )
+                y = (
+                    self.y
+                    + down * np.gradient(self.y, axis=0)
+                    + right * np.gradient(self.y, axis=1)
+                )
                 rows = np.floor((refined.top - y) / refined.cell).astype(int)
                 columns = np.floor((x - refined.left) / refined.cell).astype(int)
                 values = fine[
@@ -99,7 +108,9 @@ def open_scenes(folder: Path) -> list[ChartedScene]:
         If there is none.
     """
     if not folder.is_dir():
-        raise NoInputError(f"no folder {folder}", "a folder of scenes with charts", "check the path")
+        raise NoInputError(
+            f"no folder {folder}", "a folder of scenes with charts", "check the path"
+        )
     found = []
     for path in sorted(folder.rglob("*.nc")):
         chart = _chart_of(path)
@@ -190,7 +201,7 @@ def _stated_cell(scene: xr.Dataset) -> float:
     if "cell_m" in scene.attrs:
         return float(scene.attrs["cell_m"]) / 1000
     words = str(scene.attrs.get("comment", "")).split()
-    for before, value in zip(words, words[1:], strict=False):
+    for before, value in pairwise(words):
         if before == "of" and value.isdecimal():
             return float(value) / 1000
     raise NoInputError(
@@ -274,7 +285,7 @@ def scene_scores(
         "land": (scene.land_distance, DISTANCES),
     }
     for name, (values, bounds) in groups.items():
-        for number, (low, high) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        for number, (low, high) in enumerate(pairwise(bounds)):
             here = valid & (values >= low) & (values < high)
             scores |= _errors(error[here], f"_{name}_{number}")
             scores[f"cells_{name}_{number}"] = float(here.sum())
