@@ -36,7 +36,13 @@ __all__ = [
     "region_label",
 ]
 
-WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
+WEIGHTLESS = (
+    "bicubic",
+    "bicubic_3km",
+    "asi",
+    "bootstrap",
+    "nasa_team",
+)  #: methods that are formulas
 BLEND = "blend"  #: of a network and a formula; its weights are the network's
 
 

@@ -46,7 +46,7 @@ OBSERVATIONS = 10  #: samples in a cell, which sets do not keep; ASI's sensor no
 Map = NDArray[np.float32]
 Role = Literal["sr", "sic"]
 FORMULAS: Mapping[Role, tuple[str, ...]] = {
-    "sr": ("bicubic",),
+    "sr": ("bicubic", "bicubic_3km"),
     "sic": (*CLASSICAL, UNFILTERED),
 }
 

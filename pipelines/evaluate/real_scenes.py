@@ -22,7 +22,7 @@ from seaice.network.run import Machine, silent
 from seaice.sr.refine import refine
 from seaice.stack.frames import five_frames, other_days
 
-__all__ = ["DEFAULT_METHODS", "real_scene_scores", "retrieve_scene"]
+__all__ = ["DEFAULT_METHODS", "gridded", "pooled", "real_scene_scores", "retrieve_scene"]
 
 #: formulas that every report of real scenes shows beside the networks
 DEFAULT_METHODS = (
@@ -32,6 +32,10 @@ DEFAULT_METHODS = (
     "bicubic:xception_aspp",
     "pmdrnet:xception_aspp",
 )
+SHOWN = (
+    "rmse", "mae", "bias", "rmse_10km", "mae_10km", "false_ice", "ice_bias",
+    "within_68", "within_95",
+)  # fmt: skip
 Map = NDArray[np.float32]
 
 
@@ -110,8 +114,7 @@ def main() -> None:
         table = real_scene_scores(options.folder, methods, options.notes)
     except SeaIceError as error:
         raise SystemExit(str(error)) from error
-    columns = ("rmse", "mae", "bias", "rmse_10km", "mae_10km", "false_ice", "ice_bias")
-    columns += ("within_68", "within_95")
+    columns = [*SHOWN]
     print(f"{'method':34}{'scene':38}" + "".join(f"{name:>10}" for name in columns))
     for label, scores in table.items():
         for scene, row in scores.items():

@@ -309,5 +309,5 @@ def _errors(error: Array, suffix: str) -> dict[str, float]:
     }
 
 
-def _percent(values: NDArray[np.generic]) -> float:
+def _percent(values: NDArray[np.floating] | Mask) -> float:
     return 100 * float(np.mean(values)) if values.size else float("nan")

@@ -19,7 +19,7 @@ from seaice.sic.inputs import assemble
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.loss import CLASSES, class_weights, concentration_loss
 from seaice.sr.augment import Drift, missing_swath
-from seaice.sr.refined_samples import frames_of
+from seaice.sr.refined_samples import INTERPOLATED, frames_of, interpolated_map
 from seaice.sr.samples import SampleSet, Window, batched
 from seaice.stack.frames import FRAMES, OTHER_DAYS
 
@@ -42,6 +42,8 @@ class SICLesson:
     absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
     cost_weight: float = 0.0  #: of a network's GMACs on its samples, where it can choose them
     low_missing: float = 0.1  #: share of samples without low frequencies
+    band_missing: float = 0.0  #: share of samples without one low-frequency band
+    offset: float = 0.0  #: K, standard deviation of each channel's offset in each sample
     gappy: float = 0.15  #: share of samples whose target day lacks a swath
     drifting: float = 0.3  #: share of samples whose brightness drifts, which ice does not feel
     valid_samples: int = 24  #: looked at in each validation
@@ -58,6 +60,11 @@ class SICLesson:
             parts = self._parts(self.train, window)
             if random.random() < self.low_missing:
                 parts["low"][:] = np.nan
+            if random.random() < self.band_missing:
+                band = 2 * int(random.integers(len(LOW_CHANNELS) // 2))
+                parts["low"][band : band + 2] = np.nan
+            if self.offset:
+                _add_offsets(parts, self.offset, random)
             if random.random() < self.gappy:
                 _lose_a_swath(parts, frames_of(window.sample), random)
             if random.random() < self.drifting:
@@ -80,12 +87,17 @@ class SICLesson:
 
     def _parts(self, samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
         return {
-            "refined": samples.refined(window, self.refiner),
+            "refined": self._refined(samples, window),
             "low": samples.low(window),
             "frames": samples.tb89(window)[frames_of(window.sample)],
             "land_shares": land_around(samples, window),
             "truth": samples.truth_sic(window),
         }
+
+    def _refined(self, samples: SampleSet, window: Window) -> NDArray[np.float32]:
+        if self.refiner == INTERPOLATED:
+            return interpolated_map(samples, window)
+        return samples.refined(window, self.refiner)
 
     def held_out(self, sample: int) -> Batch:
         """A validation sample, as a batch of one."""
@@ -172,6 +184,15 @@ def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:
         truth = samples.truth_sic(samples.whole(int(sample)))
         counts += np.histogram(truth[np.isfinite(truth)], CLASSES, (0.0, 1.0))[0]
     return class_weights(counts.tolist())
+
+
+def _add_offsets(parts: dict[str, NDArray[Any]], size: float, random: np.random.Generator) -> None:
+    """Add a constant to each channel, the same to all frames of 89 GHz: no calibration is exact."""
+    low = random.normal(0, size, (len(LOW_CHANNELS), 1, 1)).astype(np.float32)
+    high = random.normal(0, size, (2, 1, 1)).astype(np.float32)
+    parts["low"] = parts["low"] + low
+    parts["refined"] = parts["refined"] + high
+    parts["frames"] = parts["frames"] + high
 
 
 def _lose_a_swath(
