@@ -2,9 +2,10 @@
 
 A scene is a NetCDF file of AMSR2 channels on an image grid, as `seaice.ingest.scene` reads it. Its
 chart is found, in this order: a variable `sic_chart` (percent) in the file itself; a variable `SIC`
-of AI4Arctic's ready-to-train files (tenths, 255 where not charted); a file beside it whose name is
-the scene's with `chart` in the place of `amsr2` or `scene` (NetCDF with `sic` in percent and
-optionally `known`, the charted fraction of each cell; or a GeoTIFF in percent on the same cells).
+(tenths, 255 where not charted); a file beside it whose name is the scene's with `chart` in the
+place of `amsr2`, `scene` or `amsr2_scene` (NetCDF with `sic` in percent and optionally `known`, the
+charted fraction of each cell; or a GeoTIFF in percent on the same cells). `sic_uncertainty`
+(percent) beside it is the chart's own uncertainty.
 
 Scenes without positions (decoded from figures) are placed on a plane of their own; what their
 chart does not know is then taken for land.
@@ -21,6 +22,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from seaice.errors import NoInputError
 from seaice.grid.definition import HEMISPHERES, NORTH, Grid
@@ -49,6 +51,7 @@ SMOOTHED = (5.0, 10.0, 25.0)  #: km, widths of the square means scores are also 
 LEAST_KNOWN = 0.5  #: charted fraction of a cell from which on it counts
 SNAP = 4  #: coarse cells; a scene's grid begins and ends at multiples of it
 FREE_CORNER = (600_000.0, -600_000.0)  #: m, where scenes without positions are placed
+TENTH = 0.1  #: uncertainty of charts in tenths where they have neither 0 nor 100 %
 FLOOR = 0.15  #: concentration above which a cell counts as ice
 
 
@@ -61,6 +64,7 @@ class ChartedScene:
     grid: Grid  #: 6.25 km cells that cover it
     land: Mask  #: (4y, 4x), on the refined grid
     chart: Array  #: (row, column) of the scene's own cells, 0-1, NaN where not charted
+    chart_uncertainty: Array  #: (row, column) 0-1, one standard deviation; 0 where not stated
     x: Array  #: (row, column) m on the plane of the grid
     y: Array  #: (row, column) m
     cell: float  #: km, side of the scene's own cells
@@ -98,6 +102,20 @@ class ChartedScene:
                 count += known
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
+    def chart_on_fine(self, values: Array) -> Array:
+        """Values of the scene's own cells on the refined grid: the nearest cell's, NaN beyond."""
+        refined = self.grid.refine(SCALE)
+        known = np.isfinite(self.x) & np.isfinite(self.y)
+        tree = cKDTree(np.stack([self.x[known], self.y[known]], axis=1))
+        x, y = np.meshgrid(refined.x, refined.y)
+        reach = max(750.0 * self.cell, 0.75 * refined.cell)
+        distance, index = tree.query(
+            np.stack([x.ravel(), y.ravel()], axis=1), distance_upper_bound=reach
+        )
+        padded = np.append(values[known], np.nan)
+        found = np.where(np.isfinite(distance), padded[np.minimum(index, known.sum())], np.nan)
+        return np.asarray(found.reshape(refined.shape))
+
 
 def open_scenes(folder: Path) -> list[ChartedScene]:
     """All charted scenes below a folder, in order of their names.
@@ -115,7 +133,7 @@ def open_scenes(folder: Path) -> list[ChartedScene]:
     for path in sorted(folder.rglob("*.nc")):
         chart = _chart_of(path)
         if chart is not None:
-            found.append(_open(path, chart))
+            found.append(_open(path, *chart))
     if not found:
         raise NoInputError(
             f"no scene with a chart below {folder}",
@@ -125,7 +143,7 @@ def open_scenes(folder: Path) -> list[ChartedScene]:
     return found
 
 
-def _open(path: Path, chart: Array) -> ChartedScene:
+def _open(path: Path, chart: Array, uncertainty: Array) -> ChartedScene:
     swath, cell = _swath_of(path, chart.shape)
     latitude, longitude = swath["latitude"].values[0], swath["longitude"].values[0]
     whole = HEMISPHERES["north" if np.nanmean(latitude) > 0 else "south"]
@@ -147,6 +165,7 @@ def _open(path: Path, chart: Array) -> ChartedScene:
         grid=grid,
         land=land,
         chart=chart,
+        chart_uncertainty=uncertainty,
         x=x,
         y=y,
         cell=cell,
@@ -211,15 +230,17 @@ def _stated_cell(scene: xr.Dataset) -> float:
     )
 
 
-def _chart_of(path: Path) -> Array | None:
-    """Concentration 0-1 of the chart that belongs to a scene, None where there is none."""
+def _chart_of(path: Path) -> tuple[Array, Array] | None:
+    """Concentration and uncertainty, 0-1, of the chart of a scene; None where there is none."""
     with translated(path), open_netcdf(path, decode_times=False) as file:
         inside = file.load()
     if "sic_chart" in inside:
-        return np.asarray(inside["sic_chart"].values / 100, float)
+        chart = np.asarray(inside["sic_chart"].values / 100, float)
+        return chart, _stated_uncertainty(inside, chart)
     if "SIC" in inside:
         tenths = inside["SIC"].values.astype(float)
-        return np.where((tenths >= 0) & (tenths <= 10), tenths / 10, np.nan)
+        chart = np.where((tenths >= 0) & (tenths <= 10), tenths / 10, np.nan)
+        return chart, np.where((chart > 0) & (chart < 1), TENTH, 0.0)
     for word in ("amsr2_scene", "amsr2", "scene"):
         if word not in path.stem:
             continue
@@ -230,16 +251,25 @@ def _chart_of(path: Path) -> Array | None:
     return None
 
 
-def _chart_file(path: Path) -> Array:
+def _stated_uncertainty(file: xr.Dataset, chart: Array) -> Array:
+    """`sic_uncertainty`, percent, where the file has it; else 0."""
+    if "sic_uncertainty" not in file:
+        return np.zeros(chart.shape)
+    return np.nan_to_num(file["sic_uncertainty"].values.astype(float) / 100)
+
+
+def _chart_file(path: Path) -> tuple[Array, Array]:
     if path.suffix == ".tif":
         with rasterio.open(path) as raster:
             percent = raster.read(1, masked=True).astype(float).filled(np.nan)
-        return np.where((percent >= 0) & (percent <= 100), percent / 100, np.nan)
+        known = (percent >= 0) & (percent <= 100)
+        return np.where(known, percent / 100, np.nan), np.zeros(percent.shape)
     with translated(path), open_netcdf(path, decode_times=False) as file:
         chart = file.load()
     percent = chart["sic"].values.astype(float)
     known = chart["known"].values > LEAST_KNOWN if "known" in chart else np.isfinite(percent)
-    return np.where(known & np.isfinite(percent), percent / 100, np.nan)
+    sic = np.where(known & np.isfinite(percent), percent / 100, np.nan)
+    return sic, _stated_uncertainty(chart, sic)
 
 
 def smoothed(field: Array, valid: Mask, cells: int) -> Array:

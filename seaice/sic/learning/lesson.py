@@ -92,6 +92,8 @@ class SICLesson:
             "frames": samples.tb89(window)[frames_of(window.sample)],
             "land_shares": land_around(samples, window),
             "truth": samples.truth_sic(window),
+            "land": samples.land(window),
+            "weight": samples.weight(window),
         }
 
     def _refined(self, samples: SampleSet, window: Window) -> NDArray[np.float32]:
@@ -107,7 +109,8 @@ class SICLesson:
         """How wrong a network is on a batch; see `answer`."""
         answer = self.answer(network, batch)
         terms = self.variance_weight, self.absolute_weight
-        error = concentration_loss(*answer, self.weights, *terms)
+        weight = batch["weight"][:, None] if "weight" in batch else None
+        error = concentration_loss(*answer, self.weights, *terms, cell_weights=weight)
         if not self.cost_weight:
             return error
         cost: Tensor = network.cost(batch["truth"][0].numel())  # type: ignore[operator]
@@ -157,7 +160,7 @@ def given(batch: Batch, card: Card) -> Tensor:
 
     Parameters
     ----------
-    batch : as `SICLesson.answer` takes it; of `truth` only where it is NaN, which is land
+    batch : as `SICLesson.answer` takes it; without `land`, land is where `truth` is NaN
 
     Returns
     -------
@@ -168,12 +171,13 @@ def given(batch: Batch, card: Card) -> Tensor:
     coarse = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
     coarse |= dict(zip(OTHER_DAYS, others, strict=True))
     coarse |= dict(zip(LAND_SHARES, batch["land_shares"].unbind(1), strict=True))
-    return assemble(batch["refined"], coarse, torch.isnan(batch["truth"]), card)
+    land = batch["land"] if "land" in batch else torch.isnan(batch["truth"])
+    return assemble(batch["refined"], coarse, land, card)
 
 
 def land_around(samples: SampleSet, window: Window) -> NDArray[np.float32]:
     """Share of land in broad footprints, (4, y, x); those that reach beyond the window see it."""
-    land = np.isnan(samples.truth_sic(samples.whole(window.sample)))
+    land = samples.land(samples.whole(window.sample))
     return window.of(np.stack([*land_shares(land).values()]), 1)
 
 
