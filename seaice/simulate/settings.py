@@ -154,9 +154,15 @@ def draw_climate(
         coastal=float(rng.uniform(0.0, 3.0)) * float(rng.random() < (0.7 if mixed else 0.3)),
         drift=float(rng.uniform(2.0, 11.0)),
         ice_offset=float(rng.normal(0, 3)),
-        ice_spread=tuple(rng.normal(0, 2.0, 14).tolist()),
-        melt_spread=tuple(rng.normal(0, 4.0, 14).tolist()),
+        ice_spread=_spread(rng, 2.0, 0.7),
+        melt_spread=_spread(rng, 4.0, 2.0),
     )
+
+
+def _spread(rng: np.random.Generator, band: float, channel: float) -> tuple[float, ...]:
+    """Offsets of 14 channels, K: one a band, and a smaller one of each polarization."""
+    offsets = np.repeat(rng.normal(0, band, 7), 2) + rng.normal(0, channel, 14)
+    return tuple(offsets.tolist())
 
 
 def _drawn_place(rng: np.random.Generator) -> Literal["map", "anywhere", "nowhere"]:
