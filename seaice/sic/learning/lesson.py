@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 from torch import Tensor, nn
 
 from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
@@ -26,6 +27,7 @@ from seaice.stack.frames import FRAMES, OTHER_DAYS
 __all__ = ["SICLesson", "counted_weights", "given", "land_around"]
 
 TARGET = FRAMES // 2
+COAST = 33  #: refined cells, side of the square around a cell in which land makes it coastal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class SICLesson:
     low_missing: float = 0.1  #: share of samples without low frequencies
     band_missing: float = 0.0  #: share of samples without one low-frequency band
     offset: float = 0.0  #: K, standard deviation of each channel's offset in each sample
+    coast_weight: float = 0.0  #: added to the weight of sea within 25 km of land, 1 elsewhere
     gappy: float = 0.15  #: share of samples whose target day lacks a swath
     drifting: float = 0.3  #: share of samples whose brightness drifts, which ice does not feel
     valid_samples: int = 24  #: looked at in each validation
@@ -58,6 +61,9 @@ class SICLesson:
         def sample() -> dict[str, NDArray[Any]]:
             window = self.train.draw(random, self._side)
             parts = self._parts(self.train, window)
+            if self.coast_weight:
+                near = uniform_filter(parts["land"].astype(np.float32), COAST) > 0
+                parts["weight"] = parts["weight"] * (1 + np.float32(self.coast_weight) * near)
             if random.random() < self.low_missing:
                 parts["low"][:] = np.nan
             if random.random() < self.band_missing:
