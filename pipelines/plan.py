@@ -42,8 +42,9 @@ __all__ = [
     "region_warnings",
 ]
 
-WEIGHTLESS = ("bicubic", "asi", "bootstrap", "nasa_team")  #: methods that are formulas
-FORMULAS = (*WEIGHTLESS[1:], "blend")  #: of concentration
+INTERPOLATIONS = ("bicubic", "bicubic_3km")  #: super-resolution without weights
+WEIGHTLESS = (*INTERPOLATIONS, "asi", "bootstrap", "nasa_team")  #: methods that are formulas
+FORMULAS = ("asi", "bootstrap", "nasa_team", "blend")  #: of concentration
 BLEND = "blend"  #: of a network and a formula; its weights are the network's
 
 #: 6.25 km cells around a region that filters, footprints, corrections at coasts and smearing read

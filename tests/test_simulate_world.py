@@ -5,16 +5,27 @@ from datetime import date
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from seaice.grid.definition import NORTH
-from seaice.instrument import LOW_CHANNELS
+from seaice.instrument import CHANNELS, LOW_CHANNELS
 from seaice.simulate.atmosphere import make_atmosphere
 from seaice.simulate.emission import ice_table, water_table, weather_terms
+from seaice.simulate.ice import _concentration, coarse_concentration
+from seaice.simulate.land import _spectrum
 from seaice.simulate.lattice import enlarge, shift, shrink
 from seaice.simulate.observe import observe, passes_over
 from seaice.simulate.random_fields import gaussian_field
 from seaice.simulate.samples import SPLITS, draw, physics_of
-from seaice.simulate.settings import UNSEEN, USUAL, Physics, draw_climate
+from seaice.simulate.settings import (
+    SEALED,
+    TRAINING,
+    UNSEEN,
+    USUAL,
+    Physics,
+    draw_climate,
+    draw_instrument,
+)
 from seaice.simulate.world import _polarized, make_world
 
 SIDE = 64
@@ -49,7 +60,8 @@ def pixels():
         both = np.concatenate([seen.low, high])
         water.append(both[:, cover < 0.005][:, ::5])
         if month in (1, 2, 3, 4, 10, 11, 12):
-            ice.append(both[:, cover > 0.99][:, ::5])
+            thick = world.ice.low_emitting.min(axis=0) > 0.99
+            ice.append(both[:, thick][:, ::5])
     return np.concatenate(water, axis=1), np.concatenate(ice, axis=1)
 
 
@@ -183,10 +195,14 @@ def alike():
     return [world_at(PLACES[0], date(2018, 3, 10), 8, physics) for physics in (USUAL, UNSEEN)]
 
 
-def test_learning_and_choosing_follow_the_usual_rules_and_judging_others():
-    usual = {name for name, split in SPLITS.items() if split.physics == USUAL}
-    assert usual == {"train", "valid"}
+def test_training_and_validation_share_rules_that_test_and_sealed_worlds_do_not_follow():
+    trained = {name for name, split in SPLITS.items() if split.physics == TRAINING}
+    assert trained == {"train", "valid"}
     assert SPLITS["test"].physics == UNSEEN
+    assert SPLITS["sealed"].physics == SEALED
+    assert SEALED.fields not in (TRAINING.fields, USUAL.fields)
+    assert SEALED.land != TRAINING.land
+    assert SEALED.cells != TRAINING.cells
     assert UNSEEN.ice != USUAL.ice
     assert min(UNSEEN.unexplained, UNSEEN.noise, UNSEEN.drift) > 1
 
@@ -202,7 +218,8 @@ def test_unseen_ice_is_that_of_the_other_hemisphere(alike):
     for world, hemisphere in zip(alike, ("north", "south"), strict=True):
         cold = (world.ice.kinds < 0.001).all(axis=0)
         assert cold.sum() > 100
-        p = (world.ice.tb89[1] - world.ice.tb89[0])[cold]
+        h, v = world.climate.ice_spread[-2:]
+        p = (world.ice.tb89[1] - world.ice.tb89[0])[cold] - (v - h)
         real = ice_table(hemisphere).difference[1]
         assert real[0] - 0.2 < p.min() < p.max() < real[-1] + 0.2
     assert not np.allclose(alike[0].ice.tb89, alike[1].ice.tb89, atol=1)
@@ -293,3 +310,81 @@ def test_a_draw_obeys_its_split():
             (_, column), day, _ = draw(split, index)
             assert split.days[0] <= day.day <= split.days[1], name
             assert any(low <= column <= high - 128 for low, high in split.columns), name
+
+
+def test_thin_ice_loses_contrast_and_keeps_its_label():
+    """Brightness moves towards water by up to `thin_amount`; concentration does not know."""
+    worlds = [world_at(PLACES[0], date(2018, 2, 10), seed, TRAINING) for seed in range(8)]
+    thin = [world for world in worlds if world.climate.thin_amount > 0]
+    assert 2 <= len(thin) < 8
+    for world in worlds:
+        lost = world.ice.concentration - world.ice.emitting
+        assert (lost >= -1e-6).all()
+        assert lost.max() <= 1.1 * world.climate.thin_amount + 1e-5
+    assert any(each.ice.kinds[1].max() > 0.1 for each in thin)
+
+
+def test_concentration_of_a_year_is_distributed_as_in_sar_charts():
+    """14 320 charts: 42 % of cells are 0, 33 % are 100; of the ice 17 % lie between 10 and 90 %."""
+    cells, asked = [], []
+    for k in range(24):
+        row, column = NORTH.locate(*PLACES[k % 4])
+        half = SIDE // 2
+        grid = NORTH.crop(slice(row - half, row + half), slice(column - half, column + half))
+        rng = np.random.default_rng(k)
+        climate = draw_climate(date(2018, k % 12 + 1, 15), rng)
+        coarse = coarse_concentration(grid, date(2018, k % 12 + 1, 15))
+        cells.append(_concentration(coarse, climate, rng).ravel())
+        asked.append(coarse.ravel())
+    sic, coarse = np.concatenate(cells), np.concatenate(asked)
+    assert (sic < 0.005).mean() == pytest.approx((coarse < 0.02).mean(), abs=0.07)
+    assert (sic > 0.995).mean() > 0.25
+    between = ((sic > 0.1) & (sic < 0.9)).sum() / (sic > 0.005).sum()
+    assert 0.08 < between < 0.3
+
+
+def test_ice_stays_where_the_climatology_has_seen_it():
+    """Not a cell of ice farther than 60 km from any cell with ice in that day's map."""
+    day = date(2018, 4, 28)
+    world = world_at((1000e3, -1300e3), day, 3)
+    coarse = coarse_concentration(world.grid, day)
+    away = ndimage.distance_transform_edt(coarse < 0.01) * 6.25
+    cover = shrink(world.ice.concentration, 4)
+    assert (away > 60).sum() > 500
+    assert cover[away > 60].max() < 0.01
+
+
+def test_land_of_summer_is_as_dark_and_polarized_as_franz_josef_land():
+    """18.7 GHz H 205 K and V - H 37.6 K there, full footprints; within the drawn range."""
+    spectra = np.stack([_spectrum(np.random.default_rng(k), 0.8) for k in range(400)])
+    h, v = (spectra[:, CHANNELS.index(name)] for name in ("tb18h", "tb18v"))
+    assert np.quantile(h, 0.1) < 205 < np.quantile(h, 0.9)
+    assert np.quantile(v - h, 0.1) < 37.6 < np.quantile(v - h, 0.9)
+    low = spectra[:, CHANNELS.index("tb10h")]
+    assert np.quantile(low, 0.1) < 212 < np.quantile(low, 0.95)
+    assert (spectra[:, 1::2] >= spectra[:, ::2] - 9).all()
+
+
+def test_a_nominal_instrument_has_no_errors_and_a_real_one_small_ones():
+    nominal = draw_instrument(np.random.default_rng(0), 0.0)
+    assert set(nominal.widths.values()) == {1.0}
+    assert nominal.side_lobes == 0
+    assert set(nominal.offsets) == {0.0}
+    drawn = [draw_instrument(np.random.default_rng(k), 1.0) for k in range(100)]
+    widths = np.array([list(each.widths.values()) for each in drawn])
+    assert 0.9 < widths.min() < 0.95 < 1.05 < widths.max() < 1.11
+    moved = np.array([np.hypot(*each.displaced["18"]) for each in drawn])
+    assert moved.max() < 3000.1
+    assert max(each.side_lobes for each in drawn) <= 0.06
+
+
+def test_side_lobes_keep_a_constant_and_blur_an_edge():
+    world = world_at(PLACES[0], date(2018, 3, 10), 8)
+    world = replace(world, instrument=replace(world.instrument, side_lobes=0.1))
+    flat = np.full((2, 4 * SIDE, 4 * SIDE), 200, np.float32)
+    assert np.allclose(world._with_side_lobes(flat.copy(), ("89",), 4), 200, atol=1e-3)
+    edge = flat.copy()
+    edge[..., 2 * SIDE :] = 250
+    seen = world._with_side_lobes(edge.copy(), ("89",), 4)
+    assert seen[0, SIDE, 2 * SIDE - 1] > 200.5
+    assert seen.mean() == pytest.approx(edge.mean(), abs=0.1)

@@ -29,14 +29,24 @@ from seaice.sr.refine import refine
 from seaice.sr.samples import SampleSet
 from seaice.stack.frames import OTHER_DAYS
 
-__all__ = ["Networks", "Told", "Way", "World", "standard", "told_of", "ways", "world_of"]
+__all__ = [
+    "Networks",
+    "Told",
+    "Way",
+    "World",
+    "retrieve_sic",
+    "standard",
+    "told_of",
+    "ways",
+    "world_of",
+]
 
 UNFILTERED = "asi-unfiltered"  #: ASI without its weather filters, a formula of the evaluation only
 OBSERVATIONS = 10  #: samples in a cell, which sets do not keep; ASI's sensor noise asks for it
 Map = NDArray[np.float32]
 Role = Literal["sr", "sic"]
 FORMULAS: Mapping[Role, tuple[str, ...]] = {
-    "sr": ("bicubic",),
+    "sr": ("bicubic", "bicubic_3km"),
     "sic": (*CLASSICAL, UNFILTERED),
 }
 
@@ -178,11 +188,11 @@ def told_of(world: World, compared: Sequence[Way], networks: "Networks") -> Told
             one = refine(world.stack, network, card, networks.machine, "", silent)
             refined[way.sr] = one
             tb[sr_name] = np.stack([one[name].values for name in HIGH_CHANNELS])
-        sic[way.label] = _concentration(way.sic, refined[way.sr], world.daily_map, land, networks)
+        sic[way.label] = retrieve_sic(way.sic, refined[way.sr], world.daily_map, land, networks)
     return Told(tb, sic)
 
 
-def _concentration(
+def retrieve_sic(
     how: Method,
     refined: xr.Dataset,
     daily_map: xr.Dataset,

@@ -18,7 +18,7 @@ from seaice.network import ranks
 from seaice.network.card import Card
 from seaice.network.catalogue import build, find
 from seaice.network.train import Schedule, Task, train
-from seaice.network.weights import load, load_trainable, save, weights_id, without_weights
+from seaice.network.weights import load, load_trainable, save, weights_id
 from seaice.sic.calibration import Factors
 from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.learning.joint import JointLesson, both
@@ -26,12 +26,11 @@ from seaice.sic.learning.lesson import SICLesson, counted_weights
 from seaice.sr.fitting import fit_interpolation
 from seaice.sr.inputs import blank_card as blank_sr_card
 from seaice.sr.learning import SRLesson
-from seaice.sr.refined_samples import add_refined
+from seaice.sr.refined_samples import INTERPOLATED, add_refined
 from seaice.sr.samples import SampleSet
 
 __all__ = ["Report", "sic_lesson", "train_joint", "train_sic", "train_sr"]
 
-WITH_QUARTERS = {"channels": 11}  #: bicubic from the finest there is, most like what refining tells
 Report = Callable[[int, float], None]
 
 
@@ -146,21 +145,27 @@ def sic_lesson(
     """
     for split in ("train", "valid"):
         SampleSet.of(data, split)  # refused before hours of refining
-    refiner, known = _refiner(settings.sr_weights)
-    refiner[0].to(device)
-    ranks.first(partial(_refine, data, (refiner, known), device, report))
+    name, known = INTERPOLATED, "0"
+    if settings.sr_weights is not None:
+        refiner, known = load(settings.sr_weights, "sr"), weights_id(settings.sr_weights)
+        refiner[0].to(device)
+        name = refiner[1].architecture
+        ranks.first(partial(_refine, data, (refiner, known), device, report))
     samples = SampleSet.of(data, "train")
     lesson = SICLesson(
         train=samples,
         valid=SampleSet.of(data, "valid"),
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
-        refiner=refiner[1].architecture,
+        refiner=name,
         crop=settings.crop,
         weights=_class_weights(samples, settings.balance),
         variance_weight=settings.variance_weight,
         absolute_weight=settings.absolute_weight,
         cost_weight=settings.cost_weight,
         low_missing=settings.low_missing,
+        band_missing=settings.band_missing,
+        offset=settings.offset,
+        coast_weight=settings.coast_weight,
     )
     return lesson, known
 
@@ -239,13 +244,6 @@ def _refine(
     for name in ("valid.zarr", "train.zarr"):
         for done, of in add_refined(data / name, *refiner, device):
             report(done - of, 0.0)
-
-
-def _refiner(weights: Path | None) -> tuple[tuple[nn.Module, Card], str]:
-    """A super-resolution network with its card, and what its weights are known by."""
-    if weights is None:
-        return (without_weights("bicubic"), blank_sr_card("bicubic", WITH_QUARTERS)), "0"
-    return load(weights, "sr"), weights_id(weights)
 
 
 @dataclass(frozen=True, slots=True)

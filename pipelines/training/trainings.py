@@ -37,7 +37,9 @@ class SRTraining:
 class SICTraining:
     """How a concentration network is trained; defaults are the published size."""
 
-    sr_weights: Path | None  #: of the network whose refined maps it learns from; None: bicubic
+    sr_weights: (
+        Path | None
+    )  #: of the network whose refined maps it learns from; None: interpolated ones
     start: Path | None = None  #: weights of the same network to go on from; None: fresh ones
     name: str = "xception_aspp"
     hyper: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +53,9 @@ class SICTraining:
     absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
     cost_weight: float = 0.0  #: of GMACs on a sample, for networks that choose where they pool
     low_missing: float = 0.1  #: share of samples without low frequencies
+    band_missing: float = 0.0  #: share of samples without one low-frequency band
+    offset: float = 0.0  #: K, standard deviation of each channel's offset in each sample
+    coast_weight: float = 0.0  #: added to the weight of sea within 25 km of land, 1 elsewhere
     encoder: Pace = "trained"
     commit: str = ""  #: of the code, for the card
 

@@ -20,7 +20,7 @@ from seaice.ingest.source import translated
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.vocabulary import TB_RANGE, attrs
 
-__all__ = ["read_scene"]
+__all__ = ["read_scene", "scene_swath"]
 
 #: attributes that may hold the moment, in order of trust
 DATED = ("time", "time_coverage_start", "start_time", "title")
@@ -48,6 +48,22 @@ def read_scene(path: str | Path) -> xr.Dataset:
     path = Path(path)
     with translated(path), open_netcdf(path, decode_times=False) as file:
         scene = file.load()
+    return scene_swath(path, scene)
+
+
+def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
+    """The contents of a scene file, in memory, in the swath layout; as `read_scene`.
+
+    Parameters
+    ----------
+    path : named in errors
+    scene : channels, `latitude`, `longitude`, each (row, column), with the file's attributes
+
+    Raises
+    ------
+    GranuleError
+        As `read_scene`.
+    """
     shape = _checked_shape(path, scene)
     latitude, longitude = (
         scene[name].values.astype(np.float32) for name in ("latitude", "longitude")

@@ -71,15 +71,34 @@ def _liquid(vapour: Array, score: Array, usual: float) -> Array:
     return np.exp(median + spread * score + usual).clip(max=0.8).astype(np.float32)
 
 
+def _patches(broad: Array, grain: Array) -> Array:
+    """A field of cloud cells: nearly constant inside, a sharp border, mean 0 and variance 1."""
+    cells = np.tanh(4 * (broad + np.float32(0.7) * grain)) + np.float32(0.3) * broad
+    return np.asarray((cells - cells.mean()) / cells.std(), np.float32)
+
+
 def make_atmosphere(
-    climate: Climate, shape: tuple[int, int], cell: float, rng: np.random.Generator
+    climate: Climate,
+    shape: tuple[int, int],
+    cell: float,
+    rng: np.random.Generator,
+    *,
+    cells: bool = False,
 ) -> Atmosphere:
-    """Draw the weather of a few days over a coarse grid of this shape and cell size (m)."""
+    """Draw the weather of a few days over a coarse grid of this shape and cell size (m).
+
+    Parameters
+    ----------
+    cells : clouds as patches with sharp borders instead of smooth fields
+    """
     span = (max(SPAN, shape[0]), max(SPAN, shape[1]))
     stretch = float(np.exp(rng.uniform(0, 0.7)))
 
     def draw() -> Array:
-        broad = [gaussian_field(rng, span, slope, 200, stretch) for slope in (3.4, 2.8, 3.4)]
+        slopes = (3.4, climate.cloud_slope, 3.2)
+        broad = [gaussian_field(rng, span, slope, 200, stretch) for slope in slopes]
+        if cells:
+            broad[1] = _patches(broad[1], gaussian_field(rng, span, 2.0, 30))
         fine = [gaussian_field(rng, span, 3.2, 60) for _ in range(UNEXPLAINED)]
         return np.stack(broad + fine)
 

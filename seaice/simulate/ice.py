@@ -14,28 +14,18 @@ from scipy import ndimage, special
 
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import Grid
-from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
+from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.simulate.emission import IceTable, ice_table
 from seaice.simulate.lattice import enlarge, shift, shrink
 from seaice.simulate.random_fields import gaussian_field, uniform
 from seaice.simulate.settings import Climate, Physics
 from seaice.simulate.southern import southern_concentration
 
-__all__ = ["FINE", "LOW", "WET", "IceCover", "coarse_concentration", "make_ice"]
+__all__ = ["FINE", "LOW", "THIN", "IceCover", "coarse_concentration", "make_ice"]
 
 Array = NDArray[np.float32]
 FINE = 4  #: cells of the truth per cell of the coarse grid, along each axis
 LOW = 2  #: cells of the lattice that low-frequency footprints see, per coarse cell
-#: Emissivity of bare wet ground, (vertical, horizontal) per band.
-WET = {
-    "6": (0.945, 0.86),
-    "7": (0.945, 0.86),
-    "10": (0.95, 0.875),
-    "18": (0.96, 0.895),
-    "23": (0.962, 0.90),
-    "36": (0.965, 0.91),
-    "89": (0.957, 0.921),
-}
 #: Calm, clear open water, K: what thin ice and ponds show.
 CALM = {
     **{"tb6h": 80, "tb6v": 160, "tb7h": 81, "tb7v": 161, "tb10h": 87, "tb10v": 168},
@@ -44,14 +34,21 @@ CALM = {
 }
 
 
+#: How far thin ice is from ice to water: times `IceCover.thin`, at up to 10.7, up to 36.5 and at
+#: 89 GHz. Long waves see through less of the contrast of new ice, 89 GHz of more.
+THIN = (0.9, 1.0, 1.1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IceCover:
     """Concentration and the brightness of its ice, at one moment."""
 
     concentration: Array  #: (y, x) fine, 0-1
+    emitting: Array  #: (y, x) fine, what 89 GHz sees of it: less than all of thin ice
     tb89: Array  #: (2, y, x) fine, H and V of the ice, K
     low_concentration: Array  #: (y, x) low lattice
-    low_ice: Array  #: (12, y, x) low lattice, concentration times the TB of the ice, K
+    low_emitting: Array  #: (2, y, x) low lattice, as `emitting`: up to 10.7 GHz, up to 36.5 GHz
+    low_ice: Array  #: (12, y, x) low lattice, what a channel sees of it times the TB of the ice, K
     kinds: Array  #: (2, y, x) fine, at noon: how much the ice melts, how much of it is thin, 0-1
     drift: Array  #: (2, 2, y, x) coarse: two modes of velocity (y, x), coarse cells per day
 
@@ -63,13 +60,28 @@ class IceCover:
         hours : one for all, or (y, x) on the coarse grid, each place at its own time
         """
         fine, low = self._moved(hours, FINE), self._moved(hours, LOW)
+        emitting, tb89 = self.high_at(hours)
+        low_emitting, low_ice = self.low_at(hours)
         return replace(
             self,
             concentration=shift(self.concentration, *fine),
-            tb89=np.stack([shift(tb, *fine) for tb in self.tb89]),
+            emitting=emitting,
+            tb89=tb89,
             low_concentration=shift(self.low_concentration, *low),
-            low_ice=np.stack([shift(tb, *low) for tb in self.low_ice]),
+            low_emitting=low_emitting,
+            low_ice=low_ice,
         )
+
+    def high_at(self, hours: float | Array) -> tuple[Array, Array]:
+        """`emitting` and `tb89` after they have drifted as in `at`."""
+        moved = self._moved(hours, FINE)
+        return shift(self.emitting, *moved), np.stack([shift(tb, *moved) for tb in self.tb89])
+
+    def low_at(self, hours: float | Array) -> tuple[Array, Array]:
+        """`low_emitting` and `low_ice` after they have drifted as in `at`."""
+        moved = self._moved(hours, LOW)
+        emitting = np.stack([shift(part, *moved) for part in self.low_emitting])
+        return emitting, np.stack([shift(tb, *moved) for tb in self.low_ice])
 
     def kinds_at(self, hours: float | Array) -> Array:
         """`kinds` after it has drifted as in `at`."""
@@ -119,37 +131,90 @@ def coarse_concentration(grid: Grid, day: date) -> Array:
     return sampled
 
 
-def _with_remnants(coarse: Array, land: Array, climate: Climate, rng: np.random.Generator) -> Array:
-    """The coarse map with patches of ice that 25 km maps and their filters do not show.
+def _with_coastal_ice(
+    coarse: Array, land: Array, climate: Climate, rng: np.random.Generator
+) -> Array:
+    """The coarse map with ice along coasts that 25 km maps and their filters do not show.
 
-    Where there is ice in the neighbourhood it stays longest along coasts and between islands, fast
-    or caught, and densest there.
+    Only where the map has ice within some 60 km; densest in straits and bays.
     """
-    level = float(rng.uniform(1.3, 4.0))
-    patches = gaussian_field(rng, coarse.shape, 2.8, 30) - level
-    near = ndimage.gaussian_filter(coarse, 16, mode="nearest") > 0.01
+    if climate.coastal <= 0:
+        return coarse
+    patches = gaussian_field(rng, coarse.shape, 2.8, 30) - np.float32(rng.uniform(1.0, 3.0))
+    near = ndimage.gaussian_filter(coarse, 8, mode="nearest") > 0.03
     away = ndimage.distance_transform_edt(land < 0.5).astype(np.float32)
-    shelter = np.where(near, np.exp(-away / 4), 0)
+    shelter = np.where(near, np.exp(-away / 3), 0)
     density = np.float32(rng.uniform(0.3, 1.0))
-    density = density + (1 - density) * np.minimum(2 * shelter, 1)
     patches = patches + np.float32(climate.coastal) * shelter
-    return np.asarray(np.maximum(coarse, density * np.clip(patches / 0.5, 0, 1)), np.float32)
+    extra = density * np.clip(patches / 0.5, 0, 1) * (shelter > 0.05)
+    return np.asarray(np.maximum(coarse, extra), np.float32)
+
+
+def _level(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
+    """Mean of the concentration field before the logistic function, (y, x) on the fine grid.
+
+    From the map: its log-odds, less than all the way, so that texture opens and closes it.
+    """
+    if climate.place == "nowhere":
+        return np.full([n * FINE for n in coarse.shape], -40, np.float32)
+    if climate.place == "anywhere":
+        tilt = gaussian_field(rng, coarse.shape, 4.0, 200)
+        return enlarge(np.float32(climate.level) + np.float32(0.7) * tilt, FINE)
+    odds = special.logit(np.clip(coarse, 0.02, 0.98)) / 1.6
+    closed = 0.96 - 0.06 * (1 - climate.melt)  # in winter, what is less than all is mostly noise
+    odds = np.where(coarse > closed, 4.0, np.where(coarse < 0.02, -8.0, odds))
+    return enlarge(odds.astype(np.float32), FINE)
 
 
 def _concentration(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
-    """Fine structure that keeps the coarse mean: floes, brash, eddies at the edge, leads inside."""
+    """Fine structure around the coarse map: marginal zones, bands, eddies, brash, leads.
+
+    A logistic function of a Gaussian field: mostly 0 or 1 with smooth transitions between, as
+    charts have it. How wide these are is `Climate.softness`.
+    """
     shape = (coarse.shape[0] * FINE, coarse.shape[1] * FINE)
+    texture = gaussian_field(rng, shape, climate.texture_slope, float(rng.uniform(150, 500)))
+    streaks = gaussian_field(rng, shape, 3.0, float(rng.uniform(8, 25)), stretch=3.0)
+    streaks = streaks.T if shape[0] == shape[1] and rng.random() < 0.5 else streaks
     swirl = [6 * enlarge(gaussian_field(rng, coarse.shape, 4, 20), FINE) for _ in range(2)]
-    texture = shift(gaussian_field(rng, shape, float(rng.uniform(2.7, 3.3)), 30), *swirl)
-    softness = climate.diffuseness * np.exp(
-        0.5 * enlarge(gaussian_field(rng, coarse.shape, 3.5, 60), FINE)
-    )
-    score = special.ndtri(np.clip(coarse, 0.0005, 0.9995)).astype(np.float32)
-    closed = 0.96 - 0.06 * (1 - climate.melt)  # in winter, what is less than all is mostly noise
-    score = np.where(coarse > closed, 4.0, np.where(coarse < 0.02, -6.0, score * climate.edge_gain))
-    level = enlarge(score.astype(np.float32), FINE) * np.sqrt(1 + softness**2)
-    cover = special.ndtr((level + texture) / softness)
-    return np.asarray(cover * (1 - _leads(shape, climate, rng)), np.float32)
+    share = np.float32(climate.bands)
+    texture = np.sqrt(1 - share) * texture + np.sqrt(share) * shift(streaks, *swirl)
+    odds = (_level(coarse, climate, rng) + texture) / np.float32(climate.softness)
+    grain = gaussian_field(rng, shape, 2.2, 8.0)
+    cover = special.expit(odds + np.float32(climate.brash) * grain).astype(np.float32)
+    cover = np.where(cover > 0.97, np.float32(1), cover)
+    if climate.clean:
+        cover = np.where(cover < 0.05, np.float32(0), cover)
+    if climate.lead_width > 0:
+        cover = cover * (1 - _leads(shape, climate, rng))
+    return np.asarray(cover, np.float32)
+
+
+def _floes(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
+    """Another generator, for the sealed worlds: floes of power-law sizes fill the coarse map.
+
+    Nested thresholds of white noise smoothed at floe sizes of 2 to 40 km: each size closes its
+    part of what the map asks for. Nothing of `_concentration` is used.
+    """
+    shape = (coarse.shape[0] * FINE, coarse.shape[1] * FINE)
+    wanted = enlarge(coarse, FINE)
+    warped = [4 * enlarge(gaussian_field(rng, coarse.shape, 3.5, 12), FINE) for _ in range(2)]
+    wanted = shift(wanted, *warped)
+    cover = np.zeros(shape, np.float32)
+    sizes = np.geomspace(1.2, 25, 5)  # fine cells
+    parts = rng.dirichlet(np.full(len(sizes), 2.0))
+    for size, part in zip(sizes, parts, strict=True):
+        noise = rng.standard_normal(shape, dtype=np.float32)
+        floes = ndimage.gaussian_filter(noise, size, mode="wrap")
+        floes /= floes.std()
+        edge = special.ndtri(np.clip(1 - wanted, 1e-4, 1 - 1e-4)).astype(np.float32)
+        cover += np.float32(part) * special.expit((floes - edge) * 12).astype(np.float32)
+    cover = np.where(wanted > 0.97, 1.0, np.where(wanted < 0.01, 0.0, cover))
+    blur = float(rng.uniform(0.3, 1.5))
+    cover = ndimage.gaussian_filter(cover.astype(np.float32), blur, mode="nearest")
+    if climate.lead_width > 0:
+        cover = cover * (1 - _leads(shape, climate, rng))
+    return np.asarray(np.clip(cover, 0, 1), np.float32)
 
 
 def _leads(shape: tuple[int, int], climate: Climate, rng: np.random.Generator) -> Array:
@@ -176,79 +241,90 @@ def _ice_scores(shape: tuple[int, int], table: IceTable, rng: np.random.Generato
     return np.stack(scores)
 
 
+def _thin(shape: tuple[int, int], climate: Climate, rng: np.random.Generator) -> Array:
+    """How much of the contrast to water thin ice has lost, (y, x) 0-1."""
+    if climate.thin_amount <= 0:
+        return np.zeros(shape, np.float32)
+    field = gaussian_field(rng, shape, 3.2, float(rng.uniform(30, 200)))
+    odds = (field + np.float32(climate.thin_level)) / np.float32(0.4)
+    return np.asarray(np.float32(climate.thin_amount) * special.expit(odds), np.float32)
+
+
 class _Skin(NamedTuple):
     """What the surface of the ice is like, each (..., y, x)."""
 
     cold: Array  #: (component, y, x) K, along the principal axes of cold ice
     wet: Array  #: (component, y, x) K, along those of melting ice
-    melting: Array  #: share that melts, 0-1
-    pond: Array  #: share of what melts that is open pond, 0-1
-    thinness: Array  #: share that is thin, 0-1
+    melting: Array  #: fraction that melts, 0-1
+    pond: Array  #: fraction of what melts that is open pond, 0-1
 
 
-def _surface(
-    channels: tuple[str, ...],
-    skin: _Skin,
-    climate: Climate,
-    table: IceTable,
-) -> Array:
-    """TB of the ice for some channels: cold ice, melt and thin ice together, (channel, y, x) K."""
-    cold = table.brightness(skin.cold, channels) + np.float32(climate.ice_offset)
+def _surface(channels: tuple[str, ...], skin: _Skin, climate: Climate, table: IceTable) -> Array:
+    """TB of the ice for some channels: cold and melting ice together, (channel, y, x) K."""
+    cold = table.brightness(skin.cold, channels)
     wet = ice_table("melting").brightness(skin.wet, channels)
     layers = []
     for tb, melted, name in zip(cold, wet, channels, strict=True):
+        index = CHANNELS.index(name)
+        cold_offset = np.float32(climate.ice_offset + climate.ice_spread[index])
+        wet_offset = np.float32(climate.melt_spread[index])
         calm = np.float32(CALM[name])
-        surface = tb + skin.melting * (melted + skin.pond * (calm - melted) - tb)
-        layers.append(surface + skin.thinness * (calm - surface))
+        soaked = melted + wet_offset + skin.pond * (calm - melted - wet_offset)
+        layers.append(tb + cold_offset + skin.melting * (soaked - tb - cold_offset))
     return np.stack(layers)
 
 
 def make_ice(
-    grid: Grid, place: tuple[date, Array], nature: tuple[Climate, Physics], rng: np.random.Generator
+    grid: Grid, day: date, land: Array, climate: Climate, physics: Physics, rng: np.random.Generator
 ) -> IceCover:
     """Draw the ice of one world at noon of its central day.
 
     Parameters
     ----------
     grid : coarse grid of the world, 6.25 km
-    place : the day, which gives season and geography from the OSI SAF map of that day of the year,
-        and the share of land (y, x) on the coarse grid
-    nature : what this world draws beside its fields, and the rules it follows
+    day : gives season and geography from the OSI SAF map of that day of the year
+    land : (y, x) fraction of land on the coarse grid
+    climate, physics : what this world draws beside its fields, and the rules it follows
     rng : generator
     """
-    (day, land), (climate, physics) = place, nature
     table = ice_table("south" if hemisphere_of(grid) == "south" else physics.ice)
-    coarse = _with_remnants(coarse_concentration(grid, day), land, climate, rng)
-    cover = _concentration(coarse, climate, rng)
-    scores = _ice_scores(cover.shape, table, rng)
+    coarse = _with_coastal_ice(coarse_concentration(grid, day), land, climate, rng)
+    draw = _floes if physics.fields == "floes" else _concentration
+    cover = draw(coarse, climate, rng)
+    thin = _thin(cover.shape, climate, rng)
     melt_field = enlarge(gaussian_field(rng, grid.shape, 3.5, 100), FINE)
     melting = special.ndtr((melt_field + special.ndtri(np.clip(climate.melt, 1e-4, 0.9999))) / 0.5)
+    soft_edge = np.float32(climate.edge_melt) * np.clip(2 * (1 - cover), 0, 1)
+    melting = np.maximum(melting, soft_edge).astype(np.float32)
     variation = gaussian_field(rng, cover.shape, 2.6, 60)
-    thin_field = gaussian_field(rng, cover.shape, 2.8, 50)
-    thin_level = special.ndtri(np.clip(climate.thin_share, 1e-5, 0.999))
-    thinness = 0.5 * special.ndtr((thin_field + thin_level) / 0.3)
-    wet_rng = rng.spawn(1)[0]
     skin = _Skin(
-        cold=scores,
-        wet=_ice_scores(cover.shape, ice_table("melting"), wet_rng),
-        melting=melting.astype(np.float32),
+        cold=_ice_scores(cover.shape, table, rng),
+        wet=_ice_scores(cover.shape, ice_table("melting"), rng),
+        melting=melting,
         pond=np.float32(climate.pond) * special.ndtr(0.3 - 0.7 * variation).astype(np.float32),
-        thinness=thinness.astype(np.float32),
     )
-    per_cell = 1000 / grid.cell * climate.drift * physics.drift
-    drift = [
-        [gaussian_field(rng, grid.shape, 4, 150) * 0.8 + rng.standard_normal() * 0.6 for _ in "yx"]
-        for _ in range(2)
-    ]
     low_cover = shrink(cover, FINE // LOW)
     mean = np.maximum(low_cover, np.float32(1e-3))
     weighted = _Skin(*(np.asarray(shrink(f * cover, FINE // LOW) / mean, np.float32) for f in skin))
-    low_ice = _surface(LOW_CHANNELS, weighted, climate, table)
+    seen = np.stack([shrink(cover * (1 - factor * thin), FINE // LOW) for factor in THIN[:2]])
+    parts = np.array([0 if BANDS[name[2:-1]].ghz < 15 else 1 for name in LOW_CHANNELS])
     return IceCover(
         concentration=cover,
+        emitting=cover * (1 - np.float32(THIN[2]) * thin),
         tb89=_surface(HIGH_CHANNELS, skin, climate, table),
         low_concentration=low_cover,
-        low_ice=low_ice * low_cover,
-        kinds=np.stack([skin.melting, skin.thinness]),
-        drift=np.asarray(drift, np.float32) * np.float32(per_cell),
+        low_emitting=seen.astype(np.float32),
+        low_ice=_surface(LOW_CHANNELS, weighted, climate, table) * seen[parts].astype(np.float32),
+        kinds=np.stack([skin.melting, thin]),
+        drift=_drift(grid, climate, physics, rng),
     )
+
+
+def _drift(grid: Grid, climate: Climate, physics: Physics, rng: np.random.Generator) -> Array:
+    """Two modes of velocity (mode, axis, y, x), coarse cells per day."""
+    per_cell = np.float32(1000 / grid.cell * climate.drift * physics.drift)
+    modes = [
+        [gaussian_field(rng, grid.shape, 4, 150) * 0.8 + rng.standard_normal() * 0.6 for _ in "yx"]
+        for _ in range(2)
+    ]
+    return np.asarray(modes, np.float32) * per_cell

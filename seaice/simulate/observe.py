@@ -1,7 +1,7 @@
 """A world and the instrument's geometry in, swaths out: beams, noise and missing scans included."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from seaice.grid.definition import Grid
 from seaice.grid.projection import project
 from seaice.ingest.coregistration import low_positions
-from seaice.instrument import BANDS, HIGH_CHANNELS, HORNS, LOW_BANDS, LOW_CHANNELS
+from seaice.instrument import (
+    BANDS,
+    CHANNELS,
+    HIGH_CHANNELS,
+    HORNS,
+    LOW_BANDS,
+    LOW_CHANNELS,
+)
 from seaice.simulate.antenna import footprint_mean
 from seaice.simulate.ice import FINE, LOW
 from seaice.simulate.lattice import shrink
@@ -18,7 +25,16 @@ from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, l
 from seaice.simulate.world import Brightness, World
 from seaice.vocabulary import attrs
 
-__all__ = ["COREGISTRATION", "Pass", "coverage", "observe", "passes_over", "slot"]
+__all__ = [
+    "COREGISTRATION",
+    "Pass",
+    "Sighting",
+    "coverage",
+    "observe",
+    "passes_over",
+    "sightings",
+    "slot",
+]
 
 #: (A1, A2) per band, as the file attributes CoRegistrationParameterA1/A2 carry them.
 COREGISTRATION = {
@@ -63,11 +79,43 @@ def _scan_times(orbit: HalfOrbit, first: int, count: int) -> NDArray[np.datetime
 
 
 def _inside(grid: Grid, geometry: Looks, reach: float) -> NDArray[np.bool_]:
-    """(scan,) whether any sample falls within the grid widened by `reach` metres."""
-    x, y = project(geometry.latitude, geometry.longitude, grid.crs)
+    """(scan, pixel) whether samples of horn A fall within the grid widened by `reach` metres."""
+    x, y = project(geometry.latitude[0], geometry.longitude[0], grid.crs)
     left, bottom, right, top = grid.bounds
     hit = (x > left - reach) & (x < right + reach) & (y > bottom - reach) & (y < top + reach)
-    return np.asarray(hit.any(axis=(0, 2)))
+    return np.asarray(hit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """The scans of one half orbit that see a region."""
+
+    half_orbit: HalfOrbit
+    begin: int
+    end: int
+    seen: float  #: fraction of the region that it sees, roughly
+
+    def observed(self, padding: int = 0) -> Pass:
+        """The pass with its geometry, `padding` scans longer at either end."""
+        count = self.end - self.begin + 2 * padding
+        times = _scan_times(self.half_orbit, self.begin - padding, count)
+        return Pass(half_orbit=self.half_orbit, looks=looks(times))
+
+
+def sightings(grid: Grid, first: np.datetime64, last: np.datetime64) -> Iterator[Sighting]:
+    """Every half orbit between two times that sees the grid."""
+    for orbit in half_orbits(first, last):
+        every = 20
+        rough = looks(_scan_times(orbit, 0, orbit.scans)[::every], every=27)
+        inside = _inside(grid, rough, 20_000.0)
+        seeing = np.flatnonzero(inside.any(axis=1)) * every
+        if seeing.size:
+            begin = max(int(seeing[0]) - every, 0)
+            end = min(int(seeing[-1]) + every, orbit.scans)
+            ground = every * 10.0 * 27 * 4.5  # km2 that a rough sample stands for
+            area = np.prod(grid.shape) * (grid.cell / 1000) ** 2
+            seen = float(inside.sum() * ground / area)
+            yield Sighting(half_orbit=orbit, begin=begin, end=end, seen=seen)
 
 
 def passes_over(
@@ -81,17 +129,8 @@ def passes_over(
     first, last : UTC
     padding : scans added before the first and after the last seeing scan (the overlap of files)
     """
-    for orbit in half_orbits(first, last):
-        every = 20
-        rough = looks(_scan_times(orbit, 0, orbit.scans)[::every], every=27)
-        seeing = np.flatnonzero(_inside(grid, rough, 20_000.0)) * every
-        if seeing.size == 0:
-            continue
-        begin = max(int(seeing[0]) - every, 0)
-        end = min(int(seeing[-1]) + every, orbit.scans)
-        count = end - begin + 2 * padding
-        times = _scan_times(orbit, begin - padding, count)
-        yield Pass(half_orbit=orbit, looks=looks(times))
+    for sighting in sightings(grid, first, last):
+        yield sighting.observed(padding)
 
 
 def _placed(
@@ -119,16 +158,35 @@ def coverage(grid: Grid, geometry: Looks) -> Array:
 
 
 def _beam(
+    world: World,
     fields: Array,
     place: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
-    band: str,
-    lattice: tuple[float, float],
+    name: str,
+    factor: float,
 ) -> Array:
-    """Footprint means, (field, sample), on a lattice given by (cells per coarse cell, metres)."""
-    factor, cell = lattice
+    """Footprint means, (field, sample), as the world's instrument has them.
+
+    Parameters
+    ----------
+    fields : (field, y, x), `factor` cells per coarse cell along each axis
+    place : row and column in coarse cells and heading of each sample
+    name : of the band
+    """
     row, column, heading = place
+    cell, band = world.grid.cell / factor, BANDS[name]
+    x, y = world.instrument.displaced[name]
+    row, column = row - y / world.grid.cell, column + x / world.grid.cell
+    width = world.instrument.widths[name]
+    band = replace(band, across=band.across * width, along=band.along * width)
     centred = row * factor - 0.5, column * factor - 0.5, heading
-    return footprint_mean(fields, centred, BANDS[band], cell)
+    return footprint_mean(fields, centred, band, cell)
+
+
+def _calibrated(world: World, tb: Array, name: str) -> Array:
+    """TB with the gain and offset error of the channel."""
+    index = CHANNELS.index(name)
+    gain, offset = world.instrument.gains[index], world.instrument.offsets[index]
+    return np.asarray(200 + np.float32(gain) * (tb - 200) + np.float32(offset), np.float32)
 
 
 def _noise(rng: np.random.Generator, channel: str, shape: tuple[int, ...]) -> Array:
@@ -161,16 +219,16 @@ def observe(
     """
     geometry = one.looks
     shape = geometry.latitude.shape[1:]
-    fine, louder = (FINE, world.grid.cell / FINE), np.float32(world.physics.noise)
+    louder = np.float32(world.physics.noise)
     high = np.empty((len(HORNS), len(HIGH_CHANNELS), *shape), np.float32)
     land = np.empty((len(HORNS), *shape), np.float32)
     fields = np.concatenate([seen.high, world.land[None]])
     for horn in range(len(HORNS)):
         place = _placed(world.grid, geometry.latitude[horn], geometry.longitude[horn], geometry)
-        mean = _beam(fields, place, "89", fine).reshape(-1, *shape)
+        mean = _beam(world, fields, place, "89", FINE).reshape(-1, *shape)
         land[horn] = mean[2]
         for k, name in enumerate(HIGH_CHANNELS):
-            high[horn, k] = mean[k] + louder * _noise(rng, name, shape)
+            high[horn, k] = _calibrated(world, mean[k], name) + louder * _noise(rng, name, shape)
     lost = np.asarray(rng.random(shape[0]) < LOST_SCAN_CHANCE)
     high[:, :, lost] = np.nan
     low = _observe_low(world, seen, geometry, bands, rng)
@@ -219,9 +277,9 @@ def _observe_low(
         index = [LOW_CHANNELS.index(f"tb{band}{pol}") for pol in "hv"]
         fields = shrink(seen.low[index], BLOCK[band])
         factor = LOW / BLOCK[band]
-        mean = _beam(fields, place, band, (factor, world.grid.cell / factor))
+        mean = _beam(world, fields, place, band, factor)
         for k, pol in enumerate("hv"):
             name = f"tb{band}{pol}"
             noise = np.float32(world.physics.noise) * _noise(rng, name, latitude.shape)
-            tb[name] = mean[k].reshape(latitude.shape) + noise
+            tb[name] = _calibrated(world, mean[k].reshape(latitude.shape), name) + noise
     return tb, *positions

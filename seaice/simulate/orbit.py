@@ -11,19 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seaice.ingest.names import GranuleName
+from seaice.sensors import AMSR2
 
 __all__ = ["SCAN_SECONDS", "HalfOrbit", "Looks", "half_orbits", "looks"]
 
 PERIOD = 16 * 86400 / 233  #: s
 EPOCH = np.datetime64("2012-07-03T00:00:00", "ms")  #: an ascending node, by definition here
-RADIUS = 6378.137 + 699.6  #: km
+RADIUS = 6378.137 + AMSR2.altitude  #: km
 INCLINATION = np.radians(98.186)
 NODE_LOCAL_HOUR = 13.5
-SCAN_SECONDS = 1.5
-PIXELS = 486
-SCAN_HALF_ANGLE = np.radians(61.0)
-#: Off-nadir angle of each horn. B looks 1.5 scans of track behind A, so that they interleave.
-NADIR_ANGLE = {"A": np.radians(47.5), "B": np.radians(47.055)}
+SCAN_SECONDS = AMSR2.scan_seconds
 EQUATOR, POLE = 6378.137, 6356.752314  #: km, WGS84 axes
 ECCENTRICITY2 = 1 - (POLE / EQUATOR) ** 2
 
@@ -126,7 +123,8 @@ def looks(time: NDArray[np.datetime64], every: int = 1) -> Looks:
     position, forward = _satellite(time)
     up = position / np.linalg.norm(position, axis=1, keepdims=True)
     right = np.cross(forward, up)
-    angle = np.linspace(SCAN_HALF_ANGLE, -SCAN_HALF_ANGLE, PIXELS)[::every]
+    edge = np.radians(AMSR2.half_azimuth)
+    angle = np.linspace(edge, -edge, AMSR2.pixels)[::every]
     sweep = (
         np.cos(angle)[None, :, None] * forward[:, None, :]
         + np.sin(angle)[None, :, None] * right[:, None, :]
@@ -136,7 +134,7 @@ def looks(time: NDArray[np.datetime64], every: int = 1) -> Looks:
             np.broadcast_to(position[:, None, :], sweep.shape),
             -np.cos(nadir) * up[:, None, :] + np.sin(nadir) * sweep,
         )
-        for nadir in NADIR_ANGLE.values()
+        for nadir in np.radians(AMSR2.nadir_angles)
     ]
     nadir_latitude, nadir_longitude = _ground(position, -up)
     return Looks(

@@ -24,8 +24,8 @@ from seaice.grid.gridding.resample import Accumulator
 from seaice.grid.masks.land import land_mask
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
-from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
-from seaice.simulate.settings import UNSEEN, USUAL, Physics, draw_physics
+from seaice.simulate.observe import Sighting, coverage, observe, sightings, slot
+from seaice.simulate.settings import SEALED, TRAINING, UNSEEN, Physics, draw_physics
 from seaice.simulate.world import Brightness, Truth, World, make_world
 
 __all__ = [
@@ -44,7 +44,10 @@ ABSENT = np.uint16(65535)
 OPEN_SEA_SHARE = 0.1  #: share of draws without ice that are kept
 MELTING = (6, 10)  #: first and last month whose samples may show coasts above all
 COASTAL_SHARE = 0.15  #: of the cells of such a sample that are sea near land, at least
-SINGLE_PASS_SHARE = 0.35  #: share of samples seen once only, as `seaice scene` meets them
+SINGLE_PASS_SHARE = 0.6  #: share of samples seen once only, as `seaice scene` meets them
+
+#: Passes of a sample's other days and of its own: fewer than near the pole, as many as at 70 N.
+MOST_PASSES = (2, 5)
 
 Array = NDArray[np.float32]
 
@@ -57,8 +60,8 @@ class Split:
     seed: int
     days: tuple[int, int]  #: first and last day of each month
     columns: tuple[tuple[int, int], ...]  #: spans of the northern grid along x, coarse cells
-    physics: Physics | None = USUAL  #: None: drawn for each sample
-    coasts_from: int | None = None  #: samples from this one on show coasts while ice melts
+    physics: Physics | None = TRAINING  #: None: drawn for each sample
+    coasts_every: int | None = None  #: every n-th sample shows coasts while ice melts
 
 
 #: Days of each month are dealt to one split only, five or more days apart, because a stack reaches
@@ -68,10 +71,11 @@ class Split:
 #: in the broad footprints of the low frequencies. So training has more of them.
 SPLITS = {
     "train": Split(
-        name="train", seed=11, days=(3, 16), columns=((16, 696), (872, 1200)), coasts_from=400
+        name="train", seed=11, days=(3, 16), columns=((16, 696), (872, 1200)), coasts_every=4
     ),
     "valid": Split(name="valid", seed=12, days=(21, 21), columns=((16, 696), (872, 1200))),
     "test": Split(name="test", seed=13, days=(26, 26), columns=((712, 856),), physics=UNSEEN),
+    "sealed": Split(name="sealed", seed=15, days=(28, 28), columns=((712, 856),), physics=SEALED),
     "doubt": Split(
         name="doubt", seed=14, days=(21, 21), columns=((16, 696), (872, 1200)), physics=None
     ),
@@ -113,21 +117,19 @@ def _frames(
     """Daily maps of some days, and when and where the world's central day was seen."""
     maps: list[xr.Dataset] = []
     watched: dict[float, Array] = {}
-    cache: tuple[float, Brightness] | None = None
+    cache: tuple[tuple[float, bool], Brightness] | None = None
     for day in (first + timedelta(days=n) for n in range(days)):
         start = np.datetime64(f"{day.isoformat()}T00:00", "ms")
-        passes = _covering(
-            world, list(passes_over(world.grid, start, start + np.timedelta64(1, "D"), 0))
-        )
-        if keep == "one" and passes:
-            passes = [passes[int(rng.integers(len(passes)))]]
+        found = _covering(list(sightings(world.grid, start, start + np.timedelta64(1, "D"))))
+        most = 1 if keep == "one" else MOST_PASSES[day == world.day]
+        passes = [each.observed() for each in _some(found, most, rng)]
         bands = LOW_BANDS if day == world.day else ()
         channels = CHANNELS if bands else HIGH_CHANNELS
         gathered = Accumulator(world.grid, channels)
         for one in passes:
             at = slot(world.hours(one.middle))
-            if cache is None or cache[0] != at:
-                cache = at, world.brightness(at)
+            if cache is None or cache[0] != (at, bool(bands)):
+                cache = (at, bool(bands)), world.brightness(at, low=bool(bands))
             gathered.add(observe(world, cache[1], one, rng, bands))
             if day == world.day:
                 watched[at] = watched.get(at, 0) + coverage(world.grid, one.looks)
@@ -135,15 +137,21 @@ def _frames(
     return maps, watched
 
 
-def _covering(world: World, passes: list[Pass]) -> list[Pass]:
+def _some(found: list[Sighting], most: int, rng: np.random.Generator) -> list[Sighting]:
+    """At most so many of the passes, in order of time."""
+    if len(found) <= most:
+        return found
+    return [found[n] for n in sorted(rng.choice(len(found), most, replace=False))]
+
+
+def _covering(found: list[Sighting]) -> list[Sighting]:
     """The passes that see a good part of the world; if none does, the one that sees most."""
-    sizes = [len(one.looks.time) for one in passes]
-    enough = 0.5 * max(sizes, default=0)
-    return [one for one, size in zip(passes, sizes, strict=True) if size >= enough]
+    enough = 0.7 * min(max((one.seen for one in found), default=0.0), 1.0)
+    return [one for one in found if one.seen >= enough]
 
 
 def make_sample(
-    place: tuple[int, int], day: date, seed: int, physics: Physics = USUAL
+    place: tuple[int, int], day: date, seed: int, physics: Physics = TRAINING
 ) -> dict[str, NDArray[np.generic]]:
     """One training sample.
 
@@ -196,7 +204,7 @@ def draw(split: Split, index: int) -> tuple[tuple[int, int], date, int]:
     """Place, day and seed of the n-th sample of a split."""
     rng = np.random.default_rng([split.seed, index])
     first, last = split.days
-    coasts = split.coasts_from is not None and index >= split.coasts_from
+    coasts = split.coasts_every is not None and index % split.coasts_every == 0
     months = MELTING if coasts else (1, 12)
     month, day_of_month = (
         int(rng.integers(months[0], months[1] + 1)),

@@ -1,6 +1,7 @@
 """Ice, sea, air and land put together: the brightness of a world at any hour, and its truth."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,20 +11,27 @@ from scipy import ndimage
 
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import Grid
-from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
+from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.atmosphere import DRIER, Air, Atmosphere, make_atmosphere
-from seaice.simulate.emission import Kind, absorption, ice_table, water_table, weather_terms
-from seaice.simulate.ice import FINE, LOW, WET, IceCover, make_ice
+from seaice.simulate.emission import absorption, water_table, weather_terms
+from seaice.simulate.ice import FINE, LOW, IceCover, make_ice
+from seaice.simulate.land import land_brightness
 from seaice.simulate.lattice import enlarge, shrink
-from seaice.simulate.random_fields import gaussian_field, uniform
-from seaice.simulate.settings import USUAL, Climate, Physics, draw_climate
+from seaice.simulate.settings import (
+    USUAL,
+    Climate,
+    Instrument,
+    Physics,
+    draw_climate,
+    draw_instrument,
+)
 
 __all__ = ["Brightness", "Truth", "World", "make_world"]
 
 Array = NDArray[np.float32]
-#: How far dry snow and glacier ice close the polarization difference, per band: the shorter the
-#: wave, the shallower the layer it comes from.
-SNOW_LAND = {"18": 0.3, "23": 0.5, "36": 0.8, "89": 1.0}
+#: Which of `IceCover.low_emitting` a low-frequency channel sees.
+SEEN_BY = tuple(0 if BANDS[name[2:-1]].ghz < 15 else 1 for name in LOW_CHANNELS)
+SIDE_LOBES = 4.0  #: widths of the main lobe over which the side lobes are spread
 #: kg m-2 in winter, and how much more where all ice melts: the median air over real samples of
 #: closed ice, which is in them already (reanalysis, Round Robin Data Package).
 TYPICAL_VAPOUR, TYPICAL_LIQUID = (3.0, 9.0), (0.004, 0.083)
@@ -31,10 +39,10 @@ TYPICAL_VAPOUR, TYPICAL_LIQUID = (3.0, 9.0), (0.004, 0.083)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brightness:
-    """What a perfect antenna would see at one moment, K."""
+    """What the main lobe sees at one moment, K; the part of the side lobes is in it already."""
 
     high: Array  #: (2, y, x) 89 GHz H and V at 1.5625 km
-    low: Array  #: (12, y, x) low-frequency channels at 3.125 km
+    low: Array  #: (12, y, x) low-frequency channels at 3.125 km; empty where not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +66,7 @@ class World:
     physics: Physics
     ice: IceCover
     atmosphere: Atmosphere
+    instrument: Instrument
     land: Array  #: (y, x) share of land at 1.5625 km
     land_tb: Array  #: (channel, y, x) K, coarse
     sst: Array  #: (y, x) K, coarse
@@ -67,10 +76,31 @@ class World:
         noon = np.datetime64(f"{self.day.isoformat()}T12:00")
         return float((time - noon) / np.timedelta64(1, "s")) / 3600
 
-    def brightness(self, hours: float) -> Brightness:
-        """Brightness of everything at one hour."""
+    def brightness(self, hours: float, *, low: bool = True) -> Brightness:
+        """Brightness of everything at one hour; of 89 GHz alone without `low`."""
         air = self.atmosphere.at(hours)
-        return self._seen(self.ice.at(hours), air)
+        water = self._water(air)
+        high = self._high(*self.ice.high_at(hours), air, water)
+        broad = self._low(hours, air, water) if low else np.zeros((0, 0, 0), np.float32)
+        return Brightness(
+            high=self._with_side_lobes(high, ("89",), FINE),
+            low=self._with_side_lobes(broad, LOW_BANDS, LOW) if low else broad,
+        )
+
+    def _with_side_lobes(self, fields: Array, bands: Sequence[str], factor: int) -> Array:
+        """Fields, H and V of each band, of which a fraction is spread over the side lobes."""
+        fraction = np.float32(self.instrument.side_lobes)
+        if fraction == 0:
+            return fields
+        for number, name in enumerate(bands):
+            width = math.sqrt(BANDS[name].across * BANDS[name].along)
+            sigma = SIDE_LOBES * 1000 * width * factor / self.grid.cell / 2.355
+            block = max(b for b in (1, 2, 4, 8) if 2 * b <= max(sigma, 2))
+            for field in fields[2 * number : 2 * number + 2]:
+                coarse = shrink(field, block)
+                spread = ndimage.gaussian_filter(coarse, sigma / block, mode="nearest", truncate=2)
+                field += fraction * (enlarge(spread, block) - field)
+        return fields
 
     def truth(self, watched: Mapping[float, Array]) -> Truth:
         """What the retrieval should find in a day's map: each place when and as it was seen.
@@ -91,7 +121,8 @@ class World:
         vapour, liquid = np.zeros((2, *self.grid.shape), np.float32)
         for hours, part in zip(watched, share, strict=True):
             air = self.atmosphere.at(hours)
-            seen += enlarge(part, FINE) * self._high(ice, air, self._water(air))
+            tb = self._high(ice.emitting, ice.tb89, air, self._water(air))
+            seen += enlarge(part, FINE) * tb
             vapour += part * air.vapour
             liquid += part * air.liquid
         return Truth(
@@ -115,33 +146,32 @@ class World:
         now = absorption(name, DRIER * air.vapour, air.liquid_over_ice)
         return np.asarray(1 - (1 - now) / (1 - typical), np.float32)
 
-    def _high(self, ice: IceCover, air: Air, water: Array) -> Array:
+    def _high(self, emitting: Array, tb89: Array, air: Air, water: Array) -> Array:
         layers = []
         warm = np.float32(self.climate.air_temperature)
         land = self.land
         for i, name in enumerate(HIGH_CHANNELS):
             index = CHANNELS.index(name)
             veil = enlarge(self._over_ice(name, air), FINE)
-            solid = ice.tb89[i] + land * (enlarge(self.land_tb[index], FINE) - ice.tb89[i])
-            solid = solid + veil * (warm - solid)
-            share = np.maximum(land, ice.concentration * (1 - land))
+            solid = tb89[i] + land * (enlarge(self.land_tb[index], FINE) - tb89[i])
+            solid += veil * (warm - solid)
+            share = np.maximum(land, emitting * (1 - land))
             open_sea = enlarge(water[index], FINE)
             layers.append(open_sea + share * (solid - open_sea))
         return np.stack(layers)
 
-    def _seen(self, ice: IceCover, air: Air) -> Brightness:
-        water = self._water(air)
+    def _low(self, hours: float, air: Air, water: Array) -> Array:
         land = shrink(self.land, FINE // LOW)
         warm = np.float32(self.climate.air_temperature)
+        emitting, low_ice = self.ice.low_at(hours)
         layers = []
         for i, name in enumerate(LOW_CHANNELS):
             veil = enlarge(self._over_ice(name, air), LOW)
-            cover = ice.low_concentration * (1 - land)
-            solid = ice.low_ice[i] * (1 - land) + land * enlarge(self.land_tb[i], LOW)
-            share = cover + land
-            solid = solid + veil * (warm * share - solid)
+            share = emitting[SEEN_BY[i]] * (1 - land) + land
+            solid = low_ice[i] * (1 - land) + land * enlarge(self.land_tb[i], LOW)
+            solid += veil * (warm * share - solid)
             layers.append(solid + (1 - share) * enlarge(water[i], LOW))
-        return Brightness(high=self._high(ice, air, water), low=np.stack(layers))
+        return np.stack(layers)
 
 
 def _polarized(tb: Array) -> Array:
@@ -150,41 +180,6 @@ def _polarized(tb: Array) -> Array:
         excess = (tb[h + 1] - tb[h] - 3) / 4
         tb[h] = tb[h + 1] - 3 - 4 * np.logaddexp(0, excess)
     return tb
-
-
-def _glacier(grid: Grid, kind: Kind, rng: np.random.Generator) -> Array:
-    """TB of land under ice of some kind, (channel, y, x) K."""
-    table = ice_table(kind)
-    scores = [
-        table.scores(k, uniform(gaussian_field(rng, grid.shape, 2.6, 30)))
-        for k in range(table.axes.shape[0])
-    ]
-    return table.brightness(np.stack(scores), CHANNELS)
-
-
-def _land_brightness(grid: Grid, climate: Climate, rng: np.random.Generator) -> Array:
-    """TB of land, (channel, y, x) K: glacier and snow like old ice, bare wet ground in summer.
-
-    Where it melts, glaciers are like melting ice, more or less so from world to world; some coasts
-    are all glacier, others all bare.
-    """
-    cold, offset = _glacier(grid, "north", rng), np.float32(rng.normal(4, 5))
-    patches = uniform(gaussian_field(rng, grid.shape, 2.6, 40))
-    soaked = np.float32(climate.melt * rng.uniform())
-    wet = _glacier(grid, "melting", rng) + np.float32(rng.normal(0, 6))
-    snow = cold + offset + soaked * (wet - cold - offset)
-    for band, share in SNOW_LAND.items():
-        h, v = CHANNELS.index(f"tb{band}h"), CHANNELS.index(f"tb{band}v")
-        snow[h] += np.float32(share * climate.snow_land) * (snow[v] - snow[h])
-    bare = np.clip(patches + np.float32(rng.uniform(-1, 1)), 0, 1) * np.float32(climate.melt)
-    ground = np.stack(
-        [
-            np.full(grid.shape, 277 * (WET[name[2:-1]][name[-1] == "h"] - 0.01), np.float32)
-            for name in CHANNELS
-        ]
-    )
-    mixed: Array = snow + bare * (ground - snow)
-    return mixed
 
 
 def make_world(
@@ -201,9 +196,9 @@ def make_world(
     physics : the rules it follows
     """
     rng = np.random.default_rng([seed, day.toordinal()])
-    climate = draw_climate(day, rng, hemisphere_of(grid))
+    climate = draw_climate(day, rng, hemisphere_of(grid), physics.fields)
     solid = shrink(land.astype(np.float32), FINE)
-    ice = make_ice(grid, (day, solid), (climate, physics), rng)
+    ice = make_ice(grid, day, solid, climate, physics, rng)
     distance = ndimage.distance_transform_edt(shrink(ice.concentration, FINE) < 0.15) * grid.cell
     warming = climate.sst_warming * (1 - np.exp(-distance / 250_000))
     return World(
@@ -212,8 +207,9 @@ def make_world(
         climate=climate,
         physics=physics,
         ice=ice,
-        atmosphere=make_atmosphere(climate, grid.shape, grid.cell, rng),
+        atmosphere=make_atmosphere(climate, grid.shape, grid.cell, rng, cells=physics.cells),
+        instrument=draw_instrument(rng, physics.errors),
         land=land.astype(np.float32),
-        land_tb=_land_brightness(grid, climate, rng),
+        land_tb=land_brightness(solid, grid.cell, climate, physics, rng),
         sst=(271.6 + warming).astype(np.float32),
     )

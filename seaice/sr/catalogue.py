@@ -75,4 +75,14 @@ NETWORKS: Mapping[str, Architecture] = table(
         learns="nothing",
         margin=2,
     ),
+    Architecture(
+        name="bicubic_3km",
+        module="seaice.sr.archs.bicubic_3km",
+        role="sr",
+        says="interpolation of the target frame from its 3.125 km quarters, without weights",
+        choose="Where brightness temperature should be interpolated, and from the finest there is.",
+        paper="Keys 1981, IEEE Trans. ASSP 29(6)",
+        learns="nothing",
+        margin=2,
+    ),
 )

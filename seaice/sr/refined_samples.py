@@ -17,11 +17,14 @@ from torch import nn
 from seaice.grid.gridding.quarters import quartered
 from seaice.grid.refined import SCALE
 from seaice.network.card import Card
-from seaice.sr.inputs import assemble, in_kelvin, on_fine_cells
-from seaice.sr.samples import ABSENT, SampleSet, standing_in
+from seaice.network.weights import without_weights
+from seaice.sr.inputs import assemble, blank_card, in_kelvin, on_fine_cells
+from seaice.sr.samples import ABSENT, FRAMES, SampleSet, Window, standing_in
 
-__all__ = ["add_refined", "frames_of"]
+__all__ = ["INTERPOLATED", "add_refined", "frames_of", "interpolated_map"]
 
+INTERPOLATED = "bicubic_3km"  #: interpolated when it is read, not kept in the set
+TARGET = FRAMES // 2
 SEED = 7  #: of which kind of day a sample becomes
 
 
@@ -91,3 +94,20 @@ def _refined(
     seen = on_fine_cells(torch.isfinite(tb[0, tb.shape[1] // 2]).all(0), SCALE)
     counts = torch.where(seen, (100 * kelvin).round().clamp(0, ABSENT - 1), ABSENT)
     return counts.cpu().numpy().astype(np.uint16)
+
+
+def interpolated_map(samples: SampleSet, window: Window) -> NDArray[np.float32]:
+    """H and V of the target frame, bicubic from its quarters, as `INTERPOLATED` gives them.
+
+    Returns
+    -------
+    (2, 4 y, 4 x) float32, K; NaN where the coarse cell lacks H or V
+    """
+    card = blank_card(INTERPOLATED, {})
+    tb = torch.from_numpy(samples.tb89(window)[TARGET])[None]
+    quarters = torch.from_numpy(quartered(samples.halves(window))[TARGET])[None]
+    with torch.inference_mode():
+        network = without_weights(INTERPOLATED)
+        fine = in_kelvin(network(assemble(tb, quarters, card)[None])[0], card)
+        seen = on_fine_cells(torch.isfinite(tb[0]).all(0), SCALE)
+    return np.where(seen.numpy(), fine.numpy(), np.float32("nan"))

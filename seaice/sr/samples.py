@@ -7,6 +7,7 @@ A set is a Zarr v3 group whose arrays have the sample as first axis, one sample 
   `seaice.instrument.LOW_CHANNELS`, target day only; `tb89_half` is 89 GHz on the cells' quarters
 - `truth_sic` (n, 4 y, 4 x): uint8, half percent 0-200, 255 = land
 - `refined_NETWORK` (n, 2, 4 y, 4 x), where `seaice.sr.refined_samples` was: as `truth_tb`
+- `land`, `weight` (n, 4 y, 4 x), only in sets made of charts: uint8, 1 on land; weight in 1/255
 - `done` (n,): uint8, 1 for what is written; a set that is still being made ends at its first gap
 """
 
@@ -29,6 +30,7 @@ __all__ = ["ABSENT", "FRAMES", "LAND", "SampleSet", "Window", "batched", "kelvin
 FRAMES = 5
 ABSENT = 65535
 LAND = 255
+OPTIONAL = ("land", "weight")  #: arrays of sets made of real scenes and charts
 RANKS = {"tb89": 5, "tb89_half": 5, "low": 4, "truth_tb": 4, "truth_sic": 3}
 
 Random = np.random.Generator
@@ -108,7 +110,7 @@ class SampleSet:
                 raise _no_set(f"{path} with {name} of shape {getattr(array, 'shape', None)}")
             found[name] = array
         for name, array in group.arrays():
-            if name.startswith("refined_"):
+            if name.startswith("refined_") or name in OPTIONAL:
                 found[name] = array
         size = _leading(group, int(found["tb89"].shape[0]))
         if not size:
@@ -188,6 +190,19 @@ class SampleSet:
         """(4 y, 4 x), 0-1, NaN on land."""
         counts = window.of(self._read("truth_sic", window), SCALE)
         return np.where(counts == LAND, np.float32("nan"), counts.astype(np.float32) / 200)
+
+    def land(self, window: Window) -> NDArray[np.bool_]:
+        """(4 y, 4 x) land; in simulated sets, where there is no true concentration."""
+        if "land" in self.arrays:
+            return np.asarray(window.of(self._read("land", window), SCALE), bool)
+        return np.isnan(self.truth_sic(window))
+
+    def weight(self, window: Window) -> NDArray[np.float32]:
+        """(4 y, 4 x) weight of each cell in the loss, 0-1; 1 in simulated sets."""
+        if "weight" in self.arrays:
+            counts = window.of(self._read("weight", window), SCALE)
+            return np.asarray(counts, np.float32) / np.float32(255)
+        return np.ones((SCALE * window.side, SCALE * window.side), np.float32)
 
     def _read(self, name: str, window: Window) -> NDArray[Any]:
         return np.asarray(self.arrays[name][window.sample])

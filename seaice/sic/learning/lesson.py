@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 from torch import Tensor, nn
 
 from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
@@ -19,13 +20,14 @@ from seaice.sic.inputs import assemble
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.loss import CLASSES, class_weights, concentration_loss
 from seaice.sr.augment import Drift, missing_swath
-from seaice.sr.refined_samples import frames_of
+from seaice.sr.refined_samples import INTERPOLATED, frames_of, interpolated_map
 from seaice.sr.samples import SampleSet, Window, batched
 from seaice.stack.frames import FRAMES, OTHER_DAYS
 
 __all__ = ["SICLesson", "counted_weights", "given", "land_around"]
 
 TARGET = FRAMES // 2
+COAST = 33  #: refined cells, side of the square around a cell in which land makes it coastal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,9 @@ class SICLesson:
     absolute_weight: float = 0.0  #: of the absolute error, beside the squared one
     cost_weight: float = 0.0  #: of a network's GMACs on its samples, where it can choose them
     low_missing: float = 0.1  #: share of samples without low frequencies
+    band_missing: float = 0.0  #: share of samples without one low-frequency band
+    offset: float = 0.0  #: K, standard deviation of each channel's offset in each sample
+    coast_weight: float = 0.0  #: added to the weight of sea within 25 km of land, 1 elsewhere
     gappy: float = 0.15  #: share of samples whose target day lacks a swath
     drifting: float = 0.3  #: share of samples whose brightness drifts, which ice does not feel
     valid_samples: int = 24  #: looked at in each validation
@@ -56,8 +61,16 @@ class SICLesson:
         def sample() -> dict[str, NDArray[Any]]:
             window = self.train.draw(random, self._side)
             parts = self._parts(self.train, window)
+            if self.coast_weight:
+                near = uniform_filter(parts["land"].astype(np.float32), COAST) > 0
+                parts["weight"] = parts["weight"] * (1 + np.float32(self.coast_weight) * near)
             if random.random() < self.low_missing:
                 parts["low"][:] = np.nan
+            if random.random() < self.band_missing:
+                band = 2 * int(random.integers(len(LOW_CHANNELS) // 2))
+                parts["low"][band : band + 2] = np.nan
+            if self.offset:
+                _add_offsets(parts, self.offset, random)
             if random.random() < self.gappy:
                 _lose_a_swath(parts, frames_of(window.sample), random)
             if random.random() < self.drifting:
@@ -80,12 +93,19 @@ class SICLesson:
 
     def _parts(self, samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
         return {
-            "refined": samples.refined(window, self.refiner),
+            "refined": self._refined(samples, window),
             "low": samples.low(window),
             "frames": samples.tb89(window)[frames_of(window.sample)],
             "land_shares": land_around(samples, window),
             "truth": samples.truth_sic(window),
+            "land": samples.land(window),
+            "weight": samples.weight(window),
         }
+
+    def _refined(self, samples: SampleSet, window: Window) -> NDArray[np.float32]:
+        if self.refiner == INTERPOLATED:
+            return interpolated_map(samples, window)
+        return samples.refined(window, self.refiner)
 
     def held_out(self, sample: int) -> Batch:
         """A validation sample, as a batch of one."""
@@ -95,7 +115,8 @@ class SICLesson:
         """How wrong a network is on a batch; see `answer`."""
         answer = self.answer(network, batch)
         terms = self.variance_weight, self.absolute_weight
-        error = concentration_loss(*answer, self.weights, *terms)
+        weight = batch["weight"][:, None] if "weight" in batch else None
+        error = concentration_loss(*answer, self.weights, *terms, cell_weights=weight)
         if not self.cost_weight:
             return error
         cost: Tensor = network.cost(batch["truth"][0].numel())  # type: ignore[operator]
@@ -145,7 +166,7 @@ def given(batch: Batch, card: Card) -> Tensor:
 
     Parameters
     ----------
-    batch : as `SICLesson.answer` takes it; of `truth` only where it is NaN, which is land
+    batch : as `SICLesson.answer` takes it; without `land`, land is where `truth` is NaN
 
     Returns
     -------
@@ -156,12 +177,13 @@ def given(batch: Batch, card: Card) -> Tensor:
     coarse = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
     coarse |= dict(zip(OTHER_DAYS, others, strict=True))
     coarse |= dict(zip(LAND_SHARES, batch["land_shares"].unbind(1), strict=True))
-    return assemble(batch["refined"], coarse, torch.isnan(batch["truth"]), card)
+    land = batch["land"] if "land" in batch else torch.isnan(batch["truth"])
+    return assemble(batch["refined"], coarse, land, card)
 
 
 def land_around(samples: SampleSet, window: Window) -> NDArray[np.float32]:
     """Share of land in broad footprints, (4, y, x); those that reach beyond the window see it."""
-    land = np.isnan(samples.truth_sic(samples.whole(window.sample)))
+    land = samples.land(samples.whole(window.sample))
     return window.of(np.stack([*land_shares(land).values()]), 1)
 
 
@@ -172,6 +194,15 @@ def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:
         truth = samples.truth_sic(samples.whole(int(sample)))
         counts += np.histogram(truth[np.isfinite(truth)], CLASSES, (0.0, 1.0))[0]
     return class_weights(counts.tolist())
+
+
+def _add_offsets(parts: dict[str, NDArray[Any]], size: float, random: np.random.Generator) -> None:
+    """Add a constant to each channel, the same to all frames of 89 GHz: no calibration is exact."""
+    low = random.normal(0, size, (len(LOW_CHANNELS), 1, 1)).astype(np.float32)
+    high = random.normal(0, size, (2, 1, 1)).astype(np.float32)
+    parts["low"] = parts["low"] + low
+    parts["refined"] = parts["refined"] + high
+    parts["frames"] = parts["frames"] + high
 
 
 def _lose_a_swath(

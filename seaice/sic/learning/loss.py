@@ -49,6 +49,7 @@ def concentration_loss(
     weights: Sequence[float],
     variance_weight: float,
     absolute_weight: float = 0.0,
+    cell_weights: Tensor | None = None,
 ) -> Tensor:
     """Class-weighted error, squared and absolute, plus a likelihood that teaches the log-variance.
 
@@ -64,6 +65,7 @@ def concentration_loss(
     weights : of the ten classes of truth
     variance_weight : of the likelihood
     absolute_weight : of the absolute error, beside the squared one
+    cell_weights : (batch, 1, y, x) 0-1, of each cell; None: all 1
 
     Returns
     -------
@@ -79,4 +81,6 @@ def concentration_loss(
         log_variance = told[:, 1:]
         doubt = 0.5 * (squared.detach() * torch.exp(-log_variance) + log_variance)
         sizes = sizes + variance_weight * doubt
+    if cell_weights is not None:
+        sizes = sizes * cell_weights
     return (sizes * valid).sum() / ranks.mean(valid.sum()).clamp(min=1)

@@ -1,0 +1,199 @@
+"""Scenes with charts: reading them, scores against the chart, and training samples from them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+import xarray as xr
+from pyproj import Transformer
+
+from pipelines.evaluate.real_scenes import pooled, real_scene_scores
+from pipelines.training.scene_samples import tiles_of, write_scene_samples
+from seaice.errors import NoInputError
+from seaice.evaluate.scenes import open_scenes, scene_scores, smoothed
+from seaice.instrument import BANDS, CHANNELS
+from seaice.sr.samples import SampleSet
+
+SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
+REAL = SHARED / "real"
+ROWS, COLUMNS, CELL = 110, 90, 2.0  #: of the synthetic scene; km
+#: open water and closed ice, K, of published tie points and the median of real samples
+WATER = {"h": (80, 81, 88, 110, 135, 142, 197), "v": (160, 161, 168, 187, 203, 211, 244)}
+ICE = {"h": (225, 225, 225, 222, 216, 205, 206), "v": (245, 245, 246, 245, 238, 225, 217)}
+
+
+def spelled(name):
+    return f"tb{BANDS[name[2:-1]].label.replace('.', 'p')}{name[-1]}"
+
+
+def half_ice():
+    """Concentration of the scene: ice on the left, a ramp of 20 cells, water on the right."""
+    ramp = np.clip((55 - np.arange(COLUMNS)) / 20 + 0.5, 0, 1)
+    return np.repeat(ramp[None], ROWS, axis=0)
+
+
+def scene_of(sic, *, positions=True):
+    """A scene in the central Arctic whose brightness is linear in concentration."""
+    bands = list(BANDS)
+    layers = {}
+    for name in CHANNELS:
+        band, pol = bands.index(name[2:-1]), name[-1]
+        tb = WATER[pol][band] + sic * (ICE[pol][band] - WATER[pol][band])
+        layers[spelled(name)] = (("y", "x"), tb.astype(np.float32))
+    scene = xr.Dataset(layers, attrs={"time": "2021-03-01 05:00", "comment": "cells of 2000 m"})
+    if positions:
+        columns, rows = np.meshgrid(np.arange(COLUMNS), np.arange(ROWS))
+        turned = np.radians(20)
+        x = 300e3 + 1e3 * CELL * (np.cos(turned) * columns - np.sin(turned) * rows)
+        y = 400e3 - 1e3 * CELL * (np.sin(turned) * columns + np.cos(turned) * rows)
+        back = Transformer.from_crs("EPSG:3411", "EPSG:4326", always_xy=True)
+        longitude, latitude = back.transform(x, y)
+        scene = scene.assign_coords(
+            latitude=(("y", "x"), latitude), longitude=(("y", "x"), longitude)
+        )
+    return scene
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The same scene four times, its chart in each of the layouts that are read."""
+    place = tmp_path_factory.mktemp("scenes")
+    sic = half_ice()
+    known = np.ones(sic.shape)
+    known[:4] = 0
+    percent = (("y", "x"), 100 * sic)
+    inside = scene_of(sic).assign(sic_chart=percent, sic_uncertainty=(("y", "x"), 10 + 0 * sic))
+    inside.to_netcdf(place / "a_inside.nc", engine="h5netcdf")
+    scene_of(sic).to_netcdf(place / "amsr2_beside.nc", engine="h5netcdf")
+    beside = xr.Dataset({"sic": percent, "known": (("y", "x"), known)})
+    beside.to_netcdf(place / "chart_beside.nc", engine="h5netcdf")
+    scene_of(sic).to_netcdf(place / "scene_raster.nc", engine="h5netcdf")
+    shape = {"height": ROWS, "width": COLUMNS, "count": 1, "dtype": "uint8", "nodata": 255}
+    with rasterio.open(place / "chart_raster.tif", "w", driver="GTiff", **shape) as raster:
+        raster.write(np.round(100 * sic).astype(np.uint8), 1)
+    tenths = np.where(known > 0, np.round(10 * sic), 255).astype(np.uint8)
+    unplaced = scene_of(sic, positions=False).assign(SIC=(("y", "x"), tenths))
+    unplaced.to_netcdf(place / "z_unplaced.nc", engine="h5netcdf")
+    return place
+
+
+@pytest.fixture(scope="module")
+def scenes(folder):
+    return {scene.name: scene for scene in open_scenes(folder)}
+
+
+def test_charts_are_found_in_every_layout(scenes):
+    assert list(scenes) == ["a_inside", "amsr2_beside", "scene_raster", "z_unplaced"]
+    assert np.allclose(scenes["a_inside"].chart, half_ice())
+    assert np.isnan(scenes["amsr2_beside"].chart[:4]).all()
+    assert np.allclose(scenes["scene_raster"].chart, half_ice(), atol=0.006)
+    assert np.nanmax(np.abs(scenes["z_unplaced"].chart - half_ice())) < 0.051
+    assert scenes["a_inside"].cell == pytest.approx(CELL, rel=0.02)
+    assert scenes["z_unplaced"].cell == pytest.approx(CELL)
+
+
+def test_what_the_chart_of_an_unplaced_scene_does_not_know_is_land(scenes):
+    scene = scenes["z_unplaced"]
+    land = scene.on_native(scene.land.astype(float))
+    assert (land[:4] > 0.5).all()
+    assert not land[8:].any()
+    assert scene.land_distance[60].mean() == pytest.approx((60 - 4) * CELL, abs=3)
+
+
+def test_a_chart_carried_to_the_refined_grid_and_back_is_itself(scenes):
+    scene = scenes["a_inside"]
+    fine = scene.chart_on_fine(scene.chart)
+    back = scene.on_native(fine)
+    assert np.nanmax(np.abs(back - scene.chart)) <= 1 / 20 + 1e-9  # one native cell of the ramp
+    scores = scene_scores(scene, fine)
+    assert scores["rmse"] < 3
+    assert abs(scores["bias"]) < 0.2
+    assert scores["false_ice"] == 0
+
+
+def test_scores_are_those_of_numpy(scenes):
+    scene = scenes["a_inside"]
+    flat = np.full(scene.land.shape, 0.5)
+    widths = np.full(flat.shape, 0.2), np.full(flat.shape, 0.46)
+    scores = scene_scores(scene, flat, widths)
+    error = 0.5 - half_ice()
+    assert scores["cells"] == error.size
+    assert scores["rmse"] == pytest.approx(100 * np.sqrt((error**2).mean()))
+    assert scores["mae"] == pytest.approx(100 * np.abs(error).mean())
+    assert scores["bias"] == pytest.approx(100 * error.mean())
+    assert scores["false_ice"] == 100
+    middle = (half_ice() >= 0.05) & (half_ice() <= 0.95)
+    assert scores["within_68"] == pytest.approx(100 * (np.abs(error) <= 0.2)[middle].mean())
+    assert scores["within_95"] == 100
+    classes = sum(scores[f"cells_chart_{k}"] for k in range(5))
+    assert classes == scores["cells"]
+
+
+def test_smoothing_keeps_constants_and_ignores_what_is_not_valid():
+    rng = np.random.default_rng(0)
+    valid = rng.random((40, 50)) < 0.7
+    field = np.where(valid, 3.0, 1e6)
+    assert np.allclose(smoothed(field, valid, 5)[valid], 3)
+    noise = rng.normal(size=(40, 50))
+    assert np.nanstd(smoothed(noise, valid, 5)) < 0.4 * noise.std()
+
+
+def test_scores_of_several_scenes_are_pooled_by_cells():
+    names = [f"{s}{k}" for s in ("rmse", "mae", "bias") for k in ("", "_5km", "_10km", "_25km")]
+    one = {"cells": 100.0} | dict.fromkeys(names, 3.0)
+    two = {"cells": 300.0} | dict.fromkeys(names, 5.0)
+    total = pooled({"one": one, "two": two})
+    assert total["mae"] == pytest.approx(4.5)
+    assert total["rmse"] == pytest.approx(np.sqrt((9 * 100 + 25 * 300) / 400))
+
+
+def test_formulas_score_well_where_brightness_is_linear_in_concentration(folder, tmp_path):
+    table = real_scene_scores(folder, ["bicubic:bootstrap"], tmp_path / "notes.json")
+    rows = table["bicubic + bootstrap"]
+    assert rows["a_inside"]["rmse"] < 12
+    assert rows["all"]["cells"] == sum(rows[name]["cells"] for name in rows if name != "all")
+
+
+def test_a_folder_without_charted_scenes_is_refused(tmp_path):
+    with pytest.raises(NoInputError, match="no scene with a chart"):
+        open_scenes(tmp_path)
+    with pytest.raises(NoInputError, match="no folder"):
+        open_scenes(tmp_path / "absent")
+
+
+def test_scenes_become_samples_that_training_reads(folder, scenes, tmp_path):
+    counted = list(write_scene_samples(folder, tmp_path / "train.zarr", side=32))
+    samples = SampleSet.of(tmp_path, "train")
+    assert counted[-1][0] == len(samples) >= 4
+    window = samples.whole(0)
+    truth, land = samples.truth_sic(window), samples.land(window)
+    assert np.isfinite(truth).any()
+    assert not land.any()
+    unknown = np.isnan(truth)
+    assert unknown.any()  # beyond the scene the chart knows nothing, and that is not land
+    weights = samples.weight(window)
+    assert weights[np.isfinite(truth)].min() == pytest.approx(0.5, abs=0.01)  # 10 % uncertainty
+    assert np.allclose(samples.tb89(window)[0], samples.tb89(window)[4], equal_nan=True)
+
+
+def test_tiles_cover_a_scene(scenes):
+    tiles = tiles_of(scenes["a_inside"], 32)
+    charted = sum((tile["truth_sic"] != 255).sum() for tile in tiles)
+    known = np.isfinite(scenes["a_inside"].chart_on_fine(scenes["a_inside"].chart)).sum()
+    assert charted >= known
+    assert torch.from_numpy(tiles[0]["tb89"].astype(np.int32)).shape == (5, 2, 32, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real scenes beside the project")
+def test_the_default_beats_bootstrap_on_the_development_scenes(tmp_path):
+    methods = ["bicubic:bootstrap", "bicubic_3km:xception_aspp"]
+    table = real_scene_scores(REAL, methods, tmp_path / "notes.json")
+    bootstrap, default = (rows["all"] for rows in table.values())
+    assert default["rmse"] < 0.8 * bootstrap["rmse"]
+    assert default["mae"] < 0.8 * bootstrap["mae"]
+    island = table["bicubic_3km + xception_aspp"]["amsr2_scene_20190823_franz_josef_land"]
+    assert island["false_ice"] < 1
