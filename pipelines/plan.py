@@ -73,7 +73,7 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
         If there is no network of this name.
     """
     if told.name in WEIGHTLESS:
-        if (told.name == "bicubic") != (stage == "sr"):
+        if (told.name in INTERPOLATIONS) != (stage == "sr"):
             _refuse_unknown(stage, told.name)
         return Method(name=told.name, weights=None, sha256=None, margin=_margin(stage, told))
     path = _weights(stage, told)

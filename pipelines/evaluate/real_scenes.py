@@ -22,14 +22,21 @@ from seaice.network.run import Machine, silent
 from seaice.sr.refine import refine
 from seaice.stack.frames import five_frames, other_days
 
-__all__ = ["DEFAULT_METHODS", "gridded", "pooled", "real_scene_scores", "retrieve_scene"]
+__all__ = [
+    "DEFAULT_METHODS",
+    "gridded",
+    "pooled",
+    "real_scene_scores",
+    "retrieve_scene",
+    "table_text",
+]
 
 #: formulas that every report of real scenes shows beside the networks
 DEFAULT_METHODS = (
     "bicubic:bootstrap",
     "bicubic:nasa_team",
     "bicubic:asi",
-    "bicubic:xception_aspp",
+    "bicubic_3km:xception_aspp",
     "pmdrnet:xception_aspp",
 )
 SHOWN = (
@@ -102,6 +109,26 @@ def pooled(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return total
 
 
+def table_text(table: Mapping[str, Mapping[str, Mapping[str, float]]], comma: str = "") -> str:
+    """The scores as text, a line each method and scene; with `comma`, as CSV."""
+    if comma:
+        names = list(
+            dict.fromkeys(n for rows in table.values() for row in rows.values() for n in row)
+        )
+        lines = [comma.join(("method", "scene", *names))]
+        for label, rows in table.items():
+            for scene, row in rows.items():
+                values = (f"{row[name]:.4f}" if name in row else "" for name in names)
+                lines.append(comma.join((label, scene, *values)))
+        return "\n".join(lines) + "\n"
+    lines = [f"{'method':32}{'scene':40}" + "".join(f"{name:>10}" for name in SHOWN)]
+    for label, rows in table.items():
+        for scene, row in rows.items():
+            values = (f"{row.get(name, float('nan')):10.2f}" for name in SHOWN)
+            lines.append(f"{label:32}{scene[:38]:40}" + "".join(values))
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print a table of scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -111,15 +138,9 @@ def main() -> None:
     options = parser.parse_args()
     try:
         methods = options.method or DEFAULT_METHODS
-        table = real_scene_scores(options.folder, methods, options.notes)
+        print(table_text(real_scene_scores(options.folder, methods, options.notes)))
     except SeaIceError as error:
         raise SystemExit(str(error)) from error
-    columns = [*SHOWN]
-    print(f"{'method':34}{'scene':38}" + "".join(f"{name:>10}" for name in columns))
-    for label, scores in table.items():
-        for scene, row in scores.items():
-            values = "".join(f"{row.get(name, float('nan')):10.2f}" for name in columns)
-            print(f"{label:34}{scene:38}{values}")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,27 @@ from seaice.cli.show import watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
-__all__ = ["compare", "export", "import_weights", "pretrain", "train"]
+__all__ = ["compare", "export", "import_weights", "pretrain", "samples", "train"]
 
 TRAINING = Path("training")
 DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
+
+
+def samples(
+    scenes: Annotated[Path, typer.Option(help="Folder of scenes with charts.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Zarr group to write.")],
+    split: Annotated[
+        Literal["train", "valid"], typer.Option(help="What the set is for.")
+    ] = "train",
+) -> None:
+    """Turn real scenes with charts into training samples; docs/howto/real_scenes.md."""
+    from pipelines.training.scene_samples import write_scene_samples
+    from seaice.files import ensure_writable
+
+    ensure_writable(out.parent)
+    for count, scene in write_scene_samples(scenes, out, split):
+        typer.echo(f"{scene}: {count} samples so far")
+    typer.echo(out)
 
 
 def train(

@@ -12,7 +12,7 @@ from seaice import __version__
 from seaice.cli.browsing import browse
 from seaice.cli.fetching import fetch
 from seaice.cli.figures import figure
-from seaice.cli.learning import compare, export, import_weights, pretrain, train
+from seaice.cli.learning import compare, export, import_weights, pretrain, samples, train
 from seaice.cli.listings import doctor, models, why
 from seaice.cli.operations import prune, reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
@@ -201,6 +201,7 @@ app.add_typer(figure, name="figure")
 app.command()(train)
 app.command()(compare)
 app.command()(import_weights)
+app.command()(samples)
 app.command()(pretrain)
 app.command()(export)
 app.command()(reprocess)
@@ -229,6 +230,10 @@ def evaluate(
         int | None,
         typer.Option(min=1, help="Instead of a product: methods on as many simulated test worlds."),
     ] = None,
+    scenes: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a product: methods on a folder of real scenes with charts."),
+    ] = None,
     samples: Annotated[Path, typer.Option(help="Where test worlds are kept.")] = Path(
         "training/test.zarr"
     ),
@@ -240,10 +245,22 @@ def evaluate(
         bool, typer.Option("--dry-run", help="Tell what would be simulated and compared, only.")
     ] = False,
 ) -> None:
-    """How far a product is from a reference; or how good methods are on simulated test worlds."""
+    """How far a product is from a reference; or how good methods are on worlds or real scenes."""
+    if scenes is not None:
+        if product is not None or worlds is not None:
+            raise SettingsError(
+                f"--scenes {scenes} beside {product or f'--worlds {worlds}'}",
+                "one of a product with a reference, --worlds or --scenes",
+                "write seaice evaluate --scenes FOLDER",
+            )
+        _evaluate_scenes(scenes, method or [], out, dry_run)
+        return
     if product is None and worlds is None:
         typer.echo(ctx.get_help())
-        failed("give PRODUCT and REFERENCE, or --worlds 48: simulating so many takes hours")
+        failed(
+            "give PRODUCT and REFERENCE, --scenes FOLDER, or --worlds 48: "
+            "simulating so many takes hours"
+        )
         raise typer.Exit(2)
     pair = product is not None and reference is not None
     if pair == (worlds is not None) or (worlds is not None and product is not None):
@@ -257,6 +274,23 @@ def evaluate(
         _evaluate_worlds(samples, worlds, method or [], out, device, dry_run)
     elif product is not None and reference is not None:
         _evaluate_product(product, reference, out, day, cell, dry_run)
+
+
+def _evaluate_scenes(scenes: Path, methods: list[str], out: Path, dry_run: bool) -> None:
+    from pipelines.evaluate.real_scenes import DEFAULT_METHODS, real_scene_scores, table_text
+    from seaice.files import atomic_file, ensure_writable
+
+    compared = [*DEFAULT_METHODS, *(each for each in methods if each not in DEFAULT_METHODS)]
+    if dry_run:
+        typer.echo(f"scenes: {scenes}; methods: {', '.join(compared)}; {out / 'real_scenes.csv'}")
+        typer.echo("nothing was done (--dry-run)")
+        return
+    ensure_writable(out)
+    table = real_scene_scores(scenes, compared, out / "hashes.json")
+    with atomic_file(out / "real_scenes.csv") as part:
+        part.write_text(table_text(table, ","))
+    typer.echo(table_text(table))
+    typer.echo(out / "real_scenes.csv")
 
 
 def _evaluate_worlds(
