@@ -1,5 +1,11 @@
 """What all tests share."""
 
+import os
+
+# One thread a process, set before PyTorch is imported: workers of `pytest -n 2` would otherwise
+# start twice as many threads as there are cores, which wait for each other by spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import settings
 
 # Compilation and a shared machine make single examples slow for no fault of theirs.
