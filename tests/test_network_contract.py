@@ -65,6 +65,7 @@ SMALL = {
         "depth_dropout": 0.0,
     },
     "bicubic": {},
+    "bicubic_3km": {},
 }
 SMALL["published"] = SMALL["xception_aspp"]
 

@@ -233,6 +233,12 @@ def test_a_missing_swath_is_missing_wherever_the_target_day_stands(lesson):
         def refined(self, window, refiner):
             return np.full((2, 64, 64), 200.0, np.float32)
 
+        def land(self, window):
+            return np.zeros((64, 64), bool)
+
+        def weight(self, window):
+            return np.ones((64, 64), np.float32)
+
         def truth_sic(self, window):
             return np.ones((64, 64), np.float32)
 

@@ -75,7 +75,7 @@ SPLITS = {
     ),
     "valid": Split(name="valid", seed=12, days=(21, 21), columns=((16, 696), (872, 1200))),
     "test": Split(name="test", seed=13, days=(26, 26), columns=((712, 856),), physics=UNSEEN),
-    "sealed": Split(name="sealed", seed=15, days=(28, 28), columns=((712, 856),), physics=SEALED),
+    "sealed": Split(name="sealed", seed=15, days=(26, 26), columns=((712, 856),), physics=SEALED),
     "doubt": Split(
         name="doubt", seed=14, days=(21, 21), columns=((16, 696), (872, 1200)), physics=None
     ),
