@@ -98,10 +98,13 @@ def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, P
     fields = np.concatenate([shrink(seen.low, LOW), shrink(seen.high, FINE)])
     tb = np.stack([_footprints(field, along_x) for field in fields])
     tb += _noise(rng, tb.shape)
-    sic, land = (_footprints(shrink(x, FINE), along_x) for x in (cover.concentration, world.land))
+    sic, thick, land = (
+        _footprints(shrink(x, FINE), along_x)
+        for x in (cover.concentration, cover.emitting, world.land)
+    )
     over_water = air.vapour, air.liquid
     over_ice = DRIER * air.vapour, air.liquid_over_ice
-    wanted = (sic < NOTHING) & (land < NOTHING), (sic > CLOSED) & (land < NOTHING)
+    wanted = (sic < NOTHING) & (land < NOTHING), (thick > CLOSED) & (land < NOTHING)
     water, ice = (
         _points(tb, [_footprints(x, along_x) for x in weather], world.day.month)[chosen]
         for weather, chosen in zip((over_water, over_ice), wanted, strict=True)
