@@ -28,6 +28,7 @@ WET = {
     "36": (0.965, 0.91),
     "89": (0.957, 0.921),
 }
+LEAST_DIFFERENCE = 2.0  #: K, V - H of any land
 REFERENCE = 18.7  #: GHz, where the spectra are anchored
 
 
@@ -41,8 +42,10 @@ def _spectrum(rng: np.random.Generator, melt: float) -> Array:
     ratio = 1 + rng.uniform(-0.05, 0.4) * -low
     ratio = ratio * rng.uniform(0.55, 0.9) ** high
     horizontal = np.array([name[-1] == "h" for name in CHANNELS])
-    tb = vertical - horizontal * difference * ratio + rng.normal(0, 2, len(CHANNELS))
-    return np.asarray(np.clip(tb, 110, 285), np.float32)
+    own = np.repeat(rng.normal(0, 2, len(CHANNELS) // 2), 2)  # of a band, so that V stays above H
+    vertical = np.clip(vertical + own, 120, 285)
+    tb = vertical - horizontal * np.maximum(difference * ratio, LEAST_DIFFERENCE)
+    return np.asarray(tb, np.float32)
 
 
 def _drawn_spectra(
@@ -52,7 +55,7 @@ def _drawn_spectra(
     patches = gaussian_field(rng, grid_shape, 2.8, 40)
     share = 1 / (1 + np.exp(-(inland / rng.uniform(5, 60) - 2 + patches)))
     texture = np.stack([gaussian_field(rng, grid_shape, 2.8, 30) for _ in range(2)])
-    weights = rng.normal(0, 4, (len(CHANNELS), 2)).astype(np.float32)
+    weights = np.repeat(rng.normal(0, 4, (len(CHANNELS) // 2, 2)), 2, axis=0).astype(np.float32)
     mixed = coast[:, None, None] + share * (interior - coast)[:, None, None]
     return np.asarray(mixed + np.tensordot(weights, texture, axes=1), np.float32)
 
