@@ -9,9 +9,11 @@ import rasterio
 import torch
 import xarray as xr
 from pyproj import Transformer
+from typer.testing import CliRunner
 
-from pipelines.evaluate.real_scenes import pooled, real_scene_scores
+from pipelines.evaluate.real_scenes import pooled, real_scene_scores, table_text
 from pipelines.training.scene_samples import tiles_of, write_scene_samples
+from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.scenes import open_scenes, scene_scores, smoothed
 from seaice.instrument import BANDS, CHANNELS
@@ -185,6 +187,30 @@ def test_tiles_cover_a_scene(scenes):
     known = np.isfinite(scenes["a_inside"].chart_on_fine(scenes["a_inside"].chart)).sum()
     assert charted >= known
     assert torch.from_numpy(tiles[0]["tb89"].astype(np.int32)).shape == (5, 2, 32, 32)
+
+
+def test_the_command_line_makes_samples_and_says_what_it_would_score(folder, tmp_path):
+    store = tmp_path / "train.zarr"
+    made = CliRunner().invoke(app, ["samples", "--scenes", str(folder), "-o", str(store)])
+    assert made.exit_code == 0, made.output
+    assert "a_inside: " in made.output
+    assert len(SampleSet.of(tmp_path, "train")) >= 4
+    asked = ["evaluate", "--scenes", str(folder), "--dry-run", "--out", str(tmp_path / "report")]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    assert "bicubic:bootstrap" in told.output
+    assert not (tmp_path / "report").exists()
+    both = CliRunner().invoke(app, [*asked, "--worlds", "2"])
+    assert both.exit_code != 0
+
+
+def test_scores_as_csv_are_the_scores():
+    table = {"a + b": {"one": {"rmse": 1.5, "mae": 0.5}, "all": {"rmse": 1.5}}}
+    header, one, total = table_text(table, ",").splitlines()
+    assert header == "method,scene,rmse,mae"
+    assert one == "a + b,one,1.5000,0.5000"
+    assert total == "a + b,all,1.5000,"
+    assert "1.50" in table_text(table)
 
 
 @pytest.mark.slow
