@@ -4,27 +4,23 @@ import re
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
-from pyproj import Transformer
 
 from pipelines.day import run_day
 from pipelines.plan import Plan, method
 from pipelines.scenes.apart import read_apart
 from pipelines.stages import Progress
 from seaice.config import Settings
-from seaice.errors import NoInputError
 from seaice.files import ensure_writable, sha256_of_all
-from seaice.grid.definition import HEMISPHERES, Grid
+from seaice.grid.definition import Grid
 from seaice.grid.gridding.registration import displacement, registered
 from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
+from seaice.grid.regions import covering_points
 from seaice.stack.frames import wanted_dates
 from seaice.write.product import Made
 
 __all__ = ["ground_of", "run_scene"]
-
-SNAP = 4  #: cells; a scene's grid begins and ends at multiples of it, at least so far outside
 
 
 def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[Made]]:
@@ -75,25 +71,4 @@ def ground_of(scene: xr.Dataset) -> tuple[str, Grid]:
     NoInputError
         If it lies outside the grid of its hemisphere.
     """
-    latitude, longitude = (scene[name].values.ravel() for name in ("latitude", "longitude"))
-    hemisphere = "north" if np.nanmean(latitude) > 0 else "south"
-    whole = HEMISPHERES[hemisphere]
-    to_plane = Transformer.from_crs("EPSG:4326", whole.crs, always_xy=True)
-    x, y = to_plane.transform(longitude, latitude)
-    rows = _snapped((whole.top - y) / whole.cell, whole.shape[0])
-    columns = _snapped((x - whole.left) / whole.cell, whole.shape[1])
-    if rows.start >= rows.stop or columns.start >= columns.stop:
-        raise NoInputError(
-            "a scene that lies outside the polar grids",
-            "one north of 31 degrees north or south of 39 degrees south",
-            "choose a scene that shows sea ice",
-        )
-    return hemisphere, whole.crop(rows, columns)
-
-
-def _snapped(place: np.ndarray[tuple[int], np.dtype[np.float64]], size: int) -> slice:
-    """From below the least to above the greatest place, at multiples of SNAP within the grid."""
-    known = place[np.isfinite(place)]
-    first = int(np.floor(known.min() / SNAP) - 1) * SNAP
-    last = int(np.ceil(known.max() / SNAP) + 1) * SNAP
-    return slice(max(first, 0), min(last, size))
+    return covering_points(scene["latitude"].values, scene["longitude"].values)

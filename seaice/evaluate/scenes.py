@@ -25,10 +25,11 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from seaice.errors import NoInputError
-from seaice.grid.definition import HEMISPHERES, NORTH, Grid
+from seaice.grid.definition import NORTH, Grid
 from seaice.grid.gridding.registration import displacement, registered
 from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
+from seaice.grid.regions import covering_points
 from seaice.ingest.netcdf import open_netcdf
 from seaice.ingest.scene import read_scene, scene_swath
 from seaice.ingest.source import translated
@@ -49,7 +50,6 @@ CLASSES = (0.0, 0.005, 0.15, 0.5, 0.85, 1.01)  #: bounds of the chart's concentr
 DISTANCES = (0.0, 10.0, 25.0, 50.0, np.inf)  #: km, bounds of the distance to land
 SMOOTHED = (5.0, 10.0, 25.0)  #: km, widths of the square means scores are also given for
 LEAST_KNOWN = 0.5  #: charted fraction of a cell from which on it counts
-SNAP = 4  #: coarse cells; a scene's grid begins and ends at multiples of it
 FREE_CORNER = (600_000.0, -600_000.0)  #: m, where scenes without positions are placed
 TENTH = 0.1  #: uncertainty of charts in tenths where they have neither 0 nor 100 %
 FLOOR = 0.15  #: concentration above which a cell counts as ice
@@ -146,10 +146,9 @@ def open_scenes(folder: Path) -> list[ChartedScene]:
 def _open(path: Path, chart: Array, uncertainty: Array) -> ChartedScene:
     swath, cell = _swath_of(path, chart.shape)
     latitude, longitude = swath["latitude"].values[0], swath["longitude"].values[0]
-    whole = HEMISPHERES["north" if np.nanmean(latitude) > 0 else "south"]
-    to_plane = Transformer.from_crs("EPSG:4326", whole.crs, always_xy=True)
+    _, grid = covering_points(latitude, longitude)
+    to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     x, y = to_plane.transform(longitude.astype(float), latitude.astype(float))
-    grid = _covering(whole, x, y)
     refined = grid.refine(SCALE)
     if cell is None:
         land = land_mask(refined)
@@ -183,17 +182,6 @@ def _native_of(refined: Grid, x: Array, y: Array) -> tuple[NDArray[np.intp], NDA
     column = np.round((refined.x - x[0, 0]) / right).clip(0, columns - 1).astype(int)
     at = np.broadcast_arrays(row[:, None], column[None, :])
     return at[0], at[1]
-
-
-def _covering(whole: Grid, x: Array, y: Array) -> Grid:
-    def span(place: Array, size: int) -> slice:
-        first = int(np.floor(np.nanmin(place)) // SNAP - 1) * SNAP
-        last = int(-(-np.ceil(np.nanmax(place)) // SNAP) + 1) * SNAP
-        return slice(max(first, 0), min(last, size))
-
-    rows = span((whole.top - y) / whole.cell, whole.shape[0])
-    columns = span((x - whole.left) / whole.cell, whole.shape[1])
-    return whole.crop(rows, columns)
 
 
 def _swath_of(path: Path, shape: tuple[int, ...]) -> tuple[xr.Dataset, float | None]:

@@ -4,16 +4,27 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
 
-from seaice.errors import SettingsError, UnknownNameError
+from seaice.errors import NoInputError, SettingsError, UnknownNameError
 from seaice.grid.dataset import Hemisphere
 from seaice.grid.definition import HEMISPHERES, Grid
 from seaice.grid.projection import project
 
-__all__ = ["NAMES", "WIDEST_REGION", "degrees_across", "region_grid", "widened"]
+__all__ = [
+    "NAMES",
+    "WIDEST_REGION",
+    "covering_points",
+    "degrees_across",
+    "region_grid",
+    "widened",
+]
 
 WIDEST_REGION = 180.0  #: degrees of longitude; a wider box is likely west and east swapped
 SNAP = 16  #: cells; borders lie on multiples of it, so that networks and tiles need no padding
+
+POINTS_SNAP = 4  #: cells; the same around scattered points, which stay at least so far inside
 
 Box = tuple[float, float, float, float]
 
@@ -111,6 +122,43 @@ def widened(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
         slice(max(span.start - more, 0), span.stop + more) for span in region.within(whole)
     )
     return whole.crop(rows, columns)
+
+
+def covering_points(
+    latitude: NDArray[np.floating], longitude: NDArray[np.floating]
+) -> tuple[Hemisphere, Grid]:
+    """Hemisphere and the part of its 6.25 km grid that holds all points, with room around them.
+
+    Parameters
+    ----------
+    latitude, longitude : degrees, same shape; NaN where unknown
+
+    Raises
+    ------
+    NoInputError
+        If they lie outside the grid of their hemisphere.
+    """
+    hemisphere: Hemisphere = "north" if np.nanmean(latitude) > 0 else "south"
+    whole = HEMISPHERES[hemisphere]
+    to_plane = Transformer.from_crs("EPSG:4326", whole.crs, always_xy=True)
+    x, y = to_plane.transform(longitude.ravel(), latitude.ravel())
+    rows = _around((whole.top - y) / whole.cell, whole.shape[0])
+    columns = _around((x - whole.left) / whole.cell, whole.shape[1])
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        raise NoInputError(
+            "a scene that lies outside the polar grids",
+            "one north of 31 degrees north or south of 39 degrees south",
+            "choose a scene that shows sea ice",
+        )
+    return hemisphere, whole.crop(rows, columns)
+
+
+def _around(place: NDArray[np.float64], size: int) -> slice:
+    """From below the least to above the greatest place, at multiples of POINTS_SNAP."""
+    known = place[np.isfinite(place)]
+    first = int(np.floor(known.min() / POINTS_SNAP) - 1) * POINTS_SNAP
+    last = int(np.ceil(known.max() / POINTS_SNAP) + 1) * POINTS_SNAP
+    return slice(max(first, 0), min(last, size))
 
 
 def degrees_across(region: str) -> float | None:
