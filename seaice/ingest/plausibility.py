@@ -29,6 +29,7 @@ MANY_FLAGGED = 0.2  #: share of samples flagged by the instrument from which on 
 ALL_FLAGGED = 0.99  #: share from which on the granule is refused
 LAGS = (1, 2, 3)  #: scans by which one horn follows the other: AMSR2's footprints are 1.5 apart
 CLEARLY = 1.03  #: ratio of mean differences from which on one order of the horns is the true one
+ERRORS = 6.0  #: standard errors by which the mean differences must differ besides
 FARTHER = 2.0  #: km by which the positions of the other order must be farther apart
 
 
@@ -177,12 +178,15 @@ def _check_horns(swath: xr.Dataset) -> None:
     step = max(1, swath.sizes["pixel"] // 60)
     tb = swath["tb89v"].values[..., ::step]
     latitude, longitude = (swath[name].values[..., ::step] for name in ("latitude", "longitude"))
-    differences = {sign: _mean_difference(tb, sign) for sign in (1, -1)}
+    both = {sign: _mean_difference(tb, sign) for sign in (1, -1)}
+    differences = {sign: mean for sign, (mean, _) in both.items()}
+    error = float(np.hypot(*(error for _, error in both.values())))
     distances = {sign: _mean_distance(latitude, longitude, sign) for sign in (1, -1)}
     if not all(map(np.isfinite, (*differences.values(), *distances.values()))):
         return
     seen = 1 if differences[1] < differences[-1] else -1
-    clear = differences[-seen] > CLEARLY * differences[seen]
+    excess = differences[-seen] - differences[seen]
+    clear = excess > max((CLEARLY - 1.0) * differences[seen], ERRORS * error)
     if clear and distances[seen] > distances[-seen] + FARTHER:
         raise _refused(
             swath,
@@ -199,10 +203,14 @@ def _lagged(values: Array, lag: int) -> tuple[Array, Array]:
     return (a[:-lag], b[lag:]) if lag > 0 else (a[-lag:], b[:lag])
 
 
-def _mean_difference(tb: Array, sign: int) -> float:
+def _mean_difference(tb: Array, sign: int) -> tuple[float, float]:
+    """Mean of |A - B| in K over `LAGS`, and its standard error; NaN for too few samples."""
     pairs = [_lagged(tb, sign * lag) for lag in LAGS]
     parts = [np.abs(a - b)[np.isfinite(a - b)] for a, b in pairs]
-    return float(np.mean([part.mean() if part.size >= FEWEST else np.nan for part in parts]))
+    if any(part.size < FEWEST for part in parts):
+        return np.nan, np.nan
+    errors = [part.std() / np.sqrt(part.size) for part in parts]
+    return float(np.mean([part.mean() for part in parts])), float(np.mean(errors))
 
 
 def _mean_distance(latitude: Array, longitude: Array, sign: int) -> float:
