@@ -313,14 +313,15 @@ def test_a_draw_obeys_its_split():
 
 
 def test_thin_ice_loses_contrast_and_keeps_its_label():
-    """Brightness moves towards water by up to `thin_amount`; concentration does not know."""
+    """Brightness moves towards water by `thin_amount` and `edge_loss` at most; the label stays."""
     worlds = [world_at(PLACES[0], date(2018, 2, 10), seed, TRAINING) for seed in range(8)]
     thin = [world for world in worlds if world.climate.thin_amount > 0]
     assert 2 <= len(thin) < 8
     for world in worlds:
         lost = world.ice.concentration - world.ice.emitting
         assert (lost >= -1e-6).all()
-        assert lost.max() <= 1.1 * world.climate.thin_amount + 1e-5
+        kept = (1 - world.climate.thin_amount) * (1 - world.climate.edge_loss)
+        assert lost.max() <= 1.1 * (1 - kept) + 1e-5
     assert any(each.ice.kinds[1].max() > 0.1 for each in thin)
 
 

@@ -34,7 +34,7 @@ from seaice.grid.refined import SCALE, on_refined
 from seaice.ingest.scene import read_scene
 from seaice.instrument import CHANNELS
 from seaice.sic.classical.asi import asi
-from seaice.simulate.emission import ice_table
+from seaice.simulate.emission import Kind, ice_table
 from seaice.write.style import NO_DATA_COLOUR, colour_of
 
 __all__ = ["drawn", "maps_of", "without_land"]
@@ -94,7 +94,8 @@ def without_land(daily_map: xr.Dataset, land: NDArray[np.bool_], channel: str = 
     water = gaussian_filter(np.where(sea, tb, 0.0), SEA_AROUND) / np.maximum(nearby, 1e-6)
     seen = np.where(np.isfinite(tb), share, 0.0)
     solid = np.median(tb[seen > 0.9 * seen.max()])
-    ice = ice_table("melting").mean[CHANNELS.index(channel)]
+    kinds: tuple[Kind, ...] = ("wet snow", "bare ice")
+    ice = np.mean([ice_table(kind).mean[CHANNELS.index(channel)] for kind in kinds])
     covered = (tb - water - share * (solid - water)) / (ice - water)
     return np.where((share < 0.5) & (nearby > 1e-3), covered / (1 - share), np.nan)
 

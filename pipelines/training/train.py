@@ -165,6 +165,7 @@ def sic_lesson(
         low_missing=settings.low_missing,
         band_missing=settings.band_missing,
         offset=settings.offset,
+        smooth_noise=settings.smooth_noise,
         coast_weight=settings.coast_weight,
     )
     return lesson, known

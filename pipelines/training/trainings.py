@@ -55,6 +55,7 @@ class SICTraining:
     low_missing: float = 0.1  #: share of samples without low frequencies
     band_missing: float = 0.0  #: share of samples without one low-frequency band
     offset: float = 0.0  #: K, standard deviation of each channel's offset in each sample
+    smooth_noise: float = 0.0  #: K, standard deviation of a smooth random field on each channel
     coast_weight: float = 0.0  #: added to the weight of sea within 25 km of land, 1 elsewhere
     encoder: Pace = "trained"
     commit: str = ""  #: of the code, for the card

@@ -1,6 +1,7 @@
 """The lattice a map lives on."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,9 +113,14 @@ class Grid:
     def lonlat(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Longitude and latitude of every cell centre, two (y, x) arrays, degrees."""
         x, y = np.meshgrid(self.x, self.y)
-        to_geographic = Transformer.from_crs(self.crs, "EPSG:4326", always_xy=True)
-        longitude, latitude = to_geographic.transform(x, y)
+        longitude, latitude = _to_geographic(self.crs).transform(x, y)
         return longitude, latitude
+
+
+@lru_cache(maxsize=8)
+def _to_geographic(crs: str) -> Transformer:
+    """Setting one up takes 20 ms, as long as projecting 100 000 positions."""
+    return Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
 
 
 #: NSIDC polar stereographic north, 6.25 km.

@@ -180,7 +180,7 @@ def _check_horns(swath: xr.Dataset) -> None:
     latitude, longitude = (swath[name].values[..., ::step] for name in ("latitude", "longitude"))
     both = {sign: _mean_difference(tb, sign) for sign in (1, -1)}
     differences = {sign: mean for sign, (mean, _) in both.items()}
-    error = float(np.hypot(*(error for _, error in both.values())))
+    error = float(np.linalg.norm([error for _, error in both.values()]))
     distances = {sign: _mean_distance(latitude, longitude, sign) for sign in (1, -1)}
     if not all(map(np.isfinite, (*differences.values(), *distances.values()))):
         return

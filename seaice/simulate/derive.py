@@ -24,7 +24,8 @@ __all__ = ["derive_concentration", "derive_emission"]
 DATA = Path(__file__).parent / "data"
 RRDP_BAND = {"6": "6p9", "7": "7p3", "10": "10p7", "18": "18p7", "23": "23p8", "36": "36p5"}
 COMPONENTS = 6
-MELTING = (7, 8)  #: months whose closed northern ice melts
+#: Months of melting closed ice in the north: of July are wet snow, of August bare ice.
+MELTING = {"wet snow": 7, "bare ice": 8}
 QUANTILES = np.linspace(0.0, 1.0, 41)
 
 
@@ -80,13 +81,6 @@ def _ice(points: xr.Dataset) -> dict[str, object]:
     }
 
 
-def _alike(ice: xr.Dataset) -> xr.Dataset:
-    """Northern ice of the months of melt, each as often: wet snow in July, bare ice in August."""
-    months = [np.flatnonzero(ice.time.dt.month == month) for month in MELTING]
-    most = max(len(month) for month in months)
-    return ice.isel(sample=np.concatenate([np.resize(month, most) for month in months]))
-
-
 def _drawn(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     """Scores drawn from each component by itself, (draw, component), as the simulator does."""
     rng = np.random.default_rng(0)
@@ -105,7 +99,14 @@ def derive_emission(rrdp: Path) -> None:
         "ice": {
             "north": _ice(points.isel(sample=closed & (points.hemisphere == "N"))),
             "south": _ice(points.isel(sample=closed & (points.hemisphere == "S"))),
-            "melting": _ice(_alike(points.isel(sample=closed & (points.hemisphere == "N")))),
+            **{
+                kind: _ice(
+                    points.isel(
+                        sample=closed & (points.hemisphere == "N") & (points.time.dt.month == month)
+                    )
+                )
+                for kind, month in MELTING.items()
+            },
         },
     }
     (DATA / "emission.json").write_text(json.dumps(table) + "\n")

@@ -26,7 +26,8 @@ __all__ = [
 ]
 
 Array = NDArray[np.float32]
-Kind = Literal["north", "south", "melting"]  #: of closed ice, by where it is or what it does
+#: Closed ice by hemisphere; and northern ice that melts, of July and of August.
+Kind = Literal["north", "south", "wet snow", "bare ice"]
 
 #: Zenith absorption per channel band: (oxygen, per kg m-2 vapour, per kg m-2 cloud liquid), Np.
 #: Order of magnitude after Wentz and Meissner 2000, AMSR Ocean Algorithm ATBD, section 2.

@@ -15,7 +15,7 @@ from scipy import ndimage, special
 from seaice.grid.dataset import hemisphere_of
 from seaice.grid.definition import Grid
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
-from seaice.simulate.emission import IceTable, ice_table
+from seaice.simulate.emission import IceTable, Kind, ice_table
 from seaice.simulate.lattice import enlarge, shift, shrink
 from seaice.simulate.random_fields import gaussian_field, uniform
 from seaice.simulate.settings import Climate, Physics
@@ -103,6 +103,11 @@ def _osisaf() -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float6
         return year.ice_conc.values, year.xc.values * 1000, year.yc.values * 1000
 
 
+@cache
+def _to_ease2() -> Transformer:
+    return Transformer.from_crs("EPSG:4326", "EPSG:6931", always_xy=True)
+
+
 def coarse_concentration(grid: Grid, day: date) -> Array:
     """Concentration of the day of year on a coarse grid, (y, x) 0-1.
 
@@ -121,9 +126,7 @@ def coarse_concentration(grid: Grid, day: date) -> Array:
     pair = [np.where(p > 100, 0, p) for p in pair]
     field = ((1 - share) * pair[0] + share * pair[1]) / 100
     longitude, latitude = grid.lonlat()
-    x, y = Transformer.from_crs("EPSG:4326", "EPSG:6931", always_xy=True).transform(
-        longitude, latitude
-    )
+    x, y = _to_ease2().transform(longitude, latitude)
     rows, columns = (yc[0] - y) / 25_000, (x - xc[0]) / 25_000
     sampled: Array = ndimage.map_coordinates(
         field.astype(np.float32), [rows, columns], order=1, mode="nearest"
@@ -230,14 +233,19 @@ def _leads(shape: tuple[int, int], climate: Climate, rng: np.random.Generator) -
 
 
 def _ice_scores(shape: tuple[int, int], table: IceTable, rng: np.random.Generator) -> Array:
-    """Where along each principal axis of real closed ice the surface is, (component, y, x) K."""
+    """Scores on each principal axis of the samples of closed ice, (component, y, x) K.
+
+    Drawn on cells of 3.125 km (broad structure: 6.25 km) and interpolated: samples of closed ice
+    know nothing of smaller cells.
+    """
+    half, quarter = ((shape[0] // n, shape[1] // n) for n in (2, 4))
     scores = []
     for component in range(table.axes.shape[0]):
-        broad = gaussian_field(rng, shape, 3.2, 120)
-        fine = gaussian_field(rng, shape, 3.0, 24)
+        broad = enlarge(gaussian_field(rng, quarter, 3.2, 30), 2)
+        fine = gaussian_field(rng, half, 3.0, 12)
         mixed = np.float32(0.7) * broad + np.float32(0.38) * fine
         offset = np.float32(0.6 * rng.standard_normal())
-        scores.append(table.scores(component, uniform(mixed + offset)))
+        scores.append(enlarge(table.scores(component, uniform(mixed + offset)), 2))
     return np.stack(scores)
 
 
@@ -250,28 +258,74 @@ def _thin(shape: tuple[int, int], climate: Climate, rng: np.random.Generator) ->
     return np.asarray(np.float32(climate.thin_amount) * special.expit(odds), np.float32)
 
 
-class _Skin(NamedTuple):
-    """What the surface of the ice is like, each (..., y, x)."""
+def _washed_over(cover: Array, climate: Climate, rng: np.random.Generator) -> Array:
+    """Contrast to water that flooded floes and brash of the marginal zone have lost, (y, x) 0-1.
 
-    cold: Array  #: (component, y, x) K, along the principal axes of cold ice
-    wet: Array  #: (component, y, x) K, along those of melting ice
+    Grows as concentration falls, smoothed over 10 km: from none in the pack to all of
+    `Climate.edge_loss` where less than half of the sea is ice.
+    """
+    if climate.edge_loss <= 0:
+        return np.zeros(cover.shape, np.float32)
+    wide = ndimage.gaussian_filter(shrink(cover, FINE), 1.5, mode="nearest")
+    open_share = enlarge(np.clip(2 * (1 - wide), 0, 1).astype(np.float32), FINE)
+    patches = enlarge(uniform(gaussian_field(rng, wide.shape, 3.0, 20)), FINE)
+    return np.asarray(np.float32(climate.edge_loss) * open_share * (0.5 + 0.5 * patches))
+
+
+class _Skin(NamedTuple):
+    """State of the ice surface, each (..., y, x)."""
+
+    cold: Array  #: (component, y, x) K, on the principal axes of cold ice
+    snow: Array | None  #: (component, y, x) K, on those of wet snow; None where none is needed
+    bare: Array | None  #: (component, y, x) K, on those of bare melting ice
     melting: Array  #: fraction that melts, 0-1
+    exposed: Array  #: fraction of what melts that is bare ice, 0-1
     pond: Array  #: fraction of what melts that is open pond, 0-1
+
+
+def _skin(shape: tuple[int, int], cover: Array, climate: Climate, table: IceTable,
+          rng: np.random.Generator) -> _Skin:  # fmt: skip
+    """Draw the surface of the ice on the fine grid; `shape` is that of the coarse grid."""
+    melting = np.zeros(cover.shape, np.float32)
+    exposed, snow, bare = melting, None, None
+    if climate.melt > 0 or climate.edge_melt > 0:
+        field = enlarge(gaussian_field(rng, shape, 3.5, 100), FINE)
+        melting = special.ndtr((field + special.ndtri(np.clip(climate.melt, 1e-4, 0.9999))) / 0.5)
+        soft_edge = np.float32(climate.edge_melt) * np.clip(2 * (1 - cover), 0, 1)
+        melting = np.maximum(melting, soft_edge).astype(np.float32)
+        field = enlarge(gaussian_field(rng, shape, 3.5, 100), FINE)
+        exposed = special.ndtr((field + special.ndtri(np.clip(climate.bare, 1e-4, 0.9999))) / 0.5)
+        exposed = exposed.astype(np.float32)
+        snow = _ice_scores(cover.shape, ice_table("wet snow"), rng) if climate.bare < 1 else None
+        bare = _ice_scores(cover.shape, ice_table("bare ice"), rng) if climate.bare > 0 else None
+    variation = enlarge(gaussian_field(rng, shape, 2.6, 15), FINE)
+    return _Skin(
+        cold=_ice_scores(cover.shape, table, rng),
+        snow=snow,
+        bare=bare,
+        melting=melting,
+        exposed=exposed,
+        pond=np.float32(climate.pond) * special.ndtr(0.3 - 0.7 * variation).astype(np.float32),
+    )
 
 
 def _surface(channels: tuple[str, ...], skin: _Skin, climate: Climate, table: IceTable) -> Array:
     """TB of the ice for some channels: cold and melting ice together, (channel, y, x) K."""
-    cold = table.brightness(skin.cold, channels)
-    wet = ice_table("melting").brightness(skin.wet, channels)
-    layers = []
-    for tb, melted, name in zip(cold, wet, channels, strict=True):
-        index = CHANNELS.index(name)
-        cold_offset = np.float32(climate.ice_offset + climate.ice_spread[index])
-        wet_offset = np.float32(climate.melt_spread[index])
-        calm = np.float32(CALM[name])
-        soaked = melted + wet_offset + skin.pond * (calm - melted - wet_offset)
-        layers.append(tb + cold_offset + skin.melting * (soaked - tb - cold_offset))
-    return np.stack(layers)
+    index = [CHANNELS.index(name) for name in channels]
+    spread = np.array(climate.ice_spread, np.float32)[index, None, None]
+    cold = table.brightness(skin.cold, channels) + np.float32(climate.ice_offset) + spread
+    kinds: tuple[tuple[Kind, Array | None], ...] = (
+        ("wet snow", skin.snow),
+        ("bare ice", skin.bare),
+    )
+    parts = [ice_table(kind).brightness(s, channels) for kind, s in kinds if s is not None]
+    if not parts:
+        return cold
+    wet = parts[0] if len(parts) == 1 else parts[0] + skin.exposed * (parts[1] - parts[0])
+    wet += np.array(climate.melt_spread, np.float32)[index, None, None]
+    calm = np.array([CALM[name] for name in channels], np.float32)[:, None, None]
+    wet += skin.pond * (calm - wet)
+    return np.asarray(cold + skin.melting * (wet - cold), np.float32)
 
 
 def make_ice(
@@ -292,20 +346,17 @@ def make_ice(
     draw = _floes if physics.fields == "floes" else _concentration
     cover = draw(coarse, climate, rng)
     thin = _thin(cover.shape, climate, rng)
-    melt_field = enlarge(gaussian_field(rng, grid.shape, 3.5, 100), FINE)
-    melting = special.ndtr((melt_field + special.ndtri(np.clip(climate.melt, 1e-4, 0.9999))) / 0.5)
-    soft_edge = np.float32(climate.edge_melt) * np.clip(2 * (1 - cover), 0, 1)
-    melting = np.maximum(melting, soft_edge).astype(np.float32)
-    variation = gaussian_field(rng, cover.shape, 2.6, 60)
-    skin = _Skin(
-        cold=_ice_scores(cover.shape, table, rng),
-        wet=_ice_scores(cover.shape, ice_table("melting"), rng),
-        melting=melting,
-        pond=np.float32(climate.pond) * special.ndtr(0.3 - 0.7 * variation).astype(np.float32),
-    )
+    thin = 1 - (1 - thin) * (1 - _washed_over(cover, climate, rng))
+    skin = _skin(grid.shape, cover, climate, table, rng)
     low_cover = shrink(cover, FINE // LOW)
     mean = np.maximum(low_cover, np.float32(1e-3))
-    weighted = _Skin(*(np.asarray(shrink(f * cover, FINE // LOW) / mean, np.float32) for f in skin))
+
+    def at_low(field: Array | None) -> Array | None:
+        if field is None:
+            return None
+        return np.asarray(shrink(field * cover, FINE // LOW) / mean, np.float32)
+
+    weighted = _Skin(**{name: at_low(field) for name, field in skin._asdict().items()})  # type: ignore[arg-type]
     seen = np.stack([shrink(cover * (1 - factor * thin), FINE // LOW) for factor in THIN[:2]])
     parts = np.array([0 if BANDS[name[2:-1]].ghz < 15 else 1 for name in LOW_CHANNELS])
     return IceCover(

@@ -74,7 +74,7 @@ def _like_samples(grid_shape: tuple[int, int], melt: float, rng: np.random.Gener
     offset = np.float32(rng.normal(0, 8)) + rng.normal(0, 5, len(CHANNELS)).astype(np.float32)
     cold = _glacier(grid_shape, "north", rng) + offset[:, None, None]
     soaked = np.float32(melt * rng.uniform())
-    snow = cold + soaked * (_glacier(grid_shape, "melting", rng) - cold)
+    snow = cold + soaked * (_glacier(grid_shape, "wet snow", rng) - cold)
     patches = uniform(gaussian_field(rng, grid_shape, 2.6, 40))
     bare = np.clip(patches + np.float32(rng.uniform(-1, 1)), 0, 1) * np.float32(melt)
     ground = np.array(

@@ -26,6 +26,8 @@ __all__ = [
 VAPOUR = (3.5, 3.5, 4.0, 5.0, 8.0, 11.5, 14.0, 13.0, 9.5, 6.5, 4.5, 3.5)
 #: Chance-weighted share of melting ice surface by month.
 MELT = (0.0, 0.0, 0.0, 0.0, 0.15, 0.6, 0.9, 0.8, 0.25, 0.0, 0.0, 0.0)
+#: Fraction of it that is bare ice: samples of July are wet snow, those of August bare ice.
+BARE = (0.0, 0.0, 0.0, 0.0, 0.05, 0.1, 0.1, 0.7, 0.9, 0.9, 0.0, 0.0)
 #: How much of it southern ice has: its snow stays, and hardly any ponds form.
 SOUTHERN_MELT = 0.3
 
@@ -90,6 +92,7 @@ class Climate:
     sst_warming: float  #: K above freezing far from the ice
     melt: float  #: fraction of ice surface that melts, 0-1
     edge_melt: float  #: melting fraction that is added where concentration is low
+    bare: float  #: fraction of melting ice that is bare; the rest carries wet snow
     pond: float  #: largest fraction of melting surface that is open pond
     air_temperature: float  #: K, effective
     place: Literal["map", "anywhere", "nowhere"]  #: where the ice lies
@@ -103,6 +106,7 @@ class Climate:
     lead_open: float  #: fraction of a lead that is open water; the rest is frozen over
     thin_amount: float  #: largest loss of brightness of thin ice towards water, 0-1
     thin_level: float  #: mean of the field of thin ice before the logistic function
+    edge_loss: float  #: largest loss of brightness of flooded floes and brash at the edge, 0-1
     coastal: float  #: how readily ice stays along coasts and between islands
     drift: float  #: km per day, standard deviation of ice drift
     ice_offset: float  #: K, day-scale offset of ice temperature
@@ -138,6 +142,7 @@ def draw_climate(
         sst_warming=float(rng.uniform(2.0, 8.0)),
         melt=melt,
         edge_melt=float(rng.uniform(0.2, 1.0)) * float(rng.random() < (0.35 if mixed else 0.15)),
+        bare=_bare(BARE[month], rng),
         pond=melt * float(min(rng.exponential(0.1), 0.5)),
         air_temperature=float(256 + 12 * (1 - winter) + rng.normal(0, 3)),
         place=place,
@@ -151,12 +156,25 @@ def draw_climate(
         lead_open=float(rng.uniform(0.1, 0.6)) * winter + 0.9 * (1 - winter),
         thin_amount=float(rng.uniform(0.1, 0.7)) * float(thin),
         thin_level=float(rng.normal(-0.6, 0.8)),
+        edge_loss=_edge_loss(usual, rng),
         coastal=float(rng.uniform(0.0, 3.0)) * float(rng.random() < (0.7 if mixed else 0.3)),
         drift=float(rng.uniform(2.0, 11.0)),
         ice_offset=float(rng.normal(0, 3)),
         ice_spread=_spread(rng, 2.0, 0.7),
         melt_spread=_spread(rng, 4.0, 2.0),
     )
+
+
+def _bare(usual: float, rng: np.random.Generator) -> float:
+    """Around the month's usual fraction; exactly 0 or 1 where nearly so, which saves a table."""
+    drawn = float(np.clip(usual + 0.25 * rng.standard_normal(), 0, 1))
+    return drawn if 0.05 < drawn < 0.95 else float(round(drawn))
+
+
+def _edge_loss(melt: float, rng: np.random.Generator) -> float:
+    """Flooded floes while ice melts; grease and pancake ice while it freezes, less often."""
+    chance, amounts = (0.6, (0.2, 0.9)) if melt > 0 else (0.15, (0.1, 0.5))
+    return float(rng.uniform(*amounts) * (rng.random() < chance))
 
 
 def _spread(rng: np.random.Generator, band: float, channel: float) -> tuple[float, ...]:
