@@ -1,8 +1,9 @@
 """Real scenes with charts as training samples, in the layout of simulated ones.
 
 Each scene is gridded as a daily map, cut into tiles and written to a Zarr group as
-`seaice.sr.samples` describes it, with the two arrays that simulated sets do not need: `land`, and
-`weight`, which falls with the chart's own uncertainty.
+`seaice.sr.samples` describes it, with three arrays that simulated sets do not have: `land`,
+`weight`, which falls with the chart's own uncertainty, and `scene`, the number of the scene that a
+sample comes from. docs/howto/real_scenes.md describes every array.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,31 +15,37 @@ from numpy.typing import NDArray
 
 from pipelines.evaluate.real_scenes import gridded
 from seaice.errors import NoInputError
-from seaice.evaluate.scenes import ChartedScene, open_scenes
+from seaice.evaluate.scenes import ChartedScene, iter_scenes
+from seaice.files import atomic_folder
 from seaice.grid.gridding.quarters import joined
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.sr.samples import ABSENT, FRAMES, LAND
 
-__all__ = ["SIDE", "tiles_of", "write_scene_samples"]
+__all__ = ["SIDE", "chart_weight", "tiles_of", "write_scene_samples"]
 
 SIDE = 64  #: coarse cells of a tile
-LEAST_CHARTED = 0.02  #: fraction of a tile that its chart must know
+LEAST_CHARTED = 0.02  #: fraction of a tile that its chart must cover
 TRUSTED = 0.1  #: chart uncertainty at which a cell weighs half
 Sample = dict[str, NDArray[np.generic]]
 
 
 def write_scene_samples(
-    folder: Path, store: Path, split: str = "train", side: int = SIDE
+    folder: Path,
+    store: Path,
+    split: str = "train",
+    side: int = SIDE,
+    charts: Path | None = None,
 ) -> Iterator[tuple[int, str]]:
-    """Turn every charted scene of a folder into samples.
+    """Turn every charted scene of a folder into samples; one scene is in memory at a time.
 
     Parameters
     ----------
-    folder : of scenes, as `seaice.evaluate.scenes` reads them
-    store : Zarr group that is written; one that is there is replaced
+    folder : of scenes, as `seaice.evaluate.scenes.iter_scenes` reads them
+    store : Zarr group that is written; one that exists is replaced when all scenes are done
     split : what the set is for: "train" or "valid"
     side : coarse cells of a tile
+    charts : another folder of charts
 
     Yields
     ------
@@ -49,40 +56,64 @@ def write_scene_samples(
     NoInputError
         If no scene gives a tile with a chart.
     """
-    samples: list[Sample] = []
-    scenes = open_scenes(folder)
-    for scene in scenes:
-        samples += tiles_of(scene, side)
-        yield len(samples), scene.name
-    if not samples:
-        raise NoInputError(
-            f"{len(scenes)} scenes below {folder} whose charts know nothing",
-            f"tiles of {side} cells of which charts know {LEAST_CHARTED:.0%} or more",
-            "give scenes whose charts lie on them",
-        )
-    group = zarr.open_group(store, mode="w", zarr_format=3)
-    for name, first in samples[0].items():
-        shape = (len(samples), *first.shape)
-        array = group.create_array(
-            name, shape=shape, chunks=(1, *first.shape), dtype=str(first.dtype)
-        )
-        for index, sample in enumerate(samples):
-            array[index] = sample[name]
-    done = group.create_array("done", shape=(len(samples),), chunks=(1,), dtype="uint8")
-    done[:] = 1
-    names = [scene.name for scene in scenes]
-    group.attrs.update({"split": split, "physics": "observed", "scenes": names})
+    with atomic_folder(store) as place:
+        group = zarr.open_group(place, mode="w", zarr_format=3)
+        names: list[str] = []
+        count = 0
+        for scene in iter_scenes(folder, charts):
+            tiles = tiles_of(scene, side)
+            for tile in tiles:
+                _append(group, {**tile, "scene": np.array(len(names), np.uint16)}, count)
+                count += 1
+            if tiles:
+                names.append(scene.name)
+            yield count, scene.name
+        if not count:
+            raise NoInputError(
+                f"scenes below {folder} whose charts cover none of them",
+                f"tiles of {side} cells of which the chart covers {LEAST_CHARTED:.0%} or more",
+                "give charts of the same places and days as the scenes",
+            )
+        done = group.create_array("done", shape=(count,), chunks=(1,), dtype="uint8")
+        done[:] = 1
+        group.attrs.update({"split": split, "physics": "observed", "scenes": names})
+
+
+def _append(group: zarr.Group, sample: Sample, index: int) -> None:
+    """Write one sample behind the others, one a chunk."""
+    for name, values in sample.items():
+        if name not in group:
+            group.create_array(
+                name,
+                shape=(0, *values.shape),
+                chunks=(1, *values.shape),
+                dtype=str(values.dtype),
+            )
+        array = group[name]
+        if isinstance(array, zarr.Array):
+            array.resize((index + 1, *values.shape))
+            array[index] = values
+
+
+def chart_weight(uncertainty: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Weight of a cell in the loss, from the standard deviation of its chart (0-1 both).
+
+    `1 / (1 + (u / 0.1)^2)`: 1 where the chart is exact, one half at an uncertainty of 10 %.
+
+    >>> chart_weight(np.array([0.0, 0.1, 0.2])).round(3).tolist()
+    [1.0, 0.5, 0.2]
+    """
+    return np.asarray(1 / (1 + (uncertainty / TRUSTED) ** 2))
 
 
 def tiles_of(scene: ChartedScene, side: int = SIDE) -> list[Sample]:
-    """Tiles of one scene whose chart knows enough of them."""
+    """Tiles of one scene whose chart covers enough of them."""
     daily_map = gridded(scene)[1]
     tb = np.stack([daily_map[name].values for name in HIGH_CHANNELS])
     half = joined(np.stack([daily_map[f"{name}_quarter"].values for name in HIGH_CHANNELS]))
     low = np.stack([daily_map[name].values for name in LOW_CHANNELS])
     chart = scene.chart_on_fine(scene.chart)
-    doubtful = np.nan_to_num(scene.chart_on_fine(scene.chart_uncertainty))
-    weight = 1 / (1 + (doubtful / TRUSTED) ** 2)
+    weight = chart_weight(np.nan_to_num(scene.chart_on_fine(scene.chart_uncertainty)))
     tiles: list[Sample] = []
     for row in _starts(tb.shape[1], side):
         for column in _starts(tb.shape[2], side):

@@ -24,13 +24,16 @@ def samples(
     split: Annotated[
         Literal["train", "valid"], typer.Option(help="What the set is for.")
     ] = "train",
+    charts: Annotated[
+        Path | None, typer.Option(help="Folder of charts, if they are not with the scenes.")
+    ] = None,
 ) -> None:
-    """Turn real scenes with charts into training samples; docs/howto/real_scenes.md."""
+    """Turn real scenes and ice charts into training samples; see docs/howto/real_scenes.md."""
     from pipelines.training.scene_samples import write_scene_samples
     from seaice.files import ensure_writable
 
     ensure_writable(out.parent)
-    for count, scene in write_scene_samples(scenes, out, split):
+    for count, scene in write_scene_samples(scenes, out, split, charts=charts):
         typer.echo(f"{scene}: {count} samples so far")
     typer.echo(out)
 
@@ -40,7 +43,9 @@ def train(
         Literal["samples", "sr", "sic", "joint", "all"],
         typer.Argument(help="One of them, or all but joint in turn."),
     ] = "all",
-    out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints, weights.")] = TRAINING,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for samples, checkpoints, weights.")
+    ] = TRAINING,
     recipe: Annotated[
         Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
     ] = "compact",
@@ -59,7 +64,16 @@ def train(
     rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     crop: Annotated[int | None, typer.Option(help="Coarse cells of a sample.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same weights.")] = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to start from; default: those of `make daily`.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Fine-tune --start on this set of `seaice samples`.")
+    ] = None,
+    valid: Annotated[
+        Path | None,
+        typer.Option(help="With --data: validation set; left out: every fifth scene of DATA."),
+    ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="trained; slow: a tenth of the head's rate; frozen.")
     ] = None,
@@ -82,7 +96,9 @@ def train(
     named |= {"crop": crop, "seed": seed, "start": start, "encoder": encoder}
     named |= {"sr_weights": sr_weights, "cost_weight": cost_weight, "hyper": _table(hyper or [])}
     told = (read_toml(config) if config else {}) | {k: v for k, v in named.items() if v}
-    if told:
+    if data is not None or valid is not None:
+        _fine_tune(step, named | {"data": data, "valid": valid, "config": config}, out, device)
+    elif told:
         _train_one(step, told, out, device)
     else:
         _follow(step, recipe, out, device)
@@ -101,6 +117,42 @@ def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
             made = follow(recipes()[recipe], step, out, chosen, progress)
         if ranks.leads():
             typer.echo("\n".join(map(str, made)))
+
+
+def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> None:
+    from pipelines.training.fine_tuning import checked_settings, fine_tune
+    from seaice.files import ensure_writable
+    from seaice.network import ranks
+    from seaice.network.device import choose_device
+
+    if step != "sic" or options["data"] is None:
+        raise SettingsError(
+            f"the step {step!r} with {'--data' if options['data'] else '--valid without --data'}",
+            "the step sic, and --data with samples of real scenes",
+            "write seaice train sic --start default --data train.zarr",
+        )
+    settings = checked_settings(options)
+    run = Settings.read(None, {"run": {"device": device}}).run
+    folder = out / "fine_tuned" if out == TRAINING else out
+    ensure_writable(folder)
+    with ranks.joined(choose_device(run.device)) as chosen:
+        with watched() as progress:
+
+            def report(done: int, _loss: float) -> None:
+                if done < 0:
+                    progress("samples left to refine", 0, -done)
+                else:
+                    progress("fine-tuning", done, settings.steps)
+
+            path = fine_tune(settings, folder, chosen, report)
+        if ranks.leads():
+            from seaice.network.weights import read_card
+
+            scores = read_card(path).scores
+            for name in ("rmse", "mae", "bias"):
+                before, after = 100 * scores[f"start_{name}"], 100 * scores[name]
+                typer.echo(f"validation {name}: {before:.2f} % before, {after:.2f} % after")
+            typer.echo(path)
 
 
 def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
