@@ -8,7 +8,7 @@ import pytest
 import rasterio
 import torch
 import xarray as xr
-from pyproj import Transformer
+from synthetic_scenes import CELL, COLUMNS, ROWS, half_ice, scene_of
 from typer.testing import CliRunner
 
 from pipelines.evaluate.real_scenes import pooled, real_scene_scores, table_text
@@ -16,47 +16,10 @@ from pipelines.training.scene_samples import tiles_of, write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.scenes import open_scenes, scene_scores, smoothed
-from seaice.instrument import BANDS, CHANNELS
 from seaice.sr.samples import SampleSet
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real"
-ROWS, COLUMNS, CELL = 110, 90, 2.0  #: of the synthetic scene; km
-#: open water and closed ice, K, of published tie points and the median of real samples
-WATER = {"h": (80, 81, 88, 110, 135, 142, 197), "v": (160, 161, 168, 187, 203, 211, 244)}
-ICE = {"h": (225, 225, 225, 222, 216, 205, 206), "v": (245, 245, 246, 245, 238, 225, 217)}
-
-
-def spelled(name):
-    return f"tb{BANDS[name[2:-1]].label.replace('.', 'p')}{name[-1]}"
-
-
-def half_ice():
-    """Concentration of the scene: ice on the left, a ramp of 20 cells, water on the right."""
-    ramp = np.clip((55 - np.arange(COLUMNS)) / 20 + 0.5, 0, 1)
-    return np.repeat(ramp[None], ROWS, axis=0)
-
-
-def scene_of(sic, *, positions=True):
-    """A scene in the central Arctic whose brightness is linear in concentration."""
-    bands = list(BANDS)
-    layers = {}
-    for name in CHANNELS:
-        band, pol = bands.index(name[2:-1]), name[-1]
-        tb = WATER[pol][band] + sic * (ICE[pol][band] - WATER[pol][band])
-        layers[spelled(name)] = (("y", "x"), tb.astype(np.float32))
-    scene = xr.Dataset(layers, attrs={"time": "2021-03-01 05:00", "comment": "cells of 2000 m"})
-    if positions:
-        columns, rows = np.meshgrid(np.arange(COLUMNS), np.arange(ROWS))
-        turned = np.radians(20)
-        x = 300e3 + 1e3 * CELL * (np.cos(turned) * columns - np.sin(turned) * rows)
-        y = 400e3 - 1e3 * CELL * (np.sin(turned) * columns + np.cos(turned) * rows)
-        back = Transformer.from_crs("EPSG:3411", "EPSG:4326", always_xy=True)
-        longitude, latitude = back.transform(x, y)
-        scene = scene.assign_coords(
-            latitude=(("y", "x"), latitude), longitude=(("y", "x"), longitude)
-        )
-    return scene
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +40,7 @@ def folder(tmp_path_factory):
     with rasterio.open(place / "chart_raster.tif", "w", driver="GTiff", **shape) as raster:
         raster.write(np.round(100 * sic).astype(np.uint8), 1)
     tenths = np.where(known > 0, np.round(10 * sic), 255).astype(np.uint8)
-    unplaced = scene_of(sic, positions=False).assign(SIC=(("y", "x"), tenths))
+    unplaced = scene_of(sic, with_positions=False).assign(SIC=(("y", "x"), tenths))
     unplaced.to_netcdf(place / "z_unplaced.nc", engine="h5netcdf")
     return place
 

@@ -9,11 +9,12 @@ its default method.
 
 import csv
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -65,7 +66,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedScore:
-    """One line of the record: one method, one cell size. Scores are in percent."""
+    """One line of the record: one method, one cell size.
+
+    Scores are in percent; None, and an empty field of the file, where no cell tells.
+    """
 
     date: str  #: UTC, ISO 8601
     version: str
@@ -76,13 +80,13 @@ class SealedScore:
     worlds: int
     method: str
     cell_km: float
-    rmse: float
-    mae: float
-    bias: float
-    false_ice: float
-    lost_ice: float
-    within_1: float  #: within the 68 % interval, of cells predicted between 0.5 and 99.5 %
-    within_2: float  #: within the 95 % interval, of the same cells
+    rmse: float | None
+    mae: float | None
+    bias: float | None
+    false_ice: float | None
+    lost_ice: float | None
+    within_1: float | None  #: within the 68 % interval, of cells predicted from 0.5 to 99.5 %
+    within_2: float | None  #: within the 95 % interval, of the same cells
 
     @property
     def release(self) -> tuple[str, str, str]:
@@ -98,7 +102,8 @@ class SealedScore:
         KeyError, ValueError
             If a column is missing or holds no number.
         """
-        kinds = {"worlds": int, **dict.fromkeys(("cell_km", *METRICS), float)}
+        kinds: dict[str, Callable[[str], Any]] = {"worlds": int, "cell_km": float}
+        kinds |= dict.fromkeys(METRICS, lambda text: float(text) if text else None)
         return cls(**{f.name: kinds.get(f.name, str)(row[f.name]) for f in fields(cls)})
 
 
@@ -209,10 +214,10 @@ def _scored(
         progress("evaluate", worlds, worlds)
     known = [each for each in sums if each]
     found = {
-        (record.method, record.cell_km, record.metric): record.value
+        (record.method, record.cell_km, record.metric): round(record.value, 4)
         for case in cases_of(known, [()] * len(known))
         for record in records_of(case)
-        if record.by == "all"
+        if record.by == "all" and isfinite(record.value)
     }
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return [
@@ -226,10 +231,7 @@ def _scored(
             worlds=worlds,
             method=method.label,
             cell_km=cell,
-            **{
-                name: round(found.get((method.label, cell, name), float("nan")), 4)
-                for name in METRICS
-            },
+            **{name: found.get((method.label, cell, name)) for name in METRICS},
         )
         for method in methods
         for cell in CELLS
@@ -269,7 +271,7 @@ def record_table(lines: Sequence[SealedScore]) -> str:
         again = ", repeated" if line.repeated == "yes" else ""
         release = f"{line.version}, {line.date[:10]}, {line.commit[:10]}{again}"
         values = (getattr(line, name) for name in METRICS)
-        shown = (f"{value:.1f} %" if value == value else "" for value in values)
+        shown = ("" if value is None else f"{value:.1f} %" for value in values)
         rows.append((release, str(line.worlds), line.method, f"{line.cell_km:g} km", *shown))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

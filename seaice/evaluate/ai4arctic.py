@@ -149,17 +149,19 @@ def _brightness(path: Path, scene: xr.Dataset) -> dict[str, Array]:
     shapes = {values.shape for values in stored.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         raise _unusable(f"{path} with channels of the shapes {sorted(shapes)}")
-    absent = np.all([values == 0 for values in stored.values()], axis=0)
-    standardized = np.nanmax(np.abs(stored["tb89v"])) < STANDARDIZED
+    measured = np.isfinite(stored["tb89v"]) & ~np.all(
+        [values == 0 for values in stored.values()], axis=0
+    )
+    if not measured.any():
+        raise _unusable(f"{path} without a measurement of btemp_89_0v")
+    standardized = np.abs(stored["tb89v"][measured]).max() < STANDARDIZED
     kelvin = {}
     for name, values in stored.items():
         mean, std = MEAN_STD[native_name(name)] if standardized else (0.0, 1.0)
-        kelvin[name] = np.where(absent, np.nan, mean + std * values)
-    finite = kelvin["tb89v"][np.isfinite(kelvin["tb89v"])]
-    if not finite.size:
-        raise _unusable(f"{path} without a measurement of btemp_89_0v")
-    if finite.min() < TB_RANGE[0] or finite.max() > TB_RANGE[1]:
-        raise _unusable(f"{path} with btemp_89_0v from {finite.min():.0f} to {finite.max():.0f} K")
+        kelvin[name] = np.where(measured, mean + std * values, np.nan)
+    low, high = kelvin["tb89v"][measured].min(), kelvin["tb89v"][measured].max()
+    if low < TB_RANGE[0] or high > TB_RANGE[1]:
+        raise _unusable(f"{path} with btemp_89_0v from {low:.0f} to {high:.0f} K")
     return kelvin
 
 
