@@ -25,7 +25,7 @@ from seaice.network import ranks
 from seaice.network.card import Card
 from seaice.network.catalogue import find
 from seaice.network.device import choose_precision
-from seaice.network.train import Schedule, train
+from seaice.network.train import Batch, Schedule, train
 from seaice.network.weights import load, load_trainable, save, weights_id
 from seaice.sic.learning.lesson import SICLesson
 from seaice.sr.refined_samples import INTERPOLATED, add_refined
@@ -55,7 +55,7 @@ class FineTuning:
     valid: Path | None = None  #: validation samples; None: every fifth scene of `data`
     steps: int = 300
     batch: int = 4  #: samples a step
-    rate: float = 2e-4  #: highest learning rate, a fifth of that of training from simulated worlds
+    rate: float = 1e-4  #: highest learning rate, a tenth of that of training on simulated worlds
     crop: int = 64  #: coarse cells of a sample, at most
     seed: int = 0
     encoder: Pace = "trained"  #: trained, slow (a tenth of the head's rate) or frozen
@@ -69,7 +69,9 @@ def default_weights() -> Path:
 
 
 def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Report) -> Path:
-    """Train a network further; its architecture, channels and normalization stay.
+    """Train a network further on samples of real scenes.
+
+    Architecture, channels, normalization and batch-norm statistics stay those of the start weights.
 
     Every cell weighs as the chart's uncertainty says, classes of concentration are not balanced.
     Channel offsets are drawn as in the training of the start weights. The intervals are calibrated
@@ -121,10 +123,19 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     facts = _facts(settings, start_card)
     key = hashlib.sha256(repr((facts, schedule.binding(), settings.crop)).encode()).hexdigest()
     folder = out / f"{card.architecture}_{key[:12]}"
-    trained, steps = train(lesson.task(network), schedule, folder, device, report)
+    task = replace(lesson.task(network), loss=partial(_loss, lesson))
+    trained, steps = train(task, schedule, folder, device, report)
     path = out / f"{card.architecture}.safetensors"
     ranks.first(partial(_keep, path, trained, lesson, card, facts | {"steps": steps}, before))
     return path
+
+
+def _loss(lesson: SICLesson, network: nn.Module, batch: Batch) -> torch.Tensor:
+    """The loss with the start weights' batch-norm statistics, which a few scenes would distort."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    return lesson.loss(network, batch)
 
 
 def _keep(

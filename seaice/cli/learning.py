@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seaice.cli.options import OPTIONS
-from seaice.cli.show import watched
+from seaice.cli.show import failed, watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
@@ -152,6 +152,11 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
             for name in ("rmse", "mae", "bias"):
                 before, after = 100 * scores[f"start_{name}"], 100 * scores[name]
                 typer.echo(f"validation {name}: {before:.2f} % before, {after:.2f} % after")
+            if scores["rmse"] > scores["start_rmse"]:
+                failed(
+                    "warning: the validation scenes are mapped worse than before; "
+                    "use more scenes, or scenes of more seasons and places"
+                )
             typer.echo(path)
 
 
