@@ -29,7 +29,7 @@ from seaice.ingest.source import translated
 from seaice.instrument import BANDS, CHANNELS
 from seaice.vocabulary import TB_RANGE
 
-__all__ = ["MEAN_STD", "is_ai4arctic", "native_name", "read_ai4arctic"]
+__all__ = ["MEAN_STD", "class_concentrations", "is_ai4arctic", "native_name", "read_ai4arctic"]
 
 Array = NDArray[np.floating]
 
@@ -203,11 +203,19 @@ def _chart(
         classes = _reference(path, charts)
     if classes is None:
         return None
-    table = {
+    return _block_means(classes, class_concentrations(), grid, pixels)
+
+
+def class_concentrations() -> dict[int, tuple[float, float]]:
+    """Concentration and standard deviation, 0-1, of each class of `SIC`.
+
+    >>> class_concentrations()[0], class_concentrations()[10][0]
+    ((0.0, 0.02886751345948129), 1.0)
+    """
+    return {
         tenth: (value, sigrid_concentration(CLASS_CODES[tenth])[1])
         for tenth, value in CLASS_VALUES.items()
     }
-    return _block_means(classes, table, grid, pixels)
 
 
 def _reference(path: Path, charts: Path | None) -> NDArray[np.generic] | None:

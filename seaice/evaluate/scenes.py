@@ -23,8 +23,8 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from seaice.errors import NoInputError
-from seaice.evaluate.ai4arctic import is_ai4arctic, read_ai4arctic
-from seaice.evaluate.charts import ANALYST, Cells, Chart, chart_in, find_chart, read_chart
+from seaice.evaluate.ai4arctic import class_concentrations, is_ai4arctic, read_ai4arctic
+from seaice.evaluate.charts import Cells, Chart, chart_in, find_chart, read_chart
 from seaice.grid.definition import NORTH, Grid
 from seaice.grid.gridding.registration import displacement, registered
 from seaice.grid.masks.land import land_mask
@@ -203,9 +203,11 @@ def _chart_of(
     """The scene's chart; of several with the same time, the one that covers most of it."""
     inside = chart_in(file)
     if inside is None and "SIC" in file:
-        tenths = file["SIC"].values.astype(float)
-        sic = np.where((tenths >= 0) & (tenths <= 10), tenths / 10, np.nan)
-        inside = Chart(sic=sic, uncertainty=np.where((sic > 0) & (sic < 1), ANALYST, 0.0))
+        table = class_concentrations()
+        values, inverse = np.unique(file["SIC"].values, return_inverse=True)
+        pairs = np.array([table.get(int(value), (np.nan, 0.0)) for value in values])
+        sic, uncertainty = np.moveaxis(pairs[inverse.reshape(file["SIC"].shape)], -1, 0)
+        inside = Chart(sic=sic, uncertainty=uncertainty)
     if inside is not None:
         return inside
     by_name, by_date = find_chart(path, moment, charts)
