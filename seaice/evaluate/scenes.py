@@ -203,9 +203,9 @@ def _chart_of(
     """The scene's chart; of several with the same time, the one that covers most of it."""
     inside = chart_in(file)
     if inside is None and "SIC" in file:
-        table = class_concentrations()
+        table: Mapping[float, tuple[float, float]] = class_concentrations()
         values, inverse = np.unique(file["SIC"].values, return_inverse=True)
-        pairs = np.array([table.get(int(value), (np.nan, 0.0)) for value in values])
+        pairs = np.array([table.get(float(value), (np.nan, 0.0)) for value in values])
         sic, uncertainty = np.moveaxis(pairs[inverse.reshape(file["SIC"].shape)], -1, 0)
         inside = Chart(sic=sic, uncertainty=uncertainty)
     if inside is not None:
