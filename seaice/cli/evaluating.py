@@ -22,11 +22,14 @@ def evaluate(
     ] = None,
     reference: Annotated[
         Path | None,
-        typer.Argument(help="Truth, product, OSI SAF, ASI, NSIDC or ASIP NetCDF, or GeoTIFF."),
+        typer.Argument(
+            help="Simulated truth, product, OSI SAF, ASI, NSIDC or ASIP NetCDF, or GeoTIFF."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
     date: Annotated[
-        str | None, typer.Option(help="Day of a reference of many days, as 2020-03-03.")
+        str | None,
+        typer.Option(help="Day to take from a reference of several days, as 2020-03-03."),
     ] = None,
     cell: Annotated[
         float | None, typer.Option(help="Cell size to compare on, km; default: the coarser map's.")
@@ -45,25 +48,27 @@ def evaluate(
         bool,
         typer.Option(
             "--sealed",
-            help="Score this release on the sealed worlds and record it; once for each release.",
+            help="Score this release on the sealed worlds and record the scores; once per release.",
         ),
     ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="With --sealed: score a recorded release once more.")
     ] = False,
-    samples: Annotated[Path, typer.Option(help="Where test worlds are stored.")] = Path(
-        "training/test.zarr"
-    ),
+    samples: Annotated[
+        Path, typer.Option(help="Zarr group in which test worlds are stored.")
+    ] = Path("training/test.zarr"),
     method: Annotated[
         list[str] | None,
-        typer.Option(help="SR:SIC, another method to compare; names or weights files."),
+        typer.Option(
+            help="Another method to compare, SR:SIC, each a name or a weights file; repeatable."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be simulated and compared, only.")
+        bool, typer.Option("--dry-run", help="Only print what would be simulated and compared.")
     ] = False,
 ) -> None:
-    """Score a product against a reference, or methods on worlds or real scenes."""
+    """Compare a product with a reference, or methods on simulated worlds or real scenes."""
     if sealed or again:
         _refuse_together(sealed, product, reference, scenes, method)
         _evaluate_sealed(worlds, again, device, dry_run)

@@ -20,9 +20,11 @@ DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
 
 def samples(
     scenes: Annotated[Path, typer.Option(help="Folder of scenes with charts.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Zarr group to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Zarr group to write; replaced if it exists.")
+    ],
     split: Annotated[
-        Literal["train", "valid"], typer.Option(help="What the set is for.")
+        Literal["train", "valid"], typer.Option(help="Use of the set: training or validation.")
     ] = "train",
     charts: Annotated[
         Path | None, typer.Option(help="Folder of charts, if they are not with the scenes.")
@@ -41,51 +43,66 @@ def samples(
 def train(
     step: Annotated[
         Literal["samples", "sr", "sic", "joint", "all"],
-        typer.Argument(help="One of them, or all but joint in turn."),
+        typer.Argument(help="Step of the recipe; all: samples, sr and sic, in this order."),
     ] = "all",
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for samples, checkpoints, weights.")
     ] = TRAINING,
     recipe: Annotated[
-        Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
+        Literal["compact", "paper"],
+        typer.Option(help="compact: for two CPU cores; paper: for a GPU."),
     ] = "compact",
     model: Annotated[
-        str | None, typer.Option(help="Of sr or sic: a network of `seaice models`, alone.")
+        str | None, typer.Option(help="Train only this network of `seaice models` (sr or sic).")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML with model and what follows; options overrule it.")
+        Path | None,
+        typer.Option(help="TOML file with --model and the options below; options take precedence."),
     ] = None,
-    size: Annotated[str | None, typer.Option(help="compact or published.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Size of the network: compact or published.")
+    ] = None,
     hyper: Annotated[
-        list[str] | None, typer.Option(help="A size or part of the network, as dropkey=0.1.")
+        list[str] | None, typer.Option(help="A setting of the network, as dropkey=0.1; repeatable.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="How many.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    crop: Annotated[int | None, typer.Option(help="Coarse cells of a sample.")] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Side of a training sample, cells of 6.25 km.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same weights.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Weights to start from; default: those of `make daily`.")
+        Path | None,
+        typer.Option(help="Weights file to start from, or the word default: the shipped weights."),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Fine-tune --start on this set of `seaice samples`.")
+        Path | None,
+        typer.Option(help="Fine-tune --start on this set, written by `seaice samples`."),
     ] = None,
     valid: Annotated[
         Path | None,
-        typer.Option(help="With --data: validation set; left out: every fifth scene of DATA."),
+        typer.Option(
+            help="With --data: validation set; without it every fifth scene of DATA validates."
+        ),
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="trained; slow: a tenth of the head's rate; frozen.")
+        str | None,
+        typer.Option(
+            help="Encoder: trained, slow (a tenth of the head's learning rate) or frozen."
+        ),
     ] = None,
     sr_weights: Annotated[
-        Path | None, typer.Option(help="Whose refined maps concentration learns from.")
+        Path | None,
+        typer.Option(help="Super-resolution weights whose maps are the input of sic; or bicubic."),
     ] = None,
     cost_weight: Annotated[
-        float | None, typer.Option(help="Of GMACs in the loss, with --hyper pooling=dynopool.")
+        float | None,
+        typer.Option(help="Weight of GMACs in the loss, with --hyper pooling=dynopool."),
     ] = None,
     device: DEVICE = "auto",
 ) -> None:
-    """Simulated samples in, weights out: a whole recipe, or any one network; resumes."""
+    """Train networks: a recipe on simulated days, one network, or fine-tuning; resumes."""
     named: dict[str, Any] = {
         "model": model,
         "size": size,
@@ -172,6 +189,10 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
             "sr or sic, and a network with --model or in the --config file",
             "write seaice train sic --model scalablevit",
         )
+    if told.get("start") == Path("default"):
+        from pipelines.training.fine_tuning import default_weights
+
+        told = told | {"start": default_weights()}
     lesson = LessonSettings.checked(told, SEE)
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
