@@ -58,7 +58,7 @@ def write_polygons(path, polygons, fields, crs="EPSG:4326"):
         shapely.to_wkb(moved),
         field_data=[np.array(values, object) for values in fields.values()],
         fields=list(fields),
-        geometry_type="Polygon",
+        geometry_type="Polygon" if path.suffix == ".shp" else "Unknown",
         crs=crs,
     )
 

@@ -19,23 +19,46 @@ DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
 
 
 def samples(
-    scenes: Annotated[Path, typer.Option(help="Folder of scenes with charts.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Zarr group to write; replaced if it exists.")
     ],
-    split: Annotated[
-        Literal["train", "valid"], typer.Option(help="Use of the set: training or validation.")
-    ] = "train",
+    scenes: Annotated[Path | None, typer.Option(help="Folder of scenes with charts.")] = None,
+    granules: Annotated[
+        Path | None,
+        typer.Option(help="Instead of scenes: folder of granules; --charts have a date each."),
+    ] = None,
     charts: Annotated[
         Path | None, typer.Option(help="Folder of charts, if they are not with the scenes.")
     ] = None,
+    split: Annotated[
+        Literal["train", "valid"], typer.Option(help="Use of the set: training or validation.")
+    ] = "train",
+    region: Annotated[str, typer.Option(help=f"With --granules: {OPTIONS['region'][2]}")] = "all",
+    hemisphere: Annotated[
+        Literal["north", "south"], typer.Option(help="With --granules: hemisphere to grid.")
+    ] = "north",
 ) -> None:
-    """Turn real scenes and ice charts into training samples; see docs/howto/real_scenes.md."""
-    from pipelines.training.scene_samples import write_scene_samples
+    """Turn real scenes or granules and ice charts into training samples."""
+    from pipelines.training.scene_samples import SIDE, write_day_samples, write_scene_samples
     from seaice.files import ensure_writable
 
+    if (scenes is None) == (granules is None) or (granules is not None and charts is None):
+        raise SettingsError(
+            "--granules without --charts"
+            if granules is not None and scenes is None
+            else f"{'both' if scenes else 'neither'} --scenes and --granules",
+            "scenes with charts, or granules and a folder of charts",
+            "write seaice samples --scenes FOLDER -o train.zarr, or seaice samples "
+            "--granules FOLDER --charts FOLDER -o train.zarr",
+        )
     ensure_writable(out.parent)
-    for count, scene in write_scene_samples(scenes, out, split, charts=charts):
+    if scenes is not None:
+        written = write_scene_samples(scenes, out, split, charts=charts)
+    elif granules is not None and charts is not None:
+        written = write_day_samples(
+            granules, charts, out, split, SIDE, region=region, hemisphere=hemisphere
+        )
+    for count, scene in written:
         typer.echo(f"{scene}: {count} samples so far")
     typer.echo(out)
 
