@@ -73,17 +73,17 @@ def retrieve_scene(
     The scene's one frame is used for all five days, as `seaice scene` does.
     """
     day, daily_map = gridded(scene)
-    maps = {day: daily_map}
-    stack = five_frames(maps, day)
-    coarse = daily_map.assign(other_days(maps, day))
+    days = {day: daily_map}
+    stack = five_frames(days, day)
+    coarse = daily_map.assign(other_days(days, day))
     refined: dict[object, xr.Dataset] = {}
-    found = {}
+    maps = {}
     for way in methods:
         if way.sr not in refined:
             network, card = networks.of(way.sr, "sr")
             refined[way.sr] = refine(stack, network, card, networks.machine, "", silent)
-        found[way.label] = retrieve_sic(way.sic, refined[way.sr], coarse, scene.land, networks)
-    return found
+        maps[way.label] = retrieve_sic(way.sic, refined[way.sr], coarse, scene.land, networks)
+    return maps
 
 
 def evaluate_scenes(

@@ -213,7 +213,7 @@ def _scored(
             sums.append(sums_of(world, run_methods(world, methods, networks)))
         progress("evaluate", worlds, worlds)
     known = [each for each in sums if each]
-    found = {
+    values = {
         (record.method, record.cell_km, record.metric): round(record.value, 4)
         for case in cases_of(known, [()] * len(known))
         for record in records_of(case)
@@ -231,7 +231,7 @@ def _scored(
             worlds=worlds,
             method=method.label,
             cell_km=cell,
-            **{name: found.get((method.label, cell, name)) for name in METRICS},
+            **{name: values.get((method.label, cell, name)) for name in METRICS},
         )
         for method in methods
         for cell in CELLS
@@ -270,8 +270,8 @@ def record_table(lines: Sequence[SealedScore]) -> str:
     for line in sorted(lines, key=lambda each: dates.index(each.date)):
         again = ", repeated" if line.repeated == "yes" else ""
         release = f"{line.version}, {line.date[:10]}, {line.commit[:10]}{again}"
-        values = (getattr(line, name) for name in METRICS)
-        shown = ("" if value is None else f"{value:.1f} %" for value in values)
+        scores = (getattr(line, name) for name in METRICS)
+        shown = ("" if value is None else f"{value:.1f} %" for value in scores)
         rows.append((release, str(line.worlds), line.method, f"{line.cell_km:g} km", *shown))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -41,7 +41,7 @@ __all__ = [
     "train_and_valid",
 ]
 
-VALID_EVERY = 5  #: every n-th scene validates where no validation set is given
+VALID_EVERY = 5  #: every n-th scene validates if there is no validation set
 CONTENT = ("tb89", "tb89_half", "low", "truth_tb", "truth_sic", "land", "weight")
 Report = Callable[[int, float], None]
 
@@ -94,7 +94,7 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     Raises
     ------
     NoInputError
-        If a set is absent or incomplete, or holds one scene and no validation set is given.
+        If a set is absent or incomplete, or holds one scene and there is no validation set.
     SettingsError
         If the loss is no longer finite.
     WeightsError
@@ -106,7 +106,7 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     if refiner != INTERPOLATED:  # opened again, now with the refined maps
         train_set, valid_set = train_and_valid(settings.data, settings.valid)
     card = replace(start_card, calibration=(), calibration_95=(), scores={}, seed=settings.seed)
-    lesson = SICLesson(
+    task = SICLesson(
         train=train_set,
         valid=valid_set,
         card=card,
@@ -118,38 +118,38 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
         valid_samples=len(valid_set),
     )
     network.to(device)
-    before = lesson.evaluate(network.eval())
+    before = task.evaluate(network.eval())
     schedule = _schedule(settings, card.architecture, device)
     facts = _facts(settings, start_card)
     key = hashlib.sha256(repr((facts, schedule.binding(), settings.crop)).encode()).hexdigest()
     folder = out / f"{card.architecture}_{key[:12]}"
-    task = replace(lesson.task(network), loss=partial(_loss, lesson))
-    trained, steps = train(task, schedule, folder, device, report)
+    run = replace(task.task(network), loss=partial(_loss, task))
+    trained, steps = train(run, schedule, folder, device, report)
     path = out / f"{card.architecture}.safetensors"
-    ranks.first(partial(_keep, path, trained, lesson, card, facts | {"steps": steps}, before))
+    ranks.first(partial(_keep, path, trained, task, card, facts | {"steps": steps}, before))
     return path
 
 
-def _loss(lesson: SICLesson, network: nn.Module, batch: Batch) -> torch.Tensor:
+def _loss(task: SICLesson, network: nn.Module, batch: Batch) -> torch.Tensor:
     """The loss with the start weights' batch-norm statistics, which a few scenes would distort."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
-    return lesson.loss(network, batch)
+    return task.loss(network, batch)
 
 
 def _keep(
     path: Path,
     network: nn.Module,
-    lesson: SICLesson,
+    task: SICLesson,
     card: Card,
     facts: dict[str, Any],
     before: dict[str, float],
 ) -> None:
     """Write the weights with what is known of them."""
-    scores = lesson.evaluate(network)
+    scores = task.evaluate(network)
     scores |= {f"start_{name}": before[name] for name in ("rmse", "mae", "bias")}
-    one, two = lesson.calibration(network)
+    one, two = task.calibration(network)
     device = next(network.parameters()).device.type
     filled = replace(
         card,
@@ -201,7 +201,7 @@ def _schedule(settings: FineTuning, name: str, device: torch.device) -> Schedule
 
 
 def _refined(settings: FineTuning, device: torch.device, report: Report) -> str:
-    """Refine the samples with super-resolution weights where they are given; the name of both."""
+    """Refine the samples with super-resolution weights if there are any; the name of both."""
     if settings.sr_weights is None:
         return INTERPOLATED
     network, card = load(settings.sr_weights, "sr")
@@ -224,7 +224,7 @@ def train_and_valid(data: Path, valid: Path | None) -> tuple[SampleSet, SampleSe
     Raises
     ------
     NoInputError
-        If a set is absent or incomplete, or `data` holds one scene and `valid` is not given.
+        If a set is absent or incomplete, or `data` holds one scene and `valid` is None.
     """
     samples = SampleSet.open(data)
     if valid is not None:
@@ -289,7 +289,7 @@ def data_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def checked_settings(told: dict[str, Any]) -> FineTuning:
+def checked_settings(options: dict[str, Any]) -> FineTuning:
     """Settings from the options of `seaice train sic --data`.
 
     Raises
@@ -298,7 +298,7 @@ def checked_settings(told: dict[str, Any]) -> FineTuning:
         If no start weights are named, or an option belongs to training from nothing.
     """
     strange = [
-        name for name in ("model", "size", "hyper", "cost_weight", "config") if told.get(name)
+        name for name in ("model", "size", "hyper", "cost_weight", "config") if options.get(name)
     ]
     if strange:
         raise SettingsError(
@@ -306,19 +306,19 @@ def checked_settings(told: dict[str, Any]) -> FineTuning:
             "fine-tuning, which keeps the architecture of the start weights",
             f"leave --{strange[0].replace('_', '-')} out",
         )
-    if not told.get("start"):
+    if not options.get("start"):
         raise SettingsError(
             "--data without --start",
             "weights to fine-tune",
             "add --start default, or --start FILE",
         )
     names = ("data", "valid", "steps", "batch", "rate", "crop", "seed", "encoder", "sr_weights")
-    known = {name: told[name] for name in names if told.get(name) is not None}
+    known = {name: options[name] for name in names if options.get(name) is not None}
     if known.get("encoder", "trained") not in ("trained", *PACES):
         raise SettingsError(
             f"--encoder {known['encoder']}", "trained, slow or frozen", "choose one of them"
         )
     if known.get("sr_weights") == Path("bicubic"):
         del known["sr_weights"]
-    start = default_weights() if told["start"] == Path("default") else told["start"]
+    start = default_weights() if options["start"] == Path("default") else options["start"]
     return FineTuning(start=start, **known)

@@ -124,9 +124,9 @@ def _day_tiles(
             continue
         day = moment.astype("datetime64[D]").item()
         with tempfile.TemporaryDirectory() as stages:
-            told = run | {"date": day, "granules": granules, "out": Path(stages)}
+            settings = run | {"date": day, "granules": granules, "out": Path(stages)}
             try:
-                planned = plan(Settings.from_table({"run": told}))
+                planned = plan(Settings.from_table({"run": settings}))
                 maps = daily_maps(planned, silent)
             except NoInputError as error:
                 logger.warning("%s: no samples of %s (%s)", path, day, error.found)

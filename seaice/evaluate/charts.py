@@ -147,17 +147,17 @@ def find_chart(
         nearest first, those of one time together
     """
     own = [path for path in sorted(scene.parent.iterdir()) if path.suffix in SUFFIXES]
-    given = [] if charts is None else sorted(charts.rglob("*"))
-    given = [path for path in given if path.suffix in SUFFIXES and path != scene]
+    others = [] if charts is None else sorted(charts.rglob("*"))
+    others = [path for path in others if path.suffix in SUFFIXES and path != scene]
     names = {
         scene.stem.replace(word, "chart")
         for word in ("amsr2_scene", "amsr2", "scene")
         if word in scene.stem
     }
-    by_name = [p for p in (*own, *given) if p.stem.replace("sar_chart", "chart") in names]
-    by_name += [path for path in given if path.stem == scene.stem]
+    by_name = [p for p in (*own, *others) if p.stem.replace("sar_chart", "chart") in names]
+    by_name += [path for path in others if path.stem == scene.stem]
     by_time: dict[np.timedelta64, list[Path]] = {}
-    for path in given:
+    for path in others:
         time = day_in_name(path.name)
         if time is not None and path not in by_name and abs(time - moment) <= LONGEST:
             by_time.setdefault(abs(time - moment), []).append(path)
@@ -277,7 +277,7 @@ def _polygons(path: Path) -> tuple[str, NDArray[np.object_], Codes]:
             "SIGRID-3 polygons with the field CT",
         )
     if not meta["crs"]:
-        raise _unusable(f"{path} without a CRS", "its .prj file beside the .shp")
+        raise _unusable(f"{path} without a CRS", "a .prj file of the same name")
     codes = np.array([_code(value) for value in fields["CT"]], np.int16)
     if "POLY_TYPE" in fields:
         kinds = np.array([str(kind).strip().upper() for kind in fields["POLY_TYPE"]])

@@ -53,7 +53,7 @@ Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 CLASSES = (0.0, 0.005, 0.15, 0.5, 0.85, 1.01)  #: bounds of the chart's concentration, 0-1
 DISTANCES = (0.0, 10.0, 25.0, 50.0, np.inf)  #: km, bounds of the distance to land
-SMOOTHED = (5.0, 10.0, 25.0)  #: km, widths of the square means scores are also given for
+SMOOTHED = (5.0, 10.0, 25.0)  #: km, widths of the squares over which errors are averaged too
 FREE_CORNER = (600_000.0, -600_000.0)  #: m, where scenes without positions are placed
 FLOOR = 0.15  #: concentration above which a cell counts as ice
 PARTIAL = (0.05, 0.95)  #: chart concentration of cells on which coverage of intervals is counted
@@ -104,8 +104,8 @@ class ChartedScene:
             np.stack([x.ravel(), y.ravel()], axis=1), distance_upper_bound=reach
         )
         padded = np.append(values[known], np.nan)
-        found = np.where(np.isfinite(distance), padded[np.minimum(index, known.sum())], np.nan)
-        return np.asarray(found.reshape(refined.shape))
+        nearest = np.where(np.isfinite(distance), padded[np.minimum(index, known.sum())], np.nan)
+        return np.asarray(nearest.reshape(refined.shape))
 
 
 def open_scenes(folder: Path, charts: Path | None = None) -> list[ChartedScene]:
@@ -132,13 +132,13 @@ def iter_scenes(folder: Path, charts: Path | None = None) -> Iterator[ChartedSce
     for place, what in ((folder, "scenes with charts"), (charts, "charts")):
         if place is not None and not place.is_dir():
             raise NoInputError(f"no folder {place}", f"a folder of {what}", "check the path")
-    found = 0
+    count = 0
     for path in sorted(folder.rglob("*.nc")):
         scene = _open(path, charts)
         if scene is not None:
-            found += 1
+            count += 1
             yield scene
-    if not found:
+    if not count:
         raise NoInputError(
             f"no scene with a chart below {folder}",
             "NetCDF scenes with sic_chart or SIC inside, or a chart whose name or date matches",
@@ -203,7 +203,7 @@ def _chart_of(
     """The scene's chart; of several with the same time, the one that covers most of it."""
     inside = chart_in(file)
     if inside is None and "SIC" in file:
-        table: Mapping[float, tuple[float, float]] = class_concentrations()
+        table = {float(number): pair for number, pair in class_concentrations().items()}
         values, inverse = np.unique(file["SIC"].values, return_inverse=True)
         pairs = np.array([table.get(float(value), (np.nan, 0.0)) for value in values])
         sic, uncertainty = np.moveaxis(pairs[inverse.reshape(file["SIC"].shape)], -1, 0)
@@ -284,7 +284,9 @@ class CellErrors:
     smooth: Mapping[float, Array]  #: km -> error of means over squares of that width
     ice: Mask  #: retrieved concentration is above `FLOOR`
     land_distance: Array  #: km
-    within: tuple[Mask, Mask] | None  #: error within the 68 and 95 % intervals; None: not given
+    within: (
+        tuple[Mask, Mask] | None
+    )  #: error within the 68 and 95 % intervals; None: the method has none
 
     @classmethod
     def joined(cls, parts: Sequence["CellErrors"]) -> "CellErrors":
