@@ -1,5 +1,9 @@
 """Files of AI4Arctic, written here with the names and the scaling that its manual describes."""
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,7 +12,10 @@ from synthetic_scenes import brightness, grid_positions, half_ice, positions
 from seaice.errors import NoInputError
 from seaice.evaluate.ai4arctic import MEAN_STD, native_name, read_ai4arctic
 from seaice.evaluate.scenes import open_scenes
+from seaice.instrument import CHANNELS
 
+SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
+PUBLISHED = SHARED / "real" / "ai4arctic_mean_std.json"
 ROWS, COLUMNS = 64, 70
 PIXELS = 25  #: of 80 m along a cell of 2 km
 LINES, SAMPLES = ROWS * PIXELS + 3, COLUMNS * PIXELS + 4
@@ -155,6 +162,15 @@ def test_raw_files_hold_kelvin_and_polygons(tmp_path, scene):
     assert read["sic_chart"].values[np.isclose(classes, 100)] == pytest.approx(95)
     assert read["sic_chart"].values[np.isclose(classes, 0)] == pytest.approx(5)
     assert read["sic_chart"].values[np.isclose(classes, 60)] == pytest.approx(60)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_file(), reason="no published statistics beside the project")
+def test_the_scaling_is_the_published_one():
+    published = json.loads(PUBLISHED.read_text())
+    assert MEAN_STD.keys() == {native_name(name) for name in CHANNELS}
+    for name, (mean, std) in MEAN_STD.items():
+        assert mean == pytest.approx(published[name]["mean"], abs=1e-4)
+        assert std == pytest.approx(published[name]["std"], abs=1e-4)
 
 
 @pytest.mark.parametrize(

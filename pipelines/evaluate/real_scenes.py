@@ -186,17 +186,14 @@ def _sections(table: Scores) -> Iterable[Section]:
     ]
     yield _grouped("By distance to land", table, "land", distances)
     more = ("false_ice", "ice_bias", "within_68", "within_95")
+    partial = max(rows[ALL].get("cells_within", 0.0) for rows in table.values())
     yield Section(
         title="False ice, missing ice, and intervals",
         says=(
             "False ice: fraction of cells above 15 % where the chart has none. Bias of ice: bias "
             "where the chart has more than 15 %. Within 68 and 95 %: fraction of errors within the "
-            "interval of the method, where the chart has 5 to 95 %"
-            f" ({first[ALL].get('cells_within', float('nan')):,.0f} cells)."
-            if "cells_within" in first[ALL]
-            else "False ice: fraction of cells above 15 % where the chart has none. Bias of ice: "
-            "bias where the chart has more than 15 %. Within 68 and 95 %: fraction of errors "
-            "within the interval of the method, where the chart has 5 to 95 %.",
+            f"interval of the method, on the {partial:,.0f} cells where the chart has 5 to 95 %; "
+            "empty for methods without intervals.",
         ),
         tables=(
             _table(
