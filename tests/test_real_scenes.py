@@ -1,62 +1,37 @@
 """Scenes with charts: reading them, scores against the chart, and training samples from them."""
 
+import csv
 import os
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 import torch
 import xarray as xr
-from pyproj import Transformer
+from synthetic_scenes import CELL, COLUMNS, ROWS, half_ice, scene_of
 from typer.testing import CliRunner
 
-from pipelines.evaluate.real_scenes import pooled, real_scene_scores, table_text
+from pipelines.evaluate import real_scenes
+from pipelines.evaluate.real_scenes import evaluate_scenes, pooled, real_scene_scores, table_text
 from pipelines.training.scene_samples import tiles_of, write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError
-from seaice.evaluate.scenes import open_scenes, scene_scores, smoothed
-from seaice.instrument import BANDS, CHANNELS
+from seaice.evaluate.scenes import (
+    CLASSES,
+    DISTANCES,
+    CellErrors,
+    cell_errors,
+    open_scenes,
+    scene_scores,
+    smoothed,
+)
 from seaice.sr.samples import SampleSet
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real"
-ROWS, COLUMNS, CELL = 110, 90, 2.0  #: of the synthetic scene; km
-#: open water and closed ice, K, of published tie points and the median of real samples
-WATER = {"h": (80, 81, 88, 110, 135, 142, 197), "v": (160, 161, 168, 187, 203, 211, 244)}
-ICE = {"h": (225, 225, 225, 222, 216, 205, 206), "v": (245, 245, 246, 245, 238, 225, 217)}
-
-
-def spelled(name):
-    return f"tb{BANDS[name[2:-1]].label.replace('.', 'p')}{name[-1]}"
-
-
-def half_ice():
-    """Concentration of the scene: ice on the left, a ramp of 20 cells, water on the right."""
-    ramp = np.clip((55 - np.arange(COLUMNS)) / 20 + 0.5, 0, 1)
-    return np.repeat(ramp[None], ROWS, axis=0)
-
-
-def scene_of(sic, *, positions=True):
-    """A scene in the central Arctic whose brightness is linear in concentration."""
-    bands = list(BANDS)
-    layers = {}
-    for name in CHANNELS:
-        band, pol = bands.index(name[2:-1]), name[-1]
-        tb = WATER[pol][band] + sic * (ICE[pol][band] - WATER[pol][band])
-        layers[spelled(name)] = (("y", "x"), tb.astype(np.float32))
-    scene = xr.Dataset(layers, attrs={"time": "2021-03-01 05:00", "comment": "cells of 2000 m"})
-    if positions:
-        columns, rows = np.meshgrid(np.arange(COLUMNS), np.arange(ROWS))
-        turned = np.radians(20)
-        x = 300e3 + 1e3 * CELL * (np.cos(turned) * columns - np.sin(turned) * rows)
-        y = 400e3 - 1e3 * CELL * (np.sin(turned) * columns + np.cos(turned) * rows)
-        back = Transformer.from_crs("EPSG:3411", "EPSG:4326", always_xy=True)
-        longitude, latitude = back.transform(x, y)
-        scene = scene.assign_coords(
-            latitude=(("y", "x"), latitude), longitude=(("y", "x"), longitude)
-        )
-    return scene
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +52,8 @@ def folder(tmp_path_factory):
     with rasterio.open(place / "chart_raster.tif", "w", driver="GTiff", **shape) as raster:
         raster.write(np.round(100 * sic).astype(np.uint8), 1)
     tenths = np.where(known > 0, np.round(10 * sic), 255).astype(np.uint8)
-    unplaced = scene_of(sic, positions=False).assign(SIC=(("y", "x"), tenths))
+    unplaced = scene_of(sic, with_positions=False).assign(SIC=(("y", "x"), tenths))
+    unplaced["SIC"].encoding["_FillValue"] = np.uint8(255)
     unplaced.to_netcdf(place / "z_unplaced.nc", engine="h5netcdf")
     return place
 
@@ -152,6 +128,74 @@ def test_scores_of_several_scenes_are_pooled_by_cells():
     assert total["rmse"] == pytest.approx(np.sqrt((9 * 100 + 25 * 300) / 400))
 
 
+def test_scores_of_several_scenes_are_those_of_all_their_cells(scenes):
+    """RMSE of classes, coverage and means over squares too, with NumPy on all errors at once."""
+    chosen = [scenes["a_inside"], scenes["amsr2_beside"]]
+    maps = [
+        np.full(scene.land.shape, value) for scene, value in zip(chosen, (0.4, 0.9), strict=True)
+    ]
+    widths = [(np.full(m.shape, 0.3), np.full(m.shape, 0.5)) for m in maps]
+    parts = [cell_errors(*each) for each in zip(chosen, maps, widths, strict=True)]
+    scores = CellErrors.joined(parts).scores()
+    chart = np.concatenate([scene.chart[np.isfinite(scene.chart)] for scene in chosen])
+    value = np.concatenate(
+        [np.full(np.isfinite(c.chart).sum(), v) for c, v in zip(chosen, (0.4, 0.9), strict=True)]
+    )
+    error = 100 * (value - chart)
+    assert scores["cells"] == error.size
+    assert scores["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
+    for number, (low, high) in enumerate(pairwise(CLASSES)):
+        here = (chart >= low) & (chart < high)
+        assert scores[f"cells_chart_{number}"] == here.sum()
+        assert scores[f"mae_chart_{number}"] == pytest.approx(np.abs(error[here]).mean())
+    near = np.concatenate([s.land_distance[np.isfinite(s.chart)] for s in chosen])
+    for number, (low, high) in enumerate(pairwise(DISTANCES)):
+        assert scores[f"cells_land_{number}"] == ((near >= low) & (near < high)).sum()
+    partial = (chart >= 0.05) & (chart <= 0.95)
+    assert scores["cells_within"] == partial.sum()
+    assert scores["within_68"] == pytest.approx(100 * (np.abs(error) <= 30)[partial].mean())
+    assert scores["within_95"] == pytest.approx(100 * (np.abs(error) <= 50)[partial].mean())
+    assert scores["rmse"] > scores["rmse_25km"]
+    alone = CellErrors.joined([parts[0], cell_errors(chosen[1], maps[1])]).scores()
+    assert "within_68" not in alone
+
+
+def test_all_methods_are_compared_on_the_same_cells(folder, monkeypatch):
+    """One method has no value on the left half: the other is not scored there either."""
+
+    def with_a_hole(scene, methods, networks):
+        first, second = (np.full(scene.land.shape, 0.5, np.float32) for _ in range(2))
+        second[:, : second.shape[1] // 2] = np.nan
+        return {"one": (first, None), "two": (second, None)}
+
+    monkeypatch.setattr(real_scenes, "retrieve_scene", with_a_hole)
+    labels = [SimpleNamespace(label="one"), SimpleNamespace(label="two")]
+    monkeypatch.setattr(real_scenes, "ways", lambda methods, notes: labels)
+    table = real_scene_scores(folder, [])
+    assert table["one"] == table["two"]
+    whole = np.isfinite(open_scenes(folder)[0].chart).sum()
+    assert 0 < table["one"]["a_inside"]["cells"] < whole
+
+
+def test_the_report_has_every_table(folder, tmp_path):
+    names = []
+    table = evaluate_scenes(folder, ["bicubic:bootstrap"], tmp_path / "out", report=names.append)
+    assert names == ["a_inside", "amsr2_beside", "scene_raster", "z_unplaced"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "report.html", "report.md", "real_scenes.csv"
+    }  # fmt: skip
+    text = (tmp_path / "out" / "report.md").read_text()
+    for title in ("By size of cells", "By concentration of the chart", "By distance to land",
+                  "intervals", "By scene"):  # fmt: skip
+        assert title in text
+    row = table["bicubic + bootstrap"]["all"]
+    for name in ("rmse", "mae_25km", "bias_chart_4", "mae_land_0", "false_ice", "within_95"):
+        if np.isfinite(row.get(name, np.nan)):  # no cell of the scenes is in some of the groups
+            assert f"| {row[name]:.2f} |" in text
+    header = (tmp_path / "out" / "real_scenes.csv").read_text().splitlines()[0].split(",")
+    assert {"rmse_5km", "rmse_chart_2", "bias_land_3", "within_68"} <= set(header)
+
+
 def test_formulas_score_well_where_brightness_is_linear_in_concentration(folder, tmp_path):
     table = real_scene_scores(folder, ["bicubic:bootstrap"], tmp_path / "notes.json")
     rows = table["bicubic + bootstrap"]
@@ -216,10 +260,32 @@ def test_scores_as_csv_are_the_scores():
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real scenes beside the project")
 def test_the_default_beats_bootstrap_on_the_development_scenes(tmp_path):
-    methods = ["bicubic:bootstrap", "bicubic_3km:xception_aspp"]
-    table = real_scene_scores(REAL, methods, tmp_path / "notes.json")
-    bootstrap, default = (rows["all"] for rows in table.values())
+    """Franz Josef Land and two coasts of East Greenland, as `seaice evaluate --scenes` does it."""
+    asked = ["evaluate", "--scenes", str(REAL), "--out", str(tmp_path / "report")]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "report" / "real_scenes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    table = {
+        (row["method"], row["scene"]): {
+            name: float(value) for name, value in list(row.items())[2:] if value
+        }
+        for row in rows
+    }
+    assert len({scene for _, scene in table}) == 4  # three scenes, and all cells
+    default = table["bicubic_3km + xception_aspp", "all"]
+    for formula in ("bootstrap", "asi", "nasa_team"):
+        other = table[f"bicubic + {formula}", "all"]
+        assert other["cells"] == default["cells"] > 40_000
+        assert default["rmse"] < 0.95 * other["rmse"]
+        assert default["mae"] < 0.8 * other["mae"]
+    bootstrap = table["bicubic + bootstrap", "all"]
     assert default["rmse"] < 0.8 * bootstrap["rmse"]
     assert default["mae"] < 0.8 * bootstrap["mae"]
-    island = table["bicubic_3km + xception_aspp"]["amsr2_scene_20190823_franz_josef_land"]
+    island = table["bicubic_3km + xception_aspp", "amsr2_scene_20190823_franz_josef_land"]
     assert island["false_ice"] < 1
+    for size in ("", "_5km", "_10km", "_25km"):
+        assert default[f"rmse{size}"] < bootstrap[f"rmse{size}"]
+    assert sum(default[f"cells_chart_{k}"] for k in range(5)) == default["cells"]
+    assert sum(default[f"cells_land_{k}"] for k in range(4)) == default["cells"]
+    assert 0 < default["within_68"] < default["within_95"] < 100

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seaice.cli.options import OPTIONS
-from seaice.cli.show import watched
+from seaice.cli.show import failed, watched
 from seaice.config import Settings, read_toml
 from seaice.errors import SettingsError
 
@@ -19,18 +19,46 @@ DEVICE = Annotated[str, typer.Option(help=OPTIONS["device"][2])]
 
 
 def samples(
-    scenes: Annotated[Path, typer.Option(help="Folder of scenes with charts.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Zarr group to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Zarr group to write; replaced if it exists.")
+    ],
+    scenes: Annotated[Path | None, typer.Option(help="Folder of scenes with charts.")] = None,
+    granules: Annotated[
+        Path | None,
+        typer.Option(help="Instead of scenes: folder of granules; --charts have a date each."),
+    ] = None,
+    charts: Annotated[
+        Path | None, typer.Option(help="Folder of charts, if they are not with the scenes.")
+    ] = None,
     split: Annotated[
-        Literal["train", "valid"], typer.Option(help="What the set is for.")
+        Literal["train", "valid"], typer.Option(help="Use of the set: training or validation.")
     ] = "train",
+    region: Annotated[str, typer.Option(help=f"With --granules: {OPTIONS['region'][2]}")] = "all",
+    hemisphere: Annotated[
+        Literal["north", "south"], typer.Option(help="With --granules: hemisphere to grid.")
+    ] = "north",
 ) -> None:
-    """Turn real scenes with charts into training samples; docs/howto/real_scenes.md."""
-    from pipelines.training.scene_samples import write_scene_samples
+    """Turn real scenes or granules and ice charts into training samples."""
+    from pipelines.training.scene_samples import SIDE, write_day_samples, write_scene_samples
     from seaice.files import ensure_writable
 
+    if (scenes is None) == (granules is None) or (granules is not None and charts is None):
+        raise SettingsError(
+            "--granules without --charts"
+            if granules is not None and scenes is None
+            else f"{'both' if scenes else 'neither'} --scenes and --granules",
+            "scenes with charts, or granules and a folder of charts",
+            "write seaice samples --scenes FOLDER -o train.zarr, or seaice samples "
+            "--granules FOLDER --charts FOLDER -o train.zarr",
+        )
     ensure_writable(out.parent)
-    for count, scene in write_scene_samples(scenes, out, split):
+    if scenes is not None:
+        written = write_scene_samples(scenes, out, split, charts=charts)
+    elif granules is not None and charts is not None:
+        written = write_day_samples(
+            granules, charts, out, split, SIDE, region=region, hemisphere=hemisphere
+        )
+    for count, scene in written:
         typer.echo(f"{scene}: {count} samples so far")
     typer.echo(out)
 
@@ -38,40 +66,66 @@ def samples(
 def train(
     step: Annotated[
         Literal["samples", "sr", "sic", "joint", "all"],
-        typer.Argument(help="One of them, or all but joint in turn."),
+        typer.Argument(help="Step of the recipe; all: samples, sr and sic, in this order."),
     ] = "all",
-    out: Annotated[Path, typer.Option(help="Folder for samples, checkpoints, weights.")] = TRAINING,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for samples, checkpoints, weights.")
+    ] = TRAINING,
     recipe: Annotated[
-        Literal["compact", "paper"], typer.Option(help="For two CPU cores, or for a GPU.")
+        Literal["compact", "paper"],
+        typer.Option(help="compact: for two CPU cores; paper: for a GPU."),
     ] = "compact",
     model: Annotated[
-        str | None, typer.Option(help="Of sr or sic: a network of `seaice models`, alone.")
+        str | None, typer.Option(help="Train only this network of `seaice models` (sr or sic).")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML with model and what follows; options overrule it.")
+        Path | None,
+        typer.Option(help="TOML file with --model and the options below; options take precedence."),
     ] = None,
-    size: Annotated[str | None, typer.Option(help="compact or published.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Size of the network: compact or published.")
+    ] = None,
     hyper: Annotated[
-        list[str] | None, typer.Option(help="A size or part of the network, as dropkey=0.1.")
+        list[str] | None, typer.Option(help="A setting of the network, as dropkey=0.1; repeatable.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="How many.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of training steps.")] = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
-    crop: Annotated[int | None, typer.Option(help="Coarse cells of a sample.")] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Side of a training sample, cells of 6.25 km.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same weights.")] = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Weights file to start from, or the word default: the shipped weights."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Fine-tune --start on this set, written by `seaice samples`."),
+    ] = None,
+    valid: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --data: validation set; without it every fifth scene of DATA validates."
+        ),
+    ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="trained; slow: a tenth of the head's rate; frozen.")
+        str | None,
+        typer.Option(
+            help="Encoder: trained, slow (a tenth of the head's learning rate) or frozen."
+        ),
     ] = None,
     sr_weights: Annotated[
-        Path | None, typer.Option(help="Whose refined maps concentration learns from.")
+        Path | None,
+        typer.Option(help="Super-resolution weights whose maps are the input of sic; or bicubic."),
     ] = None,
     cost_weight: Annotated[
-        float | None, typer.Option(help="Of GMACs in the loss, with --hyper pooling=dynopool.")
+        float | None,
+        typer.Option(help="Weight of GMACs in the loss, with --hyper pooling=dynopool."),
     ] = None,
     device: DEVICE = "auto",
 ) -> None:
-    """Simulated samples in, weights out: a whole recipe, or any one network; resumes."""
+    """Train networks: a recipe on simulated days, one network, or fine-tuning; resumes."""
     named: dict[str, Any] = {
         "model": model,
         "size": size,
@@ -82,7 +136,9 @@ def train(
     named |= {"crop": crop, "seed": seed, "start": start, "encoder": encoder}
     named |= {"sr_weights": sr_weights, "cost_weight": cost_weight, "hyper": _table(hyper or [])}
     told = (read_toml(config) if config else {}) | {k: v for k, v in named.items() if v}
-    if told:
+    if data is not None or valid is not None:
+        _fine_tune(step, named | {"data": data, "valid": valid, "config": config}, out, device)
+    elif told:
         _train_one(step, told, out, device)
     else:
         _follow(step, recipe, out, device)
@@ -103,6 +159,47 @@ def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
             typer.echo("\n".join(map(str, made)))
 
 
+def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> None:
+    from pipelines.training.fine_tuning import checked_settings, fine_tune
+    from seaice.files import ensure_writable
+    from seaice.network import ranks
+    from seaice.network.device import choose_device
+
+    if step != "sic" or options["data"] is None:
+        raise SettingsError(
+            f"the step {step!r} with {'--data' if options['data'] else '--valid without --data'}",
+            "the step sic, and --data with samples of real scenes",
+            "write seaice train sic --start default --data train.zarr",
+        )
+    settings = checked_settings(options)
+    run = Settings.read(None, {"run": {"device": device}}).run
+    folder = out / "fine_tuned" if out == TRAINING else out
+    ensure_writable(folder)
+    with ranks.joined(choose_device(run.device)) as chosen:
+        with watched() as progress:
+
+            def report(done: int, _loss: float) -> None:
+                if done < 0:
+                    progress("samples left to refine", 0, -done)
+                else:
+                    progress("fine-tuning", done, settings.steps)
+
+            path = fine_tune(settings, folder, chosen, report)
+        if ranks.leads():
+            from seaice.network.weights import read_card
+
+            scores = read_card(path).scores
+            for name in ("rmse", "mae", "bias"):
+                before, after = 100 * scores[f"start_{name}"], 100 * scores[name]
+                typer.echo(f"validation {name}: {before:.2f} % before, {after:.2f} % after")
+            if scores["rmse"] > scores["start_rmse"]:
+                failed(
+                    "warning: the validation scenes are mapped worse than before; "
+                    "use more scenes, or scenes of more seasons and places"
+                )
+            typer.echo(path)
+
+
 def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
     from pipelines.training.lesson import SEE, LessonSettings, learn
     from seaice.files import ensure_writable
@@ -115,6 +212,10 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
             "sr or sic, and a network with --model or in the --config file",
             "write seaice train sic --model scalablevit",
         )
+    if told.get("start") == Path("default"):
+        from pipelines.training.fine_tuning import default_weights
+
+        told = told | {"start": default_weights()}
     lesson = LessonSettings.checked(told, SEE)
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)

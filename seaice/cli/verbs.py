@@ -1,7 +1,6 @@
 """The verbs of `seaice`. Pipelines are imported by the verb that runs them: help is instant."""
 
 import json
-from datetime import date as Date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from typer.core import TyperGroup
 
 from seaice import __version__
 from seaice.cli.browsing import browse
+from seaice.cli.evaluating import evaluate
 from seaice.cli.fetching import fetch
 from seaice.cli.figures import figure
 from seaice.cli.learning import compare, export, import_weights, pretrain, samples, train
@@ -18,8 +18,7 @@ from seaice.cli.operations import prune, reprocess, status, verify, watch
 from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_settings
 from seaice.cli.show import failed, product_made, watched
 from seaice.config import Settings
-from seaice.dates import checked_date
-from seaice.errors import FinalStandsError, SeaIceError, SettingsError
+from seaice.errors import FinalStandsError, SeaIceError
 from seaice.ingest.folder import counted
 
 __all__ = ["app"]
@@ -209,129 +208,7 @@ app.command()(watch)
 app.command()(status)
 app.command()(verify)
 app.command()(prune)
-
-
-@app.command()
-def evaluate(
-    ctx: typer.Context,
-    product: Annotated[
-        Path | None, typer.Argument(help="A product's folder or Zarr store.")
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Argument(help="Truth, product, OSI SAF, ASI, NSIDC or ASIP NetCDF, or GeoTIFF."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("evaluation"),
-    date: Annotated[
-        str | None, typer.Option(help="Day of a reference of many days, as 2020-03-03.")
-    ] = None,
-    cell: Annotated[float | None, typer.Option(help="km; left out: the coarser map's.")] = None,
-    worlds: Annotated[
-        int | None,
-        typer.Option(min=1, help="Instead of a product: methods on as many simulated test worlds."),
-    ] = None,
-    scenes: Annotated[
-        Path | None,
-        typer.Option(help="Instead of a product: methods on a folder of real scenes with charts."),
-    ] = None,
-    samples: Annotated[Path, typer.Option(help="Where test worlds are kept.")] = Path(
-        "training/test.zarr"
-    ),
-    method: Annotated[
-        list[str] | None, typer.Option(help="SR:SIC beside the standard ones; names or files.")
-    ] = None,
-    device: Annotated[str, typer.Option(help=OPTIONS["device"][2])] = "auto",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would be simulated and compared, only.")
-    ] = False,
-) -> None:
-    """How far a product is from a reference; or how good methods are on worlds or real scenes."""
-    if scenes is not None:
-        if product is not None or worlds is not None:
-            raise SettingsError(
-                f"--scenes {scenes} beside {product or f'--worlds {worlds}'}",
-                "one of a product with a reference, --worlds or --scenes",
-                "write seaice evaluate --scenes FOLDER",
-            )
-        _evaluate_scenes(scenes, method or [], out, dry_run)
-        return
-    if product is None and worlds is None:
-        typer.echo(ctx.get_help())
-        failed(
-            "give PRODUCT and REFERENCE, --scenes FOLDER, or --worlds 48: "
-            "simulating so many takes hours"
-        )
-        raise typer.Exit(2)
-    pair = product is not None and reference is not None
-    if pair == (worlds is not None) or (worlds is not None and product is not None):
-        raise SettingsError(
-            f"the product {product}, {reference or 'no reference'} and {worlds or 'no'} worlds",
-            "a product and a reference, or a number of simulated test worlds",
-            "write seaice evaluate PRODUCT REFERENCE, or seaice evaluate --worlds 48",
-        )
-    day = checked_date(date) if date else None
-    if worlds is not None:
-        _evaluate_worlds(samples, worlds, method or [], out, device, dry_run)
-    elif product is not None and reference is not None:
-        _evaluate_product(product, reference, out, day, cell, dry_run)
-
-
-def _evaluate_scenes(scenes: Path, methods: list[str], out: Path, dry_run: bool) -> None:
-    from pipelines.evaluate.real_scenes import DEFAULT_METHODS, real_scene_scores, table_text
-    from seaice.files import atomic_file, ensure_writable
-
-    compared = [*DEFAULT_METHODS, *(each for each in methods if each not in DEFAULT_METHODS)]
-    if dry_run:
-        typer.echo(f"scenes: {scenes}; methods: {', '.join(compared)}; {out / 'real_scenes.csv'}")
-        typer.echo("nothing was done (--dry-run)")
-        return
-    ensure_writable(out)
-    table = real_scene_scores(scenes, compared, out / "hashes.json")
-    with atomic_file(out / "real_scenes.csv") as part:
-        part.write_text(table_text(table, ","))
-    typer.echo(table_text(table))
-    typer.echo(out / "real_scenes.csv")
-
-
-def _evaluate_worlds(
-    samples: Path, worlds: int, methods: list[str], out: Path, device: str, dry_run: bool
-) -> None:
-    from pipelines.evaluate.worlds import evaluate_worlds, standard
-    from seaice.files import ensure_writable
-    from seaice.network.device import choose_device
-    from seaice.simulate.samples import written_samples
-
-    chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
-    compared = [*standard(), *methods]
-    if dry_run:
-        there = min(written_samples(samples), worlds)
-        typer.echo(f"{there} of {worlds} test worlds are in {samples}")
-        typer.echo(f"{worlds - there} would be simulated")
-        typer.echo(f"methods: {', '.join(compared)}; report: {out / 'report.html'}")
-        typer.echo("nothing was done (--dry-run)")
-        return
-    ensure_writable(out.parent)
-    with watched() as progress:
-        typer.echo(evaluate_worlds(samples, worlds, compared, out, chosen, progress))
-
-
-def _evaluate_product(
-    product: Path, reference: Path, out: Path, day: Date | None, cell: float | None, dry_run: bool
-) -> None:
-    from pipelines.evaluate.product import evaluate_product
-    from seaice.errors import NoInputError
-    from seaice.files import ensure_writable
-
-    if dry_run:
-        for path in (product, reference):
-            if not path.exists():
-                raise NoInputError(f"no {path}", "a product and a reference", "give others")
-        typer.echo(f"{product} would be compared with {reference}; report: {out / 'report.html'}")
-        typer.echo("nothing was done (--dry-run)")
-        return
-    ensure_writable(out.parent)
-    with watched() as progress:
-        typer.echo(evaluate_product(product, reference, out, day, cell, progress))
+app.command()(evaluate)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Sections of text, tables and pictures in; report.html, report.md and scores.csv out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seaice.evaluate.records import Record, write_csv
@@ -11,10 +11,20 @@ __all__ = ["write_report"]
 
 
 def write_report(
-    folder: Path, title: str, sections: Sequence[Section], records: Sequence[Record]
+    folder: Path,
+    title: str,
+    sections: Sequence[Section],
+    records: Sequence[Record],
+    texts: Mapping[str, str] | None = None,
 ) -> None:
     """A folder that holds this report and nothing else: HTML that needs no other file, Markdown
-    with its pictures beside it, and every score in scores.csv.
+    with its pictures, and every score in scores.csv.
+
+    Parameters
+    ----------
+    folder : replaced as a whole
+    records : of scores.csv, which is left out where there are none
+    texts : more files, name -> content
 
     Raises
     ------
@@ -27,7 +37,10 @@ def write_report(
             (place / f"{name}.png").write_bytes(content)
         (place / "report.html").write_text(html_page(title, sections, pictures), "utf-8")
         (place / "report.md").write_text(_markdown(title, sections), "utf-8")
-        write_csv(records, place / "scores.csv")
+        if records:
+            write_csv(records, place / "scores.csv")
+        for name, text in (texts or {}).items():
+            (place / name).write_text(text, "utf-8")
 
 
 def _markdown(title: str, sections: Sequence[Section]) -> str:

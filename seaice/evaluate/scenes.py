@@ -1,23 +1,21 @@
 """Real scenes with an ice chart: reading them, and scores of a retrieval against the chart.
 
-A scene is a NetCDF file of AMSR2 channels on an image grid, as `seaice.ingest.scene` reads it. Its
-chart is found, in this order: a variable `sic_chart` (percent) in the file itself; a variable `SIC`
-(tenths, 255 where not charted); a file beside it whose name is the scene's with `chart` in the
-place of `amsr2`, `scene` or `amsr2_scene` (NetCDF with `sic` in percent and optionally `known`, the
-charted fraction of each cell; or a GeoTIFF in percent on the same cells). `sic_uncertainty`
-(percent) beside it is the chart's own uncertainty.
+A scene is a NetCDF file of AMSR2 channels on an image grid, as `seaice.ingest.scene` or
+`seaice.evaluate.ai4arctic` reads it. Its chart is looked for in this order: in the file itself
+(`sic_chart` in percent, or `SIC` in tenths and 255 where not charted), in a file whose name
+matches, and, in a folder of charts, by the date in the file's name (`seaice.evaluate.charts`).
 
-Scenes without positions (decoded from figures) are placed on a plane of their own; what their
-chart does not know is then taken for land.
+Scenes without positions (decoded from figures) are placed on a plane of their own; cells that
+their chart does not cover are taken for land.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
@@ -25,34 +23,40 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from seaice.errors import NoInputError
+from seaice.evaluate.ai4arctic import class_concentrations, is_ai4arctic, read_ai4arctic
+from seaice.evaluate.charts import Cells, Chart, chart_in, find_chart, read_chart
 from seaice.grid.definition import NORTH, Grid
 from seaice.grid.gridding.registration import displacement, registered
 from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
 from seaice.grid.regions import covering_points
 from seaice.ingest.netcdf import open_netcdf
-from seaice.ingest.scene import read_scene, scene_swath
+from seaice.ingest.scene import scene_swath
 from seaice.ingest.source import translated
 
 __all__ = [
     "CLASSES",
     "DISTANCES",
     "SMOOTHED",
+    "CellErrors",
     "ChartedScene",
+    "cell_errors",
+    "iter_scenes",
     "open_scenes",
     "scene_scores",
     "smoothed",
 ]
 
+logger = logging.getLogger(__name__)
+
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 CLASSES = (0.0, 0.005, 0.15, 0.5, 0.85, 1.01)  #: bounds of the chart's concentration, 0-1
 DISTANCES = (0.0, 10.0, 25.0, 50.0, np.inf)  #: km, bounds of the distance to land
-SMOOTHED = (5.0, 10.0, 25.0)  #: km, widths of the square means scores are also given for
-LEAST_KNOWN = 0.5  #: charted fraction of a cell from which on it counts
+SMOOTHED = (5.0, 10.0, 25.0)  #: km, widths of the squares over which errors are averaged too
 FREE_CORNER = (600_000.0, -600_000.0)  #: m, where scenes without positions are placed
-TENTH = 0.1  #: uncertainty of charts in tenths where they have neither 0 nor 100 %
 FLOOR = 0.15  #: concentration above which a cell counts as ice
+PARTIAL = (0.05, 0.95)  #: chart concentration of cells on which coverage of intervals is counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,28 +82,15 @@ class ChartedScene:
         """
         refined = self.grid.refine(SCALE)
         parts = 1 if 1000 * self.cell < 1.5 * refined.cell else 2
-        steps = (np.arange(parts) + 0.5) / parts - 0.5
+        cells = Cells(x=self.x, y=self.y, crs=self.grid.crs)
         total, count = np.zeros_like(self.x), np.zeros_like(self.x)
-        for down in steps:
-            for right in steps:
-                x = (
-                    self.x
-                    + down * np.gradient(self.x, axis=0)
-                    + right * np.gradient(self.x, axis=1)
-                )
-                y = (
-                    self.y
-                    + down * np.gradient(self.y, axis=0)
-                    + right * np.gradient(self.y, axis=1)
-                )
-                rows = np.floor((refined.top - y) / refined.cell).astype(int)
-                columns = np.floor((x - refined.left) / refined.cell).astype(int)
-                values = fine[
-                    rows.clip(0, refined.shape[0] - 1), columns.clip(0, refined.shape[1] - 1)
-                ]
-                known = np.isfinite(values)
-                total += np.where(known, values, 0.0)
-                count += known
+        for x, y in cells.points(parts):
+            rows = np.floor((refined.top - y) / refined.cell).astype(int)
+            columns = np.floor((x - refined.left) / refined.cell).astype(int)
+            values = fine[rows.clip(0, refined.shape[0] - 1), columns.clip(0, refined.shape[1] - 1)]
+            known = np.isfinite(values)
+            total += np.where(known, values, 0.0)
+            count += known
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
     def chart_on_fine(self, values: Array) -> Array:
@@ -113,42 +104,64 @@ class ChartedScene:
             np.stack([x.ravel(), y.ravel()], axis=1), distance_upper_bound=reach
         )
         padded = np.append(values[known], np.nan)
-        found = np.where(np.isfinite(distance), padded[np.minimum(index, known.sum())], np.nan)
-        return np.asarray(found.reshape(refined.shape))
+        nearest = np.where(np.isfinite(distance), padded[np.minimum(index, known.sum())], np.nan)
+        return np.asarray(nearest.reshape(refined.shape))
 
 
-def open_scenes(folder: Path) -> list[ChartedScene]:
-    """All charted scenes below a folder, in order of their names.
+def open_scenes(folder: Path, charts: Path | None = None) -> list[ChartedScene]:
+    """All charted scenes below a folder, in order of their names; parameters as `iter_scenes`."""
+    return list(iter_scenes(folder, charts))
+
+
+def iter_scenes(folder: Path, charts: Path | None = None) -> Iterator[ChartedScene]:
+    """Charted scenes below a folder, one at a time, in order of their names.
+
+    Files without AMSR2 channels are passed over; scenes without a chart are too, with a warning
+    in the log.
+
+    Parameters
+    ----------
+    folder : of scenes, searched with its subfolders
+    charts : another folder of charts, see `seaice.evaluate.charts.find_chart`
 
     Raises
     ------
     NoInputError
-        If there is none.
+        If a folder does not exist, or no scene has a chart.
     """
-    if not folder.is_dir():
-        raise NoInputError(
-            f"no folder {folder}", "a folder of scenes with charts", "check the path"
-        )
-    found = []
+    for place, what in ((folder, "scenes with charts"), (charts, "charts")):
+        if place is not None and not place.is_dir():
+            raise NoInputError(f"no folder {place}", f"a folder of {what}", "check the path")
+    count = 0
     for path in sorted(folder.rglob("*.nc")):
-        chart = _chart_of(path)
-        if chart is not None:
-            found.append(_open(path, *chart))
-    if not found:
+        scene = _open(path, charts)
+        if scene is not None:
+            count += 1
+            yield scene
+    if not count:
         raise NoInputError(
             f"no scene with a chart below {folder}",
-            "NetCDF scenes with sic_chart or SIC inside, or a chart file beside each",
+            "NetCDF scenes with sic_chart or SIC inside, or a chart whose name or date matches",
             "see docs/howto/real_scenes.md for the layouts that are read",
         )
-    return found
 
 
-def _open(path: Path, chart: Array, uncertainty: Array) -> ChartedScene:
-    swath, cell = _swath_of(path, chart.shape)
+def _open(path: Path, charts: Path | None) -> ChartedScene | None:
+    """One scene with its chart; None where the file is no scene or has no chart."""
+    file = _scene_file(path, charts)
+    if file is None:
+        return None
+    placed, cell = _placed(file)
+    swath = scene_swath(path, placed)
     latitude, longitude = swath["latitude"].values[0], swath["longitude"].values[0]
     _, grid = covering_points(latitude, longitude)
     to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     x, y = to_plane.transform(longitude.astype(float), latitude.astype(float))
+    moment = swath["time"].values[0]
+    chart = _chart_of(path, file, moment, Cells(x=x, y=y, crs=grid.crs), charts)
+    if chart is None:
+        logger.warning("%s: a scene without a chart, which is not used", path)
+        return None
     refined = grid.refine(SCALE)
     if cell is None:
         land = land_mask(refined)
@@ -156,22 +169,54 @@ def _open(path: Path, chart: Array, uncertainty: Array) -> ChartedScene:
         swath = registered(swath, displacement(swath, grid, land), grid.crs)
     else:
         rows, columns = _native_of(refined, x, y)
-        land = np.isnan(chart)[rows, columns]
+        land = np.isnan(chart.sic)[rows, columns]
     away = ndimage.distance_transform_edt(~land) * refined.cell / 1000
     scene = ChartedScene(
         name=path.stem,
         swath=swath,
         grid=grid,
         land=land,
-        chart=chart,
-        chart_uncertainty=uncertainty,
+        chart=chart.sic,
+        chart_uncertainty=chart.uncertainty,
         x=x,
         y=y,
         cell=cell,
         land_distance=np.zeros_like(x),
     )
-    distance = scene.on_native(away)
-    return replace(scene, land_distance=distance)
+    return replace(scene, land_distance=scene.on_native(away))
+
+
+def _scene_file(path: Path, charts: Path | None) -> xr.Dataset | None:
+    """A scene in the layout of `seaice.ingest.scene`; None if the file has no image at 89 GHz."""
+    with translated(path), open_netcdf(path, decode_times=False) as file:
+        if is_ai4arctic(file):
+            return read_ai4arctic(path, charts)
+        names = [name for name in ("tb89h", "tb89p0h") if name in file.variables]
+        if not any(file[name].ndim == 2 for name in names):
+            return None
+        return file.load()
+
+
+def _chart_of(
+    path: Path, file: xr.Dataset, moment: np.datetime64, cells: Cells, charts: Path | None
+) -> Chart | None:
+    """The scene's chart; of several with the same time, the one that covers most of it."""
+    inside = chart_in(file)
+    if inside is None and "SIC" in file:
+        table = {float(number): pair for number, pair in class_concentrations().items()}
+        values, inverse = np.unique(file["SIC"].values, return_inverse=True)
+        pairs = np.array([table.get(float(value), (np.nan, 0.0)) for value in values])
+        sic, uncertainty = np.moveaxis(pairs[inverse.reshape(file["SIC"].shape)], -1, 0)
+        inside = Chart(sic=sic, uncertainty=uncertainty)
+    if inside is not None:
+        return inside
+    by_name, by_date = find_chart(path, moment, charts)
+    for paths in (*([other] for other in by_name), *by_date):
+        read = [read_chart(other, cells) for other in paths]
+        best = max(read, key=lambda chart: np.isfinite(chart.sic).sum())
+        if np.isfinite(best.sic).any():
+            return best
+    return None
 
 
 def _native_of(refined: Grid, x: Array, y: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -184,23 +229,23 @@ def _native_of(refined: Grid, x: Array, y: Array) -> tuple[NDArray[np.intp], NDA
     return at[0], at[1]
 
 
-def _swath_of(path: Path, shape: tuple[int, ...]) -> tuple[xr.Dataset, float | None]:
-    """The scene as a swath; the side of its cells in km where it had to be placed."""
-    with translated(path), open_netcdf(path, decode_times=False) as file:
-        scene = file.load()
+def _placed(scene: xr.Dataset) -> tuple[xr.Dataset, float | None]:
+    """The scene with positions, and the side of its cells in km where it had none."""
     if "latitude" in scene.variables:
-        return read_scene(path), None
+        return scene, None
     cell = _stated_cell(scene)
-    columns, rows = np.meshgrid(np.arange(shape[1]) + 0.5, np.arange(shape[0]) + 0.5)
+    layer = scene["tb89h" if "tb89h" in scene else "tb89p0h"]
+    rows, columns = layer.shape
+    right, down = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
     back = Transformer.from_crs(NORTH.crs, "EPSG:4326", always_xy=True)
     longitude, latitude = back.transform(
-        FREE_CORNER[0] + 1000 * cell * columns, FREE_CORNER[1] - 1000 * cell * rows
+        FREE_CORNER[0] + 1000 * cell * right, FREE_CORNER[1] - 1000 * cell * down
     )
-    dims = next(iter(scene.data_vars.values())).dims
-    placed = scene.assign_coords(
-        latitude=(dims, latitude.astype(np.float32)), longitude=(dims, longitude.astype(np.float32))
-    )
-    return scene_swath(path, placed), cell
+    positions = {
+        "latitude": (layer.dims, latitude.astype(np.float32)),
+        "longitude": (layer.dims, longitude.astype(np.float32)),
+    }
+    return scene.assign_coords(positions), cell
 
 
 def _stated_cell(scene: xr.Dataset) -> float:
@@ -218,48 +263,6 @@ def _stated_cell(scene: xr.Dataset) -> float:
     )
 
 
-def _chart_of(path: Path) -> tuple[Array, Array] | None:
-    """Concentration and uncertainty, 0-1, of the chart of a scene; None where there is none."""
-    with translated(path), open_netcdf(path, decode_times=False) as file:
-        inside = file.load()
-    if "sic_chart" in inside:
-        chart = np.asarray(inside["sic_chart"].values / 100, float)
-        return chart, _stated_uncertainty(inside, chart)
-    if "SIC" in inside:
-        tenths = inside["SIC"].values.astype(float)
-        chart = np.where((tenths >= 0) & (tenths <= 10), tenths / 10, np.nan)
-        return chart, np.where((chart > 0) & (chart < 1), TENTH, 0.0)
-    for word in ("amsr2_scene", "amsr2", "scene"):
-        if word not in path.stem:
-            continue
-        for other in sorted(path.parent.iterdir()):
-            stem = other.stem.replace("sar_chart", "chart")
-            if stem == path.stem.replace(word, "chart") and other.suffix in (".nc", ".tif"):
-                return _chart_file(other)
-    return None
-
-
-def _stated_uncertainty(file: xr.Dataset, chart: Array) -> Array:
-    """`sic_uncertainty`, percent, where the file has it; else 0."""
-    if "sic_uncertainty" not in file:
-        return np.zeros(chart.shape)
-    return np.nan_to_num(file["sic_uncertainty"].values.astype(float) / 100)
-
-
-def _chart_file(path: Path) -> tuple[Array, Array]:
-    if path.suffix == ".tif":
-        with rasterio.open(path) as raster:
-            percent = raster.read(1, masked=True).astype(float).filled(np.nan)
-        known = (percent >= 0) & (percent <= 100)
-        return np.where(known, percent / 100, np.nan), np.zeros(percent.shape)
-    with translated(path), open_netcdf(path, decode_times=False) as file:
-        chart = file.load()
-    percent = chart["sic"].values.astype(float)
-    known = chart["known"].values > LEAST_KNOWN if "known" in chart else np.isfinite(percent)
-    sic = np.where(known & np.isfinite(percent), percent / 100, np.nan)
-    return sic, _stated_uncertainty(chart, sic)
-
-
 def smoothed(field: Array, valid: Mask, cells: int) -> Array:
     """Mean over the valid cells of the square of `cells` cells around each cell; NaN elsewhere."""
     if cells <= 1:
@@ -269,52 +272,120 @@ def smoothed(field: Array, valid: Mask, cells: int) -> Array:
     return np.where(valid, total / np.maximum(weight, 1e-9), np.nan)
 
 
-def scene_scores(
-    scene: ChartedScene, sic: Array, half_widths: tuple[Array, Array] | None = None
-) -> dict[str, float]:
-    """Scores of a retrieval against the chart, in percent; `cells` is the number compared.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellErrors:
+    """Retrieval minus chart on the cells of one or more scenes, (cell,) each.
+
+    Scores of several scenes are those of their cells together: see `joined`.
+    """
+
+    chart: Array  #: concentration of the chart, 0-1
+    error: Array  #: retrieved minus charted concentration
+    smooth: Mapping[float, Array]  #: km -> error of means over squares of that width
+    ice: Mask  #: retrieved concentration is above `FLOOR`
+    land_distance: Array  #: km
+    within: (
+        tuple[Mask, Mask] | None
+    )  #: error within the 68 and 95 % intervals; None: the method has none
+
+    @classmethod
+    def joined(cls, parts: Sequence["CellErrors"]) -> "CellErrors":
+        """The cells of several scenes; at least one."""
+        within = None
+        if all(part.within is not None for part in parts):
+            pairs = [part.within for part in parts if part.within is not None]
+            within = (
+                np.concatenate([one for one, _ in pairs]),
+                np.concatenate([two for _, two in pairs]),
+            )
+        return cls(
+            chart=np.concatenate([part.chart for part in parts]),
+            error=np.concatenate([part.error for part in parts]),
+            smooth={
+                km: np.concatenate([part.smooth[km] for part in parts]) for km in parts[0].smooth
+            },
+            ice=np.concatenate([part.ice for part in parts]),
+            land_distance=np.concatenate([part.land_distance for part in parts]),
+            within=within,
+        )
+
+    def scores(self) -> dict[str, float]:
+        """Scores in percent, and numbers of cells; what no cell tells is left out.
+
+        Returns
+        -------
+        dict
+            `cells`; `rmse`, `mae`, `bias` at native cells, and with a suffix `_5km`, `_10km`,
+            `_25km`, by class of the chart (`_chart_0` ... ) and by distance to land (`_land_0`
+            ...), with `cells_chart_0` ... and `cells_land_0` ...; `false_ice`: fraction of cells
+            above 15 % where the chart has 0; `ice_bias`: bias where the chart has more than 15 %;
+            `within_68`, `within_95`: fraction of errors within the interval where the chart has
+            5 to 95 %, with `cells_within`, their number.
+        """
+        scores: dict[str, float] = {"cells": float(self.error.size)}
+        scores |= _errors(self.error, "")
+        for km, error in self.smooth.items():
+            scores |= _errors(error, f"_{km:.0f}km")
+        groups = {"chart": (self.chart, CLASSES), "land": (self.land_distance, DISTANCES)}
+        for name, (values, bounds) in groups.items():
+            for number, (low, high) in enumerate(pairwise(bounds)):
+                here = (values >= low) & (values < high)
+                scores |= _errors(self.error[here], f"_{name}_{number}")
+                scores[f"cells_{name}_{number}"] = float(here.sum())
+        scores["false_ice"] = _percent(self.ice[self.chart <= 0])
+        scores["ice_bias"] = _percent(self.error[self.chart > FLOOR])
+        if self.within is not None:
+            partial = (self.chart >= PARTIAL[0]) & (self.chart <= PARTIAL[1])
+            scores["cells_within"] = float(partial.sum())
+            for share, within in zip((68, 95), self.within, strict=True):
+                scores[f"within_{share}"] = _percent(within[partial])
+        return scores
+
+
+def cell_errors(
+    scene: ChartedScene,
+    sic: Array,
+    half_widths: tuple[Array, Array] | None = None,
+    cells: Mask | None = None,
+) -> CellErrors:
+    """Errors of a retrieval on a scene's cells.
 
     Parameters
     ----------
     scene : with its chart
     sic : (4y, 4x) on the refined grid, 0-1
     half_widths : half-widths of the 68 and 95 % intervals on the refined grid
-
-    Returns
-    -------
-    dict
-        `rmse`, `mae`, `bias` at native cells, and with a suffix `_5km`, `_10km`, `_25km`, by class
-        of the chart (`_chart_0` ... ) and by distance to land (`_land_0` ...); `false_ice`: share
-        above 15 % where the chart has 0; `ice_bias`: bias where the chart has more than 15 %;
-        `within_68`, `within_95`: share of errors within the interval where the chart has 5 to 95 %.
+    cells : (row, column) cells to compare, for instance those that all methods have; None: those
+        that this retrieval and the chart have
     """
     own = scene.on_native(sic)
-    chart = scene.chart
-    valid = np.isfinite(own) & np.isfinite(chart)
-    error = np.where(valid, own - chart, np.nan)
-    scores: dict[str, float] = {"cells": float(valid.sum())}
-    scores |= _errors(error[valid], "")
+    valid = np.isfinite(own) & np.isfinite(scene.chart)
+    if cells is not None:
+        valid &= cells
+    error = np.where(valid, own - scene.chart, np.nan)
+    smooth = {}
     for km in SMOOTHED:
-        cells = max(round(km / scene.cell), 1)
-        coarse = smoothed(own, valid, cells) - smoothed(chart, valid, cells)
-        scores |= _errors(coarse[valid], f"_{km:.0f}km")
-    groups: Mapping[str, tuple[Array, tuple[float, ...]]] = {
-        "chart": (chart, CLASSES),
-        "land": (scene.land_distance, DISTANCES),
-    }
-    for name, (values, bounds) in groups.items():
-        for number, (low, high) in enumerate(pairwise(bounds)):
-            here = valid & (values >= low) & (values < high)
-            scores |= _errors(error[here], f"_{name}_{number}")
-            scores[f"cells_{name}_{number}"] = float(here.sum())
-    scores["false_ice"] = _percent((own > FLOOR)[valid & (chart <= 0)])
-    scores["ice_bias"] = _percent(error[valid & (chart > FLOOR)])
+        size = max(round(km / scene.cell), 1)
+        smooth[km] = (smoothed(own, valid, size) - smoothed(scene.chart, valid, size))[valid]
+    within = None
     if half_widths is not None:
-        middle = valid & (chart >= 0.05) & (chart <= 0.95)
-        for share, width in zip((68, 95), half_widths, strict=True):
-            within = np.abs(error) <= scene.on_native(width)
-            scores[f"within_{share}"] = _percent(within[middle])
-    return scores
+        one, two = (np.abs(error) <= scene.on_native(width) for width in half_widths)
+        within = one[valid], two[valid]
+    return CellErrors(
+        chart=scene.chart[valid],
+        error=error[valid],
+        smooth=smooth,
+        ice=(own > FLOOR)[valid],
+        land_distance=scene.land_distance[valid],
+        within=within,
+    )
+
+
+def scene_scores(
+    scene: ChartedScene, sic: Array, half_widths: tuple[Array, Array] | None = None
+) -> dict[str, float]:
+    """Scores of a retrieval against the chart: `cell_errors`, then `CellErrors.scores`."""
+    return cell_errors(scene, sic, half_widths).scores()
 
 
 def _errors(error: Array, suffix: str) -> dict[str, float]:

@@ -20,7 +20,7 @@ from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field, Lattice
 from seaice.evaluate.fields.told import day_in_name
 
-__all__ = ["chart_field", "fraction_of", "is_chart"]
+__all__ = ["TiePoints", "chart_field", "fraction_of", "is_chart", "tie_points", "total_codes"]
 
 CELL = 390.625  #: m, a quarter of a product's; twice, four times ... where pixels are coarser
 POINTS = 4  #: pixels along a cell's side, at least; of finer images not every pixel is read
@@ -28,8 +28,8 @@ MASKED = 255
 Array = NDArray[np.float64]
 
 
-class _Tie(NamedTuple):
-    """Tie points: (line,), (sample,), and degrees (line, sample)."""
+class TiePoints(NamedTuple):
+    """Positions of a radar image: (line,), (sample,), and degrees (line, sample)."""
 
     line: Array
     sample: Array
@@ -57,7 +57,7 @@ def chart_field(dataset: xr.Dataset, name: str, told: np.datetime64 | None) -> F
     from scipy.interpolate import RectBivariateSpline  # takes a second, and only charts need it
 
     sic = _concentration(dataset)
-    tie = _tie_points(dataset, name, sic.shape)
+    tie = tie_points(dataset, name, sic.shape)
     if not np.isfinite(sic).any():
         raise _unusable(f"{name}, whose polygons tell no concentration")
     crs = "EPSG:3411" if np.nanmean(tie.latitude) > 0 else "EPSG:3412"
@@ -95,21 +95,51 @@ def _concentration(dataset: xr.Dataset) -> NDArray[np.float32]:
     if "polygon_icechart" not in dataset:
         tenths = dataset["SIC"].values.astype(np.float32)
         return np.where((tenths >= 0) & (tenths <= 10), tenths / 10, np.float32("nan"))
-    numbers = np.nan_to_num(dataset["polygon_icechart"].values, nan=-1).astype(np.int64)
-    heads, *polygons = (str(line).split(";") for line in dataset["polygon_codes"].values.ravel())
-    at = {head.strip().lower(): place for place, head in enumerate(heads)}
-    number, total = at.get("poly_id", at.get("id", 0)), at.get("ct", 1)
-    found = np.full(max(int(numbers.max()) + 2, 1), np.nan, np.float32)  # the last one: no polygon
-    for codes in polygons:
-        if int(codes[number]) < found.size - 1:
-            found[int(codes[number])] = fraction_of(int(codes[total]))
-    sic: NDArray[np.float32] = found[numbers]
+    fractions = np.array([fraction_of(code) for code in range(-9, 100)], np.float32)
+    sic = fractions[np.clip(total_codes(dataset), -9, 99) + 9]
     if "distance_map" in dataset:
         sic = np.where(dataset["distance_map"].values == 0, np.float32("nan"), sic)
     return sic
 
 
-def _tie_points(dataset: xr.Dataset, name: str, shape: tuple[int, ...]) -> _Tie:
+def total_codes(dataset: xr.Dataset) -> NDArray[np.int16]:
+    """SIGRID-3 code CT (total concentration) of every pixel of a raw scene.
+
+    Parameters
+    ----------
+    dataset : with `polygon_icechart` (line, sample), the number of each pixel's polygon, and
+        `polygon_codes`, one line of codes a polygon after a line of column names
+
+    Returns
+    -------
+    (line, sample) int16; -9 where no polygon of the table covers the pixel
+    """
+    numbers = np.nan_to_num(dataset["polygon_icechart"].values, nan=-1).astype(np.int64)
+    heads, *polygons = (str(line).split(";") for line in dataset["polygon_codes"].values.ravel())
+    at = {head.strip().lower(): place for place, head in enumerate(heads)}
+    number, total = at.get("poly_id", at.get("id", 0)), at.get("ct", 1)
+    # index -1, the last entry, is for pixels without a polygon
+    found = np.full(max(int(numbers.max()) + 2, 1), -9, np.int16)
+    for codes in polygons:
+        if int(codes[number]) < found.size - 1:
+            found[int(codes[number])] = int(codes[total])
+    return np.asarray(found[numbers])
+
+
+def tie_points(dataset: xr.Dataset, name: str, shape: tuple[int, ...]) -> TiePoints:
+    """Tie points of a scene, raw or ready to train.
+
+    Parameters
+    ----------
+    name : of the file, for errors
+    shape : lines and samples of the image; tie points of ready-to-train files are spread evenly
+        from its first to its last pixel
+
+    Raises
+    ------
+    NoInputError
+        If there are none, or they are no lattice.
+    """
     if "sar_grid2d_latitude" in dataset:
         degrees = [dataset[f"sar_grid2d_{axis}"].values for axis in ("latitude", "longitude")]
         lines, samples = (
@@ -127,7 +157,7 @@ def _tie_points(dataset: xr.Dataset, name: str, shape: tuple[int, ...]) -> _Tie:
         ]
     else:
         raise _unusable(f"{name}, which has no tie points")
-    return _Tie(lines, samples, *degrees)
+    return TiePoints(lines, samples, *degrees)
 
 
 def _gathered(
