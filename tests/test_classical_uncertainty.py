@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.classical.calibration import half_widths
+from pipelines.classical.calibration import NETWORK, half_widths, network_factors
+from seaice.sic.calibration import calibrated
 from seaice.sic.classical.daily import FORMULAS
 from seaice.sic.classical.uncertainty import (
     AS_STATED,
@@ -114,3 +115,14 @@ def test_tables_ship_for_every_formula(name):
         assert table.shape == (2, *shape)
         assert (table > 0).all()
         assert (table[0] <= table[1]).mean() > 0.99
+
+
+def test_real_scenes_weigh_as_much_as_all_simulated_worlds():
+    """Half of all errors are 40 points then, so 68 % of them are held by no less than that."""
+    simulated = np.tile([[0.1], [0.01], [0.11]], 4000)
+    observed = np.tile([[0.1], [0.01], [0.5]], 40)
+    alone, _ = network_factors([{NETWORK: [simulated]}])
+    both, _ = network_factors([{NETWORK: [simulated]}], [observed])
+    estimate, stated = np.array([0.1]), np.array([0.01])
+    assert calibrated(estimate, stated, alone) == pytest.approx(0.01, rel=0.05)
+    assert calibrated(estimate, stated, both) == pytest.approx(0.4, rel=0.05)

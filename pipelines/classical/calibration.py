@@ -1,9 +1,11 @@
 """Truth-known worlds in, half-widths that hold out: of the formulas and of the default network.
 
-python -m pipelines.classical.calibration --worlds 48
+python -m pipelines.classical.calibration --worlds 48 --scenes FOLDER
 
 The worlds are those of the split `doubt`, whose rules are drawn anew for each; they are simulated
-first where they are missing (some minutes), and kept.
+first where they are missing (some minutes), and kept. With `--scenes`, real scenes with ice charts
+count as much as all worlds together for the network: simulated errors alone make its intervals too
+narrow at sea.
 """
 
 import argparse
@@ -19,9 +21,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from pipelines.evaluate.methods import Networks, World, world_of
+from pipelines.evaluate.real_scenes import gridded
 from pipelines.plan import Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SeaIceError
+from seaice.evaluate.scenes import ChartedScene, iter_scenes
 from seaice.files import atomic_file
 from seaice.network.run import Machine, silent
 from seaice.network.weights import read_card
@@ -40,8 +44,9 @@ from seaice.sic.concentrate import concentrate
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.sr.refine import refine
 from seaice.sr.samples import SampleSet
+from seaice.stack.frames import five_frames, other_days
 
-__all__ = ["ROWS", "fields", "half_widths", "network_factors"]
+__all__ = ["ROWS", "fields", "half_widths", "network_factors", "scene_cells"]
 
 Array = NDArray[np.floating]
 Cells = Mapping[str, Sequence[Array]]  #: by method, (row, cell) of each world
@@ -79,6 +84,20 @@ def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dic
     return found
 
 
+def scene_cells(scene: ChartedScene, networks: Networks, sic: Method, notes: Path) -> Array:
+    """Retrieved concentration, its uncalibrated uncertainty and the chart's, (3, cell)."""
+    day, daily_map = gridded(scene)
+    maps = {day: daily_map}
+    network, card = networks.of(method("sr", Settings().sr, notes), "sr")
+    refined = refine(five_frames(maps, day), network, card, networks.machine, "", silent)
+    model, card = networks.of(sic, "sic")
+    bare = model, replace(card, calibration=(), calibration_95=())
+    coarse = daily_map.assign(other_days(maps, day))
+    result = concentrate(refined, coarse, scene.land, bare, networks.machine, silent)
+    chart = np.where(scene.land, np.nan, scene.chart_on_fine(scene.chart))
+    return _cells([result["sic"].values, result["sic_uncertainty"].values, chart])
+
+
 def _cells(maps: Sequence[Array]) -> Array:
     """Those that tell something and whose truth is known, as rows; one of `KEPT`."""
     known = np.isfinite(maps[0]) & np.isfinite(maps[1]) & np.isfinite(maps[-1])
@@ -105,10 +124,22 @@ def _tables(axes: list[Array], bounds: tuple[Array, ...], error: Array) -> dict[
     return {name: np.minimum(table, 1).round(4).tolist() for name, table in found}
 
 
-def network_factors(worlds: Sequence[Cells]) -> tuple[Factors, Factors]:
-    """Factors of the network's doubt for half-widths of 68 and 95 % of errors."""
-    told = np.concatenate([part for world in worlds for part in world[NETWORK]], axis=1)
-    sic, doubt, truth = told
+def network_factors(
+    worlds: Sequence[Cells], scenes: Sequence[Array] = ()
+) -> tuple[Factors, Factors]:
+    """Factors of the network's uncertainty for half-widths of 68 and 95 % of errors.
+
+    Parameters
+    ----------
+    worlds : cells of simulated worlds, as `fields` returns them
+    scenes : (3, cell) of each real scene, as `scene_cells` returns them; together they weigh as
+        much as the worlds
+    """
+    cells = np.concatenate([part for world in worlds for part in world[NETWORK]], axis=1)
+    if scenes:
+        real = np.concatenate(list(scenes), axis=1)
+        cells = np.concatenate([cells, np.resize(real.T, (cells.shape[1], 3)).T], axis=1)
+    sic, doubt, truth = cells
     return calibration(sic, doubt, truth, ONE_SIGMA), calibration(sic, doubt, truth, TWO_SIGMA)
 
 
@@ -117,17 +148,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=48, help="of the split `doubt`")
     parser.add_argument("--samples", type=Path, default=Path("training"), help="folder of the set")
+    parser.add_argument("--scenes", type=Path, help="folder of real scenes with ice charts")
     told = parser.parse_args()
     notes = told.samples / "hashes.json"
     try:
         networks = Networks(Machine(device=torch.device("cpu")))
         teller = method("sic", Settings().sic, notes)
         worlds = [fields(each, networks, teller, notes) for each in _worlds(told)]
+        scenes = [
+            scene_cells(scene, networks, teller, notes)
+            for scene in (iter_scenes(told.scenes) if told.scenes else ())
+        ]
     except SeaIceError as error:
         raise SystemExit(str(error)) from error
     with atomic_file(HELD) as path:
         path.write_text(json.dumps(half_widths(worlds)) + "\n")
-    one, two = network_factors(worlds)
+    one, two = network_factors(worlds, scenes)
     if teller.weights is not None:
         _recarded(teller.weights, one, two)
 
