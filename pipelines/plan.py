@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipelines.fetched import Fetched, near_first
 from pipelines.season.granules.inventory import Inventory
-from pipelines.stages import Stages, code_of, key_of
+from pipelines.stages import VERSIONS, Stages, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
@@ -224,7 +224,7 @@ class Plan:
     def grid_key(self, day: date) -> str:
         """Name of a daily map: the granules, the grid, and how one becomes the other."""
         return key_of(
-            code=code_of("ingest", "grid"),
+            versions=(VERSIONS["read"], VERSIONS["grid"]),
             grid=asdict(self.grid),
             channels=self.channels,
             granules=[(path.name, self.hashes[path]) for path in self.granules[day]],
@@ -234,7 +234,7 @@ class Plan:
     def refine_key(self) -> str:
         """Name of the refined map: five daily maps and the network."""
         return key_of(
-            code=code_of("stack", "network", "sr"),
+            version=VERSIONS["refine"],
             maps=[self.grid_key(day) for day in self.granules],
             where=[(span.start, span.stop) for span in self.within(HALO + self.sic.margin)],
             network=(self.sr.name, self.sr.sha256, self.settings.run.precision),
@@ -244,7 +244,7 @@ class Plan:
     def concentrate_key(self) -> str:
         """Name of the concentration: the refined map and the second network."""
         return key_of(
-            code=code_of("network", "sic", "grid"),
+            version=VERSIONS["concentrate"],
             refined=self.refine_key,
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
@@ -256,7 +256,7 @@ class Plan:
     def product_key(self) -> str:
         """Name of the product: the concentration and how it is written."""
         return key_of(
-            code=code_of("write"),
+            version=VERSIONS["write"],
             concentration=self.concentrate_key,
             write=self.settings.write.model_dump(),
             region=self.region,
