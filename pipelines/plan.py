@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 
 import xarray as xr
@@ -22,8 +21,8 @@ from seaice.grid.regions import WIDEST_REGION, degrees_across, region_grid, wide
 from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, left_out_of, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
-from seaice.network.card import Card
-from seaice.network.catalogue import Role, find
+from seaice.models.card import Card
+from seaice.models.registry import Role, find_model, shipped_weights
 from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
 
@@ -102,7 +101,8 @@ def _margin(stage: str, told: NetworkSettings) -> int:
 
 
 def _shipped(stage: str, name: str) -> Path:
-    found = Path(str(files("seaice") / stage / "weights" / f"{name}.safetensors"))
+    role: Role = "sr" if stage == "sr" else "sic"
+    found = shipped_weights(role, name)
     if not found.exists():
         _refuse_unknown(stage, name)
         raise WeightsError(
@@ -122,11 +122,11 @@ def _refuse_unknown(stage: str, name: str) -> None:
         Always, unless there is a network of this name for the stage.
     """
     role: Role = "sr" if stage == "sr" else "sic"
-    find(name, role, FORMULAS if role == "sic" else ())
+    find_model(name, role, FORMULAS if role == "sic" else ())
 
 
 def _check_card(path: Path, name: str) -> None:
-    """Refuse weights of another network before any work; `seaice.network.weights` checks all."""
+    """Refuse weights of another network before any work; `seaice.models.weights` checks all."""
     do_next = "leave `weights` out to use those shipped, or give a file made for this network"
     try:
         with safe_open(path, framework="np") as file:

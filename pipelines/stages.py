@@ -19,7 +19,7 @@ from typing import Final
 import xarray as xr
 
 from seaice.files import alone, atomic_file, atomic_folder
-from seaice.network.memory import give_back
+from seaice.models.inference import release_memory
 from seaice.write.manifest import differences, read_manifest, write_manifest
 
 __all__ = ["VERSIONS", "Progress", "Stages", "hashes_path", "key_of", "silent"]
@@ -92,7 +92,7 @@ class Stages:
                     if place.exists():
                         logger.warning("kept stage %s: %s; it is computed again", place, damage)
                     _keep(make(), place)
-                    give_back()
+                    release_memory()
         kept: xr.Dataset = xr.open_dataset(place, engine="zarr", cache=False, consolidated=False)
         return kept
 

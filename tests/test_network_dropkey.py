@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seaice.errors import WeightsError
-from seaice.network.ops.dropkey import DropKey, falling, hopeless, monte_carlo
+from seaice.models.layers.dropout import DropKey, additive_mask, linear_decay, monte_carlo_mean
 
 SHAPES = ("keys", "block", "cross")
 LIKE = torch.zeros(())
@@ -104,7 +104,7 @@ def test_evaluation_is_untouched(shape):
 def test_a_query_that_lost_all_keys_stays_finite(dtype):
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 1, 2, 5, 8).to(dtype)
-    mask = hopeless(torch.ones(1, 2, 5, 5, dtype=torch.bool), q)
+    mask = additive_mask(torch.ones(1, 2, 5, 5, dtype=torch.bool), q)
     assert mask.dtype is dtype
     told = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     assert torch.isfinite(told).all()
@@ -117,10 +117,10 @@ def test_the_mean_of_draws_is_the_expectation():
     expected = torch.zeros(1)
     for lost in product([False, True], repeat=3):
         chance = rate ** sum(lost) * (1 - rate) ** (3 - sum(lost))
-        weights = (network.logits + hopeless(torch.tensor(lost), LIKE)).softmax(-1)
+        weights = (network.logits + additive_mask(torch.tensor(lost), LIKE)).softmax(-1)
         expected += chance * (weights @ network.values)
     plain = network.eval()(torch.zeros(1))
-    found = monte_carlo(network.train(), torch.zeros(1), 4000, 1)
+    found = monte_carlo_mean(network.train(), torch.zeros(1), 4000, 1)
     assert abs(found - expected) < 0.15
     assert abs(plain - expected) > 0.3
 
@@ -129,7 +129,7 @@ def test_draws_come_from_the_seed_and_change_nothing():
     network, image = Attention(0.4).train(), torch.zeros(1)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    one, two, other = (monte_carlo(network, image, 5, seed) for seed in (1, 1, 2))
+    one, two, other = (monte_carlo_mean(network, image, 5, seed) for seed in (1, 1, 2))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), before)
@@ -139,7 +139,7 @@ def test_draws_come_from_the_seed_and_change_nothing():
 
 @given(st.floats(0.01, 0.9), st.integers(1, 30))
 def test_rates_fall_evenly_from_the_first_layer_on(highest, depth):
-    rates = falling(highest, depth)
+    rates = linear_decay(highest, depth)
     assert len(rates) == depth
     assert rates[0] == highest
     steps = [early - late for early, late in pairwise(rates)]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from seaice.errors import SettingsError, WeightsError
-from seaice.network.train import Schedule, Task, train
+from seaice.train.trainer import Schedule, Task, train
 
 QUICK = Schedule(steps=8, batch=4, rate=1e-2, warm_up=2, checkpoint_every=3, validate_every=4)
 CPU = torch.device("cpu")

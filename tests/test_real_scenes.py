@@ -17,7 +17,7 @@ from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.scenes import open_scenes, scene_scores, smoothed
 from seaice.instrument import BANDS, CHANNELS
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real"

@@ -9,10 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.sr.augment import Drift, missing_swath, with_missing_swaths
-from seaice.sr.inputs import blank_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet
+from seaice.models.inputs import new_sr_card
+from seaice.train.samples import SampleSet
+from seaice.train.super_resolution import (
+    BrightnessJitter,
+    SRTask,
+    missing_swath,
+    with_missing_swaths,
+)
 
 seeds = st.integers(0, 10_000)
 
@@ -27,7 +31,7 @@ def seen(seed, shape=(5, 2, 12, 12)):
 
 
 def drift(seed):
-    return Drift.drawn(np.random.default_rng(seed))
+    return BrightnessJitter.drawn(np.random.default_rng(seed))
 
 
 @given(seeds)
@@ -105,8 +109,8 @@ def lesson(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "train.zarr"
     tiny_samples.write(path)
     samples = SampleSet.open(path)
-    return SRLesson(
-        train=samples, valid=samples, card=blank_card("bicubic", {}), crop=16, drifting=1, gappy=1
+    return SRTask(
+        train=samples, valid=samples, card=new_sr_card("bicubic", {}), crop=16, drifting=1, gappy=1
     )
 
 

@@ -25,14 +25,13 @@ from pipelines.stages import VERSIONS
 from seaice.config import Settings
 from seaice.grid.definition import NORTH
 from seaice.ingest.read import read_swath
-from seaice.network.catalogue import build
-from seaice.network.run import silent
+from seaice.models.inference import no_progress, refine
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.inputs import new_sic_card as sic_card
+from seaice.models.inputs import new_sr_card as sr_card
+from seaice.models.registry import create_model
 from seaice.sic.concentrate import concentrate
-from seaice.sic.inputs import CHANNELS
-from seaice.sic.inputs import blank_card as sic_card
 from seaice.simulate.days import simulate_days, truth_path
-from seaice.sr.inputs import blank_card as sr_card
-from seaice.sr.refine import refine
 
 STORED = Path(__file__).with_name("stage_results.json")
 #: Relative to a variable's root mean square. Sums differ between processors by about 1e-6 of it;
@@ -128,18 +127,18 @@ def network_results():
     shape = (40, 36)
     refined = refine(
         stack(shape),
-        with_fixed_weights(build("pmdrnet", sr)),
+        with_fixed_weights(create_model("pmdrnet", sr)),
         sr_card("pmdrnet", sr),
         MACHINE,
         "",
-        silent,
+        no_progress,
     )
-    card = sic_card("xception_aspp", sic, CHANNELS)
-    network = with_fixed_weights(build("xception_aspp", card.hyper))
+    card = sic_card("xception_aspp", sic, SIC_CHANNELS)
+    network = with_fixed_weights(create_model("xception_aspp", card.config))
     land = np.zeros((160, 144), bool)
     land[:30, :50] = True
     product = concentrate(
-        bicubic(stack(shape)), daily_map(), land, (network, card), MACHINE, silent
+        bicubic(stack(shape)), daily_map(), land, (network, card), MACHINE, no_progress
     )
     return {"refine": statistics(refined), "concentrate": statistics(product)}
 

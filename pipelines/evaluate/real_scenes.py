@@ -17,9 +17,7 @@ from pipelines.evaluate.methods import Networks, Way, retrieve_sic, ways
 from seaice.errors import SeaIceError
 from seaice.evaluate.scenes import ChartedScene, open_scenes, scene_scores
 from seaice.grid.gridding.resample import grid_day
-from seaice.network.device import choose_precision
-from seaice.network.run import Machine, silent
-from seaice.sr.refine import refine
+from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.stack.frames import five_frames, other_days
 
 __all__ = [
@@ -68,7 +66,7 @@ def retrieve_scene(
     for way in methods:
         if way.sr not in refined:
             network, card = networks.of(way.sr, "sr")
-            refined[way.sr] = refine(stack, network, card, networks.machine, "", silent)
+            refined[way.sr] = refine(stack, network, card, networks.machine, "", no_progress)
         found[way.label] = retrieve_sic(way.sic, refined[way.sr], coarse, scene.land, networks)
     return found
 

@@ -9,7 +9,8 @@ import argparse
 import inspect
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ from torch import Tensor, nn
 
 from pipelines.networks.models import COLUMNS, SIZES, data_file, models_known, size_of, write_sizes
 from seaice.files import atomic_file
-from seaice.network.catalogue import Architecture, architectures, build
-from seaice.network.cost import cost
-from seaice.sic.inputs import CHANNELS
+from seaice.models.export import count_cost
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.registry import Architecture, create_model, list_models
 
 __all__ = ["Step", "flow", "index", "page", "write_pages"]
 
@@ -47,9 +48,7 @@ class Step:
 
 def small_size(entry: Architecture) -> dict[str, Any]:
     """Fields of the compact size of a network, for our channels."""
-    compact = getattr(entry.load(), "COMPACT", None)
-    hyper = asdict(compact) if compact is not None else {}
-    return hyper | ({"in_channels": len(CHANNELS)} if entry.role == "sic" else {})
+    return entry.compact() | ({"in_channels": len(SIC_CHANNELS)} if entry.role == "sic" else {})
 
 
 def flow(entry: Architecture) -> list[Step]:
@@ -58,13 +57,13 @@ def flow(entry: Architecture) -> list[Step]:
     Parts that repeat one after another are told once, with their number.
     """
     with torch.device("meta"):
-        network: Any = build(entry.name, small_size(entry)).eval()
+        network: Any = create_model(entry.name, small_size(entry)).eval()
     passed: list[Step] = []
     for name, part in _parts(network, entry.encoder):
         part.register_forward_hook(_noting(passed, name))
-    hyper = network.hyper
-    side = getattr(hyper, "window", None) or SIDE[entry.role]
-    leading = (hyper.frames, hyper.channels) if entry.role == "sr" else (hyper.in_channels,)
+    config = network.config
+    side = getattr(config, "window", None) or SIDE[entry.role]
+    leading = (config.frames, config.channels) if entry.role == "sr" else (config.in_channels,)
     with torch.device("meta"), torch.inference_mode():
         network(torch.zeros(1, *leading, side, side))
     steps = []
@@ -137,7 +136,7 @@ def _picture(steps: list[Step], entry: Architecture) -> Figure:
 
 def page(entry: Architecture) -> str:
     """The page of a network, as Markdown."""
-    idea = inspect.cleandoc(entry.load().__doc__ or "")
+    idea = inspect.cleandoc(import_module(entry.module).__doc__ or "")
     title, _, rest = idea.partition("\n")
     lines = [
         f"# {entry.name}",
@@ -149,10 +148,10 @@ def page(entry: Architecture) -> str:
         f"Paper: {entry.paper}.",
         "",
     ]
-    if entry.learns == "weights":
+    if entry.has_weights:
         lines += [f"![how data flows]({entry.name}.png)", "", *_caption(entry), "", *_costs(entry)]
-    if entry.choose:
-        lines += ["", "## When to choose it", "", entry.choose]
+    if entry.when_to_use:
+        lines += ["", "## When to use it", "", entry.when_to_use]
     return "\n".join([*lines, "", "## Commands", "", *_commands(entry), ""])
 
 
@@ -164,11 +163,11 @@ def _caption(entry: Architecture) -> Iterator[str]:
 
 def _costs(entry: Architecture) -> Iterator[str]:
     compact = small_size(entry)
-    published = {"in_channels": len(CHANNELS)} if entry.role == "sic" else {}
+    published = {"in_channels": len(SIC_CHANNELS)} if entry.role == "sic" else {}
     yield "| size | parameters | kFLOP a cell of the map |"
     yield "| --- | ---: | ---: |"
-    for name, hyper in (("compact", compact), ("published", published)):
-        told = cost(entry.name, hyper)
+    for name, config in (("compact", compact), ("published", published)):
+        told = count_cost(entry.name, config)
         yield f"| {name} | {told.parameters:,} | {told.flops / 1e3:.1f} |"
         if name == "compact":
             size = f"{told.parameters:,}", f"{told.flops / 1e3:.1f}"
@@ -188,7 +187,7 @@ def _costs(entry: Architecture) -> Iterator[str]:
 def _commands(entry: Architecture) -> Iterator[str]:
     upper = entry.role.upper()
     yield f"    make daily {upper}={entry.name}"
-    if entry.learns == "weights":
+    if entry.has_weights:
         yield f"    .venv/bin/seaice train {entry.role} --model {entry.name} --steps 2000"
         yield f"    .venv/bin/seaice compare --{entry.role} {entry.name} --steps 150"
 
@@ -196,9 +195,9 @@ def _commands(entry: Architecture) -> Iterator[str]:
 def write_pages(out: Path) -> Iterator[Path]:
     """Write a page and a picture for each network, and the table of all; yields what is done."""
     out.mkdir(parents=True, exist_ok=True)
-    for entry in architectures().values():
+    for entry in list_models().values():
         yield _written(out / f"{entry.name}.md", page(entry))
-        if entry.learns == "weights":
+        if entry.has_weights:
             with atomic_file(out / f"{entry.name}.png") as part:
                 _picture(flow(entry), entry).savefig(part, format="png", dpi=120)
     yield _written(out / "README.md", index())
@@ -223,7 +222,7 @@ of concentration in %, after the same short training (see [results](../results.m
 
 
 def _linked(cell: str, column: int, line: list[str]) -> str:
-    return f"[{cell}]({cell}.md)" if column == 1 and cell in architectures() else cell
+    return f"[{cell}]({cell}.md)" if column == 1 and cell in list_models() else cell
 
 
 def _written(path: Path, text: str) -> Path:

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
@@ -37,14 +36,14 @@ def models_known() -> Iterator[Line]:
     tile feels of its edge is in cells of the input, or a window of one size; scores are those of
     `seaice compare`: RMSE of V - H, or of concentration.
     """
-    from seaice.network.catalogue import architectures
+    from seaice.models.registry import list_models
 
     scores, sizes = _scores(), _sizes()
-    for name, entry in architectures().items():
+    for name, entry in list_models().items():
         score = f"{scores[name]} {_UNITS[entry.role]}" if name in scores else ""
-        weights = "needs none" if entry.learns == "nothing" else _weights(entry.role, name)
+        weights = "needs none" if not entry.has_weights else _weights(entry.role, name)
         size = sizes[name] if name in sizes else size_of(name)
-        yield entry.role, name, *size, weights, score, entry.says, entry.paper
+        yield entry.role, name, *size, weights, score, entry.title, entry.paper
     for name, feels, says, paper in _FORMULAS:
         yield "sic", name, "-", "-", feels, "needs none", "", f"{says}, weather filters", paper
     blend = "xception_aspp where it is sure, else asi"
@@ -54,7 +53,7 @@ def models_known() -> Iterator[Line]:
 def shipped(role: str | None = None) -> list[Path]:
     """Files of weights that come with the package."""
     root = Path(str(files("seaice")))
-    return sorted(root.glob(f"{role or 's*'}/weights/*.safetensors"))
+    return sorted(root.glob(f"models/{role or 's*'}/weights/*.safetensors"))
 
 
 def _weights(role: str, name: str) -> str:
@@ -64,22 +63,20 @@ def _weights(role: str, name: str) -> str:
 
 def size_of(name: str) -> tuple[str, str, str]:
     """Parameters, cost, and how far a tile feels its edge; the network is built to count them."""
-    from seaice.network.catalogue import find
-    from seaice.network.cost import cost
-    from seaice.network.weights import read_card
-    from seaice.sic.inputs import CHANNELS
+    from seaice.models.export import count_cost
+    from seaice.models.inputs import SIC_CHANNELS
+    from seaice.models.registry import find_model
+    from seaice.models.weights import read_card
 
-    entry = find(name)
+    entry = find_model(name)
     role = entry.role
     ours = [path for path in shipped(role) if path.stem == name]
     if ours:
-        hyper = read_card(ours[0]).hyper
+        config = dict(read_card(ours[0]).config)
     else:
-        small = getattr(entry.load(), "COMPACT", None)
-        hyper = asdict(small) if small is not None else {}
-        hyper |= {"in_channels": len(CHANNELS)} if role == "sic" else {}
-    told = cost(name, hyper)
-    window = hyper.get("window")
+        config = entry.compact() | {"in_channels": len(SIC_CHANNELS)} if role == "sic" else {}
+    told = count_cost(name, config)
+    window = config.get("window")
     feels = f"window {window}" if window else str(entry.margin)
     if not told.parameters:
         return "-", "-", feels
@@ -89,17 +86,17 @@ def size_of(name: str) -> tuple[str, str, str]:
 def write_sizes(path: Path) -> None:
     """Write `size_of` of every network as the table that `models_known` reads."""
     from seaice.files import atomic_file
-    from seaice.network.catalogue import architectures
+    from seaice.models.registry import list_models
 
     with atomic_file(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", "parameters", "kflop", "feels"))
-        writer.writerows((name, *size_of(name)) for name in architectures())
+        writer.writerows((name, *size_of(name)) for name in list_models())
 
 
 def data_file(name: str) -> Path:
     """A table that comes with the networks."""
-    return Path(str(files("seaice"))) / "network" / "data" / name
+    return Path(str(files("seaice"))) / "models" / "data" / name
 
 
 def _sizes() -> dict[str, tuple[str, str, str]]:

@@ -1,7 +1,7 @@
 """Real scenes with charts as training samples, in the layout of simulated ones.
 
 Each scene is gridded as a daily map, cut into tiles and written to a Zarr group as
-`seaice.sr.samples` describes it, with the two arrays that simulated sets do not need: `land`, and
+`seaice.train.samples` describes it, with the two arrays that simulated sets do not need: `land`, and
 `weight`, which falls with the chart's own uncertainty.
 """
 
@@ -18,7 +18,7 @@ from seaice.evaluate.scenes import ChartedScene, open_scenes
 from seaice.grid.gridding.quarters import joined
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
-from seaice.sr.samples import ABSENT, FRAMES, LAND
+from seaice.train.samples import FRAMES, LAND_COUNT, MISSING_COUNT
 
 __all__ = ["SIDE", "tiles_of", "write_scene_samples"]
 
@@ -95,9 +95,9 @@ def tiles_of(scene: ChartedScene, side: int = SIDE) -> list[Sample]:
                     "tb89": _frames(_counts(_cut(tb, *place, 1, np.nan))),
                     "tb89_half": _frames(_counts(_cut(half, *place, 2, np.nan))),
                     "low": _counts(_cut(low, *place, 1, np.nan)),
-                    "truth_tb": np.full((2, SCALE * side, SCALE * side), ABSENT, np.uint16),
+                    "truth_tb": np.full((2, SCALE * side, SCALE * side), MISSING_COUNT, np.uint16),
                     "truth_sic": np.where(
-                        np.isfinite(charted), np.round(200 * np.nan_to_num(charted)), LAND
+                        np.isfinite(charted), np.round(200 * np.nan_to_num(charted)), LAND_COUNT
                     ).astype(np.uint8),
                     "land": _cut(scene.land, *place, SCALE, 1).astype(np.uint8),
                     "weight": np.round(255 * _cut(weight, *place, SCALE, 0)).astype(np.uint8),
@@ -128,9 +128,9 @@ def _cut(
 
 
 def _counts(tb: NDArray[np.floating]) -> NDArray[np.uint16]:
-    """Kelvin to hundredths, absent to `ABSENT`."""
-    hundredths = np.round(np.nan_to_num(tb) * 100).clip(0, ABSENT - 1)
-    return np.where(np.isfinite(tb), hundredths, ABSENT).astype(np.uint16)
+    """Kelvin to hundredths, absent to `MISSING_COUNT`."""
+    hundredths = np.round(np.nan_to_num(tb) * 100).clip(0, MISSING_COUNT - 1)
+    return np.where(np.isfinite(tb), hundredths, MISSING_COUNT).astype(np.uint16)
 
 
 def _frames(tb: NDArray[np.uint16]) -> NDArray[np.uint16]:

@@ -298,7 +298,7 @@ def _evaluate_worlds(
 ) -> None:
     from pipelines.evaluate.worlds import evaluate_worlds, standard
     from seaice.files import ensure_writable
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
     from seaice.simulate.samples import written_samples
 
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
