@@ -33,8 +33,8 @@ __all__ = ["concentrate_with", "machine_of", "network_of", "refine_with"]
 Steps = Callable[[int, int], None]
 
 
-def machine_of(run: RunSettings) -> Machine:
-    """What networks run on, and in which precision.
+def machine_of(run: RunSettings, dropkey_draws: int = 0) -> Machine:
+    """Device and precision of a run, and how many draws of DropKey are averaged.
 
     Raises
     ------
@@ -42,13 +42,14 @@ def machine_of(run: RunSettings) -> Machine:
         If CUDA is wished for and absent.
     """
     device = choose_device(run.device)
-    return Machine(device=device, precision=choose_precision(run.precision, device))
+    precision = choose_precision(run.precision, device)
+    return Machine(device=device, precision=precision, dropkey_draws=dropkey_draws)
 
 
 def refine_with(plan: Plan, stack: xr.Dataset, progress: Steps) -> xr.Dataset:
     """Refine a stack with the plan's super-resolution."""
     network, card = network_of(plan.sr, "sr")
-    machine = machine_of(plan.settings.run)
+    machine = machine_of(plan.settings.run, plan.settings.sr.dropkey_draws)
     where = near_sea(plan.grid) & _within(plan, HALO + plan.sic.margin)
     fine = refine(stack, network, card, machine, plan.sr.sha256 or "none", progress, where)
     return fine.assign_attrs(sr_execution=json.dumps(execution_record(machine)))
@@ -59,13 +60,13 @@ def concentrate_with(
 ) -> xr.Dataset:
     """Concentration of a refined day with the plan's method."""
     land = land_mask(plan.grid.refine(SCALE))
-    choices = Choices(**plan.settings.sic.model_dump(exclude={"name", "weights"}))
+    choices = Choices(**plan.settings.sic.model_dump(exclude={"name", "weights", "dropkey_draws"}))
     if plan.sic.name in FORMULAS:
         made = FORMULAS[plan.sic.name](refined, daily_map, land, choices, None)
         progress(1, 1)
     else:
         teller = network_of(plan.sic, "sic")
-        machine = machine_of(plan.settings.run)
+        machine = machine_of(plan.settings.run, plan.settings.sic.dropkey_draws)
         where = on_refined(_within(plan, HALO))
         made = concentrate(refined, daily_map, land, teller, machine, progress, where)
         made.attrs["sic_execution"] = json.dumps(execution_record(machine))

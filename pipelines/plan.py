@@ -70,10 +70,18 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
         If the file told of is absent, damaged or for another network, or the package ships none.
     UnknownNameError
         If there is no network of this name.
+    SettingsError
+        If `dropkey_draws` is set for a method without weights.
     """
     if told.name in WEIGHTLESS:
         if (told.name in INTERPOLATIONS) != (stage == "sr"):
             _refuse_unknown(stage, told.name)
+        if told.dropkey_draws:
+            raise SettingsError(
+                f"dropkey_draws = {told.dropkey_draws} in [{stage}] for {told.name}",
+                "a network that was trained with DropKey",
+                "leave dropkey_draws out, or choose another network",
+            )
         return Method(name=told.name, weights=None, sha256=None, margin=_margin(stage, told))
     path = _weights(stage, told)
     hashed = sha256_of_all([path], notes)[path]
@@ -238,6 +246,7 @@ class Plan:
             maps=[self.grid_key(day) for day in self.granules],
             where=[(span.start, span.stop) for span in self.within(HALO + self.sic.margin)],
             network=(self.sr.name, self.sr.sha256, self.settings.run.precision),
+            dropkey_draws=self.settings.sr.dropkey_draws,
         )
 
     @property

@@ -3,9 +3,10 @@
 import pytest
 import torch
 from golden_cases import assert_golden, folders, read
+from golden_only import CausalFlowAttention
 
 from seaice.errors import WeightsError
-from seaice.models.layers.attention import CausalFlowAttention, FlowAttention, VisionFlowAttention
+from seaice.models.layers.attention import FlowAttention, VisionFlowAttention
 from seaice.models.registry import create_model
 from seaice.models.sic.flowformer import (
     PATCH,

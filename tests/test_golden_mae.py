@@ -29,7 +29,7 @@ def test_masking():
     case = read("mae", "masking-a")
     masking = PatchMask.of(case.io["input_noise"], case.config["mask_ratio"])
     assert torch.equal(masking.visible(case.io["input"]), case.io["output_x_masked"])
-    assert torch.equal(masking.removed(), case.io["output_mask"])
+    assert torch.equal(masking.hidden(), case.io["output_mask"])
     assert torch.equal(masking.restore, case.io["output_ids_restore"].long())
 
 
@@ -57,7 +57,7 @@ def test_the_whole_autoencoder():
     wanted = patchify(case.io["input"], hyper.patch)
     assert_golden(told, case.io["output_pred"])
     assert_golden(wanted, case.io["mid_target_patchify"])
-    assert_golden(masked_mse(told, wanted, masking.removed())[None], case.io["output_loss"])
+    assert_golden(masked_mse(told, wanted, masking.hidden())[None], case.io["output_loss"])
 
 
 @given(st.integers(1, 400), st.floats(0.4, 0.8), st.integers(0, 9))
@@ -65,15 +65,15 @@ def test_as_many_patches_stay_as_the_official_code_keeps(patches, ratio, seed):
     noise = torch.rand((2, patches), generator=torch.Generator().manual_seed(seed))
     masking = PatchMask.of(noise, ratio)
     kept = int(patches * (1 - ratio))
-    assert masking.removed().sum(1).tolist() == [patches - kept] * 2
+    assert masking.hidden().sum(1).tolist() == [patches - kept] * 2
     assert masking.visible(noise[..., None]).shape == (2, kept, 1)
 
 
 def test_what_stays_is_put_back_where_it_was():
     noise, tokens = torch.rand(3, 20), torch.randn(3, 20, 4)
     masking = PatchMask.of(noise, 0.75)
-    back = masking.completed(masking.visible(tokens), torch.full((1, 1, 4), 9.0))
-    expected = torch.where(masking.removed()[..., None] > 0, 9.0, tokens)
+    back = masking.with_mask_tokens(masking.visible(tokens), torch.full((1, 1, 4), 9.0))
+    expected = torch.where(masking.hidden()[..., None] > 0, 9.0, tokens)
     assert torch.equal(back, expected)
 
 

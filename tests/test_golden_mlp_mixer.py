@@ -3,8 +3,9 @@
 import pytest
 import torch
 from golden_cases import Case, assert_golden, folders, read
+from golden_only import from_lucidrains
 
-from seaice.models.sic.mlp_mixer import MlpMixerEncoder, MlpMixerSizes, from_lucidrains
+from seaice.models.sic.mlp_mixer import MlpMixerEncoder, MlpMixerSizes
 
 
 def cases(prefix: str):

@@ -50,7 +50,7 @@ def test_block(name):
     assert_golden(bias.float(), case.io["mid_equivalent_bias"])
     with torch.inference_mode():
         assert_golden(block(case.io["input"]), case.io["output"])
-        assert_golden(block.folded()(case.io["input"]), case.io["output_deploy"])
+        assert_golden(block.fused()(case.io["input"]), case.io["output_deploy"])
 
 
 @blocks

@@ -116,7 +116,9 @@ def learnt(tmp_path, paces):
         },
         evaluate=lambda network: {},
     )
-    after, _ = train(task, replace(QUICK, paces=paces, average=0.0), tmp_path, CPU, lambda *_: None)
+    after, _ = train(
+        task, replace(QUICK, lr_multipliers=paces, average=0.0), tmp_path, CPU, lambda *_: None
+    )
     return {k: (v - before[k]).abs().max().item() for k, v in after.state_dict().items()}
 
 

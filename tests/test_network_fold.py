@@ -40,13 +40,13 @@ def test_three_branches_are_one_convolution(planes, stride, groups, attention):
     form = RepVGGBlockConfig(stride=stride, groups=groups, attention=attention)
     block = trained(RepVGGBlock(16, planes, form), seed=stride)
     assert (block.rbr_identity is not None) == (planes == 16 and stride == 1)
-    one = block.folded()
+    one = block.fused()
     given = torch.randn(2, 16, 9, 12)
     convolutions = [layer for layer in one.modules() if isinstance(layer, nn.Conv2d)]
     assert len(convolutions) == (1 if attention == "none" else 3)
     with torch.inference_mode():
         torch.testing.assert_close(one(given), block(given), atol=1e-5, rtol=0)
-    assert one.folded() is one
+    assert one.fused() is one
 
 
 @learning

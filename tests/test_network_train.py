@@ -91,7 +91,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     run(tmp_path)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"ruin")
-    with pytest.raises(WeightsError, match="remove it to begin anew"):
+    with pytest.raises(WeightsError, match="remove it to start again"):
         run(tmp_path)
 
 

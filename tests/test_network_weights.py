@@ -127,7 +127,7 @@ def test_statistics_with_which_every_prediction_would_be_nan(weights, pair):
     told = json.loads(card("pmdrnet").json())
     told["normalization"]["tb89v"] = pair
     rewrite(weights, metadata={"card": json.dumps(told)})
-    with pytest.raises(WeightsError, match=r"normalization .* of tb89v|entries of other kinds"):
+    with pytest.raises(WeightsError, match=r"normalization .* of tb89v|entries of wrong types"):
         load_model(weights)
 
 

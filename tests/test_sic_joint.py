@@ -47,7 +47,7 @@ def lesson(data):
     samples = SampleSet.of(data, "train")
     taken = {"train": samples, "valid": samples}
     sic = SICLesson(**taken, card=SIC_CARD, refiner="", crop=8, weights=(1.0,) * 10, gappy=1.0)
-    return JointLesson(sr=SRTask(**taken, card=SR_CARD, unquartered=0.0), sic=sic)
+    return JointLesson(sr=SRTask(**taken, card=SR_CARD, p_drop_3km=0.0), sic=sic)
 
 
 @pytest.fixture(scope="module")

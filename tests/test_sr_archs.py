@@ -88,7 +88,7 @@ def test_every_variant_is_scored_beside_the_same_bicubic(tmp_path):
 
 
 def test_a_stack_of_too_few_days_is_refused():
-    with pytest.raises(WeightsError, match="want 5 frames"):
+    with pytest.raises(WeightsError, match="need 5 frames"):
         given(days()[:3], new_sr_card("pmdrnet", {}))
 
 

@@ -110,7 +110,12 @@ def lesson(tmp_path_factory):
     tiny_samples.write(path)
     samples = SampleSet.open(path)
     return SRTask(
-        train=samples, valid=samples, card=new_sr_card("bicubic", {}), crop=16, drifting=1, gappy=1
+        train=samples,
+        valid=samples,
+        card=new_sr_card("bicubic", {}),
+        crop=16,
+        p_brightness_jitter=1,
+        p_missing_swath=1,
     )
 
 
@@ -127,8 +132,8 @@ def test_the_same_seed_draws_the_same_lesson_and_another_another(lesson):
 
 def test_missing_swaths_leave_the_truth_and_weigh_nothing(lesson):
     """A cell of the target day that no swath saw costs nothing, whatever is told of it."""
-    only_gaps = replace(lesson, drifting=0)
-    whole, gappy = (batch(replace(only_gaps, gappy=share)) for share in (0, 1))
+    only_gaps = replace(lesson, p_brightness_jitter=0)
+    whole, gappy = (batch(replace(only_gaps, p_missing_swath=share)) for share in (0, 1))
     assert torch.equal(gappy["truth"][0], whole["truth"][0])
     assert gappy["tb"].isfinite().sum() < whole["tb"].isfinite().sum()
     loss = only_gaps.task(torch.nn.Identity()).loss
@@ -145,7 +150,7 @@ def test_a_drifting_sample_and_its_truth_stay_each_others(lesson):
     """Bicubic interpolation is as far from the truth as it was before: both drifted alike."""
     errors, truths = [], []
     for drifting in (0, 1):
-        made = batch(replace(lesson, drifting=drifting, gappy=0))
+        made = batch(replace(lesson, p_brightness_jitter=drifting, p_missing_swath=0))
         truths.append(made["truth"][0])
         coarse = torch.nn.functional.avg_pool2d(made["truth"], 4)
         errors.append((made["tb"][:, 2] - coarse).nan_to_num().square().mean().sqrt())

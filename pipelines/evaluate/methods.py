@@ -154,7 +154,7 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
     rows, columns = (slice(first, first + window.side) for first in place)
     grid = NORTH.crop(rows, columns)
     attrs = {"crs": grid.crs, "status": "final"}
-    quarters = quartered(samples.halves(window))
+    quarters = quartered(samples.tb89_3km(window))
     stack: dict[str, tuple[tuple[str, ...], Map]] = {}
     for channel, name in enumerate(HIGH_CHANNELS):
         stack[name] = ("frame", "y", "x"), frames[:, channel]

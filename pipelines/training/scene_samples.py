@@ -1,8 +1,8 @@
 """Real scenes with charts as training samples, in the layout of simulated ones.
 
-Each scene is gridded as a daily map, cut into tiles and written to a Zarr group as
-`seaice.train.samples` describes it, with the two arrays that simulated sets do not need: `land`, and
-`weight`, which falls with the chart's own uncertainty.
+Each scene is gridded as a daily map, cut into tiles and written to a Zarr group as described in
+`seaice.train.samples`, with the two arrays that simulated sets do not need: `land`, and `weight`,
+which falls with the chart's own uncertainty.
 """
 
 from collections.abc import Iterator, Sequence

@@ -175,7 +175,7 @@ def _paced(settings: SRTraining | SICTraining) -> Schedule:
     if settings.encoder == "trained":
         return settings.schedule
     part = find_model(settings.name).encoder
-    return replace(settings.schedule, paces={part: PACES[settings.encoder]})
+    return replace(settings.schedule, lr_multipliers={part: PACES[settings.encoder]})
 
 
 def train_joint(

@@ -1,4 +1,4 @@
-"""What a file of weights says of itself; building and running it need nothing else."""
+"""The card of a weights file: all that is needed to build its model and run it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,37 +11,37 @@ from seaice.models.registry import Role
 
 __all__ = ["Card", "Form"]
 
-#: of layers: as they are trained; fewer, as `seaice.models.export` leaves them; those with
-#: convolutions in eight bits, as `seaice.models.export` makes them
+#: the layers: as in training; with fused layers; with int8 convolutions (`seaice.models.export`)
 Form = Literal["training", "folded", "int8"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A network's facts.
+    """Architecture, configuration, inputs, training and scores of a model.
 
-    Normalization: what a channel carries is (value - offset) / scale, and 0 where absent.
+    A channel is normalized to (value - offset) / scale; missing values are 0.
     """
 
     architecture: str
     role: Role
     config: Mapping[str, Any]  #: fields of the architecture's configuration
-    scale: int  #: fine cells to a coarse one
+    scale: int  #: output cells per input cell, along a side
     frames: int
     channels: tuple[str, ...]  #: of the input, in order
     outputs: tuple[str, ...]  #: in order
     normalization: Mapping[str, tuple[float, float]]  #: channel -> (offset, scale), K
     multiple_of: int  #: cells of the input; tiles begin and end at multiples of this
-    margin: int  #: cells of the input at a tile's edge that feel the edge
+    margin: int  #: cells of the input at a tile's edge whose result depends on where the edge is
     cell: float  #: m, of the input
-    window: int | None = None  #: cells of the input to a tile's side, no other; None: any size
+    window: int | None = None  #: side of a tile in cells of the input; None: any
     training: Mapping[str, Any] = field(default_factory=dict)  #: data, period, steps, device
     seed: int = 0
     commit: str = ""  #: of the code that trained it
     scores: Mapping[str, float] = field(default_factory=dict)
-    #: factors of the standard deviation told, by concentration and doubt; none: as told
+    #: factors of the predicted standard deviation, by concentration and predicted standard
+    #: deviation; empty: not calibrated
     calibration: tuple[tuple[float, ...], ...] = ()
-    #: factors for the half-width that holds 95 % of errors; none: twice the standard deviation
+    #: factors for the half-width of the 95 % interval; empty: twice the standard deviation
     calibration_95: tuple[tuple[float, ...], ...] = ()
     form: Form = "training"
 
@@ -49,14 +49,14 @@ class Card:
         unscaled = [name for name in self.channels if name not in self.normalization]
         if unscaled:
             raise WeightsError(
-                f"a card without a normalization of {', '.join(unscaled)}",
+                f"a card without normalization of {', '.join(unscaled)}",
                 "one (offset, scale) for each of its channels",
                 "train again with this version, or fetch another file of weights",
             )
-        wrong = next(self._unusable(), None)
-        if wrong:
+        unusable = next(self._unusable(), None)
+        if unusable:
             raise WeightsError(
-                f"a card with {wrong}",
+                f"a card with {unusable}",
                 "finite numbers, and scales other than 0",
                 "train again with this version, or fetch another file of weights",
             )
@@ -88,32 +88,32 @@ class Card:
         """
         older: dict[str, Any] = {"window": None, "form": "training"}
         older |= {"calibration": (), "calibration_95": ()}
-        told = older | _parsed(text)
-        if "hyper" in told:  # its name in cards of version 0.1
-            told["config"] = told.pop("hyper")
-        wrong = set(told) ^ {field.name for field in fields(cls)}
-        if wrong:
+        entries = older | _parsed(text)
+        if "hyper" in entries:  # its name in cards of version 0.1
+            entries["config"] = entries.pop("hyper")
+        unusable = set(entries) ^ {field.name for field in fields(cls)}
+        if unusable:
             raise WeightsError(
-                f"a card with unknown or missing keys: {', '.join(sorted(wrong))}",
+                f"a card with unknown or missing keys: {', '.join(sorted(unusable))}",
                 "exactly the keys this version writes",
                 "use weights made by this version, or another version of this package",
             )
         try:
-            return cls(**_with_tuples(told))
+            return cls(**_with_tuples(entries))
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise _no_card(f"a card with entries of other kinds ({error})") from error
+            raise _no_card(f"a card with entries of wrong types ({error})") from error
 
 
-def _with_tuples(told: Mapping[str, Any]) -> dict[str, Any]:
-    """A card's entries as they were before JSON knew no tuples."""
-    lines = {key: tuple(tuple(line) for line in told[key]) for key in _TABLES}
-    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in told["config"].items()}
+def _with_tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Entries of a card, with lists of JSON converted to tuples."""
+    lines = {key: tuple(tuple(line) for line in entries[key]) for key in _TABLES}
+    sizes = {k: tuple(v) if isinstance(v, list) else v for k, v in entries["config"].items()}
     return {
-        **told,
-        "channels": tuple(told["channels"]),
-        "outputs": tuple(told["outputs"]),
+        **entries,
+        "channels": tuple(entries["channels"]),
+        "outputs": tuple(entries["outputs"]),
         "config": sizes,
-        "normalization": {k: tuple(v) for k, v in told["normalization"].items()},
+        "normalization": {k: tuple(v) for k, v in entries["normalization"].items()},
         **lines,
     }
 
@@ -123,12 +123,12 @@ _TABLES = ("calibration", "calibration_95")
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        entries = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _no_card(f"a card that is no JSON ({error})") from error
-    if not isinstance(told, dict):
-        raise _no_card("a card that is no table")
-    return told
+        raise _no_card(f"a card that is not JSON ({error})") from error
+    if not isinstance(entries, dict):
+        raise _no_card("a card that is not a JSON object")
+    return entries
 
 
 def _no_card(found: str) -> WeightsError:

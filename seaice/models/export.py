@@ -54,7 +54,7 @@ COST_SIDE = {"sr": 16, "sic": 256}  #: cells of the input that costs are counted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCost:
-    """Of one network."""
+    """Size and arithmetic of one network."""
 
     parameters: int
     flops: float  #: of one cell of the refined map; a multiplication and an addition are two
@@ -64,12 +64,12 @@ def count_cost(name: str, config: Mapping[str, Any]) -> ModelCost:
     """Parameters and floating-point operations, counted, not estimated.
 
     Operations are those of convolutions, matrix products and attention, as PyTorch counts them on
-    an input of `COST_SIDE` cells or of the network's window. Sampling, norms and activations are left
-    out. What overlapping tiles compute twice is left out as well.
+    an input of `COST_SIDE` cells or of the network's window. Sampling, norms and activations are
+    not counted, nor what overlapping tiles compute twice.
 
     Parameters
     ----------
-    name : as the catalogue lists it
+    name : as in the registry
     config : fields of its configuration that differ from the published size
 
     Raises
@@ -90,7 +90,7 @@ def count_cost(name: str, config: Mapping[str, Any]) -> ModelCost:
 
 
 def input_shape(network: Any) -> tuple[int, ...]:
-    """Of an input of `COST_SIDE` cells to a side, or of the network's window."""
+    """Shape of an input with sides of `COST_SIDE` cells, or of the network's window."""
     config = network.config
     role = "sr" if hasattr(config, "frames") else "sic"
     side = getattr(config, "window", None) or COST_SIDE[role]
@@ -101,24 +101,24 @@ def input_shape(network: Any) -> tuple[int, ...]:
 
 @runtime_checkable
 class Fusable(Protocol):
-    """A block that knows a simpler one that tells the same in eval."""
+    """A block with an equivalent simpler block for inference."""
 
-    def folded(self) -> nn.Module:
-        """The simpler block."""
+    def fused(self) -> nn.Module:
+        """The equivalent block; its output is that of this one in eval mode."""
         ...
 
 
 def fuse_layers(network: nn.Module) -> nn.Module:
-    """The same network with fewer layers; it is in eval, and cannot be trained on.
+    """A copy of a network with fewer layers, in eval mode; it cannot be trained further.
 
-    Blocks that know a simpler form are replaced by it (RepVGG's three branches by one 3x3
-    convolution), and batch normalizations are absorbed by the convolutions before them wherever
-    that is exact. Weights are folded in float64; answers are those of the network in eval but for
-    rounding (within 1e-5).
+    `Fusable` blocks are replaced by their simpler form (RepVGG's three branches by one 3x3
+    convolution), and batch normalizations are fused into the convolutions before them where that
+    is exact. Weights are fused in float64; outputs equal those of the network in eval mode within
+    1e-5, which is rounding.
 
     Parameters
     ----------
-    network : of the catalogue, with its `config`; it stays as it is
+    network : of the registry, with its `config`; it is not changed
 
     >>> from seaice.models.registry import create_model
     >>> small = create_model("repvgg", {"blocks": (1, 1, 1), "widths": (0.125, 0.125, 0.125)})
@@ -128,19 +128,19 @@ def fuse_layers(network: nn.Module) -> nn.Module:
     simpler = deepcopy(network).eval()
     for name, block in list(simpler.named_modules()):
         if name and isinstance(block, Fusable):
-            simpler.set_submodule(name, block.folded())
+            simpler.set_submodule(name, block.fused())
     for convolution, norm in _fusable_pairs(simpler):
         _fuse(simpler, convolution, norm)
     return simpler
 
 
 class _ReadCounter(TorchFunctionMode):
-    """Counts how often each tensor is read; tensors are kept, so that none takes another's id."""
+    """Counts how often each tensor is read; keeps references, so that no id is reused."""
 
     def __init__(self) -> None:
         super().__init__()
         self.times: Counter[int] = Counter()
-        self.kept: list[Tensor] = []
+        self.tensors: list[Tensor] = []
 
     def __torch_function__(
         self,
@@ -149,43 +149,45 @@ class _ReadCounter(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        told = func(*args, **(kwargs or {}))
-        if any(isinstance(leaf, Tensor) for leaf in tree_leaves(told)):  # sizes are no reading
+        output = func(*args, **(kwargs or {}))
+        if any(
+            isinstance(leaf, Tensor) for leaf in tree_leaves(output)
+        ):  # reading a size does not count
             read = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
             self.times.update(map(id, read))
-            self.kept += read
-        return told
+            self.tensors += read
+        return output
 
 
 def _fusable_pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of convolutions that one batch normalization reads and nothing else, and of that."""
+    """(convolution, batch normalization) pairs where only the latter reads the former's output."""
     if not any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
         return
-    made: dict[int, str] = {}
+    producer: dict[int, str] = {}
     calls: Counter[str] = Counter()
-    given: defaultdict[str, list[int]] = defaultdict(list)
+    inputs_of: defaultdict[str, list[int]] = defaultdict(list)
     probe, reads = deepcopy(network).to("meta"), _ReadCounter()
 
-    def remember(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(_: nn.Module, __: Any, told: Tensor) -> None:
-            reads.kept.append(told)
-            made[id(told)] = name
+    def record_output(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def hook(_: nn.Module, __: Any, output: Tensor) -> None:
+            reads.tensors.append(output)
+            producer[id(output)] = name
             calls[name] += 1
 
         return hook
 
-    def look(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        return lambda _, inputs: given[name].append(id(inputs[0]))
+    def record_input(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        return lambda _, inputs: inputs_of[name].append(id(inputs[0]))
 
     for name, layer in probe.named_modules():
         if isinstance(layer, nn.Conv2d):
-            layer.register_forward_hook(remember(name))
+            layer.register_forward_hook(record_output(name))
         elif isinstance(layer, nn.BatchNorm2d) and layer.track_running_stats:
-            layer.register_forward_pre_hook(look(name))
+            layer.register_forward_pre_hook(record_input(name))
     with torch.no_grad(), reads:
         probe(torch.zeros(input_shape(network), device="meta"))
-    for name, inputs in given.items():
-        before = {made.get(tensor) for tensor in inputs}
+    for name, inputs in inputs_of.items():
+        before = {producer.get(tensor) for tensor in inputs}
         only = before.pop() if len(before) == 1 else None
         once = all(reads.times[tensor] == 1 for tensor in inputs)
         if only is not None and once and calls[only] == len(inputs):
@@ -196,7 +198,7 @@ def _fusable_pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
 def _fuse(network: nn.Module, convolution: str, norm: str) -> None:
     before, after = network.get_submodule(convolution), network.get_submodule(norm)
     if not isinstance(before, nn.Conv2d) or not isinstance(after, nn.BatchNorm2d):
-        raise TypeError(f"{convolution} and {norm} are no convolution and batch normalization")
+        raise TypeError(f"{convolution} and {norm} are not a convolution and a batch normalization")
     kernel, bias = fuse_conv_bn(before.weight, before.bias, after)
     before.weight = nn.Parameter(kernel.to(before.weight.dtype))
     before.bias = nn.Parameter(bias.to(before.weight.dtype))
@@ -210,13 +212,13 @@ STEP_SUFFIX = ".kernel_step"  #: of the tensors of a convolution in eight bits
 
 
 class ActivationRange(NamedTuple):
-    """What a convolution reads lies in it, and 0 does."""
+    """The range of a convolution's input; it contains 0."""
 
     low: float
     high: float
 
     def steps(self) -> tuple[float, int]:
-        """The size of a step, and what 0 is counted as.
+        """The step size, and the integer that stands for 0.
 
         >>> ActivationRange(-1.0, 254.0).steps()
         (1.0, 1)
@@ -227,46 +229,48 @@ class ActivationRange(NamedTuple):
 
 @torch.inference_mode()
 def activation_ranges(network: nn.Module, images: Iterable[Tensor]) -> dict[str, ActivationRange]:
-    """What the convolutions that can be made eight bits read, by name.
+    """Input ranges of the convolutions that can be quantized, by name.
 
     Parameters
     ----------
-    network : in eval, folded
-    images : (batch, channel, y, x) each, of the kind that it will be given
+    network : in eval mode, its layers fused
+    images : (batch, channel, y, x) each, representative inputs
 
     Raises
     ------
     SettingsError
-        If it has no such convolution.
+        If no convolution can be quantized.
     """
-    found: dict[str, ActivationRange] = {}
+    ranges: dict[str, ActivationRange] = {}
     called: list[str] = []
     names = {layer: name for name, layer in network.named_modules()}
 
-    def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        name, features = names[layer], given[0]
-        low, high = found.get(name, (0.0, 0.0))
-        found[name] = ActivationRange(
+    def record_range(layer: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        name, features = names[layer], arguments[0]
+        low, high = ranges.get(name, (0.0, 0.0))
+        ranges[name] = ActivationRange(
             min(low, float(features.min())), max(high, float(features.max()))
         )
         called.append(name)
 
     layers = [layer for layer in names if isinstance(layer, nn.Conv2d)]
-    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(record_range) for layer in layers]
     channels = 0
     for image in images:
         channels = image.shape[1]
         network(image)
     for hook in hooks:
         hook.remove()
-    kept = {names[layer] for layer in layers if _is_quantizable(layer, channels)} - set(called[-1:])
-    if not kept & set(found):
+    quantizable = {names[layer] for layer in layers if _is_quantizable(layer, channels)} - set(
+        called[-1:]
+    )
+    if not quantizable & set(ranges):
         raise SettingsError(
-            f"{type(network).__module__} without a convolution that eight bits make faster",
+            f"{type(network).__module__} without a convolution that int8 accelerates",
             "a network of convolutions, as repvgg, scnet or xception_aspp",
             "export it without --int8",
         )
-    return {name: found[name] for name in found if name in kept}
+    return {name: ranges[name] for name in ranges if name in quantizable}
 
 
 def _is_quantizable(layer: nn.Conv2d, channels: int) -> bool:
@@ -275,7 +279,7 @@ def _is_quantizable(layer: nn.Conv2d, channels: int) -> bool:
 
 
 class FakeQuantConv2d(nn.Conv2d):
-    """A convolution that rounds as eight bits do, and still learns.
+    """A convolution that rounds like int8 and remains trainable (quantization-aware training).
 
     Gradients pass the rounding unchanged (Jacob et al. 2018, CVPR, arXiv:1712.05877).
     """
@@ -292,13 +296,13 @@ class FakeQuantConv2d(nn.Conv2d):
 
     @classmethod
     def of(cls, layer: nn.Conv2d, reads: ActivationRange) -> Self:
-        """The same convolution, rounding."""
-        made = cls(layer)
-        made.load_state_dict(layer.state_dict())
+        """The same convolution, with rounding."""
+        layer_copy = cls(layer)
+        layer_copy.load_state_dict(layer.state_dict())
         step, zero = reads.steps()
-        made.register_buffer("step", torch.tensor(step))
-        made.register_buffer("zero", torch.tensor(zero, dtype=torch.int32))
-        return made.to(layer.weight.device).train(layer.training)
+        layer_copy.register_buffer("step", torch.tensor(step))
+        layer_copy.register_buffer("zero", torch.tensor(zero, dtype=torch.int32))
+        return layer_copy.to(layer.weight.device).train(layer.training)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, channel, y, x) -> as the convolution."""
@@ -310,8 +314,8 @@ class FakeQuantConv2d(nn.Conv2d):
         read = torch.fake_quantize_per_tensor_affine(
             features.float(), self.step, self.zero, 0, MAX_INPUT
         )
-        told: Tensor = F.conv2d(read, kernel, self.bias, **self.form)
-        return told
+        output: Tensor = F.conv2d(read, kernel, self.bias, **self.form)
+        return output
 
 
 class Int8Conv2d(nn.Module):
@@ -350,34 +354,34 @@ class Int8Conv2d(nn.Module):
     @classmethod
     @torch.no_grad()
     def of(cls, layer: FakeQuantConv2d) -> Self:
-        """What a rounding convolution has come to, in integers."""
-        made = cls(layer).to(layer.weight.device)
-        made.kernel_step.copy_(_kernel_steps(layer.weight))
-        counts = layer.weight / made.kernel_step[:, None, None, None]
-        made.kernel.copy_(counts.round().clamp(-MAX_KERNEL, MAX_KERNEL))
+        """The integer form of a fake-quantized convolution."""
+        int8_layer = cls(layer).to(layer.weight.device)
+        int8_layer.kernel_step.copy_(_kernel_steps(layer.weight))
+        counts = layer.weight / int8_layer.kernel_step[:, None, None, None]
+        int8_layer.kernel.copy_(counts.round().clamp(-MAX_KERNEL, MAX_KERNEL))
         if layer.bias is not None:
-            made.bias.copy_(layer.bias)
-        made.step.copy_(layer.step)
-        made.zero.copy_(layer.zero)
-        return made.train(layer.training)
+            int8_layer.bias.copy_(layer.bias)
+        int8_layer.step.copy_(layer.step)
+        int8_layer.zero.copy_(layer.zero)
+        return int8_layer.train(layer.training)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, channel, y, x) -> as the convolution, of the same kind."""
+        """(batch, channel, y, x) -> as the convolution, of the same type."""
         if self.backend == "float" or features.device.type != "cpu" or not int8_is_exact():
             return self.by_floats(features)
         return self.by_integers(features)
 
     def by_integers(self, features: Tensor) -> Tensor:
-        """The convolution by oneDNN's integer kernels, whether they are exact here or not."""
+        """The convolution by oneDNN's integer kernels, also where they are not exact."""
         step, zero, kernel, nothing = self._packed = self._packed or self._pack()
         form = self.form
         read = _quantize_input(features, step, zero)
-        told: Tensor = torch.ops.onednn.qconv2d_pointwise(
+        output: Tensor = torch.ops.onednn.qconv2d_pointwise(
             read, step, zero, kernel, self.kernel_step, nothing, self.bias,
             form["stride"], form["padding"], form["dilation"], form["groups"],
             1.0, 0, features.dtype, "none", [], "",
         )  # fmt: skip
-        return told
+        return output
 
     def by_floats(self, features: Tensor) -> Tensor:
         """The convolution by float32 sums of the same integers.
@@ -391,7 +395,7 @@ class Int8Conv2d(nn.Module):
         return torch.addcmul(self.bias[:, None, None], sums, scale).to(features.dtype)
 
     def _pack(self) -> tuple[float, int, Tensor, Tensor]:
-        """What every call needs, the kernel laid out for this machine."""
+        """Arguments of every call; the kernel is packed for this processor."""
         step, zero, form = float(self.step), int(self.zero), self.form
         kernel: Tensor = torch.ops.onednn.qconv_prepack(
             self.kernel, self.kernel_step, step, zero,
@@ -400,7 +404,7 @@ class Int8Conv2d(nn.Module):
         return step, zero, kernel, torch.zeros(len(self.kernel_step), dtype=torch.int64)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None}  # made for one machine, not copied
+        return {**self.__dict__, "_packed": None}  # packed for one processor, not copied
 
 
 @cache
@@ -418,7 +422,7 @@ def int8_is_exact() -> bool:
 
 @torch.inference_mode()
 def _is_exact(inputs: int, outputs: int, side: int) -> bool:
-    """Whether a convolution of the largest integers is the same by integers and by floats."""
+    """Whether a convolution of the largest integers is equal by integers and by floats."""
     layer = Int8Conv2d(nn.Conv2d(inputs, outputs, side))
     layer.kernel[0::2], layer.kernel[1::2] = MAX_KERNEL, -MAX_KERNEL
     features = torch.full((1, inputs, 16, 16), float(MAX_INPUT))
@@ -426,7 +430,7 @@ def _is_exact(inputs: int, outputs: int, side: int) -> bool:
 
 
 def backend_of(network: nn.Module, device: torch.device) -> Backend:
-    """How a network's convolutions are computed on a device.
+    """The backend of a network's convolutions on a device.
 
     >>> backend_of(nn.Conv2d(1, 1, 1), torch.device("cpu"))
     'float'
@@ -437,12 +441,12 @@ def backend_of(network: nn.Module, device: torch.device) -> Backend:
 
 
 def float_backend_copy(network: nn.Module) -> nn.Module:
-    """A copy whose 8-bit convolutions are computed by float32 sums on every processor."""
-    made = deepcopy(network)
-    for layer in made.modules():
+    """A copy whose int8 convolutions are computed by float32 sums on every processor."""
+    copy = deepcopy(network)
+    for layer in copy.modules():
         if isinstance(layer, Int8Conv2d):
             layer.backend = "float"
-    return made
+    return copy
 
 
 def _clear_packed(layer: nn.Module, _: Any) -> None:
@@ -450,14 +454,14 @@ def _clear_packed(layer: nn.Module, _: Any) -> None:
 
 
 def _quantize_input(features: Tensor, step: float, zero: int) -> Tensor:
-    """Steps from the lowest value, to the nearest, uint8."""
+    """Integers of a convolution's input, rounded to nearest, uint8."""
     offset = torch.full((), zero + 0.5, device=features.device)
     counts = torch.add(offset, features.float(), alpha=1 / step)
     return counts.clamp_(0, MAX_INPUT).to(torch.uint8)
 
 
 def _kernel_steps(kernel: Tensor) -> Tensor:
-    """(out,) sizes of a step."""
+    """(out,) step sizes."""
     return (kernel.abs().amax((1, 2, 3)) / MAX_KERNEL).clamp(min=1e-12)
 
 
@@ -475,32 +479,32 @@ def _conv_arguments(layer: nn.Conv2d) -> dict[str, Any]:
 
 
 def fake_quantize(network: nn.Module, reads: Mapping[str, ActivationRange]) -> nn.Module:
-    """A copy whose convolutions of `reads` round as eight bits do, and still learn."""
-    made = deepcopy(network)
+    """A copy whose convolutions named in `reads` round like int8 and remain trainable."""
+    copy = deepcopy(network)
     for name, reach in reads.items():
-        layer = made.get_submodule(name)
+        layer = copy.get_submodule(name)
         if not isinstance(layer, nn.Conv2d):
-            raise TypeError(f"{name} is no convolution")
-        made.set_submodule(name, FakeQuantConv2d.of(layer, reach))
-    return made
+            raise TypeError(f"{name} is not a convolution")
+        copy.set_submodule(name, FakeQuantConv2d.of(layer, reach))
+    return copy
 
 
 def quantize(network: nn.Module) -> nn.Module:
-    """A copy, in eval, whose rounding convolutions are in eight bits."""
-    made = deepcopy(network).eval()
-    for name, layer in list(made.named_modules()):
+    """A copy in eval mode whose fake-quantized convolutions are int8."""
+    copy = deepcopy(network).eval()
+    for name, layer in list(copy.named_modules()):
         if isinstance(layer, FakeQuantConv2d):
-            made.set_submodule(name, Int8Conv2d.of(layer))
-    return made
+            copy.set_submodule(name, Int8Conv2d.of(layer))
+    return copy
 
 
 def empty_quantized_copy(network: nn.Module, tensors: Collection[str]) -> nn.Module:
-    """A copy with empty convolutions in eight bits, where names of tensors tell of them."""
-    made = deepcopy(network)
+    """A copy with empty int8 convolutions, where the names of tensors require them."""
+    copy = deepcopy(network)
     for name in [
         tensor.removesuffix(STEP_SUFFIX) for tensor in tensors if tensor.endswith(STEP_SUFFIX)
     ]:
-        layer = dict(made.named_modules()).get(name)
+        layer = dict(copy.named_modules()).get(name)
         if isinstance(layer, nn.Conv2d):
-            made.set_submodule(name, Int8Conv2d(layer))
-    return made
+            copy.set_submodule(name, Int8Conv2d(layer))
+    return copy

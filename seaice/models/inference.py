@@ -25,6 +25,7 @@ from seaice.instrument import HIGH_CHANNELS
 from seaice.models.card import Card
 from seaice.models.export import backend_of
 from seaice.models.inputs import assemble_sr_input, to_kelvin
+from seaice.models.layers.dropout import DropKey, monte_carlo_mean
 from seaice.stack.tiles import Tile, Tiling, stitch
 from seaice.vocabulary import attrs
 
@@ -41,66 +42,65 @@ __all__ = [
     "run_tiled",
 ]
 
-#: instructions that multiply bfloat16, as LLVM names them: AVX-512 BF16, and tiles of AMX
+#: CPU features with bfloat16 products, as LLVM names them: AVX-512 BF16 and AMX
 BFLOAT16_INSTRUCTIONS = ("avx512bf16", "amx-bf16")
 
 
-def choose_device(wish: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """The device for a wish; "auto" takes CUDA where there is one.
+def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """The device of a setting; "auto" is CUDA where PyTorch sees a CUDA device.
 
     Raises
     ------
     SettingsError
-        If CUDA is wished for and absent.
+        If CUDA is requested and not available.
 
     >>> choose_device("cpu")
     device(type='cpu')
     """
     present = torch.cuda.is_available()
-    if wish == "cuda" and not present:
+    if requested == "cuda" and not present:
         raise SettingsError(
             "device 'cuda', but PyTorch sees no CUDA device",
             "a machine with one, or another device",
             "use device 'auto' or 'cpu', or install a PyTorch built for your driver",
         )
-    return torch.device("cuda" if present and wish != "cpu" else "cpu")
+    return torch.device("cuda" if present and requested != "cpu" else "cpu")
 
 
 def choose_precision(
-    wish: Literal["auto", "float32", "bfloat16"], device: torch.device
+    requested: Literal["auto", "float32", "bfloat16"], device: torch.device
 ) -> Literal["float32", "bfloat16"]:
-    """The precision for a wish; "auto" is bfloat16 on processors that multiply it, else float32.
+    """The precision of a setting; "auto" is bfloat16 on CPUs with bfloat16 products, else float32.
 
-    Elsewhere bfloat16 would be slower. How far maps of the two lie apart is measured in
-    docs/performance.md.
+    Elsewhere bfloat16 is slower. The differences between maps of both are in docs/performance.md.
 
     >>> choose_precision("auto", torch.device("cuda"))
     'float32'
     """
-    if wish != "auto":
-        return wish
+    if requested != "auto":
+        return requested
     able = get_host_cpu_features()
     quick = device.type == "cpu" and any(able.get(name) for name in BFLOAT16_INSTRUCTIONS)
     return "bfloat16" if quick else "float32"
 
 
-#: of glibc's malloc.h: the parameter, its value within, its value by default
+#: mallopt parameters of glibc: number, value during inference, default
 TRIM_THRESHOLD = -1, 2**31 - 1, 2**17
 MMAP_MAX = -4, 0, 2**16
 
 
-MAX_RETAINED = 10**9  #: bytes that may be kept; blocks of many sizes leave gaps that nothing fills
+MAX_RETAINED = 10**9  #: bytes of freed memory that may be retained; fragmentation makes them grow
 
 
 @contextmanager
 def malloc_tuning() -> Iterator[Callable[[], None]]:
-    """Within, freed memory stays with the process; afterwards it is given back.
+    """Context in which the process retains freed memory, and releases it at the end.
 
-    What it yields is to be called now and then: it gives memory back where much has gathered.
+    Yields a function to call between tiles: it releases memory if more than `MAX_RETAINED` bytes
+    have accumulated.
 
-    glibc hands every large block back at once, and the kernel clears each page of the next one:
-    for maps that is as much work as the convolutions. Where there is another C library, nothing
-    changes.
+    By default glibc returns every large block to the kernel, which clears each page of the next
+    one: for maps that takes as long as the convolutions. With another C library nothing changes.
     """
     library = ctypes.CDLL(None)
     if not hasattr(library, "mallopt"):
@@ -118,49 +118,49 @@ def malloc_tuning() -> Iterator[Callable[[], None]]:
 
 
 def release_memory() -> None:
-    """Hand freed memory back to the system; after many small maps glibc holds on to most of it."""
+    """Return freed memory to the system; after many small maps glibc retains most of it."""
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
 
 
 def _resident_bytes() -> int:
-    """Bytes that the process holds; 0 where the system does not tell."""
-    told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") if told.exists() else 0
+    """Resident memory of the process in bytes; 0 where the system does not report it."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") if statm.exists() else 0
 
 
-CPU_TILE_WORKERS = (
-    2  # tiles on processors: two threads, each with its own, hardly wait for each other
-)
-MAX_PARALLEL_TILE_CELLS = 10**6  # cells of a tile, of which two fit into memory together
+CPU_TILE_WORKERS = 2  #: tiles computed at a time on CPUs, each by its share of the threads
+MAX_PARALLEL_TILE_CELLS = 10**6  #: cells; two larger tiles at a time need too much memory
 ReadTile = Callable[[slice, slice], Tensor]
 TileProgress = Callable[[int, int], None]
 
 
 def no_progress(done: int, tiles: int) -> None:
-    """Progress nobody watches."""
+    """A progress callback that does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What networks run on, and how.
+    """Device, precision and tile size of inference.
 
-    In float32 results of devices, processors and numbers of threads differ by the order of sums
-    only: docs/product.md states by how much. bfloat16 is faster where the device multiplies it,
-    takes less memory, and is rougher.
+    In float32, results on different devices, processors and numbers of threads differ only by the
+    order of sums: docs/product.md states by how much. bfloat16 needs less memory, is faster on
+    devices with bfloat16 products, and is less accurate.
     """
 
     device: torch.device
     precision: Literal["float32", "bfloat16"] = "float32"
     tile: float = 2_400_000.0  #: m, side of a tile on the ground; smaller ones take less memory
+    #: predictions are the mean over so many random draws of DropKey; 0: DropKey is off
+    dropkey_draws: int = 0
 
     def tiling(self, card: Card) -> Tiling:
-        """How maps are cut for a network.
+        """The tiling of a map for a network.
 
-        Tiles of about `tile` with a feather of half the margin; for a network that was made for
-        one size of window, tiles of that size, whose outer eighths are thrown away and whose next
-        eighths are blended.
+        Tiles have sides of about `tile` and are blended over half the margin. Networks of one
+        window size get tiles of that size; their outer eighth is discarded and the next eighth is
+        blended.
         """
         unit = card.multiple_of
         if card.window is not None:
@@ -179,59 +179,73 @@ class Machine:
 def run_tiled(
     network: nn.Module,
     card: Card,
-    cut: ReadTile,
-    wanted: NDArray[np.bool_],
+    read_tile: ReadTile,
+    needed: NDArray[np.bool_],
     machine: Machine,
     progress: TileProgress,
 ) -> NDArray[np.float32]:
-    """What a network predicts of a map.
+    """The prediction of a network for a map, computed tile by tile.
 
-    The same in every run on the same machine with the same number of threads.
+    Repeated runs on the same machine with the same number of threads give identical results.
 
     Parameters
     ----------
-    network : already on the machine's device, in eval; its weights are laid channels last, which
-        changes no number and is how convolutions run fastest
-    cut : gives the input of (rows, columns), (..., rows, columns) without a batch, on any device
-    wanted : (y, x), cells of the input that matter; tiles without any are not computed, others
-        only as far as these cells need
-    progress : called with the tiles done and their number
+    network : on the machine's device, in eval mode; its weights are converted to channels-last
+        layout, which changes no number and is fastest
+    read_tile : (rows, columns) -> the input there, (..., rows, columns) without batch, any device
+    needed : (y, x), cells of the input whose prediction is needed; tiles without such cells are
+        skipped, others are trimmed to them
+    progress : called with the number of tiles done and of all tiles
 
     Returns
     -------
-    (output, scale * y, scale * x) float32; finite in wanted cells, NaN or of no worth in others
+    (output, scale * y, scale * x) float32; finite in needed cells, undefined in others
 
     Raises
     ------
     PredictionError
-        If the network gives a value that is not finite for a wanted cell.
+        If a prediction is not finite in a needed cell.
+    SettingsError
+        If the machine has `dropkey_draws` and the network no DropKey layer with a rate above 0.
     """
-    rows, columns = wanted.shape
+    if machine.dropkey_draws:
+        _check_dropkey(network, card)
+    rows, columns = needed.shape
     out = np.full((len(card.outputs), rows * card.scale, columns * card.scale), np.nan, np.float32)
-    tiles = list(_needed_tiles(machine.tiling(card), card, wanted))
+    tiles = list(_needed_tiles(machine.tiling(card), card, needed))
     if isinstance(network, nn.Module):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with malloc_tuning() as tidy, _tf32_disabled():
         progress(0, len(tiles))
-        for done, told in enumerate(
-            _tile_predictions(tiles, partial(_predict_tile, network, cut, machine), machine)
+        for done, prediction in enumerate(
+            _tile_predictions(tiles, partial(_predict_tile, network, read_tile, machine), machine)
         ):
-            stitch(out, tiles[done], told, card.scale)
+            stitch(out, tiles[done], prediction, card.scale)
             tidy()
             progress(done + 1, len(tiles))
-    _check_finite(out, wanted, card)
+    _check_finite(out, needed, card)
     return out
 
 
-def _check_finite(out: NDArray[np.float32], wanted: NDArray[np.bool_], card: Card) -> None:
-    """Refuse predictions that are not finite: without a value, such a cell would become a gap."""
-    rows, columns = wanted.shape
+def _check_dropkey(network: nn.Module, card: Card) -> None:
+    layers = [layer for layer in network.modules() if isinstance(layer, DropKey)]
+    if not any(layer.rate for layer in layers):
+        raise SettingsError(
+            f"dropkey_draws for {card.architecture} whose DropKey rate is 0",
+            "a network that was trained with DropKey",
+            "leave dropkey_draws out, or train one: --hyper dropkey=0.1",
+        )
+
+
+def _check_finite(out: NDArray[np.float32], needed: NDArray[np.bool_], card: Card) -> None:
+    """Refuse predictions that are not finite: such a cell would be filled like a gap."""
+    rows, columns = needed.shape
     for name, values in zip(card.outputs, out, strict=True):
         cells = values.reshape(rows, card.scale, columns, card.scale)
-        wrong = int((wanted & ~np.isfinite(cells).all(axis=(1, 3))).sum())
+        wrong = int((needed & ~np.isfinite(cells).all(axis=(1, 3))).sum())
         if wrong:
             raise PredictionError(
-                f"{card.architecture} gave no finite {name} in {wrong} of {int(wanted.sum())} "
+                f"{card.architecture} gave no finite {name} in {wrong} of {int(needed.sum())} "
                 "observed cells",
                 "a finite value in each",
                 "use other weights, or the same with --precision float32: these are damaged, or "
@@ -242,70 +256,75 @@ def _check_finite(out: NDArray[np.float32], wanted: NDArray[np.bool_], card: Car
 def _tile_predictions(
     tiles: Sequence[Tile], run: Callable[[Tile], NDArray[np.float32]], machine: Machine
 ) -> Iterator[NDArray[np.float32]]:
-    """What is told of each tile, one after another; small ones on processors are made together.
+    """The prediction of each tile in order; on CPUs small tiles are computed in parallel.
 
-    Each of these has its share of PyTorch's threads.
+    PyTorch's threads are divided among the parallel tiles.
     """
     threads = torch.get_num_threads()
-    several = machine.device.type == "cpu" and all(
-        _cells(tile) <= MAX_PARALLEL_TILE_CELLS for tile in tiles
+    several = (
+        machine.device.type == "cpu"
+        and not machine.dropkey_draws  # they change the mode of layers and the random state
+        and all(_cells(tile) <= MAX_PARALLEL_TILE_CELLS for tile in tiles)
     )
-    together = min(CPU_TILE_WORKERS, threads, len(tiles)) if several else 1
-    if together < 2:
+    workers_count = min(CPU_TILE_WORKERS, threads, len(tiles)) if several else 1
+    if workers_count < 2:
         yield from map(run, tiles)
         return
-    coming: deque[Future[NDArray[np.float32]]] = deque()
-    share = (threads // together,)
+    pending: deque[Future[NDArray[np.float32]]] = deque()
+    threads_each = (threads // workers_count,)
     try:
-        with ThreadPoolExecutor(together, "tile", torch.set_num_threads, share) as workers:
+        with ThreadPoolExecutor(
+            workers_count, "tile", torch.set_num_threads, threads_each
+        ) as workers:
             for tile in tiles:
-                if len(coming) == together:
-                    yield coming.popleft().result()
-                coming.append(workers.submit(run, tile))
-            while coming:
-                yield coming.popleft().result()
+                if len(pending) == workers_count:
+                    yield pending.popleft().result()
+                pending.append(workers.submit(run, tile))
+            while pending:
+                yield pending.popleft().result()
     finally:
-        torch.set_num_threads(threads)  # what starts later takes the number that was set last
+        torch.set_num_threads(threads)  # new threads use the number that was set last
 
 
 def _cells(tile: Tile) -> int:
     return (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
 
 
-def _needed_tiles(tiling: Tiling, card: Card, wanted: NDArray[np.bool_]) -> Iterator[Tile]:
-    """Tiles with wanted cells, without what these do not need."""
-    rows, columns = wanted.shape
+def _needed_tiles(tiling: Tiling, card: Card, needed: NDArray[np.bool_]) -> Iterator[Tile]:
+    """Tiles with needed cells, trimmed to what these cells depend on."""
+    rows, columns = needed.shape
     for tile in tiling.over((rows, columns)):
-        if wanted[tile.rows.kept, tile.columns.kept].any():
-            yield tiling.trimmed(tile, wanted) if _is_local(card) else tile
+        if needed[tile.rows.kept, tile.columns.kept].any():
+            yield tiling.trimmed(tile, needed) if _is_local(card) else tile
 
 
 def _is_local(card: Card) -> bool:
-    """Whether a cell is told from what lies within a margin, however large the tile is.
+    """Whether a prediction depends on the cells within a margin only, for tiles of any size.
 
-    Not where tiles are windows of one size, nor where features are averaged over the whole tile.
+    False for networks of one window size and for those that average over the whole tile.
     """
     return card.window is None and card.config.get("context", 0) is not None
 
 
 @torch.inference_mode()
 def _predict_tile(
-    network: nn.Module, cut: ReadTile, machine: Machine, tile: Tile
+    network: nn.Module, read_tile: ReadTile, machine: Machine, tile: Tile
 ) -> NDArray[np.float32]:
     mixed = machine.precision == "bfloat16"
-    batch = cut(tile.rows.cells, tile.columns.cells).to(machine.device)[None]
-    if batch.ndim == 4:  # a map that convolutions read first, and would round; frames are compared
-        kind = torch.bfloat16 if mixed else batch.dtype
-        batch = batch.to(kind, memory_format=torch.channels_last)
+    batch = read_tile(tile.rows.cells, tile.columns.cells).to(machine.device)[None]
+    if batch.ndim == 4:  # SIC input, which convolutions would round anyway; frames stay float32
+        dtype = torch.bfloat16 if mixed else batch.dtype
+        batch = batch.to(dtype, memory_format=torch.channels_last)
     with torch.autocast(machine.device.type, torch.bfloat16, enabled=mixed):
-        told: Tensor = network(batch)
-    found: NDArray[np.float32] = told[0].float().cpu().numpy()
-    return found
+        draws = machine.dropkey_draws
+        prediction = monte_carlo_mean(network, batch, draws, seed=0) if draws else network(batch)
+    values: NDArray[np.float32] = prediction[0].float().cpu().numpy()
+    return values
 
 
 @contextmanager
 def _tf32_disabled() -> Iterator[None]:
-    """Keep CUDA from rounding float32 to TF32 (10 bits of 23), which it does in convolutions."""
+    """Disable TF32 (10 of 23 bits) on CUDA, where convolutions use it by default."""
     convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
     before = convolutions.allow_tf32, products.allow_tf32
     convolutions.allow_tf32 = products.allow_tf32 = False
@@ -355,39 +374,39 @@ def refine(
     stack : as `seaice.stack.frames.five_frames` makes it
     network, card : as `seaice.models.weights.load_model` gives them, or
         `without_weights` and `seaice.models.inputs.new_sr_card`
-    weights : what the weights are known by, for the attributes
+    weights : hash of the weights, for the attributes
     progress : called with the tiles done and their number
-    where : (y, x), cells of the stack that are refined, as `near_sea` of the land masks tells;
-        left out: all
+    where : (y, x), cells of the stack to refine, for example `near_sea` of the land masks; None:
+        all
 
     Returns
     -------
     Dataset, dims y, x of the refined grid
         `tb89h`, `tb89v`, `pd` (float32, K); NaN where the target frame lacks H or V, and
-        elsewhere than `where`. attrs: the stack's, `sr_name`, `sr_weights`,
+        outside `where`. attrs: the stack's, `sr_name`, `sr_weights`,
         `sr_precision`, `sr_form`, `sr_backend`.
 
     Raises
     ------
     WeightsError
-        If the network wants other channels than a stack has.
+        If the card has channels that a stack does not have.
     """
     tb = np.stack([stack[name].values for name in HIGH_CHANNELS], axis=1)  # frame 2 y x
     quarters = np.stack([stack[f"{name}_quarter"].values for name in HIGH_CHANNELS], axis=1)
-    wanted = np.isfinite(tb[len(tb) // 2]).all(axis=0)
+    needed = np.isfinite(tb[len(tb) // 2]).all(axis=0)
     if where is not None:
-        wanted &= where
+        needed &= where
 
-    def cut(rows: slice, columns: slice) -> Tensor:
+    def read_tile(rows: slice, columns: slice) -> Tensor:
         here = torch.from_numpy(tb[:, :, rows, columns])
         return assemble_sr_input(here, torch.from_numpy(quarters[..., rows, columns]), card)
 
     network.to(machine.device)
-    told = run_tiled(network, card, cut, wanted, machine, progress)
-    h, v = to_kelvin(torch.from_numpy(told), card).numpy()
-    del told
-    absent = ~on_refined(wanted, card.scale)
-    h[absent] = v[absent] = np.nan
+    refined = run_tiled(network, card, read_tile, needed, machine, progress)
+    h, v = to_kelvin(torch.from_numpy(refined), card).numpy()
+    del refined
+    missing_cells = ~on_refined(needed, card.scale)
+    h[missing_cells] = v[missing_cells] = np.nan
     maps = {"tb89h": h, "tb89v": v, "pd": v - h}
     return xr.Dataset(
         {name: (("y", "x"), values, attrs(name)) for name, values in maps.items()},

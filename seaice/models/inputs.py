@@ -28,7 +28,7 @@ __all__ = [
     "to_kelvin",
 ]
 
-#: networks take as many of these as their `channels` says, from the first on
+#: a network of N input channels reads the first N of these
 SR_CHANNELS = (
     *HIGH_CHANNELS,
     "valid",
@@ -38,7 +38,7 @@ KELVIN_NORMALIZATION = (200.0, 100.0)  # min-max 100-300 K to -1...1, as publish
 
 
 def new_sr_card(name: str, config: Mapping[str, Any]) -> Card:
-    """The card of a super-resolution network before anything is known of its training.
+    """The card of a super-resolution network that is not trained yet.
 
     Raises
     ------
@@ -49,14 +49,14 @@ def new_sr_card(name: str, config: Mapping[str, Any]) -> Card:
     4
     """
     entry = find_model(name)
-    usual = entry.config_class()()
-    channels = SR_CHANNELS[: config.get("channels", usual.channels)]
+    default = entry.config_class()()
+    channels = SR_CHANNELS[: config.get("channels", default.channels)]
     return Card(
         architecture=name,
         role="sr",
         config=config,
         scale=SCALE,
-        frames=config.get("frames", usual.frames),
+        frames=config.get("frames", default.frames),
         channels=channels,
         outputs=HIGH_CHANNELS,
         normalization={
@@ -65,38 +65,38 @@ def new_sr_card(name: str, config: Mapping[str, Any]) -> Card:
         multiple_of=entry.multiple_of,
         margin=entry.margin,
         cell=6250.0,
-        window=config.get("window", getattr(usual, "window", None)),
+        window=config.get("window", getattr(default, "window", None)),
     )
 
 
 def assemble_sr_input(tb: Tensor, quarters: Tensor, card: Card) -> Tensor:
-    """Frames of 89 GHz as a network wants them; 0 where either polarization is absent.
+    """The input of a super-resolution network; 0 where H or V is missing.
 
     Parameters
     ----------
-    tb : (..., frame, 2, y, x), K, H then V, NaN where absent
-    quarters : (..., frame, 2, 4, y, x), the same on the quarters of each cell; where one is absent
-        and its cell is not, it is interpolated between cells
+    tb : (..., frame, 2, y, x), K, H then V at 89 GHz, NaN where missing
+    quarters : (..., frame, 2, 4, y, x), the same on the four 3.125 km cells of each cell; missing
+        ones in an observed cell are interpolated from 6.25 km cells
 
     Returns
     -------
-    (..., frame, channel, y, x) float32, in the card's order; as many frames as the card has, those
-    around the middle one
+    (..., frame, channel, y, x) float32, in the card's order; the middle frames, as many as the card
+    has
 
     Raises
     ------
     WeightsError
-        If the card wants a channel or more frames than the stack has.
+        If the card has unknown channels, or more frames than the stack.
     """
     tb, quarters = _middle_frames(tb, card, 4), _middle_frames(quarters, card, 5)
     valid = torch.isfinite(tb).all(dim=-3)
     finer = torch.where(torch.isfinite(quarters), quarters, _interpolate_3km(tb))
     planes = (*tb.unbind(-3), valid.float(), *finer.flatten(-4, -3).unbind(-3))
     named = dict(zip(SR_CHANNELS, planes, strict=True))
-    strange = [name for name in card.channels if name not in named]
-    if strange:
+    unknown = [name for name in card.channels if name not in named]
+    if unknown:
         raise WeightsError(
-            f"weights that want {', '.join(strange)}",
+            f"weights that need {', '.join(unknown)}",
             f"channels out of {', '.join(named)}",
             "give weights of a super-resolution network",
         )
@@ -108,7 +108,7 @@ def assemble_sr_input(tb: Tensor, quarters: Tensor, card: Card) -> Tensor:
 
 
 def _interpolate_3km(tb: Tensor) -> Tensor:
-    """Quarters from whole cells, (..., y, x) -> (..., 4, y, x): bilinear between those present."""
+    """3.125 km from 6.25 km cells, (..., y, x) -> (..., 4, y, x): bilinear between valid cells."""
     planes = tb.reshape(-1, 1, *tb.shape[-2:])
     known = torch.isfinite(planes)
     sums, weights = (
@@ -124,16 +124,16 @@ def _middle_frames(tb: Tensor, card: Card, axes: int) -> Tensor:
     frames = tb.shape[-axes]
     if card.frames > frames:
         raise WeightsError(
-            f"weights that want {card.frames} frames",
+            f"weights that need {card.frames} frames",
             f"at most {frames}, as a stack has",
-            "give weights of a network that looks at fewer days",
+            "give weights of a network with fewer frames",
         )
     first = (frames - card.frames) // 2
     return tb.narrow(-axes, first, card.frames)
 
 
 def to_kelvin(refined: Tensor, card: Card) -> Tensor:
-    """What a network told, (..., output, y, x) normalized, in kelvin."""
+    """A network's output, (..., output, y, x) normalized, converted to kelvin."""
     pairs = torch.tensor([card.normalization[name] for name in card.outputs], device=refined.device)
     offset, scale = pairs.T[:, :, None, None]
     kelvin: Tensor = refined.float() * scale + offset
@@ -141,7 +141,7 @@ def to_kelvin(refined: Tensor, card: Card) -> Tensor:
 
 
 def nearest_upsample(coarse: Tensor, scale: int) -> Tensor:
-    """(..., y, x) -> (..., scale y, scale x): every fine cell says what its coarse cell says.
+    """(..., y, x) -> (..., scale y, scale x): each value repeated (nearest neighbour).
 
     >>> nearest_upsample(torch.tensor([[1, 2]]), 2).tolist()
     [[1, 1, 2, 2], [1, 1, 2, 2]]
@@ -150,7 +150,7 @@ def nearest_upsample(coarse: Tensor, scale: int) -> Tensor:
 
 
 PUBLISHED_CHANNELS = (*HIGH_CHANNELS, "pd")
-#: what networks are taught with unless told otherwise, in this order
+#: default input channels in training, in this order
 SIC_CHANNELS = (*PUBLISHED_CHANNELS, "valid", *LOW_CHANNELS, "land", *OTHER_DAYS, *LAND_SHARES)
 SIC_NORMALIZATION = {
     **{name: (200.0, 100.0) for name in (*HIGH_CHANNELS, *LOW_CHANNELS)},  # K, as published
@@ -160,7 +160,7 @@ SIC_NORMALIZATION = {
 
 
 def new_sic_card(name: str, config: Mapping[str, Any], channels: Sequence[str]) -> Card:
-    """The card of a concentration network before anything is known of its training.
+    """The card of a concentration network that is not trained yet.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def new_sic_card(name: str, config: Mapping[str, Any], channels: Sequence[str]) 
     """
     entry = find_model(name)
     _check_channels(channels)
-    usual = entry.config_class()()
+    default = entry.config_class()()
     return Card(
         architecture=name,
         role="sic",
@@ -188,12 +188,12 @@ def new_sic_card(name: str, config: Mapping[str, Any], channels: Sequence[str]) 
         multiple_of=entry.multiple_of,
         margin=entry.margin,
         cell=1562.5,
-        window=config.get("window", getattr(usual, "window", None)),
+        window=config.get("window", getattr(default, "window", None)),
     )
 
 
 def coarse_channels(card: Card) -> tuple[str, ...]:
-    """What a network was taught with beside the refined map, on cells of the daily map."""
+    """Channels of a card that come from the daily map, on 6.25 km cells."""
     coarse = (*LOW_CHANNELS, *OTHER_DAYS, *LAND_SHARES)
     return tuple(name for name in card.channels if name in coarse)
 
@@ -201,15 +201,15 @@ def coarse_channels(card: Card) -> tuple[str, ...]:
 def assemble_sic_input(
     refined: Tensor, coarse: Mapping[str, Tensor], land: Tensor, card: Card
 ) -> Tensor:
-    """Named maps as one tensor; what is absent is 0 after normalization.
+    """The input of a concentration network; missing values are 0 after normalization.
 
     Parameters
     ----------
-    refined : (..., 2, y, x), K, H then V, NaN where absent
-    coarse : (..., y / 4, x / 4) each, NaN where absent: low frequencies and `OTHER_DAYS` in K, and
-        `LAND_SHARES`; any may be missing altogether
+    refined : (..., 2, y, x), K, H then V, NaN where missing
+    coarse : (..., y / 4, x / 4) each, NaN where missing: low frequencies and `OTHER_DAYS` in K, and
+        `LAND_SHARES`; any of them may be left out
     land : (..., y, x) bool
-    card : whose channels, order and normalization are kept
+    card : defines channels, their order and normalization
 
     Returns
     -------
@@ -218,7 +218,7 @@ def assemble_sic_input(
     Raises
     ------
     WeightsError
-        If the card wants a channel that this package does not know.
+        If the card has an unknown channel.
     """
     _check_channels(card.channels)
     h, v = refined.unbind(-3)
@@ -228,10 +228,10 @@ def assemble_sic_input(
     nothing = torch.zeros(fine, device=h.device)
     pairs = [
         (coarse.get(name, nothing), card.normalization[name]) for name in card.channels
-    ]  # those of the refined map are laid over what stands for them here
-    together = torch.stack([_normalize(values, pair) for values, pair in pairs], -3)
+    ]  # channels of the refined map are overwritten below
+    normalized = torch.stack([_normalize(values, pair) for values, pair in pairs], -3)
     absent = ~torch.stack([torch.isfinite(values) for values, _ in pairs], -3)
-    planes = _upsample_valid(together, absent)
+    planes = _upsample_valid(normalized, absent)
     for place, name in enumerate(card.channels):
         if name in named:
             planes[..., place, :, :] = _normalize(named[name], card.normalization[name])
@@ -241,10 +241,10 @@ def assemble_sic_input(
 
 
 def _check_channels(channels: Sequence[str]) -> None:
-    strange = [name for name in channels if name not in SIC_NORMALIZATION]
-    if strange:
+    unknown = [name for name in channels if name not in SIC_NORMALIZATION]
+    if unknown:
         raise WeightsError(
-            f"weights that want {', '.join(strange)}",
+            f"weights that need {', '.join(unknown)}",
             f"channels out of {', '.join(SIC_NORMALIZATION)}",
             "give weights of a concentration network made by this package",
         )
@@ -255,12 +255,12 @@ def _normalize(values: Tensor, pair: tuple[float, float]) -> Tensor:
 
 
 def _upsample_valid(planes: Tensor, absent: Tensor) -> Tensor:
-    """Bilinear between observed cells; absent where the coarse cell itself is.
+    """Bilinear upsampling between valid cells; 0 where the coarse cell is missing.
 
     Parameters
     ----------
-    planes : (..., channel, y, x), normalized, 0 where absent
-    absent : bool of the same shape
+    planes : (..., channel, y, x), normalized, 0 where missing
+    absent : (..., channel, y, x) bool, missing values
 
     Returns
     -------

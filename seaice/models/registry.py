@@ -213,7 +213,9 @@ SR_MODELS: Mapping[str, Architecture] = _by_name(
         model="seaice.models.sr.bicubic:Bicubic",
         role="sr",
         title="bicubic interpolation of the target frame; the baseline without weights",
-        when_to_use="As the baseline, or where brightness temperature should not pass through a network.",
+        when_to_use=(
+            "As the baseline, or where brightness temperature should not pass through a network."
+        ),
         paper="Keys 1981, IEEE Trans. ASSP 29(6)",
         has_weights=False,
         margin=2,
@@ -223,7 +225,9 @@ SR_MODELS: Mapping[str, Architecture] = _by_name(
         model="seaice.models.sr.bicubic:Bicubic3km",
         role="sr",
         title="bicubic interpolation of the target frame from its 3.125 km cells, without weights",
-        when_to_use="Where brightness temperature should be interpolated from the finest gridded cells.",
+        when_to_use=(
+            "Where brightness temperature should be interpolated from the finest gridded cells."
+        ),
         paper="Keys 1981, IEEE Trans. ASSP 29(6)",
         has_weights=False,
         margin=2,
@@ -237,7 +241,9 @@ SIC_MODELS: Mapping[str, Architecture] = _by_name(
         model="seaice.models.sic.xception_aspp:XceptionASPP",
         role="sic",
         title="DeepLabv3+ with the modified Xception, as a regression",
-        when_to_use="The default: the published encoder, trained longest, with calibrated uncertainty.",
+        when_to_use=(
+            "The default: the published encoder, trained longest, with calibrated uncertainty."
+        ),
         paper="Feng, Liu, Li 2023, IEEE JSTARS, doi 10.1109/JSTARS.2022.3232533",
         multiple_of=16,
         margin=128,

@@ -1,4 +1,11 @@
-"""Files of weights: safetensors with a card; nothing in them is ever executed."""
+"""Weights files: safetensors with a card, and checkpoints of official implementations.
+
+No file is unpickled. Encoders have the official parameter names, so that official checkpoints load
+without a key map, except for the first and the last layer: an input layer for three colours is
+spread over all input channels, each of which gets the sum of the three kernels divided by the
+number of channels, so that an input equal in all channels is processed like a grey image. An output
+layer for three colours gives the mean of the three in every output.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,19 +38,20 @@ __all__ = [
     "weights_hash",
 ]
 
-MAX_SIZE, MAX_LENGTH = 10_000, 50  #: number in a card's sizes, and how many in one of them
+MAX_SIZE = 10_000  #: largest number in a configuration
+MAX_LENGTH = 50  #: most numbers in one field of a configuration
 
-MAX_SIZE_RATIO = 10  #: times as many as a file holds, which layers that were folded may have had
+MAX_SIZE_RATIO = 10  #: parameters of the unfused network per parameter in a file
 
 Storage = Literal["float32", "bfloat16"]
 
 
 def save_model(path: Path, network: nn.Module, card: Card, storage: Storage = "float32") -> None:
-    """Write weights and card to `path`, whole or not at all.
+    """Write weights and card to `path` atomically.
 
     Parameters
     ----------
-    storage : of matrices and kernels; statistics, scales and biases are always float32
+    storage : type of matrices and kernels; statistics, scales and biases are always float32
 
     Raises
     ------
@@ -63,16 +71,16 @@ def _stored(value: Tensor, storage: Storage) -> Tensor:
 
 
 def load_model(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
-    """The network in a file, ready to run (eval, float32, on the CPU), and its card.
+    """The network of a file (eval mode, float32, on the CPU) and its card.
 
     Parameters
     ----------
-    role : what it must be for; None: anything
+    role : required role; None: any
 
     Raises
     ------
     WeightsError
-        If the file is absent, damaged, without a card, for another role, or does not fit the
+        If the file is missing, damaged, without a card, of another role, or does not match the
         architecture that its card names.
     """
     card, tensors = _read(path)
@@ -89,7 +97,7 @@ def load_model(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
 
 
 def load_trainable_model(path: Path, role: Role | None = None) -> tuple[nn.Module, Card]:
-    """As `load_model`, of a network that can learn on.
+    """As `load_model`, for further training.
 
     Raises
     ------
@@ -100,14 +108,14 @@ def load_trainable_model(path: Path, role: Role | None = None) -> tuple[nn.Modul
     if card.form != "training":
         raise WeightsError(
             f"{path}, which is exported ({card.form})",
-            "weights as they are trained",
+            "weights in training form",
             "give the file that it was exported from",
         )
     return network, card
 
 
 def read_card(path: Path) -> Card:
-    """The card in a file of weights, which is not read further.
+    """The card of a weights file; no weights are read.
 
     Raises
     ------
@@ -122,19 +130,19 @@ def read_card(path: Path) -> Card:
 
 
 def weights_hash(path: Path) -> str:
-    """What the weights are known by: the SHA-256 of their file."""
+    """The SHA-256 of a weights file."""
     return sha256(path)
 
 
 def create_weightless_model(name: str) -> nn.Module:
-    """A network that learns nothing, ready to run.
+    """A model without weights, in eval mode.
 
     Raises
     ------
     UnknownNameError
-        If there is no such network.
+        If there is no such model.
     WeightsError
-        If it cannot run without weights.
+        If the model needs weights.
 
     >>> create_weightless_model("bicubic").training
     False
@@ -182,7 +190,7 @@ def _card_of(path: Path, metadata: dict[str, str] | None) -> Card:
 
 
 def _create(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
-    """The network without weights, its layers as the card's form has them."""
+    """The network with fresh weights, its layers in the form of the card."""
     try:
         _check_sizes(card, tensors)
         network = create_model(card.architecture, card.config)
@@ -192,54 +200,54 @@ def _create(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
         raise WeightsError(f"{path}: {error.found}", error.expected, _HINT) from error
     except SeaIceError:
         raise
-    except Exception as error:  # whatever a network makes of sizes that are none
-        found = f"{path}: a card with other sizes ({error})"
+    except Exception as error:  # constructors raise all kinds of errors for wrong sizes
+        found = f"{path}: a card with unusable sizes ({error})"
         expected = f"sizes that {card.architecture} can be built with"
         raise WeightsError(found, expected, _HINT) from error
 
 
 def _check_sizes(card: Card, tensors: dict[str, Tensor]) -> None:
-    """Refuse what would fill the memory before it could be seen not to fit.
+    """Refuse sizes that would fill the memory before they are compared with the file.
 
     Raises
     ------
     ValueError
-        If a size is beyond those of any network.
+        If a size is larger than that of any network.
     """
-    for name, told in card.config.items():
-        parts = told if isinstance(told, tuple) else (told,)
+    for name, value in card.config.items():
+        parts = value if isinstance(value, tuple) else (value,)
         if len(parts) > MAX_LENGTH or any(
             isinstance(each, int) and each > MAX_SIZE for each in parts
         ):
-            raise ValueError(f"{name} = {shortened(told)}")
-    with torch.device("meta"), _NoRandomInit():  # no memory is taken
+            raise ValueError(f"{name} = {shortened(value)}")
+    with torch.device("meta"), _NoRandomInit():  # allocates no memory
         network = create_model(card.architecture, card.config)
-    wanted = sum(value.numel() for value in network.state_dict().values())
-    held = sum(value.numel() for value in tensors.values())
-    if wanted > MAX_SIZE_RATIO * held:
-        raise ValueError(f"{wanted} numbers, and {held} in the file")
+    needed = sum(value.numel() for value in network.state_dict().values())
+    available = sum(value.numel() for value in tensors.values())
+    if needed > MAX_SIZE_RATIO * available:
+        raise ValueError(f"{needed} numbers, and {available} in the file")
 
 
 class _NoRandomInit(TorchFunctionMode):
-    """Within, no tensor is filled at random: without memory, that imports half of PyTorch, 5 s."""
+    """Skips random initialization, which on the meta device imports much of PyTorch (5 s)."""
 
     def __torch_function__(
-        self, function: Any, types: Any, given: Any = (), named: dict[str, Any] | None = None
+        self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         random = function in (Tensor.normal_, Tensor.uniform_)
-        return given[0] if random else function(*given, **(named or {}))
+        return args[0] if random else function(*args, **(kwargs or {}))
 
 
 def _check_fit(
-    path: Path, card: Card, wanted: dict[str, Tensor], tensors: dict[str, Tensor]
+    path: Path, card: Card, needed: dict[str, Tensor], tensors: dict[str, Tensor]
 ) -> None:
-    """Refuse tensors that are not those of the architecture, by name and shape."""
-    for name in sorted(wanted.keys() | tensors.keys()):
-        expected, found = wanted.get(name), tensors.get(name)
+    """Refuse tensors whose names or shapes differ from those of the architecture."""
+    for name in sorted(needed.keys() | tensors.keys()):
+        expected, found = needed.get(name), tensors.get(name)
         if expected is None or found is None or expected.shape != found.shape:
             raise WeightsError(
                 f"{path} has {_described(name, found)}",
-                f"{_described(name, expected)}, as {card.architecture} with its card's sizes has",
+                f"{_described(name, expected)}, as {card.architecture} of its card has",
                 _HINT,
             )
 
@@ -256,43 +264,49 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 
 RGB_CHANNELS = 3
-NESTED_KEYS = ("params_ema", "params", "state_dict", "model_ema", "model")  #: of tables in tables
-PREFIXES = ("module.", "model.", "backbone.")  #: before every name, where training wrapped it
+NESTED_KEYS = (
+    "params_ema",
+    "params",
+    "state_dict",
+    "model_ema",
+    "model",
+)  #: keys of nested tables in checkpoints
+PREFIXES = ("module.", "model.", "backbone.")  #: prefixes of all names that training wrappers add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsMatch:
-    """What of a checkpoint could be used."""
+    """Which tensors of a checkpoint a network can use."""
 
-    tensors: Mapping[str, Tensor]  #: for the part, by its names
-    adapted: tuple[str, ...]  #: of these, layers that were made for three colours
-    fresh: tuple[str, ...]  #: of the part, what the checkpoint lacks
-    unused: tuple[str, ...]  #: of the checkpoint, what the part lacks, a classifier say
+    tensors: Mapping[str, Tensor]  #: by name in the network
+    adapted: tuple[str, ...]  #: of these, layers adapted from three colours
+    fresh: tuple[str, ...]  #: tensors that the checkpoint does not have
+    unused: tuple[str, ...]  #: tensors of the checkpoint that the network does not have
 
 
 def read_checkpoint_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, safetensors or PyTorch's own format; nothing is executed.
+    """The tensors of a checkpoint, safetensors or PyTorch's format; nothing is unpickled.
 
     Raises
     ------
     WeightsError
-        If the file is absent, damaged, or holds anything but tensors in tables.
+        If the file is missing, damaged, or has other content than tables of tensors.
     """
     try:
         if path.suffix == ".safetensors":
-            held: object = load_file(path)
+            content: object = load_file(path)
         else:
-            held = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:  # whose text advises what must not be done
-        raise _unusable(path, "is no checkpoint, or holds more than tensors") from error
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:  # its text recommends unsafe loading
+        raise _unusable(path, "is not a checkpoint, or has other content than tensors") from error
     except (OSError, SafetensorError, RuntimeError, EOFError) as error:
         raise _unusable(path, f"cannot be read ({str(error).splitlines()[0]})") from error
     for nest in NESTED_KEYS:
-        if isinstance(held, dict) and isinstance(held.get(nest), dict):
-            held = held[nest]
-    if not isinstance(held, dict) or not held:
-        raise _unusable(path, "holds no table of tensors")
-    tensors = {str(name): value for name, value in held.items() if isinstance(value, Tensor)}
+        if isinstance(content, dict) and isinstance(content.get(nest), dict):
+            content = content[nest]
+    if not isinstance(content, dict) or not content:
+        raise _unusable(path, "has no table of tensors")
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     broken = [k for k, v in tensors.items() if not torch.isfinite(v.float()).all()]
     if broken or not tensors:
         raise _unusable(path, f"holds {broken[0]} that is not finite" if broken else "has none")
@@ -307,34 +321,34 @@ def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def match_weights(part: nn.Module, official: Mapping[str, Tensor]) -> WeightsMatch:
-    """Official tensors by the names and shapes of a part.
+    """Tensors of an official checkpoint matched with a network by name and shape.
 
     Raises
     ------
     WeightsError
-        If none fits, or one has another shape for another reason than the number of colours.
+        If no name matches, or a shape differs in more than the number of colours.
     """
-    wanted = part.state_dict()
-    shared = [name for name in wanted if name in official]
-    if not any(wanted[name].is_floating_point() for name in shared):
+    own = part.state_dict()
+    shared = [name for name in own if name in official]
+    if not any(own[name].is_floating_point() for name in shared):
         raise WeightsError(
             f"weights named {', '.join(list(official)[:3])}, ...",
-            f"names such as {', '.join(list(wanted)[:3])}",
+            f"names such as {', '.join(list(own)[:3])}",
             "give the checkpoint of this architecture, as its official repository writes it",
         )
-    adapted = [name for name in shared if official[name].shape != wanted[name].shape]
-    tensors = {name: official[name].to(wanted[name].dtype) for name in shared}
-    tensors |= {name: _adapt_rgb_layer(name, tensors[name], wanted[name].shape) for name in adapted}
+    adapted = [name for name in shared if official[name].shape != own[name].shape]
+    tensors = {name: official[name].to(own[name].dtype) for name in shared}
+    tensors |= {name: _adapt_rgb_layer(name, tensors[name], own[name].shape) for name in adapted}
     return WeightsMatch(
         tensors=tensors,
         adapted=tuple(adapted),
-        fresh=tuple(name for name in wanted if name not in official),
-        unused=tuple(name for name in official if name not in wanted),
+        fresh=tuple(name for name in own if name not in official),
+        unused=tuple(name for name in official if name not in own),
     )
 
 
 def _adapt_rgb_layer(name: str, value: Tensor, shape: torch.Size) -> Tensor:
-    """A layer for three colours as one for our channels."""
+    """A layer for three colours adapted to our channels."""
     inputs = value.ndim == 4 and value.shape[1] == RGB_CHANNELS and len(shape) == 4
     if inputs and (value.shape[0], *value.shape[2:]) == (shape[0], *shape[2:]):
         spread: Tensor = value.sum(1, keepdim=True) / shape[1]
@@ -344,13 +358,13 @@ def _adapt_rgb_layer(name: str, value: Tensor, shape: torch.Size) -> Tensor:
     raise WeightsError(
         f"{name} of shape {tuple(value.shape)}",
         f"{tuple(shape)}, or the same for three colours",
-        "say the checkpoint's own sizes: --size published, and --config for what differs",
+        "give the checkpoint's own sizes: --size published, and --hyper NAME=VALUE for others",
     )
 
 
 def _unusable(path: Path, why: str) -> WeightsError:
     return WeightsError(
         f"{path} {why}",
-        "a checkpoint: safetensors, or a .pth of tensors alone",
+        "a checkpoint: safetensors, or a .pth with tensors only",
         "download it again from the official repository",
     )

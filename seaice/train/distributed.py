@@ -1,7 +1,7 @@
-"""Several processes that learn as one, as torchrun starts them; a lone process is the first of one.
+"""Data-parallel training in processes started by torchrun; a single process needs no group.
 
-Every process draws its share of each batch, and all take the same step with the mean of their
-gradients. The first one alone writes.
+Every process computes its samples of each batch, and all take the same step with the mean
+gradient. Only the main process writes files.
 """
 
 import os
@@ -27,17 +27,17 @@ __all__ = [
     "run_on_main_process_first",
 ]
 
-TIMEOUT = timedelta(days=2)  # of the others while the first simulates or refines samples
+TIMEOUT = timedelta(days=2)  # while the main process simulates or refines samples
 
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[torch.device]:
-    """Join the processes that torchrun started, each with a device of its own; alone, do nothing.
+    """Join the process group of torchrun, with one device each; a single process does nothing.
 
     Raises
     ------
     SettingsError
-        If there are more processes on this machine than graphics cards to learn on.
+        If this machine has fewer CUDA devices than processes.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield device
@@ -55,7 +55,7 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
 def _local_device(local: int) -> torch.device:
     if local >= torch.cuda.device_count():
         raise SettingsError(
-            f"a process number {local} on a machine with {torch.cuda.device_count()} CUDA devices",
+            f"process number {local} on a machine with {torch.cuda.device_count()} CUDA devices",
             "one process for each device",
             "give torchrun a smaller --nproc-per-node",
         )
@@ -67,22 +67,22 @@ def _world_size() -> int:
 
 
 def rank() -> int:
-    """Which process this is; 0 is the first."""
+    """Index of this process; 0 is the main process."""
     return dist.get_rank() if _world_size() > 1 else 0
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes."""
+    """Whether this process writes files."""
     return rank() == 0
 
 
 def rank_indices(batch: int) -> range:
-    """Which samples of a batch are this process's.
+    """Indices of the samples of a batch that this process computes.
 
     Raises
     ------
     SettingsError
-        If a batch cannot be dealt out evenly.
+        If a batch cannot be divided evenly.
 
     >>> rank_indices(3)
     range(0, 3)
@@ -91,14 +91,14 @@ def rank_indices(batch: int) -> range:
     if batch % count:
         raise SettingsError(
             f"batches of {batch} samples for {count} processes",
-            "as many samples for each",
-            "start another number of processes, or choose another batch",
+            "the same number of samples for each",
+            "start another number of processes, or choose another batch size",
         )
     return range(rank(), batch, count)
 
 
 def mean_over_processes(value: Tensor) -> Tensor:
-    """The mean of a value over all processes, which must all ask; without gradient."""
+    """The mean of a value over all processes, which all must call this; without gradient."""
     count = _world_size()
     if count == 1:
         return value.detach()
@@ -108,33 +108,33 @@ def mean_over_processes(value: Tensor) -> Tensor:
 
 
 def average_gradients(network: nn.Module) -> None:
-    """Give every process the mean gradients of all, in one message."""
+    """Replace the gradients of every process by their mean, in one message."""
     if _world_size() == 1:
         return
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    together = mean_over_processes(torch.cat([gradient.flatten() for gradient in gradients]))
-    parts = torch.split(together, [gradient.numel() for gradient in gradients])
+    averaged = mean_over_processes(torch.cat([gradient.flatten() for gradient in gradients]))
+    parts = torch.split(averaged, [gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
-def broadcast_bool(told: bool, device: torch.device) -> bool:
-    """What the first process was told, in all of them."""
+def broadcast_bool(value: bool, device: torch.device) -> bool:
+    """The value of the main process, in all processes."""
     if _world_size() == 1:
-        return told
-    word = torch.tensor(float(told), device=device)
-    dist.broadcast(word, 0)
-    return bool(word)
+        return value
+    message = torch.tensor(float(value), device=device)
+    dist.broadcast(message, 0)
+    return bool(message)
 
 
 def run_on_main_process_first(work: Callable[[], None]) -> None:
-    """Let the first process work while the others wait for it."""
+    """Run `work` in the main process while the others wait."""
     if is_main_process():
         work()
     barrier()
 
 
 def barrier() -> None:
-    """Go on when every process has come this far."""
+    """Wait until every process has reached this call."""
     if _world_size() > 1:
         dist.barrier()

@@ -59,7 +59,7 @@ Split = Literal["train", "valid", "test"]
 
 
 def kelvin(counts: NDArray[np.uint16]) -> NDArray[np.float32]:
-    """Hundredths of a kelvin to kelvin; NaN where absent."""
+    """Hundredths of a kelvin to kelvin; NaN where missing."""
     values = counts.astype(np.float32) / np.float32(100)
     values[counts == MISSING_COUNT] = np.nan
     return values
@@ -67,7 +67,7 @@ def kelvin(counts: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A square of coarse cells of one sample, turned and mirrored."""
+    """A square of coarse cells of one sample, rotated and mirrored."""
 
     sample: int
     row: int
@@ -78,7 +78,7 @@ class Window:
 
     @classmethod
     def drawn(cls, random: Random, samples: int, shape: tuple[int, int], side: int) -> Self:
-        """One at random: H and V have no preferred direction on the map."""
+        """A random window; H and V have no preferred direction on the map."""
         return cls(
             sample=int(random.integers(samples)),
             row=int(random.integers(shape[0] - side + 1)),
@@ -90,25 +90,25 @@ class Window:
 
     @classmethod
     def middle(cls, sample: int, shape: tuple[int, int], side: int) -> Self:
-        """The middle square, unturned, of at most `side` cells."""
+        """The central square, not rotated, of at most `side` cells."""
         side = min(side, *shape)
         row, column = ((length - side) // 2 for length in shape)
         return cls(sample=sample, row=row, column=column, side=side, turns=0, mirror=1)
 
     def of(self, sample: NDArray[Any], scale: int) -> NDArray[Any]:
-        """This window of (..., y, x) whose cells are `scale` times smaller than coarse ones."""
+        """This window of (..., y, x), whose cells are `scale` times smaller than coarse cells."""
         side = self.side * scale
         row, column = self.row * scale, self.column * scale
-        cut = sample[..., row : row + side, column : column + side]
-        return np.rot90(cut, self.turns, axes=(-2, -1))[..., :: self.mirror].copy()
+        window = sample[..., row : row + side, column : column + side]
+        return np.rot90(window, self.turns, axes=(-2, -1))[..., :: self.mirror].copy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleSet:
-    """A set of truth-known samples on disk, each read when it is wanted."""
+    """A set of samples with truth on disk, read on access."""
 
     arrays: Mapping[str, zarr.Array[Any]]
-    size: int  #: samples that are there
+    size: int  #: number of samples
     notes: Mapping[str, Any]  #: period, region, seed
 
     @classmethod
@@ -118,14 +118,14 @@ class SampleSet:
         Raises
         ------
         NoInputError
-            If there is none, or it lacks an array or a dimension.
+            If there is no set, or an array or a dimension is missing.
         """
         try:
             group = zarr.open_group(path, mode="r")
             arrays = {name: group[name] for name in DIMENSIONS}
         except (FileNotFoundError, KeyError) as error:
             raise _no_set(f"no training set at {path} ({error})") from error
-        found: dict[str, zarr.Array[Any]] = {}
+        present: dict[str, zarr.Array[Any]] = {}
         for name, array in arrays.items():
             if (
                 not isinstance(array, zarr.Array)
@@ -133,32 +133,32 @@ class SampleSet:
                 or not array.size
             ):
                 raise _no_set(f"{path} with {name} of shape {getattr(array, 'shape', None)}")
-            found[name] = array
+            present[name] = array
         for name, array in group.arrays():
             if name.startswith("refined_") or name in OPTIONAL:
-                found[name] = array
-        size = _written_samples(group, int(found["tb89"].shape[0]))
+                present[name] = array
+        size = _written_samples(group, int(present["tb89"].shape[0]))
         if not size:
-            raise _no_set(f"{path} whose first sample is not there yet")
-        return cls(arrays=found, size=size, notes=dict(group.attrs))
+            raise _no_set(f"{path} without a finished sample")
+        return cls(arrays=present, size=size, notes=dict(group.attrs))
 
     @classmethod
     def of(cls, folder: Path, split: Split) -> Self:
-        """The set `folder`/`split`.zarr, which must say itself that it is of this split.
+        """The set `folder`/`split`.zarr, whose attributes must name the same split.
 
         Raises
         ------
         NoInputError
-            If there is none, it lacks an array or a dimension, or its days and places are not
-            those of the split: what is learnt from must share neither with what it is scored on.
+            If there is no set, an array or a dimension is missing, or it is of another split.
+            Training and evaluation must not share days or places.
         """
         path = folder / f"{split}.zarr"
         samples = cls.open(path)
         if samples.notes.get("split") != split:
             raise NoInputError(
-                f"{path}, whose notes say it is of the split {samples.notes.get('split')!r}",
+                f"{path}, whose attributes name the split {samples.notes.get('split')!r}",
                 f"samples of the days and places of {split!r}",
-                "move the set to the name of its split, and make the missing one with `make train`",
+                "rename the set to its split, and make the missing one with `make train`",
             )
         return samples
 
@@ -172,23 +172,23 @@ class SampleSet:
         return int(rows), int(columns)
 
     def whole(self, sample: int) -> Window:
-        """All of a sample, unturned; its largest square where it is none."""
+        """The whole sample, not rotated; its largest square if it is not square."""
         return self.middle(sample, max(self.shape))
 
     def middle(self, sample: int, side: int) -> Window:
-        """The middle square of a sample, unturned, of at most `side` coarse cells."""
+        """The central square of a sample, not rotated, of at most `side` coarse cells."""
         return Window.middle(sample, self.shape, side)
 
     def draw(self, random: Random, side: int) -> Window:
-        """A window at random."""
+        """A random window."""
         return Window.drawn(random, len(self), self.shape, min(side, *self.shape))
 
     def tb89(self, window: Window) -> NDArray[np.float32]:
         """(5, 2, y, x) K."""
         return kelvin(window.of(self._read("tb89", window), 1))
 
-    def halves(self, window: Window) -> NDArray[np.float32]:
-        """(5, 2, 2 y, 2 x) K, the quarters of each cell side by side."""
+    def tb89_3km(self, window: Window) -> NDArray[np.float32]:
+        """(5, 2, 2 y, 2 x) K, on 3.125 km cells."""
         return kelvin(window.of(self._read("tb89_half", window), 2))
 
     def low(self, window: Window) -> NDArray[np.float32]:
@@ -196,12 +196,12 @@ class SampleSet:
         return kelvin(window.of(self._read("low", window), 1))
 
     def refined(self, window: Window, refiner: str) -> NDArray[np.float32]:
-        """(2, 4 y, 4 x) K, what a super-resolution network made of the sample.
+        """(2, 4 y, 4 x) K, the output of a super-resolution network.
 
         Raises
         ------
         NoInputError
-            If `seaice.train.samples.add_refined` has not been here.
+            If `add_refined` was not run with this network.
         """
         if f"refined_{refiner}" not in self.arrays:
             raise _no_set(f"a training set whose samples are not refined by {refiner}")
@@ -234,7 +234,7 @@ class SampleSet:
 
 
 def _written_samples(group: zarr.Group, length: int) -> int:
-    """How many samples stand before the first that is not written."""
+    """Number of samples before the first unfinished one."""
     done = group.get("done")
     if not isinstance(done, zarr.Array):
         return length
@@ -243,10 +243,11 @@ def _written_samples(group: zarr.Group, length: int) -> int:
 
 
 def sample_frame_dropout(random: Random) -> tuple[int, ...]:
-    """Which frame stands where on a day when some are missing.
+    """Random indices of the frames of a day, with missing frames replaced by the nearest one.
 
-    Half of all days are whole; others lack the days to come (provisional), a few at random, or all
-    but their own (a single scene). The nearest frame stands in, of two the one nearer the target.
+    Half of all days have all frames; others are without the later days (provisional), without a few
+    random ones, or have only their own (a single scene). Of two equally near frames the one nearer
+    to the target is used.
     """
     kind = random.random()
     target = FRAMES // 2
@@ -264,7 +265,7 @@ def sample_frame_dropout(random: Random) -> tuple[int, ...]:
 
 
 def stack_batch(make: Callable[[], Mapping[str, NDArray[Any]]], size: int) -> dict[str, Tensor]:
-    """`size` samples of a maker, stacked by name."""
+    """`size` calls of `make`, stacked by name."""
     samples = [make() for _ in range(size)]
     return {
         name: torch.from_numpy(np.stack([sample[name] for sample in samples]))
@@ -280,9 +281,9 @@ def _no_set(found: str) -> NoInputError:
     )
 
 
-INTERPOLATION = "bicubic_3km"  #: interpolated when it is read, not kept in the set
+INTERPOLATION = "bicubic_3km"  #: computed on reading, not stored in the set
 TARGET = FRAMES // 2
-FRAME_SEED = 7  #: of which kind of day a sample becomes
+FRAME_SEED = 7  #: seed of `frames_of_sample`
 
 
 def add_refined(
@@ -295,7 +296,7 @@ def add_refined(
     path : of the set; gains arrays `refined_NETWORK` (n, 2, 4 y, 4 x), uint16, hundredths of a
         kelvin, and `weights_NETWORK` (n,), the first digits of the weights' hash
     network : super-resolution network and its card
-    weights : what the weights are known by, a hexadecimal hash
+    weights : hexadecimal hash of the weights
 
     Yields
     ------
@@ -318,7 +319,7 @@ def add_refined(
 
 
 def frames_of_sample(index: int) -> list[int]:
-    """Which frame stands where in the refined map of a sample."""
+    """Indices of the frames from which a sample was refined."""
     return list(sample_frame_dropout(np.random.default_rng((FRAME_SEED, index))))
 
 
@@ -344,10 +345,10 @@ def _refine_sample(
     frames = frames_of_sample(index)
     window = samples.whole(index)
     tb = torch.from_numpy(samples.tb89(window)[frames])[None].to(device)
-    quarters = torch.from_numpy(quartered(samples.halves(window)[frames]))[None].to(device)
+    quarters = torch.from_numpy(quartered(samples.tb89_3km(window)[frames]))[None].to(device)
     with torch.autocast(device.type, torch.bfloat16):
-        told = refine(assemble_sr_input(tb, quarters, card))
-    kelvin = to_kelvin(told, card)[0]
+        prediction = refine(assemble_sr_input(tb, quarters, card))
+    kelvin = to_kelvin(prediction, card)[0]
     seen = nearest_upsample(torch.isfinite(tb[0, tb.shape[1] // 2]).all(0), SCALE)
     counts = torch.where(seen, (100 * kelvin).round().clamp(0, MISSING_COUNT - 1), MISSING_COUNT)
     return counts.cpu().numpy().astype(np.uint16)
@@ -362,7 +363,7 @@ def interpolated_map(samples: SampleSet, window: Window) -> NDArray[np.float32]:
     """
     card = new_sr_card(INTERPOLATION, {})
     tb = torch.from_numpy(samples.tb89(window)[TARGET])[None]
-    quarters = torch.from_numpy(quartered(samples.halves(window))[TARGET])[None]
+    quarters = torch.from_numpy(quartered(samples.tb89_3km(window))[TARGET])[None]
     with torch.inference_mode():
         network = create_weightless_model(INTERPOLATION)
         fine = to_kelvin(network(assemble_sr_input(tb, quarters, card)[None])[0], card)

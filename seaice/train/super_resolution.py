@@ -40,68 +40,66 @@ __all__ = [
 
 OPEN_WATER = 47.0  # K, V - H at 89 GHz; Spreen et al. 2008, JGR 113, C02S03, section 3
 CLOSED_ICE = 11.7  # K, likewise
-MAX_COMMON_OFFSET = 1.75  # K, largest drift that H and V share
-MAX_DIFFERENTIAL_OFFSET = (
-    0.25  # K, largest by which either leaves the other, in opposite directions
-)
+MAX_COMMON_OFFSET = 1.75  # K, of H and V alike
+MAX_DIFFERENTIAL_OFFSET = 0.25  # K, of H and V with opposite sign
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrightnessJitter:
-    """Offsets of a sample: one for what looks like ice, one for what looks like water.
+    """Smooth offsets of brightness temperature, one for ice-like and one for water-like cells.
 
-    Ice grows colder and the air over water wetter from week to week. H and V follow together, so
-    that their difference moves by 0.5 K at most where either moves by up to 2 K.
+    They represent weekly changes of ice temperature and of humidity over water. H and V change
+    together: their difference changes by at most 0.5 K where each changes by up to 2 K.
     """
 
-    corners: NDArray[np.float64]  #: (ice and water, H and V, y, x) K, at the sample's four corners
+    corners: NDArray[np.float64]  #: (ice and water, H and V, y, x) K, at the corners of the sample
 
     @classmethod
     def drawn(cls, random: np.random.Generator) -> Self:
-        """One at random."""
+        """Random offsets."""
         level = random.normal(0, 0.6, (2, 1, 1, 1)) + random.normal(0, 0.3, (2, 1, 2, 2))
-        apart = np.clip(
+        differential = np.clip(
             random.normal(0, 0.1, (2, 1, 2, 2)), -MAX_DIFFERENTIAL_OFFSET, MAX_DIFFERENTIAL_OFFSET
         )
         common = np.clip(level, -MAX_COMMON_OFFSET, MAX_COMMON_OFFSET)
-        return cls(corners=np.concatenate((common - apart, common + apart), axis=1))
+        return cls(corners=np.concatenate((common - differential, common + differential), axis=1))
 
     def on(self, tb: Floats) -> Floats:
-        """Brightness temperature after the drift; between the corners it is bilinear.
+        """Brightness temperature plus the offsets, bilinear between the corners.
 
-        Fine cells drift by what their coarse cell drifts by, on average: a sample and its truth
-        stay each other's where both are handed in.
+        The offset of a coarse cell is the mean of those of its fine cells, so that a sample and its
+        truth remain consistent.
 
         Parameters
         ----------
-        tb : (..., 2, y, x), K, H then V at 89 GHz, of one ground at any resolution
+        tb : (..., 2, y, x), K, H then V at 89 GHz, of the same area at any resolution
 
         Returns
         -------
-        (..., 2, y, x) float32, K; NaN where H or V is absent
+        (..., 2, y, x) float32, K; NaN where H or V is missing
         """
         down, right = (_edge_weights(length) for length in tb.shape[-2:])
         ice, water = np.einsum("spab,ay,bx->spyx", self.corners, down, right).astype(np.float32)
         difference = tb[..., 1:, :, :] - tb[..., :1, :, :]
-        share = np.clip((OPEN_WATER - difference) / (OPEN_WATER - CLOSED_ICE), 0, 1)
-        drifted: Floats = tb + share * ice + (1 - share) * water
+        ice_fraction = np.clip((OPEN_WATER - difference) / (OPEN_WATER - CLOSED_ICE), 0, 1)
+        drifted: Floats = tb + ice_fraction * ice + (1 - ice_fraction) * water
         return drifted
 
 
 def _edge_weights(length: int) -> NDArray[np.float64]:
-    """(2, length): how much of either end a cell's centre has."""
+    """(2, length): interpolation weights of both ends at the cell centres."""
     place = (np.arange(length) + 0.5) / length
     return np.stack((1 - place, place))
 
 
 def missing_swath(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """An oblique strip of a tenth to half of a square's side, at any place and angle.
+    """A strip of random position and angle, a tenth to half of the map's side wide.
 
     Returns
     -------
-    (y, x) bool, true where nothing was seen
+    (y, x) bool, true in the strip
     """
     rows, columns = (np.arange(length) - (length - 1) / 2 for length in shape)
     side, angle = min(shape), random.uniform(0, math.pi)
@@ -112,7 +110,7 @@ def missing_swath(random: np.random.Generator, shape: tuple[int, int]) -> NDArra
 
 
 def with_missing_swaths(random: np.random.Generator, tb: Floats) -> Floats:
-    """Frames of which one or more lack a swath, each its own.
+    """Frames of which one or more have a missing swath, each its own.
 
     Parameters
     ----------
@@ -138,9 +136,9 @@ def reconstruction_loss(
     """Charbonnier error of H and V, plus a weight times that of V - H, where the truth is known.
 
     The second term is the sea-ice term of Feng, Liu, Li 2023 (IEEE JSTARS, doi
-    10.1109/JSTARS.2022.3232533): errors that H and V share cancel in the polarization difference
-    that concentration is read from. Its weight is not published; 1 is a start, to be chosen by
-    validation.
+    10.1109/JSTARS.2022.3232533): errors common to H and V cancel in the polarization difference,
+    from which concentration is estimated. Its weight is not published; 1 is a default, to be chosen
+    by validation.
 
     Parameters
     ----------
@@ -150,8 +148,8 @@ def reconstruction_loss(
 
     Returns
     -------
-    scalar; 0 where nothing is valid. Of several processes that learn as one, each divides by the
-    mean number of valid cells, so that every cell of the batch weighs alike
+    scalar; 0 where nothing is valid. In data-parallel training each process divides by the mean
+    number of valid cells over processes, so that every cell of the batch has the same weight
     """
     error = refined.float() - truth
     difference = error[:, 1:] - error[:, :1]
@@ -168,36 +166,36 @@ SCORED = ("tb89h", "tb89v", "pd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SRTask:
-    """What a super-resolution network is to learn, and from what."""
+    """Super-resolution as a training task: data, augmentation, loss and scores."""
 
     train: SampleSet
     valid: SampleSet
     card: Card
     crop: int = 64  #: coarse cells
     difference_weight: float = 1.0  #: of the error of V - H
-    drifting: float = 0.5  #: share of samples whose brightness drifts, truth and all
-    gappy: float = 0.25  #: share of samples that lack swaths
-    unquartered: float = 0.1  #: share of samples without quarters, as maps of others are
-    valid_samples: int = 16  #: looked at in each validation
+    p_brightness_jitter: float = 0.5  #: probability of `BrightnessJitter`, also of the truth
+    p_missing_swath: float = 0.25  #: probability of missing swaths
+    p_drop_3km: float = 0.1  #: probability of a sample without 3.125 km cells
+    valid_samples: int = 16  #: samples of each validation
 
     def task(self, network: nn.Module) -> Task:
-        """This lesson for a network."""
+        """The task of training a network."""
         return Task(network=network, loss=self._loss, source=self._source, evaluate=self.evaluate)
 
     def _source(self, random: np.random.Generator, size: int) -> Batch:
         def sample() -> dict[str, NDArray[Any]]:
             frames = list(sample_frame_dropout(random))
             window = self.train.draw(random, self.crop)
-            tb, halves = self.train.tb89(window), self.train.halves(window)
+            tb, tb_3km = self.train.tb89(window), self.train.tb89_3km(window)
             truth = self.train.truth_tb(window)
-            if random.random() < self.unquartered:
-                halves[:] = np.nan
-            if random.random() < self.gappy:
+            if random.random() < self.p_drop_3km:
+                tb_3km[:] = np.nan
+            if random.random() < self.p_missing_swath:
                 tb = with_missing_swaths(random, tb)
-            if random.random() < self.drifting:
+            if random.random() < self.p_brightness_jitter:
                 drift = BrightnessJitter.drawn(random)
-                tb, halves, truth = drift.on(tb), drift.on(halves), drift.on(truth)
-            return {"tb": tb[frames], "quarters": quartered(halves[frames]), "truth": truth}
+                tb, tb_3km, truth = drift.on(tb), drift.on(tb_3km), drift.on(truth)
+            return {"tb": tb[frames], "quarters": quartered(tb_3km[frames]), "truth": truth}
 
         return stack_batch(sample, size)
 
@@ -205,12 +203,12 @@ class SRTask:
         return self.error(self.refined(network, batch), batch)
 
     def refined(self, network: nn.Module, batch: Batch) -> Tensor:
-        """What a network tells of a batch, (batch, 2, 4 y, 4 x), normalized."""
-        told: Tensor = network(assemble_sr_input(batch["tb"], batch["quarters"], self.card))
-        return told
+        """The prediction of a network for a batch, (batch, 2, 4 y, 4 x), normalized."""
+        prediction: Tensor = network(assemble_sr_input(batch["tb"], batch["quarters"], self.card))
+        return prediction
 
     def error(self, refined: Tensor, batch: Batch) -> Tensor:
-        """How wrong that is."""
+        """The loss of a prediction."""
         pairs = [self.card.normalization[name] for name in self.card.outputs]
         offset, scale = torch.tensor(pairs, device=refined.device).T[:, :, None, None]
         known = _known(batch)
@@ -222,12 +220,12 @@ class SRTask:
 
         Returns
         -------
-        `rmse_tb89h`, `rmse_tb89v`, `rmse_pd`, and the same with `bicubic_` before them
+        `rmse_tb89h`, `rmse_tb89v`, `rmse_pd`, and the same with the prefix `bicubic_`
         """
         device = next(network.parameters()).device
-        told = self._errors(lambda stack: network(stack.to(device)).cpu(), self.card)
+        prediction = self._errors(lambda stack: network(stack.to(device)).cpu(), self.card)
         plain = self._errors(create_weightless_model("bicubic"), new_sr_card("bicubic", {}))
-        return {f"rmse_{name}": told[name] for name in SCORED} | {
+        return {f"rmse_{name}": prediction[name] for name in SCORED} | {
             f"bicubic_rmse_{name}": plain[name] for name in SCORED
         }
 
@@ -238,12 +236,12 @@ class SRTask:
             window = self.valid.whole(sample)
             parts = {
                 "tb": self.valid.tb89(window),
-                "quarters": quartered(self.valid.halves(window)),
+                "quarters": quartered(self.valid.tb89_3km(window)),
                 "truth": self.valid.truth_tb(window),
             }
             batch = {name: torch.from_numpy(value)[None] for name, value in parts.items()}
-            given = assemble_sr_input(batch["tb"], batch["quarters"], card)
-            refined = to_kelvin(refine(given), card)
+            inputs = assemble_sr_input(batch["tb"], batch["quarters"], card)
+            refined = to_kelvin(refine(inputs), card)
             error = refined - batch["truth"]
             three = torch.cat((error, error[:, 1:] - error[:, :1]), dim=1)
             known = _known(batch)
@@ -260,12 +258,12 @@ def _known(batch: Batch) -> Tensor:
     return truth & nearest_upsample(observed, truth.shape[-1] // observed.shape[-1])
 
 
-FIT_SAMPLES = 160  #: samples; more change nothing that can be seen
+FIT_SAMPLES = 160  #: samples; the result hardly changes with more
 
 
 @torch.inference_mode()
 def fit_interpolation(network: nn.Module, samples: SampleSet, card: Card) -> None:
-    """Fit the network's `LearnedLinearUpsampler`, where it has one, to what bicubic lacks.
+    """Fit the `LearnedLinearUpsampler` of a network, if it has one, to the bicubic residual.
 
     Parameters
     ----------
@@ -280,27 +278,27 @@ def fit_interpolation(network: nn.Module, samples: SampleSet, card: Card) -> Non
     products = torch.zeros(size, size, dtype=torch.float64)
     targets = torch.zeros(size, outputs, dtype=torch.float64)
     for index in range(min(FIT_SAMPLES, len(samples))):
-        around, lacking = _regression_pairs(samples, index, card, fitted)
+        around, residual = _regression_pairs(samples, index, card, fitted)
         products += (around.T @ around).double()
-        targets += (around.T @ lacking).double()
+        targets += (around.T @ residual).double()
     fitted.fit(products, targets)
 
 
 def _regression_pairs(
     samples: SampleSet, index: int, card: Card, fitted: LearnedLinearUpsampler
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Surroundings of every cell that is known, and what bicubic lacks there."""
+    """Neighbourhoods of all cells with truth, and the residual of bicubic upsampling there."""
     window = samples.whole(index)
     tb = torch.from_numpy(samples.tb89(window))[None]
-    quarters = torch.from_numpy(quartered(samples.halves(window)))[None]
+    quarters = torch.from_numpy(quartered(samples.tb89_3km(window)))[None]
     truth = torch.from_numpy(samples.truth_tb(window))[None]
     frames = assemble_sr_input(tb, quarters, card)
     target = frames[:, frames.shape[1] // 2]
     pairs = torch.tensor([card.normalization[name] for name in card.outputs])
     offset, scale = pairs.T[:, :, None, None]
-    lacking = (truth - offset) / scale - bicubic_upsample(target, fitted.scale)
+    residual = (truth - offset) / scale - bicubic_upsample(target, fitted.scale)
     seen = nearest_upsample(target[:, 2:3] > 0, fitted.scale)
     known = (torch.isfinite(truth).all(1, keepdim=True) & seen).float()
-    whole = F.avg_pool2d(known, fitted.scale).flatten() == 1
-    wanted = F.pixel_unshuffle(lacking, fitted.scale)[0].flatten(1).T
-    return neighbourhood_matrix(target, fitted.side)[whole], wanted[whole]
+    complete = F.avg_pool2d(known, fitted.scale).flatten() == 1
+    target_residual = F.pixel_unshuffle(residual, fitted.scale)[0].flatten(1).T
+    return neighbourhood_matrix(target, fitted.side)[complete], target_residual[complete]

@@ -43,11 +43,11 @@ BatchSource = Callable[[np.random.Generator, int], Batch]  #: random numbers, ba
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDataset(Dataset[Batch]):
-    """The samples of every step: which they are follows from seed, step and place in the batch."""
+    """The samples of every step, determined by seed, step and index in the batch."""
 
     source: BatchSource
     seed: int
-    samples: range  #: places in the batch that are this process's
+    samples: range  #: indices in the batch that this process computes
 
     def __getitem__(self, step: int) -> Batch:
         each = [
@@ -58,22 +58,22 @@ class StepDataset(Dataset[Batch]):
 
 
 def prefetch(
-    steps: StepDataset, wanted: range, ahead: int, loaders: int, device: torch.device
+    steps: StepDataset, order: range, ahead: int, loaders: int, device: torch.device
 ) -> Iterator[Batch]:
-    """The batches of some steps in turn.
+    """The batches of some steps in order, prepared in the background.
 
     Parameters
     ----------
-    wanted : steps
-    ahead : batches that wait, of each loader
-    loaders : processes that make batches; 0: a thread of this one. The steps' source must be
-        something that pickle can name
-    device : where batches will go; for CUDA they lie in pinned memory
+    order : steps
+    ahead : number of batches that each loader prepares in advance
+    loaders : processes that prepare batches; 0: a thread of this process. The source of `steps`
+        must be picklable
+    device : target of the batches; for CUDA they are in pinned memory
     """
     if loaders:
         yield from DataLoader(
             steps,
-            sampler=wanted,
+            sampler=order,
             batch_size=None,
             num_workers=loaders,
             prefetch_factor=max(ahead, 1),
@@ -81,11 +81,11 @@ def prefetch(
             multiprocessing_context="spawn",
         )
     else:
-        yield from _prefetch_by_thread(steps, wanted, ahead, device)
+        yield from _prefetch_by_thread(steps, order, ahead, device)
 
 
 def _prefetch_by_thread(
-    steps: StepDataset, wanted: range, ahead: int, device: torch.device
+    steps: StepDataset, order: range, ahead: int, device: torch.device
 ) -> Iterator[Batch]:
     def make(step: int) -> Batch:
         batch = steps[step]
@@ -95,7 +95,7 @@ def _prefetch_by_thread(
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting: deque[Future[Batch]] = deque()
-        for step in wanted:
+        for step in order:
             waiting.append(pool.submit(make, step))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()
@@ -108,7 +108,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(slots=True, kw_only=True)
 class TrainingState:
-    """Everything that training changes. Random numbers follow from seed and step alone."""
+    """All that training changes. Random numbers depend on seed and step only."""
 
     network: nn.Module
     average: nn.Module  #: exponential moving average of the network
@@ -116,7 +116,7 @@ class TrainingState:
     step: int = 0  #: steps done
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor of the state by a name; an optimizer that never stepped is set up."""
+        """Every tensor of the state by name; an optimizer without steps is initialized."""
         yield from ((f"network.{k}", v) for k, v in self.network.state_dict().items())
         yield from ((f"average.{k}", v) for k, v in self.average.state_dict().items())
         for name, parameter in self.network.named_parameters():
@@ -128,7 +128,7 @@ class TrainingState:
 
 
 def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
-    """Write the state to `path`, whole or not at all.
+    """Write the state to `path` atomically.
 
     Raises
     ------
@@ -136,18 +136,18 @@ def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         If the disk refuses.
     """
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors()}
-    told = {"step": str(state.step), "settings": json.dumps(settings, sort_keys=True)}
+    metadata = {"step": str(state.step), "settings": json.dumps(settings, sort_keys=True)}
     with atomic_file(path) as part:
-        save_file(tensors, part, metadata=told)
+        save_file(tensors, part, metadata=metadata)
 
 
 def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
-    """Bring `state` to where `path` was laid down; where no file is, it stays as it is.
+    """Restore `state` from the checkpoint `path`; without a file the state is not changed.
 
     Raises
     ------
     SettingsError
-        If the file was laid down under other settings.
+        If the checkpoint has other settings.
     WeightsError
         If the file is damaged or of another network.
     """
@@ -155,17 +155,17 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         return
     try:
         with safe_open(path, framework="pt") as file:
-            told = file.metadata() or {}
-            _check_settings(path, told.get("settings"), settings)
+            metadata = file.metadata() or {}
+            _check_settings(path, metadata.get("settings"), settings)
             for name, value in state.tensors():
                 with torch.no_grad():
                     value.copy_(file.get_tensor(name))
-            state.step = int(told["step"])
+            state.step = int(metadata["step"])
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         raise WeightsError(
-            f"checkpoint {path} cannot be taken up ({error})",
+            f"checkpoint {path} cannot be read ({error})",
             "a whole checkpoint of this network",
-            "remove it to begin anew",
+            "remove it to start again",
         ) from error
 
 
@@ -175,12 +175,15 @@ def _check_settings(path: Path, found: str | None, settings: Mapping[str, Any]) 
         raise SettingsError(
             f"checkpoint {path} was made with {found}",
             f"the settings of this run, {expected}",
-            "remove the checkpoint to begin anew, or train with its settings",
+            "remove the checkpoint to start again, or train with its settings",
         )
 
 
 class ScalarLog:
-    """Numbers by step. Those after `step`, which a killed run wrote, are dropped."""
+    """Scalars by step, as JSON lines, and for TensorBoard where it is installed.
+
+    Entries after `step`, from a run that was killed, are removed.
+    """
 
     def __init__(self, folder: Path, step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +199,7 @@ class ScalarLog:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
     def add(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Note some numbers of a step."""
+        """Append scalars of a step."""
         minutes = round((time.monotonic() - self._begun) / 60, 2)
         with self._path.open("a") as file:
             file.write(json.dumps({"step": step, "minutes": minutes, **numbers}) + "\n")
@@ -205,6 +208,7 @@ class ScalarLog:
                 self._board.add_scalar(name, value, step)
 
 
+#: fields of `Schedule` that may differ when a run is resumed
 IGNORED_FOR_RESUME = (
     "max_minutes",
     "checkpoint_every",
@@ -217,25 +221,25 @@ IGNORED_FOR_RESUME = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """How long and how fast a network learns."""
+    """Number of steps, learning rate, batch size and other settings of the training loop."""
 
     steps: int = 2000
     batch: int = 8
-    rate: float = 5e-4  #: highest learning rate; it rises over `warm_up`, then falls as a cosine
+    rate: float = 5e-4  #: peak learning rate; linear over `warm_up`, then cosine decay
     warm_up: int = 100  #: steps
-    decay: float = 1e-4  #: of weights
-    average: float = 0.995  #: what the moving average keeps a step
-    clip: float = 1.0  #: largest norm of a gradient
-    paces: Mapping[str, float] = field(default_factory=dict)  #: factors of parts; 0: they stay
+    decay: float = 1e-4  #: weight decay
+    average: float = 0.995  #: decay of the moving average of weights, per step
+    clip: float = 1.0  #: largest gradient norm
+    lr_multipliers: Mapping[str, float] = field(default_factory=dict)  #: by submodule; 0: frozen
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
     layout: Literal["channels_last", "contiguous"] = "channels_last"
-    max_minutes: float = math.inf  #: of this call; what is reached then is the result
+    max_minutes: float = math.inf  #: of this call; training ends then
     checkpoint_every: int = 100  #: steps
     validate_every: int = 500  #: steps
     log_every: int = 20  #: steps
-    ahead: int = 2  #: batches made while the network works
-    loaders: int = 0  #: processes that make them; 0: a thread, which two cores have room for
+    ahead: int = 2  #: batches prepared in advance
+    loaders: int = 0  #: processes that prepare batches; 0: a thread
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step.
@@ -249,15 +253,17 @@ class Schedule:
         left = (step - self.warm_up + 1) / max(self.steps - self.warm_up, 1)
         return self.rate * 0.5 * (1 + math.cos(math.pi * left))
 
-    def binding(self) -> dict[str, object]:
+    def result_settings(self) -> dict[str, object]:
         """The settings that the result depends on."""
-        told = asdict(self) | ({} if self.paces else {"paces": None})
-        return {k: v for k, v in told.items() if k not in IGNORED_FOR_RESUME and v is not None}
+        settings = asdict(self)
+        # "paces" is the key in checkpoints of version 0.1, which can so be resumed
+        settings["paces"] = settings.pop("lr_multipliers") or None
+        return {k: v for k, v in settings.items() if k not in IGNORED_FOR_RESUME and v is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is to be learnt; nothing here knows what the numbers mean."""
+    """A training task: network, loss, data and scores."""
 
     network: nn.Module
     loss: Callable[[nn.Module, Batch], Tensor]
@@ -272,52 +278,52 @@ def train(
     device: torch.device,
     report: Callable[[int, float], None],
 ) -> tuple[nn.Module, int]:
-    """Train until the steps or the minutes are spent, from where `folder` was left.
+    """Train for the steps or minutes of the schedule, resuming from a checkpoint in `folder`.
 
-    A run that was killed and taken up again gives, on the same machine with the same number of
-    threads, bit for bit what an undisturbed one gives: which samples a step sees, and every random
-    number of the step, follow from the seed and the step. Several processes
-    (`seaice.train.distributed`) share every batch and learn what one would; batch norm alone sees each
-    process's share. The first one writes, and scores the network.
+    A run that was killed and resumed gives, on the same machine with the same number of threads,
+    bit-identical results to an uninterrupted one: the samples and random numbers of a step depend
+    on the seed and the step. Several processes (`seaice.train.distributed`) divide every batch and
+    give the result of one, except that batch norm uses the samples of each process. The main
+    process writes files and computes scores.
 
     Parameters
     ----------
     folder : for the checkpoint and the logs
-    report : called with the steps done and the loss, in the first process
+    report : called with the steps done and the loss, in the main process
 
     Returns
     -------
-    (network, steps) : the moving average, on the device, in eval; the steps it has seen
+    (network, steps) : the moving average, on the device, in eval mode; the steps done
 
     Raises
     ------
     SettingsError
-        If a checkpoint of other settings lies in `folder`, the loss is no longer finite, or a batch
-        cannot be shared evenly.
+        If `folder` has a checkpoint of other settings, the loss is not finite, or a batch cannot be
+        divided evenly among the processes.
     WeightsError
         If the checkpoint is damaged.
     """
     deadline = time.monotonic() + 60 * schedule.max_minutes
     state = _new_state(task.network, schedule, device)
     checkpoint = folder / "checkpoint.safetensors"
-    load_checkpoint(state, checkpoint, schedule.binding())
+    load_checkpoint(state, checkpoint, schedule.result_settings())
     scalars = ScalarLog(folder, state.step) if distributed.is_main_process() else None
     steps = StepDataset(
         source=task.source, seed=schedule.seed, samples=distributed.rank_indices(schedule.batch)
     )
-    wanted = range(state.step, schedule.steps)
-    for batch in prefetch(steps, wanted, schedule.ahead, schedule.loaders, device):
+    remaining = range(state.step, schedule.steps)
+    for batch in prefetch(steps, remaining, schedule.ahead, schedule.loaders, device):
         loss = _step(state, task, schedule, batch)
         late = distributed.broadcast_bool(time.monotonic() > deadline, device)
         ends = late or state.step == schedule.steps
         if scalars is not None:
             _log(scalars, state, task, schedule, loss)
             if ends or state.step % schedule.checkpoint_every == 0:
-                save_checkpoint(state, checkpoint, schedule.binding())
+                save_checkpoint(state, checkpoint, schedule.result_settings())
             report(state.step, loss)
         if ends:
             break
-    distributed.barrier()  # so that none looks for a checkpoint that is still being laid down
+    distributed.barrier()  # so that no process reads a checkpoint that is being written
     return state.average, state.step
 
 
@@ -338,37 +344,44 @@ def _new_state(network: nn.Module, schedule: Schedule, device: torch.device) -> 
     optimizer = torch.optim.AdamW(groups, lr=schedule.rate, weight_decay=schedule.decay)
     average = deepcopy(placed).eval().requires_grad_(requires_grad=False)
     placed.train()
-    for part, pace in schedule.paces.items():
-        if not pace:  # its statistics stay as well
+    for part, multiplier in schedule.lr_multipliers.items():
+        if not multiplier:  # batch norm statistics are frozen as well
             placed.get_submodule(part).requires_grad_(requires_grad=False).eval()
     return TrainingState(network=placed, average=average, optimizer=optimizer)
 
 
 def _parameter_groups(network: nn.Module, schedule: Schedule) -> Iterator[dict[str, Any]]:
-    """Parameters that share a pace; the whole of the network but its slower parts comes first."""
-    by_pace: dict[float, list[nn.Parameter]] = {1.0: []}
+    """Parameters grouped by learning rate multiplier; multiplier 1 comes first."""
+    by_multiplier: dict[float, list[nn.Parameter]] = {1.0: []}
     for name, parameter in network.named_parameters():
-        own = [pace for part, pace in schedule.paces.items() if name.startswith(f"{part}.")]
-        by_pace.setdefault(own[0] if own else 1.0, []).append(parameter)
-    yield from ({"params": params, "pace": pace} for pace, params in by_pace.items())
+        own = [
+            multiplier
+            for part, multiplier in schedule.lr_multipliers.items()
+            if name.startswith(f"{part}.")
+        ]
+        by_multiplier.setdefault(own[0] if own else 1.0, []).append(parameter)
+    yield from (
+        {"params": params, "lr_multiplier": multiplier}
+        for multiplier, params in by_multiplier.items()
+    )
 
 
 def _step(state: TrainingState, task: Task, schedule: Schedule, batch: Batch) -> float:
-    """One step of learning; the loss before it, of all processes."""
+    """One training step; returns the loss before it, averaged over processes."""
     device = next(state.network.parameters()).device
     torch.manual_seed(hash((schedule.seed, state.step)) + distributed.rank())
     for group in state.optimizer.param_groups:
-        group["lr"] = group["pace"] * schedule.rate_at(state.step)
+        group["lr"] = group["lr_multiplier"] * schedule.rate_at(state.step)
     mixed = schedule.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
         placed = {key: value.to(device, non_blocking=True) for key, value in batch.items()}
         loss = task.loss(state.network, placed)
-    told = float(distributed.mean_over_processes(loss))
-    if not math.isfinite(told):
+    loss_value = float(distributed.mean_over_processes(loss))
+    if not math.isfinite(loss_value):
         raise SettingsError(
-            f"a loss of {told} at step {state.step}",
+            f"a loss of {loss_value} at step {state.step}",
             "a finite one",
-            "lower the learning rate, and begin anew from the last checkpoint or from none",
+            "lower the learning rate, and start again from the last checkpoint or without one",
         )
     state.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -377,12 +390,12 @@ def _step(state: TrainingState, task: Task, schedule: Schedule, batch: Batch) ->
     state.optimizer.step()
     state.step += 1
     _update_average(state, min(schedule.average, state.step / (state.step + 9)))
-    return told
+    return loss_value
 
 
 @torch.no_grad()
 def _update_average(state: TrainingState, keep: float) -> None:
-    """Move the average a little towards the network; early steps are forgotten faster."""
+    """Update the exponential moving average of the weights, faster in early steps."""
     fresh = state.network.state_dict()
     for name, value in state.average.state_dict().items():
         if value.is_floating_point():

@@ -31,7 +31,7 @@ def _upsample2(features: Tensor) -> Tensor:
 
 
 class PCDAlignment(nn.Module):
-    """Offsets found at a quarter of the resolution, refined at a half and at the whole."""
+    """Offsets estimated at a quarter of the resolution, refined at a half and at full."""
 
     def __init__(self, num_feat: int, deformable_groups: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class PCDAlignment(nn.Module):
 
         Parameters
         ----------
-        neighbour, reference : features at the whole, a half and a quarter of the resolution,
+        neighbour, reference : features at full, half and quarter resolution,
             (batch, num_feat, y, x), (batch, num_feat, y/2, x/2), (batch, num_feat, y/4, x/4)
 
         Returns
@@ -81,8 +81,8 @@ class PCDAlignment(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """One level finer: (guide, aligned), the aligned features not yet activated.
 
-        A move of one cell is a move of two cells of half the size: the guide is doubled in value
-        when it is enlarged, the features are not.
+        An offset of one cell is an offset of two cells of half the size: the values of the guide
+        are doubled when it is upsampled, those of the features are not.
         """
         fresh = self._guide(level, *pair)
         guide = torch.cat((fresh, _upsample2(guide) * 2), dim=1)
@@ -102,10 +102,10 @@ class TemporalFusion(nn.Module):
         self.temporal_attn2 = nn.Conv2d(num_feat, num_feat, 3, padding=1)  # of every frame
         self.feat_fusion = nn.Conv2d(num_frame * num_feat, num_feat, 1)
 
-    def weighed(self, aligned: Tensor) -> Tensor:
-        """Each frame times the sigmoid of its dot product with the target, cell by cell.
+    def weighted_frames(self, aligned: Tensor) -> Tensor:
+        """Each frame times the sigmoid of its dot product with the target, per cell.
 
-        Frames do not compete: there is no softmax over them.
+        There is no softmax over frames.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class TemporalFusion(nn.Module):
 
     def forward(self, aligned: Tensor) -> Tensor:
         """(batch, frame, channel, y, x) -> (batch, channel, y, x)."""
-        return _leaky_relu(self.feat_fusion(self.weighed(aligned)))
+        return _leaky_relu(self.feat_fusion(self.weighted_frames(aligned)))
 
 
 class TSAFusion(TemporalFusion):
@@ -147,15 +147,15 @@ class TSAFusion(TemporalFusion):
 
     def forward(self, aligned: Tensor) -> Tensor:
         """(batch, frame, channel, y, x) -> (batch, channel, y, x)."""
-        weighed = self.weighed(aligned)
-        fused = _leaky_relu(self.feat_fusion(weighed))
-        attention = self._in_space(_leaky_relu(self.spatial_attn1(weighed)))
+        weighted_frames = self.weighted_frames(aligned)
+        fused = _leaky_relu(self.feat_fusion(weighted_frames))
+        attention = self._spatial_attention(_leaky_relu(self.spatial_attn1(weighted_frames)))
         added = self.spatial_attn_add2(_leaky_relu(self.spatial_attn_add1(attention)))
         out: Tensor = fused * torch.sigmoid(attention) * 2 + added
         return out
 
-    def _in_space(self, features: Tensor) -> Tensor:
-        """Attention before the sigmoid, seen at a half and a quarter of the resolution."""
+    def _spatial_attention(self, features: Tensor) -> Tensor:
+        """Attention logits from features at half and quarter resolution."""
         half = _leaky_relu(self.spatial_attn2(self._pooled(features)))
         quarter = self._pooled(_leaky_relu(self.spatial_attn_l1(half)))
         quarter = _leaky_relu(self.spatial_attn_l3(_leaky_relu(self.spatial_attn_l2(quarter))))
@@ -165,16 +165,16 @@ class TSAFusion(TemporalFusion):
 
     @staticmethod
     def _pooled(features: Tensor) -> Tensor:
-        """Largest and mean of 3x3 cells at half the resolution; the mean counts the padding."""
+        """Maximum and mean of 3x3 cells at half resolution; the mean includes the padding."""
         return torch.cat((F.max_pool2d(features, 3, 2, 1), F.avg_pool2d(features, 3, 2, 1)), dim=1)
 
 
 def init_kaiming(network: nn.Module, slope: float) -> None:
-    """Set every convolution's weights so that its output is as large as its input; no biases.
+    """Kaiming initialization of every convolution, which preserves variance; biases 0.
 
-    PyTorch's own start shrinks a signal in every convolution, and drowns what is left in random
-    biases. He et al. 2015, ICCV, arXiv:1502.01852, eq. 15. Deformable convolutions still begin with
-    every tap in its place; their masks begin at one half, which their weights make up for.
+    He et al. 2015, ICCV, arXiv:1502.01852, eq. 15. PyTorch's default reduces the signal in every
+    convolution and adds random biases. Offsets of deformable convolutions stay 0; their masks start
+    at 1/2, for which their weights are doubled.
 
     Parameters
     ----------

@@ -32,7 +32,6 @@ __all__ = [
     "OCAB",
     "RHAG",
     "AttentionIndices",
-    "CausalFlowAttention",
     "FlowAttention",
     "HybridBlockConfig",
     "OverlapAttention",
@@ -40,7 +39,6 @@ __all__ = [
     "VisionFlowAttention",
     "WindowAttention",
     "WindowAttentionConfig",
-    "causal_flow_attention",
     "flow_attention",
     "flow_normalizers",
     "overlap_index",
@@ -50,9 +48,7 @@ __all__ = [
     "window_index",
 ]
 
-SHIFT_MASK_LOGIT = (
-    -100.0
-)  # added to logits of tokens that only the roll has made neighbours, as published
+SHIFT_MASK_LOGIT = -100.0  # added to logits of tokens of different regions, as published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ class WindowAttentionConfig:
     overlap: int = 0  #: cells by which the larger window is larger, even
     qkv_bias: bool = True
     scale: float | None = None  #: of queries; None: one over the root of a head's channels
-    dropkey: float = 0.0  #: share of keys dropped in training
+    dropkey: float = 0.0  #: fraction of keys dropped in training
     dropkey_shape: DropShape = "keys"
 
     @property
@@ -80,23 +76,23 @@ def _coordinates(side: int) -> Tensor:
 
 
 def window_index(side: int) -> Tensor:
-    """Rows of the table of relative positions, (query, key), each window^2."""
+    """Indices into the table of relative positions, (query, key), each window^2."""
     cells = _coordinates(side)
-    apart = cells[:, None] - cells[None] + side - 1
-    return apart[..., 0] * (2 * side - 1) + apart[..., 1]
+    offset = cells[:, None] - cells[None] + side - 1
+    return offset[..., 0] * (2 * side - 1) + offset[..., 1]
 
 
 def overlap_index(side: int, extended: int) -> Tensor:
-    """The same of keys in the larger window, (side^2, extended^2).
+    """Indices for keys of the larger window, (side^2, extended^2).
 
-    Some are negative and count from the table's end: published weights depend on it.
+    Some are negative and count from the end of the table, as published weights require.
     """
-    apart = _coordinates(extended)[None] - _coordinates(side)[:, None] + side - extended + 1
-    return apart[..., 0] * (side + extended - 1) + apart[..., 1]
+    offset = _coordinates(extended)[None] - _coordinates(side)[:, None] + side - extended + 1
+    return offset[..., 0] * (side + extended - 1) + offset[..., 1]
 
 
 def shift_mask(size: tuple[int, int], side: int, shift: int, like: Tensor) -> Tensor:
-    """What keeps tokens apart that a map rolled by `shift` brings into one window.
+    """Mask of an attention between tokens that only the roll by `shift` puts into one window.
 
     Returns
     -------
@@ -108,14 +104,15 @@ def shift_mask(size: tuple[int, int], side: int, shift: int, like: Tensor) -> Te
         bands.append((at >= length - side).int() + (at >= length - shift).int())
     region = 3 * bands[0][:, None] + bands[1][None]
     tokens = _split_windows(region[None, ..., None], side)[0, ..., 0]
-    apart = tokens[:, None, :] != tokens[:, :, None]
-    return torch.where(apart, SHIFT_MASK_LOGIT, 0.0).to(like)
+    offset = tokens[:, None, :] != tokens[:, :, None]
+    return torch.where(offset, SHIFT_MASK_LOGIT, 0.0).to(like)
 
 
 def pad_to_windows(image: Tensor, side: int) -> Tensor:
-    """(batch, channel, y, x), mirrored beyond its lower and right edges to multiples of `side`.
+    """(batch, channel, y, x), padded at the lower and right edge to multiples of `side`.
 
-    Where there is less to mirror than is lacking, the last row or column is repeated.
+    The padding is a reflection; where the map is too small for it, the last row or column is
+    repeated.
     """
     down, across = (-length % side for length in image.shape[2:])
     for frame in ((0, 0, 0, down), (0, across, 0, 0)):
@@ -127,19 +124,19 @@ def pad_to_windows(image: Tensor, side: int) -> Tensor:
 def _split_windows(image: Tensor, side: int) -> Tensor:
     """(batch, y, x, channel) -> (batch, window, side^2, channel)."""
     batch, rows, columns, channels = image.shape
-    cut = image.reshape(batch, rows // side, side, columns // side, side, channels)
-    return cut.transpose(2, 3).reshape(batch, -1, side**2, channels)
+    blocks = image.reshape(batch, rows // side, side, columns // side, side, channels)
+    return blocks.transpose(2, 3).reshape(batch, -1, side**2, channels)
 
 
 def _merge_windows(windows: Tensor, side: int, size: tuple[int, int]) -> Tensor:
     """(batch, window, side^2, channel) -> (batch, y, x, channel)."""
     batch, _, _, channels = windows.shape
-    cut = windows.reshape(batch, size[0] // side, size[1] // side, side, side, channels)
-    return cut.transpose(2, 3).reshape(batch, *size, channels)
+    blocks = windows.reshape(batch, size[0] // side, size[1] // side, side, side, channels)
+    return blocks.transpose(2, 3).reshape(batch, *size, channels)
 
 
 class _WindowedAttention(nn.Module):
-    """What both attentions have; a table of relative positions biases the logits."""
+    """Common base of both window attentions, with a relative position bias."""
 
     def __init__(self, sizes: WindowAttentionConfig) -> None:
         super().__init__()
@@ -156,7 +153,7 @@ class _WindowedAttention(nn.Module):
     ) -> Tensor:
         """(batch, window, token, channel) each -> the same as q.
 
-        Windows and heads are one axis, so that one bias serves the whole batch.
+        Windows and heads are merged into one axis, so that the bias broadcasts over the batch.
         """
         windows, heads = q.shape[1], self.sizes.heads
         bias = self.relative_position_bias_table[index].permute(2, 0, 1)[None]
@@ -166,11 +163,11 @@ class _WindowedAttention(nn.Module):
         side = self.sizes.extended
         size = (*q.shape[:3], k.shape[2])
         dropped = self.dropkey.mask(size, bias, (side, side))
-        told = F.scaled_dot_product_attention(
+        attended = F.scaled_dot_product_attention(
             q, k, v, bias if dropped is None else bias + dropped, scale=self.sizes.scale
         )
-        parted = told.reshape(-1, windows, heads, *told.shape[2:]).transpose(2, 3)
-        return parted.flatten(3)
+        by_head = attended.reshape(-1, windows, heads, *attended.shape[2:]).transpose(2, 3)
+        return by_head.flatten(3)
 
     def _by_head(self, tokens: Tensor) -> Tensor:
         """(batch, window, token, channel) -> (batch, window * head, token, channel of a head)."""
@@ -179,7 +176,7 @@ class _WindowedAttention(nn.Module):
 
 
 class WindowAttention(_WindowedAttention):
-    """Every cell looks at the cells of its window."""
+    """Self-attention within windows."""
 
     def forward(self, image: Tensor, index: Tensor, mask: Tensor | None) -> Tensor:
         """Attention, projected.
@@ -187,52 +184,52 @@ class WindowAttention(_WindowedAttention):
         Parameters
         ----------
         image : (batch, y, x, channel)
-        index : as `window_index` gives it
-        mask : as `shift_mask` gives it, of a rolled map
+        index : from `window_index`
+        mask : from `shift_mask`, for a rolled map
 
         Returns
         -------
-        As image
+        (batch, y, x, channel)
         """
         size, side = (image.shape[1], image.shape[2]), self.sizes.window
         q, k, v = _split_windows(self.qkv(image), side).chunk(3, dim=-1)
-        told: Tensor = self.proj(self._attend(q, k, v, index, mask))
-        return _merge_windows(told, side, size)
+        output: Tensor = self.proj(self._attend(q, k, v, index, mask))
+        return _merge_windows(output, side, size)
 
 
 class OverlapAttention(_WindowedAttention):
-    """Every cell looks at a window that reaches beyond its own.
+    """Attention from each window to a larger window around it.
 
-    Beyond the map's edge keys and values are zero, and take part.
+    Outside the map keys and values are zero and are not masked.
     """
 
     def attention(self, image: Tensor, index: Tensor) -> Tensor:
-        """Attention, projected; image (batch, y, x, channel), index as `overlap_index` gives it."""
+        """Attention, projected; image (batch, y, x, channel), index from `overlap_index`."""
         size, side = (image.shape[1], image.shape[2]), self.sizes.window
         q, around = self.qkv(image).tensor_split((self.sizes.dim,), dim=-1)
         k, v = self._around(around).chunk(2, dim=-1)
-        told: Tensor = self.proj(self._attend(_split_windows(q, side), k, v, index, None))
-        return _merge_windows(told, side, size)
+        output: Tensor = self.proj(self._attend(_split_windows(q, side), k, v, index, None))
+        return _merge_windows(output, side, size)
 
     def _around(self, image: Tensor) -> Tensor:
         """(batch, y, x, channel) -> (batch, window, extended^2, channel)."""
         side, extended, reach = self.sizes.window, self.sizes.extended, self.sizes.overlap // 2
         padded = F.pad(image, (0, 0, reach, reach, reach, reach))
-        cut = padded.unfold(1, extended, side).unfold(2, extended, side)  # batch y x channel . .
-        return cut.flatten(4).transpose(3, 4).flatten(1, 2)
+        blocks = padded.unfold(1, extended, side).unfold(2, extended, side)  # batch y x channel . .
+        return blocks.flatten(4).transpose(3, 4).flatten(1, 2)
 
 
-#: what a group's features pass before they are added to what entered it
+#: the layer before the residual connection of a group
 ResidualConnection = Literal["1conv", "identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionIndices:
-    """What all blocks look up."""
+    """Position indices and the shift mask, shared by all blocks."""
 
-    own: Tensor  #: as `window_index` gives it
-    around: Tensor  #: as `overlap_index` gives it
-    mask: Tensor  #: as `shift_mask` gives it
+    own: Tensor  #: from `window_index`
+    around: Tensor  #: from `overlap_index`
+    mask: Tensor  #: from `shift_mask`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,7 +244,7 @@ class HybridBlockConfig:
 
 
 class CAB(nn.Module):
-    """Two convolutions, whose channels are then weighed by their means over the map."""
+    """Channel attention block: two convolutions, then `ChannelAttention`."""
 
     def __init__(self, num_feat: int, compress_ratio: int, squeeze_factor: int) -> None:
         super().__init__()
@@ -266,7 +263,7 @@ class CAB(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Every channel times a share that the means of all decide."""
+    """Each channel times a weight in 0-1 computed from the means of all channels."""
 
     def __init__(self, num_feat: int, squeeze_factor: int) -> None:
         super().__init__()
@@ -286,7 +283,7 @@ class ChannelAttention(nn.Module):
 
 
 class HAB(nn.Module):
-    """Hybrid attention: of windows, shifted or not, and of channels, on the same normed map."""
+    """Hybrid attention block: (shifted) window attention plus channel attention, then an MLP."""
 
     def __init__(self, sizes: HybridBlockConfig, shift: int = 0, drop_path: float = 0.0) -> None:
         super().__init__()
@@ -300,19 +297,19 @@ class HAB(nn.Module):
         self.mlp = Mlp(dim, int(dim * sizes.mlp_ratio))
 
     def forward(self, image: Tensor, index: Tensor, mask: Tensor | None) -> Tensor:
-        """(batch, y, x, channel) -> the same; the mask is left aside if nothing is shifted."""
+        """(batch, y, x, channel) -> the same; the mask is used if the block shifts."""
         normed = self.norm1(image)
-        weighed = self.conv_block(normed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        weighted = self.conv_block(normed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         rolled = normed.roll((-self.shift, -self.shift), (1, 2))
         attended = self.attn(rolled, index, mask if self.shift else None)
         attended = attended.roll((self.shift, self.shift), (1, 2))
-        image = image + self.drop_path(attended) + self.conv_scale * weighed
+        image = image + self.drop_path(attended) + self.conv_scale * weighted
         out: Tensor = image + self.drop_path(self.mlp(self.norm2(image)))
         return out
 
 
 class OCAB(OverlapAttention):
-    """Attention of windows to what lies around them."""
+    """Overlapping cross-attention block."""
 
     def __init__(self, sizes: HybridBlockConfig) -> None:
         super().__init__(sizes.attention)
@@ -328,7 +325,7 @@ class OCAB(OverlapAttention):
 
 
 class HybridGroup(nn.Module):
-    """Hybrid blocks, every other one shifted, and an overlapping attention."""
+    """Hybrid blocks, every second one shifted, then an overlapping cross-attention."""
 
     def __init__(
         self, sizes: HybridBlockConfig, shift: int, rates: Sequence[tuple[float, float]]
@@ -349,11 +346,11 @@ class HybridGroup(nn.Module):
 
 
 class RHAG(nn.Module):
-    """A group, a convolution, and a skip around both.
+    """Residual group: hybrid blocks, a convolution, and a skip connection.
 
     Parameters
     ----------
-    shift : cells, of every other block
+    shift : cells, of every second block
     rates : of DropKey and of stochastic depth, block by block
     """
 
@@ -376,7 +373,7 @@ class RHAG(nn.Module):
 
 
 def residual_connection(dim: int, residual: ResidualConnection) -> nn.Module:
-    """What features pass before they are added to what they began as."""
+    """The layer before a residual connection."""
     return nn.Identity() if residual == "identity" else nn.Conv2d(dim, dim, 3, padding=1)
 
 
@@ -385,27 +382,24 @@ def _with_dropkey(sizes: HybridBlockConfig, rate: float) -> HybridBlockConfig:
 
 
 FLOW_EPS = 1e-6
-COMPETITION_CLAMP = (
-    1.0  #: what a source's conserved flow is clamped to, either sign, before it competes
-)
+COMPETITION_CLAMP = 1.0  #: largest absolute value of a conserved source flow before the softmax
 
 
 def flow_normalizers(
     query: Tensor, key: Tensor, eps: float = FLOW_EPS, after: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """What fixes at one the flow into every sink, and out of every source.
+    """Normalizers of the flow into every sink and out of every source.
 
     Parameters
     ----------
-    query : (batch, head, sink, channel), not negative
-    key : (batch, head, source, channel), not negative
+    query : (batch, head, sink, channel), >= 0
+    key : (batch, head, source, channel), >= 0
     eps : added to both factors of every product
     after : added to every sum of products
 
     Returns
     -------
-    reciprocals of the incoming flow, (batch, head, sink, 1), and of the outgoing one, (batch,
-    head, source, 1)
+    1 / incoming flow, (batch, head, sink, 1), and 1 / outgoing flow, (batch, head, source, 1)
     """
     incoming = _dot(query + eps, key.sum(2, keepdim=True) + eps) + after
     outgoing = _dot(key + eps, query.sum(2, keepdim=True) + eps) + after
@@ -415,7 +409,7 @@ def flow_normalizers(
 def flow_attention(
     query: Tensor, key: Tensor, value: Tensor, eps: float = FLOW_EPS, after: float = 0.0
 ) -> Tensor:
-    """Values shared out among sinks, linear in the number of tokens.
+    """Flow attention, at a cost linear in the number of tokens.
 
     Parameters
     ----------
@@ -433,33 +427,6 @@ def flow_attention(
     competition = source.clamp(-COMPETITION_CLAMP, COMPETITION_CLAMP).softmax(dim=2) * sources
     allocation = torch.sigmoid(sink * (sinks / sources))
     return (query * into) @ (key.transpose(2, 3) @ (value * competition)) * allocation
-
-
-def causal_flow_attention(
-    query: Tensor, key: Tensor, value: Tensor, eps: float = FLOW_EPS
-) -> Tensor:
-    """Values shared out among sinks that know only of sources up to their own position.
-
-    Parameters
-    ----------
-    query, key : (batch, head, token, channel), not negative
-    value : (batch, head, token, channel')
-    eps : added to both factors of every product
-
-    Returns
-    -------
-    (batch, head, token, channel')
-    """
-    count = torch.arange(1, query.shape[2] + 1, device=query.device, dtype=query.dtype)[:, None]
-    into = count / _dot(query + eps, key.cumsum(2) + eps)
-    out_of = count / _dot(key + eps, query.cumsum(2) + eps)
-    sink = _dot(query + eps, (key * out_of).cumsum(2) + eps) / count
-    source = _dot(key + eps, (query * into).cumsum(2) + eps) / count
-    strength = source.clamp(-COMPETITION_CLAMP, COMPETITION_CLAMP).exp()
-    competition = strength / strength.cumsum(2) * count
-    given = (key[..., None] * (value * competition)[..., None, :]).cumsum(2)
-    shares = (query * (into / count))[..., None, :] @ given
-    return shares.squeeze(3) * torch.sigmoid(sink)
 
 
 def _dot(one: Tensor, other: Tensor) -> Tensor:
@@ -491,23 +458,16 @@ class FlowAttention(nn.Module):
             )
         )
         with autocast_disabled(queries):
-            told = self._flow(query.float().sigmoid(), key.float().sigmoid(), value.float())
-        out: Tensor = self.dropout(self.out_projection(told.transpose(1, 2).flatten(2)))
+            output = self._flow(query.float().sigmoid(), key.float().sigmoid(), value.float())
+        out: Tensor = self.dropout(self.out_projection(output.transpose(1, 2).flatten(2)))
         return out
 
     def _flow(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return flow_attention(query, key, value)
 
 
-class CausalFlowAttention(FlowAttention):
-    """The causal version: as many keys as queries, and none of them is told of later ones."""
-
-    def _flow(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return causal_flow_attention(query, key, value)
-
-
 class VisionFlowAttention(nn.Module):
-    """The vision version: tokens attend to each other; a further constant beside every sum."""
+    """The vision version: self-attention, with a further constant added to every sum."""
 
     def __init__(self, dim: int, heads: int = 12) -> None:
         super().__init__()
@@ -517,13 +477,13 @@ class VisionFlowAttention(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, token, dim) -> the same."""
-        told = self.qkv(tokens)
+        tokens_out = self.qkv(tokens)
         with autocast_disabled(tokens):
             query, key, value = (
-                _split_heads(part, self.heads) for part in told.float().chunk(3, dim=2)
+                _split_heads(part, self.heads) for part in tokens_out.float().chunk(3, dim=2)
             )
-            told = flow_attention(query.sigmoid(), key.sigmoid(), value, after=FLOW_EPS)
-        out: Tensor = self.proj(told.transpose(1, 2).flatten(2))
+            tokens_out = flow_attention(query.sigmoid(), key.sigmoid(), value, after=FLOW_EPS)
+        out: Tensor = self.proj(tokens_out.transpose(1, 2).flatten(2))
         return out
 
 

@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelConfig:
-    """How a square kernel lies on its input."""
+    """Size, stride, dilation and bias of a square kernel."""
 
     size: int = 3
     stride: int = 1
@@ -46,12 +46,12 @@ class KernelConfig:
 
     @property
     def padding(self) -> int:
-        """Zeros before the first cell, and after the last one: in all, reach minus one."""
+        """Zeros before the first cell and after the last one."""
         return self.dilation * (self.size - 1) // 2
 
     @property
     def excess(self) -> int:
-        """Further zeros after the last cell, which kernels of even size need."""
+        """Additional zeros after the last cell, for kernels of even size."""
         return self.dilation * (self.size - 1) - 2 * self.padding
 
 
@@ -84,11 +84,11 @@ class SeparableConv2d(nn.Module):
 
 
 class SCConv(nn.Module):
-    """`k4(k3(x) * sigmoid(x + k2(x)))`, where k2 looks at means of `pooling` x `pooling` cells.
+    """`k4(k3(x) * sigmoid(x + k2(x)))`, where k2 reads means of `pooling` x `pooling` cells.
 
-    Each of the three is a 3x3 convolution, batch-normalized, without activation. Cells beyond the
-    last whole square are not looked at, as in the official code, so that sizes should be multiples
-    of `pooling`; maps narrower than it are looked at as a whole, where the official code fails.
+    Each of the three is a 3x3 convolution with batch norm and without activation. Cells after the
+    last complete square are ignored, as in the official code, so that sizes should be multiples of
+    `pooling`; a map narrower than `pooling` is averaged as a whole, where the official code fails.
     """
 
     def __init__(
@@ -121,18 +121,18 @@ class SCConv(nn.Module):
         return out
 
 
-MIN_FACTOR, MAX_FACTOR = 1 / 16, 1.0  #: factors that are learned stay between these
+MIN_FACTOR, MAX_FACTOR = 1 / 16, 1.0  #: bounds of learned factors
 
-#: how a network gets coarser: by strides, or by layers without a stride and `DynOPool` after them
+#: downsampling by strides, or by `DynOPool` after layers without stride
 Pooling = Literal["strided", "dynopool"]
-LayerWork = Iterable[tuple[nn.Module, Tensor]]  #: modules, and the share of all cells each works on
+LayerWork = Iterable[tuple[nn.Module, Tensor]]  #: modules and the fraction of cells each runs on
 
 
 def dynamic_pool(features: Tensor, ratio: Tensor) -> Tensor:
-    """Features resized by a factor along either axis.
+    """Features resized by a factor along each axis.
 
-    Sizes are rounded, which has no gradient; the factor learns from where the samples lie, as if
-    it had not been rounded.
+    Output sizes are rounded; gradients reach the factor through the sample positions, as if there
+    were no rounding (straight-through).
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def dynamic_pool(features: Tensor, ratio: Tensor) -> Tensor:
 
 
 def _sample_positions(side: int, factor: Tensor) -> Tensor:
-    """Where samples lie along an axis, two to a cell of the output; -1 to 1 over the input."""
+    """Sample positions along an axis, two per output cell; -1 to 1 spans the input."""
     cells = max(floor(side * float(factor.detach()) + 0.5), 1)
     rounded = cells / side
     effective = factor + (rounded - factor).detach()  # straight through the rounding
@@ -166,7 +166,13 @@ def _sample_positions(side: int, factor: Tensor) -> Tensor:
 
 
 class DynOPool(nn.Module):
-    """Resizing by a learned factor along either axis, at first 1/2."""
+    """Resizing by a learned factor along each axis, initially 1/2.
+
+    Each output cell is the maximum of four bilinear samples of the input. There is no official
+    code; what the paper leaves open is chosen so that a factor of 1/2 equals `MaxPool2d(2)`:
+    samples are a quarter of an output cell from its centre, cells are H_in / H_out wide, halves are
+    rounded up, and the border is replicated.
+    """
 
     def __init__(self, start: float = 0.5) -> None:
         super().__init__()
@@ -175,12 +181,12 @@ class DynOPool(nn.Module):
 
     @property
     def bounded(self) -> Tensor:
-        """Factors of y and x that are used."""
+        """Factors of y and x, clamped to the bounds."""
         return self.ratio.clamp(MIN_FACTOR, MAX_FACTOR)
 
     @property
-    def share(self) -> Tensor:
-        """Cells of the output to one of the input."""
+    def cell_fraction(self) -> Tensor:
+        """Output cells per input cell."""
         return self.bounded.prod()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -191,42 +197,42 @@ class DynOPool(nn.Module):
 
 
 def check_pooling(pooling: Pooling, window: int | None) -> None:
-    """Learned resizing needs a window: where its cells lie depends on the size of the image.
+    """Refuse learned resizing without a window: cell positions depend on the image size.
 
     Raises
     ------
     SettingsError
-        If it has none.
+        If `window` is None.
     """
     if pooling == "dynopool" and window is None:
         raise SettingsError(
             "pooling = 'dynopool' in a network of any size",
-            "one size of window: where its strided cells lie depends on the size of a tile",
-            "give it one, for example window = 384",
+            "one window size: positions of strided cells depend on the tile size",
+            "set one, for example window = 384",
         )
 
 
 def cell_fractions(pools: Iterable[nn.Module], stages: int) -> list[Tensor]:
-    """Cells to one of the image: 1, and those after each stage; without pools each halves sides."""
+    """Cells per image cell: 1, then after each stage; without pools each stage halves the sides."""
     one = torch.ones(())
     learned = [pool for pool in pools if isinstance(pool, DynOPool)]
     if not learned:
         return [one / 4**stage for stage in range(stages + 1)]
-    found = [one]
+    fractions = [one]
     for pool in learned:
-        found.append(found[-1].to(pool.ratio.device) * pool.share)
-    return found
+        fractions.append(fractions[-1].to(pool.ratio.device) * pool.cell_fraction)
+    return fractions
 
 
 def gmacs(work: LayerWork, cells: int) -> Tensor:
-    """Multiply-adds of convolutions, in units of 1e9 (GMACs), for an image of so many cells.
+    """Multiply-adds of convolutions in units of 1e9 (GMACs), for an image of `cells` cells.
 
-    It is the paper's penalty: added to a loss, it lets factors shrink where that costs little
-    accuracy. It is differentiable in them, through the shares of cells.
+    The penalty of the paper: added to a loss, it reduces factors where that costs little accuracy.
+    It is differentiable in the factors, through the fractions of cells.
     """
     each = [
-        part.weight.numel() * share
-        for module, share in work
+        part.weight.numel() * fraction
+        for module, fraction in work
         for part in module.modules()
         if isinstance(part, nn.Conv2d)
     ]
@@ -237,7 +243,7 @@ def gmacs(work: LayerWork, cells: int) -> Tensor:
 def fuse_conv_bn(
     kernel: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d
 ) -> tuple[Tensor, Tensor]:
-    """Kernel and bias that do what a convolution and a normalization in eval do.
+    """Kernel and bias equivalent to a convolution and its batch norm in eval mode.
 
     Parameters
     ----------
@@ -247,16 +253,16 @@ def fuse_conv_bn(
 
     Returns
     -------
-    Both in float64, so that what is rounded afterwards is rounded once; differentiable.
+    Both in float64, so that they are rounded once, afterwards; differentiable.
 
     Raises
     ------
     ValueError
-        If the normalization keeps no statistics.
+        If the normalization has no running statistics.
     """
     mean, variance = norm.running_mean, norm.running_var
     if mean is None or variance is None:
-        raise ValueError("a batch normalization that keeps no statistics cannot be absorbed")
+        raise ValueError("a batch normalization without running statistics cannot be fused")
     return fuse_conv_bn_weights(
         kernel.double(),
         None if bias is None else bias.double(),

@@ -1,4 +1,4 @@
-"""The decoder of DeepLabv3+, atrous pooling, upsampling, and the encoder-decoder of all SIC networks.
+"""The DeepLabv3+ decoder, atrous pooling, upsampling, and the encoder-decoder of SIC networks.
 
 Chen et al. 2018, "DeepLabv3+", ECCV, arXiv:1802.02611, section 3.1, with full 3x3 convolutions.
 Parameter names are those of jfzhang95/pytorch-deeplab-xception, so that its weights load. All SIC
@@ -34,28 +34,28 @@ __all__ = [
     "upsample_align_corners",
 ]
 
-#: where the first cell of strided features lies: on the first cell of the input, as 3x3
-#: convolutions padded by one leave it, or in the middle of its patch
+#: position of a strided cell: on the first of its input cells ("first", 3x3 convolutions padded by
+#: one) or at the centre of its patch ("center")
 CellAlignment = Literal["first", "center"]
 
 
 def upsample_align_corners(features: Tensor, size: torch.Size) -> Tensor:
-    """Bilinear, corner cells on corner cells.
+    """Bilinear upsampling with corner cells on corner cells.
 
-    Exact in place where the encoder met sizes of 16 k + 1, whose strided cells begin at the first
-    and end at the last cell.
+    Positions are exact for sizes of 16 k + 1, whose strided cells begin at the first and end at the
+    last cell.
     """
     return F.interpolate(features, size=size, mode="bilinear", align_corners=True)
 
 
 def upsample(features: Tensor, size: torch.Size, alignment: CellAlignment) -> Tensor:
-    """Bilinear, every cell where it lies, for sizes that are multiples of the features' own.
+    """Bilinear upsampling that preserves positions, for multiples of the features' own size.
 
     Parameters
     ----------
     features : (batch, channel, y, x)
-    size : (stride y, stride x); of a fractional stride as well, where cells lie in the middle
-    lie : where a strided cell lies
+    size : (stride y, stride x); fractional strides are allowed for "center"
+    alignment : position of strided cells
 
     Returns
     -------
@@ -64,12 +64,12 @@ def upsample(features: Tensor, size: torch.Size, alignment: CellAlignment) -> Te
     if alignment == "center":
         return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
     beyond = F.pad(features, (0, 1, 0, 1), "replicate")
-    whole = torch.Size(fine + 1 for fine in size)
-    return upsample_align_corners(beyond, whole)[..., :-1, :-1]
+    padded_size = torch.Size(fine + 1 for fine in size)
+    return upsample_align_corners(beyond, padded_size)[..., :-1, :-1]
 
 
 class ASPPModule(nn.Module):
-    """One reach: a convolution with spread taps, batch norm, ReLU. Rate 0 is a 1x1 convolution."""
+    """Atrous convolution, batch norm, ReLU. Rate 0 is a 1x1 convolution."""
 
     def __init__(self, inplanes: int, planes: int, rate: int) -> None:
         super().__init__()
@@ -87,8 +87,8 @@ class ASPPModule(nn.Module):
 class ImagePool(nn.Module):
     """The mean over the whole input, as published, or over a square around each cell.
 
-    The mean of the whole differs from tile to tile and so shows the tiles' seams; a mean over
-    `context` cells (odd) does not.
+    The mean of the whole input differs between tiles and makes their seams visible; a mean over
+    `context` x `context` cells (odd) does not.
     """
 
     def __init__(self, context: int | None) -> None:
@@ -104,7 +104,7 @@ class ImagePool(nn.Module):
 
 
 class ASPP(nn.Module):
-    """A 1x1 convolution, one atrous convolution a rate and an image-level feature, then mixed."""
+    """A 1x1 convolution, one atrous convolution a rate, image-level features; a 1x1 convolution."""
 
     def __init__(
         self,
@@ -131,25 +131,25 @@ class ASPP(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(batch, inplanes, y, x) -> (batch, planes, y, x)."""
         branches = [self.aspp1, self.aspp2, self.aspp3, self.aspp4]
-        seen = [branch(features) for branch in branches]
-        image = self.global_avg_pool(features).expand_as(seen[0])
-        mixed: Tensor = self.conv1(torch.cat([*seen, image], dim=1))
+        branches_out = [branch(features) for branch in branches]
+        image = self.global_avg_pool(features).expand_as(branches_out[0])
+        mixed: Tensor = self.conv1(torch.cat([*branches_out, image], dim=1))
         out: Tensor = self.dropout(F.relu(self.bn1(mixed)))
         return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeepLabDecoderConfig:
-    """Channels along the decoder."""
+    """Numbers of channels of the decoder."""
 
     deep: int  #: of the encoder's deep features, and of the two convolutions
     low_level_in: int  #: of the encoder's low-level features
-    low_level: int  #: that these are reduced to
+    low_level: int  #: low-level channels after reduction
     out: int
 
 
 class DeepLabDecoder(nn.Module):
-    """Low-level features reduced, joined, convolved twice, and read by a 1x1 convolution."""
+    """Low-level features reduced, concatenated with deep ones, two convolutions, a 1x1 one."""
 
     def __init__(
         self,
@@ -161,9 +161,9 @@ class DeepLabDecoder(nn.Module):
         self.upsampling = upsampling
         self.conv1 = nn.Conv2d(widths.low_level_in, widths.low_level, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths.low_level)
-        joined = widths.deep + widths.low_level
+        concatenated = widths.deep + widths.low_level
         self.last_conv = nn.Sequential(
-            nn.Conv2d(joined, widths.deep, 3, padding=1, bias=False),
+            nn.Conv2d(concatenated, widths.deep, 3, padding=1, bias=False),
             nn.BatchNorm2d(widths.deep),
             nn.ReLU(),
             nn.Dropout(dropout[0]),
@@ -177,8 +177,8 @@ class DeepLabDecoder(nn.Module):
     def forward(self, deep: Tensor, low_level: Tensor) -> Tensor:
         """(batch, deep, y/16, x/16), (batch, low_level_in, y/4, x/4) -> (batch, out, y/4, x/4)."""
         reduced = F.relu(self.bn1(self.conv1(low_level)))
-        joined = torch.cat((self.upsampling(deep, reduced.shape[2:]), reduced), dim=1)
-        out: Tensor = self.last_conv(joined)
+        concatenated = torch.cat((self.upsampling(deep, reduced.shape[2:]), reduced), dim=1)
+        out: Tensor = self.last_conv(concatenated)
         return out
 
 
@@ -186,9 +186,9 @@ Upsample = Callable[[Tensor, torch.Size], Tensor]
 
 
 class FullResolutionSkip(nn.Module):
-    """Decoder features enlarged and read together with the input at its own resolution.
+    """Upsampled decoder features combined with the input at full resolution.
 
-    Without it the sharpest edge is an interpolated 6.25 km one.
+    Without it the sharpest edges are those of an interpolated 6.25 km map.
     """
 
     def __init__(
@@ -209,18 +209,18 @@ class FullResolutionSkip(nn.Module):
 
     def forward(self, decoded: Tensor, image: Tensor) -> Tensor:
         """(batch, decoded, y/4 or y/2, x/4 or x/2), (batch, in_channels, y, x) -> outputs."""
-        seen = F.relu(self.bn1(self.look(image)))
-        joined = torch.cat((self.upsampling(decoded, image.shape[2:]), seen), dim=1)
-        read = F.relu(self.bn2(self.join(joined)))
+        skip = F.relu(self.bn1(self.look(image)))
+        concatenated = torch.cat((self.upsampling(decoded, image.shape[2:]), skip), dim=1)
+        read = F.relu(self.bn2(self.join(concatenated)))
         with autocast_disabled(image):  # bfloat16 is too coarse for 0-1
             out: Tensor = self.read(read.float())
         return out
 
 
-def to_sic(told: Tensor) -> Tensor:
-    """What a decoder read, (batch, 1 or 2, y, x), as concentration 0-1 and log-variance."""
-    told = told.float()
-    return torch.cat((torch.sigmoid(told[:, :1]), told[:, 1:].clamp(-10.0, 1.0)), dim=1)
+def to_sic(logits: Tensor) -> Tensor:
+    """Decoder outputs, (batch, 1 or 2, y, x), as concentration 0-1 and log-variance."""
+    logits = logits.float()
+    return torch.cat((torch.sigmoid(logits[:, :1]), logits[:, 1:].clamp(-10.0, 1.0)), dim=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,24 +228,24 @@ class DecoderConfig:
     """What the configuration of every such network begins with."""
 
     in_channels: int = 3
-    outputs: int = 1  #: 1: concentration; 2: its log-variance as well (ours)
+    outputs: int = 1  #: 1: concentration; 2: and its log-variance (ours)
     decoder: int = 256  #: channels of the decoder
-    low_level: int = 48  #: that low-level features are reduced to
+    low_level: int = 48  #: low-level channels after reduction
     fine: int = 16  #: channels of the full-resolution skip (ours)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSpec:
-    """What an encoder spec a decoder."""
+    """Channels, padding and cell positions of an encoder's features."""
 
     low_level: int  #: channels of its finest features, at a stride of about 4
     deep: int  #: channels of its deepest features, at a stride of 4 to 16
     multiple_of: int  #: cells; images are padded to it, by replication
-    alignment: CellAlignment  #: where its strided cells lie
+    alignment: CellAlignment  #: position of strided cells
 
 
 class Encoder(Protocol):
-    """A network whose features a decoder can read."""
+    """A network with features for the decoder."""
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channel, y, x) -> low-level and deep features, each (batch, channel, y', x')."""

@@ -31,21 +31,21 @@ Pair = tuple[int, int]  # (y, x)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvGeometry:
-    """Where the taps of a deformable convolution lie before they are moved."""
+    """Stride, padding, dilation and groups of a deformable convolution."""
 
     stride: Pair = (1, 1)
     padding: Pair = (1, 1)
     dilation: Pair = (1, 1)
     groups: int = 1  #: of the convolution
-    deformable_groups: int = 1  #: contiguous blocks of input channels that move together
+    deformable_groups: int = 1  #: contiguous blocks of input channels with common offsets
 
     def taps(self, weight: Tensor) -> TapGeometry:
-        """As the kernels want it told."""
+        """The geometry as the kernels take it."""
         kernel = weight.shape[2], weight.shape[3]
         return kernel, self.stride, self.padding, self.dilation
 
-    def places(self, axis: int, taps: int, like: Tensor) -> Tensor:
-        """Unmoved places along y (axis 0) or x (axis 1), (taps, steps), in cells of the input."""
+    def positions(self, axis: int, taps: int, like: Tensor) -> Tensor:
+        """Tap positions without offsets along y (axis 0) or x (axis 1), (taps, steps), in cells."""
         steps = torch.arange(like.shape[2 + axis], device=like.device, dtype=like.dtype)
         tap = torch.arange(taps, device=like.device, dtype=like.dtype)
         first = steps * self.stride[axis] - self.padding[axis]
@@ -60,11 +60,11 @@ def modulated_deform_conv(
     bias: Tensor | None,
     geometry: ConvGeometry,
 ) -> Tensor:
-    """Convolve with taps that are moved and weighted cell by cell.
+    """Convolution whose taps have an offset and a weight (mask) for every cell.
 
-    The map is 0 outside, for each of the four corners of a bilinear sample by itself, so that
-    values fade to 0 within one cell beyond the border. Places are float32 at least, also under
-    autocast: bfloat16 cannot tell cell 256 from cell 257.
+    The map is 0 outside, for each of the four corners of a bilinear sample separately, so that
+    values decrease to 0 within one cell beyond the border. Positions are at least float32, also
+    under autocast: in bfloat16 cells 256 and 257 are equal.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def modulated_deform_conv(
 def _by_grid_sample(
     features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: ConvGeometry
 ) -> Tensor:
-    """Without a bias, in plain PyTorch, for any device."""
+    """By `grid_sample`, without bias, for any device."""
     with autocast_disabled(features):
         precise = torch.promote_types(offset.dtype, torch.float32)
         grid = _sampling_grid(offset.to(precise), features.shape[2:], weight.shape[2:], geometry)
@@ -105,7 +105,7 @@ def _by_grid_sample(
 def _by_triton(
     features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, geometry: ConvGeometry
 ) -> Tensor:
-    """The same on CUDA: all taps sampled by one kernel, then one product with the weights."""
+    """On CUDA: all taps sampled by one kernel, then one product with the weights."""
     columns = sample_taps_triton(features, offset, mask, geometry.taps(weight)).flatten(
         2
     )  # b cells tap*in
@@ -117,12 +117,12 @@ def _by_triton(
 def _sampling_grid(
     offset: Tensor, size: torch.Size, kernel: torch.Size, geometry: ConvGeometry
 ) -> Tensor:
-    """Where to sample, as `grid_sample` wants it: (batch * group, tap, y' * x', 2), x first."""
-    moves = offset.reshape(-1, kernel.numel(), 2, *offset.shape[2:])  # b*g tap 2 y' x'
-    y = geometry.places(0, kernel[0], offset).repeat_interleave(kernel[1], 0)[:, :, None]
-    x = geometry.places(1, kernel[1], offset).repeat(kernel[0], 1)[:, None, :]
-    at_y = (moves[:, :, 0] + (y + 0.5)) * (2 / size[0]) - 1
-    at_x = (moves[:, :, 1] + (x + 0.5)) * (2 / size[1]) - 1
+    """Sample positions for `grid_sample`: (batch * group, tap, y' * x', 2), x first."""
+    offsets = offset.reshape(-1, kernel.numel(), 2, *offset.shape[2:])  # b*g tap 2 y' x'
+    y = geometry.positions(0, kernel[0], offset).repeat_interleave(kernel[1], 0)[:, :, None]
+    x = geometry.positions(1, kernel[1], offset).repeat(kernel[0], 1)[:, None, :]
+    at_y = (offsets[:, :, 0] + (y + 0.5)) * (2 / size[0]) - 1
+    at_x = (offsets[:, :, 1] + (x + 0.5)) * (2 / size[1]) - 1
     return torch.stack((at_x, at_y), dim=-1).flatten(2, 3)
 
 
@@ -134,8 +134,8 @@ def _grouped(weight: Tensor, groups: int) -> Tensor:
 def _convolve_tap_by_tap(blocks: Tensor, grid: Tensor, masks: Tensor, weight: Tensor) -> Tensor:
     """Sample, weight and sum: (batch, groups, out / groups, y' * x').
 
-    One tap at a time, so that what is sampled stays in the cache and no matrix of
-    in * taps * y' * x' is ever written.
+    One tap at a time, so that samples stay in the cache and no matrix of in * taps * y' * x' is
+    allocated.
 
     Parameters
     ----------
@@ -146,11 +146,11 @@ def _convolve_tap_by_tap(blocks: Tensor, grid: Tensor, masks: Tensor, weight: Te
     """
     out: Tensor | None = None
     taps = zip(grid.unbind(1), masks.unbind(2), weight.unbind(3), strict=True)
-    for places, amounts, kernel in taps:
+    for positions, weights, kernel in taps:
         with autocast_disabled(blocks):
-            samples = F.grid_sample(blocks, places[:, None], align_corners=False).squeeze(2)
-            weighed = samples * amounts
-        columns = weighed.reshape(-1, len(weight), weight.shape[2], weighed.shape[-1])
+            samples = F.grid_sample(blocks, positions[:, None], align_corners=False).squeeze(2)
+            weighted = samples * weights
+        columns = weighted.reshape(-1, len(weight), weight.shape[2], weighted.shape[-1])
         part = torch.matmul(kernel, columns)
         out = part if out is None else out.add_(part)
     if out is None:
@@ -159,9 +159,9 @@ def _convolve_tap_by_tap(blocks: Tensor, grid: Tensor, masks: Tensor, weight: Te
 
 
 class ModulatedDeformConv(nn.Module):
-    """A deformable convolution whose offsets and masks come from outside.
+    """A deformable convolution whose offsets and masks are arguments.
 
-    Weights start uniform in +-1/sqrt(fan in), biases at 0.
+    Weights are initialized uniformly in +-1/sqrt(fan in), biases at 0.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class ModulatedDeformConv(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
 
     def without_bias(self) -> "ModulatedDeformConv":
-        """This layer, its bias taken away."""
+        """This layer, with its bias removed."""
         self.bias = None
         return self
 
@@ -189,7 +189,7 @@ class ModulatedDeformConv(nn.Module):
 class ModulatedDeformConvPack(ModulatedDeformConv):
     """A deformable convolution that predicts its own offsets and masks.
 
-    The predicting convolution starts at 0: every tap in its place, every mask one half.
+    The convolution that predicts them is initialized with 0: offsets 0, masks 1/2.
     """
 
     def __init__(
@@ -214,9 +214,11 @@ class ModulatedDeformConvPack(ModulatedDeformConv):
         Parameters
         ----------
         features : what is sampled
-        guide : what offsets and masks are predicted from; the features themselves where left out
+        guide : features that offsets and masks are predicted from; None: `features`
         """
-        told: Tensor = self.conv_offset(features if guide is None else guide)
-        moves = told.shape[1] // 3 * 2
-        precise = told.to(torch.promote_types(told.dtype, torch.float32))
-        return super().forward(features, precise[:, :moves], torch.sigmoid(precise[:, moves:]))
+        predicted: Tensor = self.conv_offset(features if guide is None else guide)
+        n_offsets = predicted.shape[1] // 3 * 2
+        precise = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
+        return super().forward(
+            features, precise[:, :n_offsets], torch.sigmoid(precise[:, n_offsets:])
+        )

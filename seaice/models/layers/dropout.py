@@ -28,28 +28,28 @@ __all__ = [
     "monte_carlo_mean",
 ]
 
-#: what is dropped: keys one by one, a square of them, or bands of rows and columns that cross
+#: what is dropped: single keys, a square of keys, or a crossing band of rows and columns
 DropShape = Literal["keys", "block", "cross"]
 
-#: added to a dropped key's logit: no weight is left beside a key that is kept, every 16-bit format
-#: holds it, and where all keys are dropped the others' order survives instead of becoming NaN
+#: added to a dropped key's logit: its weight is 0 if any key is not dropped; finite, so that the
+#: softmax is not NaN where all keys are dropped; representable in every 16-bit format
 MASKED_LOGIT = -1e4
 
 
 class DropKey(nn.Module):
-    """Draws which keys an attention must do without.
+    """Random masks of keys for an attention layer (DropKey).
 
     Parameters
     ----------
-    rate : share of keys dropped, expected, in [0, 1)
+    rate : expected fraction of dropped keys, in [0, 1)
     shape : "keys", independent draws; "block", a rectangle with the grid's proportions; "cross",
-        bands of rows and columns through one place. The last two lie anywhere with the same
-        probability, on a grid whose opposite edges touch: every key is dropped as often.
+        bands of rows and columns through one cell. Positions of the last two are uniform on a
+        periodic grid, so that every key is dropped with the same probability.
 
     Raises
     ------
     WeightsError
-        If the rate or the shape is none of these.
+        If the rate or the shape is invalid.
     """
 
     def __init__(self, rate: float, shape: DropShape = "keys") -> None:
@@ -65,32 +65,32 @@ class DropKey(nn.Module):
     def mask(
         self, size: tuple[int, int, int, int], like: Tensor, grid: tuple[int, int] | None
     ) -> Tensor | None:
-        """What is to be added to an attention's logits, now; None in eval and at rate 0.
+        """A new random mask to add to attention logits; None in eval mode and at rate 0.
 
         Parameters
         ----------
         size : batch, heads, queries, keys
-        like : whose dtype and device the mask has
-        grid : (rows, columns) that the keys lie on, row by row; not needed for shape "keys"
+        like : tensor whose dtype and device the mask gets
+        grid : (rows, columns) of the keys, in row-major order; not needed for shape "keys"
 
         Returns
         -------
-        `size`, 0 where a key stays
+        `size`, 0 where a key is not dropped
 
         Raises
         ------
         ValueError
-            If a shape needs a grid and has none, or one of another size.
+            If the shape needs a grid, and `grid` is None or has another number of cells.
         """
         if not self.training or self.rate == 0:
             return None
         if self.shape == "keys":
             return additive_mask(torch.rand(size, device=like.device) < self.rate, like)
         if grid is None or grid[0] * grid[1] != size[3]:
-            raise ValueError(f"{size[3]} keys do not lie on a grid of {grid}.")
-        return additive_mask(self._figures(size, grid, like.device), like)
+            raise ValueError(f"{size[3]} keys are not the cells of a grid of {grid}.")
+        return additive_mask(self._shapes(size, grid, like.device), like)
 
-    def _figures(
+    def _shapes(
         self, size: tuple[int, int, int, int], grid: tuple[int, int], device: torch.device
     ) -> Tensor:
         """One block or cross for every query, bool."""
@@ -100,33 +100,33 @@ class DropKey(nn.Module):
             for length, side in zip(grid, sides, strict=True)
         )
         rows, columns = rows[..., :, None], columns[..., None, :]
-        figure = rows & columns if self.shape == "block" else rows | columns
+        shape = rows & columns if self.shape == "block" else rows | columns
         drawn = torch.rand((*size[:3], 1), device=device) < self.rate / covered
-        return figure.flatten(-2) & drawn
+        return shape.flatten(-2) & drawn
 
     def _sides(self, grid: tuple[int, int]) -> tuple[tuple[int, int], float]:
-        """Rows and columns of the least figure that covers `rate` of the grid; its share of it."""
-        share = sqrt(self.rate) if self.shape == "block" else 1 - sqrt(1 - self.rate)
-        rows, columns = (ceil(share * length) for length in grid)
+        """Rows and columns of the smallest shape covering `rate` of the grid; its fraction."""
+        side_fraction = sqrt(self.rate) if self.shape == "block" else 1 - sqrt(1 - self.rate)
+        rows, columns = (ceil(side_fraction * length) for length in grid)
         down, across = rows / grid[0], columns / grid[1]
         both = down * across
         return (rows, columns), both if self.shape == "block" else down + across - both
 
     def extra_repr(self) -> str:
-        """Rate and shape, for listings."""
+        """Rate and shape, for `repr`."""
         return f"{self.rate}, {self.shape!r}"
 
 
 def _contiguous_band(
     drawn: tuple[int, ...], length: int, side: int, device: torch.device
 ) -> Tensor:
-    """(*drawn, length) bool: `side` neighbours on a ring, begun anywhere."""
+    """(*drawn, length) bool: `side` adjacent cells of a periodic axis, at a random start."""
     start = torch.randint(length, (*drawn, 1), device=device)
     return (torch.arange(length, device=device) - start) % length < side
 
 
 def additive_mask(dropped: Tensor, like: Tensor) -> Tensor:
-    """Additive mask of keys that are dropped, in the dtype of `like`.
+    """Additive mask of dropped keys, in the dtype of `like`.
 
     >>> additive_mask(torch.tensor([True, False]), torch.zeros(())).tolist()
     [-10000.0, 0.0]
@@ -135,10 +135,10 @@ def additive_mask(dropped: Tensor, like: Tensor) -> Tensor:
 
 
 def linear_decay(highest: float, depth: int) -> tuple[float, ...]:
-    """Rates of layers from the first to the last, falling linearly to 0.
+    """Rates of layers from the first to the last, decreasing linearly to 0.
 
-    Its authors say that the rate falls with depth, not where it ends; ends at 0 here, as the rates
-    of stochastic depth begin there.
+    The DropKey paper states that the rate decreases with depth, not its last value; 0 here, the
+    first value of stochastic depth.
 
     >>> linear_decay(0.5, 3)
     (0.5, 0.25, 0.0)
@@ -148,18 +148,19 @@ def linear_decay(highest: float, depth: int) -> tuple[float, ...]:
 
 @torch.no_grad()
 def monte_carlo_mean(network: nn.Module, image: Tensor, draws: int, seed: int) -> Tensor:
-    """The mean of what a network tells over draws of its DropKey, all else in eval.
+    """The mean output of a network over draws of its DropKey layers, other layers in eval mode.
 
     Parameters
     ----------
-    network : in any mode, which it keeps
-    image : its input
-    draws : how many; the noise of the mean falls with their root
-    seed : of the draws; the generators of the caller are not touched
+    network : in any mode; it is restored
+    image : the input
+    draws : number of draws; the noise of the mean decreases with its square root
+    seed : of the draws; the random state of the caller is not changed
 
     Returns
     -------
-    As the network's output
+    Tensor
+        Like the network's output
     """
     devices = [image.device] if image.device.type == "cuda" else []
     with torch.random.fork_rng(devices), _only_dropkey_in_training(network):
@@ -170,7 +171,7 @@ def monte_carlo_mean(network: nn.Module, image: Tensor, draws: int, seed: int) -
 
 @contextmanager
 def _only_dropkey_in_training(network: nn.Module) -> Iterator[None]:
-    """Only DropKey is in training."""
+    """Set DropKey layers to training mode and all others to eval mode."""
     before = {module: module.training for module in network.modules()}
     network.eval()
     for module in before:
@@ -184,7 +185,7 @@ def _only_dropkey_in_training(network: nn.Module) -> Iterator[None]:
 
 
 class StochasticDepth(nn.Module):
-    """Leaves a residual branch out of a share of the samples, and strengthens it in the others.
+    """Drops a residual branch for a fraction of the samples, and rescales it in the others.
 
     Huang et al. 2016, ECCV, arXiv:1603.09382; "drop path" in the repositories of transformers.
     """
@@ -197,17 +198,21 @@ class StochasticDepth(nn.Module):
         """(batch, ...) -> the same; its expectation is the branch."""
         if not self.training or self.rate == 0:
             return branch
-        kept = torch.rand(len(branch), device=branch.device) >= self.rate
-        factor = kept.to(branch.dtype) / (1 - self.rate)
+        selected = torch.rand(len(branch), device=branch.device) >= self.rate
+        factor = selected.to(branch.dtype) / (1 - self.rate)
         return branch * factor.reshape(-1, *(1,) * (branch.ndim - 1))
 
     def extra_repr(self) -> str:
-        """The rate, for listings."""
+        """The rate, for `repr`."""
         return f"{self.rate}"
 
 
 class ReflashDropout(nn.Dropout2d):
-    """Whole channels dropped in training, the others strengthened; no parameters.
+    """Dropout of whole channels right before the last convolution of super-resolution.
+
+    Kong et al. 2022, CVPR, arXiv:2112.12089. At any other position dropout degrades
+    super-resolution; here, at rates of 0.5 to 0.7, it improves generalization to degradations that
+    are not in the training data.
 
     Raises
     ------

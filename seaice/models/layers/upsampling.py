@@ -21,13 +21,11 @@ __all__ = [
     "neighbourhood_matrix",
 ]
 
-CHANNELS_WITH_3KM = 11  # channels of a frame: H, V, valid, four quarters of H, four of V
+CHANNELS_WITH_3KM = 11  # H, V, valid, and the four 3.125 km cells of H and of V
 
 
 def bicubic_upsample(frame: Tensor, scale: int) -> Tensor:
-    """H and V of a frame `scale` times finer, bicubic, from its quarters where it has them.
-
-    Keys 1981, IEEE Trans. ASSP 29(6), with a = -0.75, as PyTorch has it.
+    """H and V of a frame, upsampled `scale` times from 3.125 km cells if it has them.
 
     Parameters
     ----------
@@ -45,11 +43,11 @@ def bicubic_upsample(frame: Tensor, scale: int) -> Tensor:
 
 
 class LearnedLinearUpsampler(nn.Module):
-    """Bicubic interpolation and the best linear correction of it, found by least squares.
+    """Bicubic interpolation plus a linear correction fitted by least squares (a Wiener filter).
 
-    What blurs a daily map, footprints and gridding, is nearly the same everywhere: one linear
-    filter undoes most of what can be undone (a Wiener filter), and is found in half a minute. A
-    fresh one is bicubic. Learning does not touch it.
+    The blur of a daily map by footprints and gridding is nearly uniform, so that one linear filter
+    corrects most of it; fitting takes half a minute. Before `fit` it is bicubic interpolation. Its
+    buffers are not trained.
     """
 
     kernel: Tensor
@@ -64,15 +62,15 @@ class LearnedLinearUpsampler(nn.Module):
     def forward(self, frame: Tensor) -> Tensor:
         """(batch, channel, y, x) -> (batch, 2, scale y, scale x) float32.
 
-        Beside cells that were not seen it is bicubic.
+        Next to cells without valid input it is bicubic.
         """
         frame = frame.float()
         reach = (self.side // 2,) * 4
         with autocast_disabled(frame):
             padded = F.pad(frame, reach, "replicate")
             correction = F.conv2d(padded, self.kernel, self.offset)
-            whole = -F.max_pool2d(-padded[:, 2:3], self.side, stride=1)
-            finer = F.pixel_shuffle(correction * whole, self.scale)
+            all_valid = -F.max_pool2d(-padded[:, 2:3], self.side, stride=1)
+            finer = F.pixel_shuffle(correction * all_valid, self.scale)
         return bicubic_upsample(frame, self.scale) + finer
 
     def fit(self, products: Tensor, targets: Tensor) -> None:
@@ -81,7 +79,7 @@ class LearnedLinearUpsampler(nn.Module):
         Parameters
         ----------
         products : (n + 1, n + 1) float64, sums of outer products of `neighbourhood_matrix`
-        targets : (n + 1, 2 scale^2) float64, sums of their products with what bicubic lacks
+        targets : (n + 1, 2 scale^2) float64, sums of their products with the bicubic residual
         """
         loading = 1e-6 * products.diagonal().mean() * torch.eye(len(products)).to(products)
         weights = torch.linalg.solve(products + loading, targets).float()
@@ -90,7 +88,7 @@ class LearnedLinearUpsampler(nn.Module):
 
 
 def neighbourhood_matrix(frame: Tensor, side: int) -> Tensor:
-    """Every cell's surroundings and a one, (1, channel, y, x) -> (cell, channel side^2 + 1)."""
+    """The neighbourhood of every cell and a 1, (1, channel, y, x) -> (cell, channel side^2 + 1)."""
     padded = F.pad(frame.float(), (side // 2,) * 4, "replicate")
     around = F.unfold(padded, side)[0].T
     return torch.cat((around, torch.ones_like(around[:, :1])), dim=1)
@@ -100,26 +98,26 @@ ANOMALY_GAIN = 10.0  # 10 K from the mean are as much as 100 K of a brightness t
 
 
 def local_anomaly(frames: Tensor, side: int) -> Tensor:
-    """Every channel's departure from its mean over the cells around that were seen.
+    """Each channel minus its local mean over valid cells, times `ANOMALY_GAIN`.
 
-    Detail is a few kelvin upon hundreds. A network that is handed both learns the detail at once,
-    and from the hundreds alone hardly ever.
+    Fine structure is a few kelvin on a background of hundreds. With the anomaly as an input a
+    network learns it quickly, and without hardly at all.
 
     Parameters
     ----------
-    frames : (n, channel, y, x), channels in the order of `seaice.models.inputs.SR_CHANNELS`, normalized
-    side : cells of the square that is averaged, odd
+    frames : (n, channel, y, x), normalized, channels in the order of
+        `seaice.models.inputs.SR_CHANNELS`
+    side : side of the averaged square in cells, odd
 
     Returns
     -------
-    (n, channel - 1, y, x) float32, ten times the departures, of all channels but validity; 0
-    where nothing was seen
+    (n, channel - 1, y, x) float32, all channels but validity; 0 where not valid
     """
     frames = frames.float()
-    seen = frames[:, 2:3]
-    shown = frames[:, [channel for channel in range(frames.shape[1]) if channel != 2]]
-    sums, cells = _box_mean(shown * seen, side), _box_mean(seen, side)
-    return ANOMALY_GAIN * (shown - sums / cells.clamp(min=0.5 / side**2)) * seen
+    valid = frames[:, 2:3]
+    planes = frames[:, [channel for channel in range(frames.shape[1]) if channel != 2]]
+    sums, cells = _box_mean(planes * valid, side), _box_mean(valid, side)
+    return ANOMALY_GAIN * (planes - sums / cells.clamp(min=0.5 / side**2)) * valid
 
 
 def _box_mean(planes: Tensor, side: int) -> Tensor:
@@ -136,7 +134,7 @@ def _box_mean(planes: Tensor, side: int) -> Tensor:
 
 
 def append_local_anomaly(frames: Tensor, side: int) -> Tensor:
-    """Channels and their departures, (n, channel, y, x) -> (n, 2 channel - 1, y, x) float32."""
+    """Channels and their anomalies, (n, channel, y, x) -> (n, 2 channel - 1, y, x) float32."""
     frames = frames.float()
     return torch.cat((frames, local_anomaly(frames, side)), dim=1)
 
@@ -146,16 +144,16 @@ RESIDUAL_SCALE = 0.03  # normalized, 3 K: about the size of what interpolation l
 
 
 class ResidualUpsampler(nn.Module, ABC):
-    """The target frame, interpolated as well as a linear filter can, and detail upon it.
+    """Base class: the linearly upsampled target frame plus a residual by the network.
 
-    A network of this kind has a `detail` method; at first it tells zeros, so that a fresh one is
+    Subclasses implement `residual`, which is initialized to 0, so that an untrained network is
     bicubic interpolation.
 
     Parameters
     ----------
     channels : of a frame
-    surroundings : cells along a side that the fitted interpolation looks at
-    unit : cells; what `detail` is handed has multiples of it along y and x
+    surroundings : side of the fitted linear filter in cells
+    unit : cells; y and x of the input of `residual` are multiples of it
     """
 
     def __init__(self, channels: int, surroundings: int, unit: int) -> None:
@@ -164,8 +162,8 @@ class ResidualUpsampler(nn.Module, ABC):
         self.interpolation = LearnedLinearUpsampler(channels, SCALE, surroundings)
 
     @abstractmethod
-    def detail(self, stack: Tensor) -> Tensor:
-        """What interpolation lacks, in units of 3 K.
+    def residual(self, stack: Tensor) -> Tensor:
+        """The residual of the upsampled target, in units of 3 K.
 
         Parameters
         ----------
@@ -177,7 +175,7 @@ class ResidualUpsampler(nn.Module, ABC):
         """
 
     def forward(self, stack: Tensor) -> Tensor:
-        """The target day, four times finer.
+        """The target day at four times the resolution.
 
         Parameters
         ----------
@@ -189,6 +187,6 @@ class ResidualUpsampler(nn.Module, ABC):
         """
         rows, columns = stack.shape[3:]
         padding = (0, -columns % self.unit, 0, -rows % self.unit, 0, 0)
-        detail = self.detail(F.pad(stack, padding, "replicate"))
+        residual = self.residual(F.pad(stack, padding, "replicate"))
         base: Tensor = self.interpolation(stack[:, stack.shape[1] // 2])
-        return base + RESIDUAL_SCALE * detail[..., : SCALE * rows, : SCALE * columns].float()
+        return base + RESIDUAL_SCALE * residual[..., : SCALE * rows, : SCALE * columns].float()

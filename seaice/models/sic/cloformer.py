@@ -1,15 +1,15 @@
-"""CloFormer: local attention with weights that know their content, beside a pooled global one.
+"""CloFormer: context-aware local attention and pooled global attention in parallel.
 
-The heads of every block are split. Local heads convolve queries, keys and values channel by channel
-and turn the product of query and key into a weight between -1 and 1 for each value, without any
-softmax, so that detail is kept. Global heads attend to the whole map, shrunk by average pooling,
-and so carry what is smooth; a convolutional feed-forward network follows.
+The heads of every block are divided. Local heads apply depthwise convolutions to queries, keys and
+values and turn the product of query and key into a weight between -1 and 1 for each value, without
+softmax, which preserves detail. Global heads attend to the whole map, downsampled by average
+pooling, and represent its smooth part; a convolutional feed-forward network follows.
 
 Fan et al. 2023, "Rethinking Local Perception in Lightweight Vision Transformer", arXiv:2303.17803.
-Defaults are CloFormer-XXS; layout and parameter names are those of qhfan/CloFormer. Ours: the third
-stage ends without its stride, so that features lie at a stride of 16, the fourth stage is built for
-classification only, and DropKey in the global heads. Group norm and global heads look at the whole
-input, so maps are run in windows.
+Defaults are CloFormer-XXS; layout and parameter names are those of qhfan/CloFormer. Differences:
+the third stage has no stride at its end, so that features have a stride of 16; the fourth stage is
+for classification only; DropKey in the global heads. Group norm and global heads read the whole
+input, so that maps are run in windows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,31 +34,31 @@ __all__ = [
     "EfficientAttention",
 ]
 
-STRIDE = 4  # of the first stage; each later one halves once more
+STRIDE = 4  # of the first stage; each later stage halves the resolution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionBranches:
-    """How the heads of an attention are split."""
+    """Division of the heads of an attention into branches."""
 
     heads: tuple[int, ...]  #: of each local branch, and of the global one, which comes last
     kernels: tuple[int, ...]  #: of each local branch's convolution
     pool: int = 7  #: cells along a side that are averaged for the global branch
     bias: Literal["learned", "none"] = "learned"  #: of all projections
-    drops: DropShape = "keys"  #: what DropKey drops in the global branch
+    drops: DropShape = "keys"  #: shape of DropKey masks in the global branch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloFormerStage:
-    """Blocks at one resolution; the last one hands over to the next stage."""
+    """Blocks at one resolution; the last one feeds the next stage."""
 
     width: int
-    out: int  #: channels that the last block hands over
-    rates: tuple[float, ...]  #: share of keys dropped, by block
+    out: int  #: output channels of the last block
+    rates: tuple[float, ...]  #: DropKey rates, by block
     branches: AttentionBranches
     mlp_kernel: int = 5
-    mlp_ratio: float = 4.0  #: hidden channels of the feed-forward network to those of the block
-    #: "widens": what halves, without its stride; "stays": neither resolution nor width changes
+    mlp_ratio: float = 4.0  #: hidden channels of the feed-forward network per channel of the block
+    #: last block: "halves" the resolution and widens; "widens" without stride; "stays" unchanged
     ends: Literal["halves", "widens", "stays"] = "stays"
 
 
@@ -66,7 +66,7 @@ class CloFormerStage:
 class CloFormerConfig(DecoderConfig):
     """Sizes of the network: one entry a stage, at strides of 4, 8 and 16."""
 
-    widths: tuple[int, int, int, int] = (32, 64, 128, 256)  #: the last: what the last stage tells
+    widths: tuple[int, int, int, int] = (32, 64, 128, 256)  #: of the stages, then of the output
     depths: tuple[int, int, int] = (2, 2, 6)
     heads: tuple[int, int, int] = (4, 4, 8)  #: in all
     global_heads: tuple[int, int, int] = (1, 2, 4)  #: of these
@@ -74,15 +74,15 @@ class CloFormerConfig(DecoderConfig):
     pools: tuple[int, int, int] = (8, 4, 2)  #: cells averaged for the global heads, along a side
     mlp_kernel: int = 5
     mlp_ratio: int = 4
-    dropkey: float = 0.0  #: share of keys dropped in the first block's global heads
+    dropkey: float = 0.0  #: DropKey rate of the first block's global heads; decreases to 0
     dropkey_shape: DropShape = "keys"
-    window: int = 384  #: cells of the input; the network looks at all of it
+    window: int = 384  #: side of the input in cells, all of which are attended to
 
     def __post_init__(self) -> None:
         check_heads(self.widths[:3], self.heads)
 
     def stages(self) -> list[CloFormerStage]:
-        """What the encoder is built of."""
+        """The stages of the encoder."""
         rates = linear_decay(self.dropkey, sum(self.depths))
         starts = (0, *accumulate(self.depths))
         return [
@@ -116,7 +116,9 @@ class CloFormerConfig(DecoderConfig):
         )
 
 
-class AttnMap(nn.Module):  # what reads local weights from the product of query and key
+class AttnMap(nn.Module):
+    """Two 1x1 convolutions that turn the product of query and key into logits of weights."""
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.act_block = nn.Sequential(nn.Conv2d(dim, dim, 1), nn.SiLU(), nn.Conv2d(dim, dim, 1))
@@ -149,8 +151,8 @@ class EfficientAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, dim, y, x), y and x multiples of the pool -> the same."""
-        told = [*self._local(features), *self._global(features)]
-        mixed: Tensor = self.proj(torch.cat(told, dim=1))
+        branches = [*self._local(features), *self._global(features)]
+        mixed: Tensor = self.proj(torch.cat(branches, dim=1))
         return mixed
 
     def _local(self, features: Tensor) -> Iterator[Tensor]:
@@ -166,8 +168,8 @@ class EfficientAttention(nn.Module):
         key, value = map(self._heads, self.global_kv(pooled).chunk(2, dim=1))
         size = (*query.shape[:3], key.shape[2])
         mask = self.drop.mask(size, query, (pooled.shape[2], pooled.shape[3]))
-        seen = F.scaled_dot_product_attention(query, key, value, mask)
-        yield seen.transpose(2, 3).reshape(len(features), -1, *features.shape[2:])
+        attended = F.scaled_dot_product_attention(query, key, value, mask)
+        yield attended.transpose(2, 3).reshape(len(features), -1, *features.shape[2:])
 
     def _heads(self, projected: Tensor) -> Tensor:
         """(batch, head * channel, y, x) -> (batch, head, y * x, channel)."""
@@ -231,7 +233,7 @@ class CloLayer(nn.Module):
         self.blocks.append(CloBlock(stage, stage.rates[-1]))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What leaves the stage, and the deepest features of its own resolution."""
+        """The output of the stage, and the last features at its own resolution."""
         *blocks, last = self.blocks
         for block in blocks:
             features = block(features)

@@ -1,11 +1,11 @@
-"""ConvMixer: patches mixed by large depthwise convolutions, and nothing else.
+"""ConvMixer: patches mixed by large depthwise convolutions.
 
-An image is cut into patches by one strided convolution; then blocks mix space, by a large depthwise
-convolution around which there is a shortcut, and channels, by a 1x1 convolution, at one resolution
-throughout. Trockman, Kolter 2022, "Patches Are All You Need?", arXiv:2201.09792; parameter names
-are those of locuslab/convmixer, in which batch normalization follows the activation. Ours: the
-patches themselves serve the common decoder as low-level features. Defaults are ConvMixer-768/32.
-There is no pooling to choose: nothing is strided but the patches.
+One strided convolution embeds patches; each block then mixes space, by a large depthwise
+convolution with a skip connection, and channels, by a 1x1 convolution, at constant resolution.
+Trockman, Kolter 2022, "Patches Are All You Need?", arXiv:2201.09792; parameter names are those of
+locuslab/convmixer, in which batch normalization follows the activation. Difference: the embedded
+patches are the low-level features of the common decoder. Defaults are ConvMixer-768/32. The option
+`pooling` does not exist here: only the patch embedding has a stride.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from seaice.models.layers.decoder import DecoderConfig, EncoderDecoder, EncoderS
 
 __all__ = ["ConvMixerConfig", "ConvMixerEncoder", "ConvMixerSIC", "ConvMixerSizes"]
 
-STEM_LAYERS = 3  #: layers of the official sequence that make patches; blocks follow
+STEM_LAYERS = 3  #: layers of the patch embedding in the official sequence; blocks follow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class ConvMixerSizes:
 
 
 class ResidualLayers(nn.Module):
-    """Layers with a shortcut around them."""
+    """Layers with a skip connection."""
 
     def __init__(self, layers: nn.Module) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class ConvMixerEncoder(nn.Sequential):
         self.depth = mixing.depth
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, channel, y, x) -> patches, and what the last block makes of them."""
+        """(batch, channel, y, x) -> embedded patches, and the output of the last block."""
         layers = list(self)
         low_level = _apply_layers(layers[:STEM_LAYERS], image)
         deep = _apply_layers(layers[STEM_LAYERS : STEM_LAYERS + self.depth], low_level)

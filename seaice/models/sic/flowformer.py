@@ -1,15 +1,15 @@
-"""Flowformer: every cell attends to every other at a linear cost, by flows that are conserved.
+"""Flowformer: attention of every cell to every other at linear cost, by conserved flows.
 
-A pyramid of plain transformer blocks whose attention is flow attention (see
-`seaice.models.layers.attention`): what flows into a cell and out of it is fixed at one, so that
-cells compete to be heard without any softmax over pairs. Patches are cut without overlap, and a
-learned table tells the first stage where they lie. The two linear layers of a block begin quiet.
+A pyramid of transformer blocks with flow attention (`seaice.models.layers.attention`): the flow
+into a cell and out of it is normalized to one, so that cells compete without a softmax over pairs.
+Patches do not overlap; a learned position embedding is added in the first stage. The MLP branch of
+a block is initialized with a small scale.
 
 Wu et al. 2022, "Flowformer: Linearizing Transformers with Conservation Flows", ICML,
 arXiv:2202.06258. Defaults are those of its ImageNet training; layout and parameter names are those
-of thuml/Flowformer's vision model. Ours: the fourth stage, at a stride of 32, is built for
-classification only, and the table of positions is interpolated to inputs of other sizes. Flows are
-sums over the whole input, so maps are run in windows.
+of thuml/Flowformer's vision model. Differences: the fourth stage, at a stride of 32, is for
+classification only, and the position embedding is interpolated to inputs of other sizes. Flows are
+sums over the whole input, so that maps are run in windows.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from seaice.models.layers.attention import VisionFlowAttention
 from seaice.models.layers.decoder import DecoderConfig, EncoderDecoder, EncoderSpec
 from seaice.models.layers.tokens import (
     Mlp,
+    PatchEmbed,
     TokenGrid,
     check_heads,
     init_linear,
@@ -39,7 +40,7 @@ __all__ = [
     "FlowformerStage",
 ]
 
-PATCH = 4  # stride of the first stage; each later one halves once more
+PATCH = 4  # stride of the first stage; each later stage halves the resolution
 EPS = 1e-6  # of every layer norm
 
 
@@ -51,7 +52,7 @@ class FlowformerStage:
     depth: int = 1
     heads: int = 12
     mlp_ratio: float = 4.0
-    quiet: float = 0.001  #: what a fresh block multiplies its two linear layers by
+    init_scale: float = 0.001  #: initial factor of a block's MLP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +63,14 @@ class FlowformerConfig(DecoderConfig):
     depths: tuple[int, int, int] = (3, 3, 10)
     heads: int = 12  #: every width is a multiple of it
     mlp_ratio: int = 4
-    positions: int = 56  #: along a side of the table of positions
-    window: int = 384  #: cells of the input; the network looks at all of it
+    positions: int = 56  #: side of the position embedding
+    window: int = 384  #: side of the input in cells, all of which are attended to
 
     def __post_init__(self) -> None:
         check_heads(self.widths, [self.heads] * 3)
 
     def stages(self) -> list[FlowformerStage]:
-        """What the encoder is built of."""
+        """The stages of the encoder."""
         return [
             FlowformerStage(width=width, depth=depth, heads=self.heads, mlp_ratio=self.mlp_ratio)
             for width, depth in zip(self.widths, self.depths, strict=True)
@@ -90,7 +91,7 @@ class FlowformerConfig(DecoderConfig):
 
 
 class FlowformerBlock(nn.Module):
-    """Flow attention, then two linear layers scaled by `gamma`, each around a shortcut."""
+    """Flow attention, then an MLP scaled by `gamma`, each with a skip connection."""
 
     def __init__(self, stage: FlowformerStage) -> None:
         super().__init__()
@@ -99,26 +100,13 @@ class FlowformerBlock(nn.Module):
         self.attn = VisionFlowAttention(dim, stage.heads)
         self.norm2 = nn.LayerNorm(dim, eps=EPS)
         self.mlp = Mlp(dim, int(dim * stage.mlp_ratio))
-        self.gamma = nn.Parameter(torch.full((dim,), stage.quiet))
+        self.gamma = nn.Parameter(torch.full((dim,), stage.init_scale))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, token, dim) -> the same."""
         tokens = tokens + self.attn(self.norm1(tokens))
         out: Tensor = tokens + self.gamma * self.mlp(self.norm2(tokens))
         return out
-
-
-class PatchEmbed(nn.Module):
-    """Patches without overlap, each a token of its own."""
-
-    def __init__(self, inplanes: int, dim: int, patch: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(inplanes, dim, patch, patch)
-
-    def forward(self, features: Tensor) -> tuple[Tensor, TokenGrid]:
-        """(batch, inplanes, y, x), multiples of the patch -> (batch, tokens, dim), their grid."""
-        patches = self.proj(features)
-        return map_to_tokens(patches), (patches.shape[2], patches.shape[3])
 
 
 class FlowformerEncoder(nn.Module):
@@ -147,17 +135,17 @@ class FlowformerEncoder(nn.Module):
         self.apply(init_linear)
 
     def maps(self, image: Tensor) -> list[Tensor]:
-        """(batch, in_channels, y, x) -> what leaves each stage, (batch, width, y', x')."""
-        left = [image]
+        """(batch, in_channels, y, x) -> outputs of the stages, (batch, width, y', x')."""
+        stages_out = [image]
         for embed, blocks in zip(self.patch_embed, self.blocks, strict=True):
-            tokens, grid = embed(left[-1])
-            if len(left) == 1:
+            tokens, grid = embed(stages_out[-1])
+            if len(stages_out) == 1:
                 tokens = tokens + self.position(grid)
-            left.append(tokens_to_map(blocks(tokens), grid))
-        return left[1:]
+            stages_out.append(tokens_to_map(blocks(tokens), grid))
+        return stages_out[1:]
 
     def position(self, grid: TokenGrid) -> Tensor:
-        """The table of positions, (1, y * x, width); bicubic where the grid is not its own."""
+        """The position embedding, (1, y * x, width); interpolated (bicubic) to other grids."""
         side = round(self.pos_embed.shape[1] ** 0.5)
         if grid == (side, side):
             return self.pos_embed

@@ -1,12 +1,11 @@
-"""A plain vision transformer, made to be pre-trained as a masked autoencoder.
+"""A plain vision transformer that can be pre-trained as a masked autoencoder.
 
-Patches become tokens with a fixed sine-cosine position; transformer blocks let each attend to all
-others. Before it learns concentration it can learn the look of ice from unlabelled maps: most
-patches are taken away, it sees the rest alone, and a small decoder tells what was taken. He et al.
-2022, CVPR, arXiv:2111.06377; layout and parameter names are those of facebookresearch/mae, with the
-blocks of timm 0.3.2. Ours: tokens after the first half of the blocks are the low-level features,
-position tables for any size of map, and DropKey. Attention looks at all of its input, so maps are
-run in windows.
+Patches become tokens with a fixed sine-cosine position embedding; transformer blocks attend to all
+tokens. In pre-training on unlabelled maps most patches are hidden, the encoder reads the visible
+ones, and a small decoder predicts the hidden ones. He et al. 2022, CVPR, arXiv:2111.06377; layout
+and parameter names are those of facebookresearch/mae, with the blocks of timm 0.3.2. Differences:
+tokens after the first half of the blocks are the low-level features, position embeddings for maps
+of any size, and DropKey. Attention reads the whole input, so that maps are run in windows.
 """
 
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from seaice.models.layers.decoder import DecoderConfig, EncoderDecoder, EncoderS
 from seaice.models.layers.dropout import DropKey, DropShape, linear_decay
 from seaice.models.layers.tokens import (
     Mlp,
+    PatchEmbed,
     PatchMask,
     TokenGrid,
     check_heads,
-    map_to_tokens,
     position_table,
     tokens_to_map,
 )
@@ -37,13 +36,13 @@ EPS = 1e-6  # of layer normalization
 class MAEViTConfig(DecoderConfig):
     """Sizes of the network."""
 
-    window: int = 384  #: cells of the input; the network looks at all of it
+    window: int = 384  #: side of the input in cells, all of which are attended to
     patch: int = 16  #: cells to a side of a patch
     width: int = 768
     depth: int = 12
     heads: int = 12
     mlp_ratio: float = 4.0
-    dropkey: float = 0.0  #: share of keys dropped in the first block; falls to 0 in the last
+    dropkey: float = 0.0  #: DropKey rate of the first block; decreases to 0 in the last
     dropkey_shape: DropShape = "keys"
 
     def __post_init__(self) -> None:
@@ -55,7 +54,9 @@ class MAEViTConfig(DecoderConfig):
         return cls(outputs=2, decoder=64, low_level=24, patch=12, width=96, depth=6, heads=4)
 
 
-class ViTAttention(nn.Module):  # of every token to every other
+class ViTAttention(nn.Module):
+    """Self-attention of all tokens."""
+
     def __init__(self, width: int, heads: int, drop: DropKey) -> None:
         super().__init__()
         self.heads = heads
@@ -66,8 +67,8 @@ class ViTAttention(nn.Module):  # of every token to every other
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, token, width) -> the same."""
         batch, length, width = tokens.shape
-        split = self.qkv(tokens).reshape(batch, length, 3, self.heads, -1)
-        q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
+        by_head = self.qkv(tokens).reshape(batch, length, 3, self.heads, -1)
+        q, k, v = by_head.permute(2, 0, 3, 1, 4).unbind(0)
         mask = self.drop.mask((batch, self.heads, length, length), q, None)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
@@ -75,7 +76,7 @@ class ViTAttention(nn.Module):  # of every token to every other
 
 
 class ViTBlock(nn.Module):
-    """Attention and two linear layers, each normed before and added after."""
+    """Attention and an MLP, each after a layer norm and with a skip connection."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: float, drop: DropKey) -> None:
         super().__init__()
@@ -91,19 +92,13 @@ class ViTBlock(nn.Module):
         return out
 
 
-class PatchEmbed(nn.Module):  # holds the convolution under its official name
-    def __init__(self, in_channels: int, patch: int, width: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(in_channels, width, patch, patch)
-
-
 class ViTEncoder(nn.Module):
-    """Tokens of all patches, or of those that stay."""
+    """The encoder, for all patches or for the visible ones."""
 
     def __init__(self, config: MAEViTConfig) -> None:
         super().__init__()
         width, side = config.width, config.window // config.patch
-        self.patch_embed = PatchEmbed(config.in_channels, config.patch, width)
+        self.patch_embed = PatchEmbed(config.in_channels, width, config.patch)
         self.cls_token = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
         self.register_buffer("pos_embed", position_table(width, (side, side)))
         drops = (
@@ -116,15 +111,9 @@ class ViTEncoder(nn.Module):
         self.apply(_init_weights)
 
     def embedded(self, image: Tensor) -> tuple[Tensor, TokenGrid]:
-        """Tokens of an image with their places told, and the grid that they lie on."""
-        patches = self.patch_embed.proj(image)
-        rows, columns = patches.shape[2:]
-        return map_to_tokens(patches) + _positions(self.get_buffer("pos_embed"), (rows, columns))[
-            :, 1:
-        ], (
-            rows,
-            columns,
-        )
+        """Tokens of an image with their position embedding, and their grid."""
+        tokens, grid = self.patch_embed(image)
+        return tokens + _positions(self.get_buffer("pos_embed"), grid)[:, 1:], grid
 
     def with_class_token(self, tokens: Tensor) -> Tensor:
         """The class token before all others."""
@@ -145,13 +134,13 @@ class ViTEncoder(nn.Module):
 
 
 class MaskedAutoencoder(nn.Module):
-    """A transformer that sees the patches that stay, and a decoder that tells the others.
+    """An encoder of visible patches and a decoder that predicts all patches.
 
     Parameters
     ----------
-    encoder : learns; what is wanted of it in the end
+    encoder : the network to pre-train
     config : of the encoder
-    width, depth, heads : of the decoder, which is thrown away afterwards
+    width, depth, heads : of the decoder, which is discarded after pre-training
     """
 
     def __init__(
@@ -172,24 +161,24 @@ class MaskedAutoencoder(nn.Module):
             part.apply(_init_weights)
 
     def forward(self, image: Tensor, masking: PatchMask) -> Tensor:
-        """What every patch is told to be, those that stayed as well.
+        """The prediction of every patch, visible ones included.
 
         Parameters
         ----------
         image : (batch, channel, y, x)
-        masking : which of its patches stay
+        masking : which of its patches are visible
 
         Returns
         -------
-        (batch, patch, cells * channels), as `seaice.models.layers.tokens.patchify` orders them
+        (batch, patch, cells * channels), in the order of `seaice.models.layers.tokens.patchify`
         """
         embedded, grid = self.encoder.embedded(image)
         tokens = self.encoder.with_class_token(masking.visible(embedded))
         for block in self.encoder.blocks:
             tokens = block(tokens)
         tokens = self.decoder_embed(self.encoder.norm(tokens))
-        whole = masking.completed(tokens[:, 1:], self.mask_token)
-        tokens = torch.cat((tokens[:, :1], whole), dim=1)
+        with_mask = masking.with_mask_tokens(tokens[:, 1:], self.mask_token)
+        tokens = torch.cat((tokens[:, :1], with_mask), dim=1)
         tokens = tokens + _positions(self.get_buffer("decoder_pos_embed"), grid)
         for block in self.decoder_blocks:
             tokens = block(tokens)
@@ -198,14 +187,14 @@ class MaskedAutoencoder(nn.Module):
 
 
 def _positions(known: Tensor, grid: TokenGrid) -> Tensor:
-    """The table that is known, or one for another grid."""
+    """The position embedding of a grid: the stored one if it fits, else a new one."""
     if known.shape[1] == 1 + grid[0] * grid[1] and grid[0] == grid[1]:
         return known
     return position_table(known.shape[2], grid).to(known)
 
 
 def _init_weights(module: nn.Module) -> None:
-    """The official start: Xavier, also of the patch convolution seen as a matrix; no biases."""
+    """The official initialization: Xavier, for the patch convolution as a matrix; biases 0."""
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.xavier_uniform_(module.weight.data.flatten(1))
         if module.bias is not None:
@@ -231,7 +220,7 @@ class MAEViTSIC(EncoderDecoder):
         return MaskedAutoencoder(encoder, config, width, 2, 4)
 
     def encoder_hyper(self) -> MAEViTConfig:
-        """The sizes, as they were handed in."""
+        """The configuration of the encoder."""
         if not isinstance(self.config, MAEViTConfig):
             raise TypeError(f"sizes of type {type(self.config).__name__}")
         return self.config

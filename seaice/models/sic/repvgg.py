@@ -1,12 +1,12 @@
-"""RepVGG: trained with three branches to a block, deployed as one 3x3 convolution.
+"""RepVGG: three branches a block in training, one 3x3 convolution in inference.
 
 Each block adds a 3x3 convolution, a 1x1 convolution and, where sizes allow, its own input, each
-batch-normalized; one ReLU follows. All three are linear, so that after training they fold exactly
-into one 3x3 convolution (`seaice.models.export`), which is fast on every machine and easy to
-quantize. Ding et al. 2021, CVPR, arXiv:2101.03697; parameter names are those of DingXiaoH/RepVGG.
-Ours: stages 0 to 3 under the common decoder, at stride 16 (the official stage 4 is built for
-classifiers only), and squeeze-and-excitation over the whole map, whatever its shape, where the
-official one needs square ones. Defaults are RepVGG-A0.
+with batch normalization; one ReLU follows. All three are linear, so that after training they are
+fused exactly into one 3x3 convolution (`seaice.models.export`), which is fast on all hardware and
+easy to quantize. Ding et al. 2021, CVPR, arXiv:2101.03697; parameter names are those of
+DingXiaoH/RepVGG. Differences: stages 0 to 3 under the common decoder, at stride 16 (the official
+stage 4 is for classification only), and squeeze-and-excitation over maps of any shape, where the
+official code requires square ones. Defaults are RepVGG-A0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ GROUPED_BLOCKS = range(
     2, 27, 2
 )  #: blocks that official variants g2 and g4 group, counted from stage 1
 STRIDE = 16
-BlockForm = Literal["branches", "one"]  #: three branches to train, or what they fold into
+BlockForm = Literal["branches", "one"]  #: three branches for training, or one fused convolution
 BlockAttention = Literal["none", "squeeze"]  #: squeeze-and-excitation before the ReLU
 
 
@@ -70,7 +70,7 @@ class RepVGGConfig(DecoderConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepVGGBlockConfig:
-    """How a block is made."""
+    """Stride, groups and form of a block."""
 
     stride: int = 1
     dilation: int = 1  #: of the deployed convolution; the official branches never get it
@@ -80,7 +80,7 @@ class RepVGGBlockConfig:
 
 
 class SEBlock(nn.Module):
-    """Squeeze-and-excitation: channels weighted by what the whole map holds."""
+    """Squeeze-and-excitation: channels weighted by means over the whole map."""
 
     def __init__(self, channels: int, internal: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class ConvBranch(nn.Module):
 
 
 class RepVGGBlock(nn.Module):
-    """ReLU of the sum of three branches, or of the one convolution they fold into."""
+    """ReLU of the sum of three branches, or of the equivalent convolution."""
 
     def __init__(self, inplanes: int, planes: int, form: RepVGGBlockConfig) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class RepVGGBlock(nn.Module):
     def equivalent(self) -> tuple[Tensor, Tensor]:
         """Kernel (planes, inplanes / groups, 3, 3) and bias (planes,) of the sum of all branches.
 
-        Float64, so that folding is as exact as float32 allows; differentiable.
+        Float64, so that fusing adds no rounding beyond float32; differentiable.
         """
         kernel, bias = fuse_conv_bn(self.rbr_dense.conv.weight, None, self.rbr_dense.bn)
         point, offset = fuse_conv_bn(self.rbr_1x1.conv.weight, None, self.rbr_1x1.bn)
@@ -149,8 +149,8 @@ class RepVGGBlock(nn.Module):
         return kernel, bias
 
     @torch.no_grad()
-    def folded(self) -> nn.Module:
-        """The same block deployed: one 3x3 convolution with bias; exact in eval."""
+    def fused(self) -> nn.Module:
+        """The fused block: one 3x3 convolution with bias, exact in eval mode."""
         if self.form.deployed == "one":
             return self
         kernel, bias = self.equivalent()
@@ -165,7 +165,7 @@ class RepVGGBlock(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepVGGSizes:
-    """How many blocks of which kind stand in stages 1, 2, ...; each stage halves the resolution."""
+    """Blocks, widths and forms of stages 1, 2, ...; each stage halves the resolution."""
 
     blocks: Sequence[int]
     widths: Sequence[float]  #: times 64, 128, 256, 512
@@ -175,7 +175,7 @@ class RepVGGSizes:
     pooling: Pooling = "strided"
 
     def form(self, number: int, stride: int) -> RepVGGBlockConfig:
-        """How block `number` is made; 0 is stage 0."""
+        """The configuration of block `number`; 0 is stage 0."""
         return RepVGGBlockConfig(
             stride=stride if self.pooling == "strided" else 1,
             groups=self.groups.get(number, 1),
@@ -210,19 +210,19 @@ class RepVGGEncoder(nn.Module):
         named = (self.get_submodule(f"stage{stage}") for stage in range(1, self.depth + 1))
         return [[self.stage0], *(list(stage.children()) for stage in named)]
 
-    def _told(self, image: Tensor) -> list[Tensor]:
-        """What stages 0, 1, ... make of an image."""
-        told = [image]
+    def _stage_features(self, image: Tensor) -> list[Tensor]:
+        """Outputs of stages 0, 1, ..."""
+        stages_out = [image]
         for (first, *others), pool in zip_longest(self._stages(), self.pools):
-            features = first(told[-1])
+            features = first(stages_out[-1])
             features = features if pool is None else pool(features)
             for block in others:
                 features = block(features)
-            told.append(features)
-        return told[1:]
+            stages_out.append(features)
+        return stages_out[1:]
 
     def work(self) -> tuple[list[tuple[nn.Module, Tensor]], Tensor, Tensor]:
-        """Blocks with their shares of the cells, and the shares of both features."""
+        """Blocks with their fractions of the cells, and the fractions of both features."""
         after = cell_fractions(self.pools, self.depth + 1)
         work = []
         for stage, (first, *others) in enumerate(self._stages()):
@@ -232,12 +232,12 @@ class RepVGGEncoder(nn.Module):
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channel, y, x) -> features of stage 1 at y/4, of stage 3 at y/16."""
-        told = self._told(image)
-        return told[1], told[3]
+        stages_out = self._stage_features(image)
+        return stages_out[1], stages_out[3]
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, channel, y, x) -> (batch, classes), as the official network."""
-        out: Tensor = self._told(image)[-1].mean((2, 3))
+        out: Tensor = self._stage_features(image)[-1].mean((2, 3))
         return out if self.linear is None else self.linear(out)
 
 

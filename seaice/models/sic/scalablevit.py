@@ -1,14 +1,14 @@
-"""ScalableViT: attention in windows and attention to a shrunk map, in turn.
+"""ScalableViT: attention in windows and attention to a downsampled map, alternating.
 
-Blocks of even number attend within windows, and a depthwise convolution over the values of the
-whole map lets neighbouring windows know of each other. Blocks of odd number attend to the whole
-map, whose keys and values were shrunk in space and whose queries and keys were widened in channels.
-A depthwise convolution after the first block of every stage tells cells where they lie.
+Even blocks attend within windows; a depthwise convolution over the values of the whole map connects
+neighbouring windows. Odd blocks attend to the whole map, with keys and values downsampled in space
+and queries and keys widened in channels. A depthwise convolution after the first block of every
+stage encodes positions.
 
 Yang et al. 2022, "ScalableViT: Rethinking the Context-oriented Generalization of Vision
 Transformer", ECCV, arXiv:2203.10790. Defaults are ScalableViT-S; layout and parameter names are
-those of Yangr116/ScalableViT. Ours: the fourth stage, at a stride of 32, is built for
-classification only, and DropKey. Odd blocks look at the whole input, so maps are run in windows.
+those of Yangr116/ScalableViT. Differences: the fourth stage, at a stride of 32, is for
+classification only, and DropKey. Odd blocks read the whole input, so that maps are run in windows.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from seaice.models.layers.decoder import DecoderConfig, EncoderDecoder, EncoderS
 from seaice.models.layers.dropout import DropKey, DropShape, linear_decay
 from seaice.models.layers.tokens import (
     Mlp,
+    PatchEmbed,
     TokenGrid,
     check_heads,
     init_linear,
@@ -42,7 +43,7 @@ __all__ = [
     "ScalableViTStage",
 ]
 
-PATCH = 4  # stride of the first stage; each later one halves once more
+PATCH = 4  # stride of the first stage; each later stage halves the resolution
 WIDE_HEAD = 4096
 EPS = 1e-6  # of every layer norm but the one inside SSA
 
@@ -53,13 +54,13 @@ class ScalableViTStage:
 
     width: int
     heads: int
-    rates: tuple[float, ...]  #: share of keys dropped, by block
+    rates: tuple[float, ...]  #: DropKey rates, by block
     mlp_ratio: float = 4.0
-    reduction: int = 1  #: cells of the shrunk map's, along a side
+    reduction: int = 1  #: downsampling factor of keys and values
     cells: int = 7  #: of a window, along a side
-    channels: float = 1.25  #: of queries and keys of the shrunk map, to those of the stage
+    channels: float = 1.25  #: channels of queries and keys of odd blocks per channel of the stage
     bias: Literal["learned", "none"] = "learned"  #: of queries, keys and values
-    drops: DropShape = "keys"  #: what DropKey drops
+    drops: DropShape = "keys"  #: shape of DropKey masks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +74,9 @@ class ScalableViTConfig(DecoderConfig):
     channels: tuple[float, float, float] = (1.25, 1.25, 1.25)
     cells: int = 7  #: of every window, along a side
     mlp_ratio: int = 4
-    dropkey: float = 0.0  #: share of keys dropped in the first block; falls to 0 in the last
+    dropkey: float = 0.0  #: DropKey rate of the first block; decreases to 0 in the last
     dropkey_shape: DropShape = "keys"
-    window: int = 448  #: cells of the input; the network looks at all of it
+    window: int = 448  #: side of the input in cells, all of which are attended to
 
     def __post_init__(self) -> None:
         check_heads(self.widths, self.heads)
@@ -83,7 +84,7 @@ class ScalableViTConfig(DecoderConfig):
         check_heads([int(width) for width in wide], self.heads)
 
     def stages(self) -> list[ScalableViTStage]:
-        """What the encoder is built of."""
+        """The stages of the encoder."""
         rates = linear_decay(self.dropkey, sum(self.depths))
         starts = (0, *accumulate(self.depths))
         return [
@@ -116,7 +117,7 @@ class ScalableViTConfig(DecoderConfig):
 
 
 class IWSA(nn.Module):
-    """Attention within windows, and a depthwise convolution over all values beside it."""
+    """Attention within windows plus a depthwise convolution over all values."""
 
     def __init__(self, stage: ScalableViTStage, rate: float = 0.0) -> None:
         super().__init__()
@@ -129,36 +130,38 @@ class IWSA(nn.Module):
 
     def forward(self, tokens: Tensor, grid: TokenGrid) -> Tensor:
         """(batch, y * x, dim), y and x multiples of the window -> the same."""
-        told = self.qkv(tokens)
-        query, key, value = (self._windows(part, grid) for part in told.chunk(3, dim=2))
+        qkv = self.qkv(tokens)
+        query, key, value = (self._split_windows(part, grid) for part in qkv.chunk(3, dim=2))
         mask = self.drop.mask((*query.shape[:3], self.cells**2), query, (self.cells, self.cells))
-        seen = F.scaled_dot_product_attention(query, key, value, mask)
-        values = tokens_to_map(told[..., -tokens.shape[2] :], grid)
-        mixed: Tensor = self.proj(self._together(seen, grid) + map_to_tokens(self.lim_func(values)))
+        attended = F.scaled_dot_product_attention(query, key, value, mask)
+        values = tokens_to_map(qkv[..., -tokens.shape[2] :], grid)
+        mixed: Tensor = self.proj(
+            self._merge_windows(attended, grid) + map_to_tokens(self.lim_func(values))
+        )
         return mixed
 
-    def _windows(self, tokens: Tensor, grid: TokenGrid) -> Tensor:
+    def _split_windows(self, tokens: Tensor, grid: TokenGrid) -> Tensor:
         """(batch, y * x, dim) -> (batch * window, head, cell, channel)."""
         rows, columns = (length // self.cells for length in grid)
-        cut = tokens.reshape(-1, rows, self.cells, columns, self.cells, self.heads, self.head)
-        return cut.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, self.heads, self.cells**2, self.head)
+        blocks = tokens.reshape(-1, rows, self.cells, columns, self.cells, self.heads, self.head)
+        return blocks.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, self.heads, self.cells**2, self.head)
 
-    def _together(self, windows: Tensor, grid: TokenGrid) -> Tensor:
+    def _merge_windows(self, windows: Tensor, grid: TokenGrid) -> Tensor:
         rows, columns = (length // self.cells for length in grid)
-        cut = windows.reshape(-1, rows, columns, self.heads, self.cells, self.cells, self.head)
-        return cut.permute(0, 1, 4, 2, 5, 3, 6).reshape(
+        blocks = windows.reshape(-1, rows, columns, self.heads, self.cells, self.cells, self.head)
+        return blocks.permute(0, 1, 4, 2, 5, 3, 6).reshape(
             -1, grid[0] * grid[1], self.proj.in_features
         )
 
 
 class SSA(nn.Module):
-    """Attention to the whole map, shrunk in space, queries and keys widened in channels."""
+    """Attention to the downsampled map, with queries and keys widened in channels."""
 
     def __init__(self, stage: ScalableViTStage, rate: float = 0.0) -> None:
         super().__init__()
         dim, biased = stage.width, stage.bias == "learned"
         self.heads, self.reduces = stage.heads, stage.reduction
-        self.scale = (dim // stage.heads * stage.channels) ** -0.5  # even where nothing is widened
+        self.scale = (dim // stage.heads * stage.channels) ** -0.5  # also where nothing is widened
         self.drop = DropKey(rate, stage.drops)
         if self.reduces > 1:
             wide = int(dim * stage.channels)
@@ -180,8 +183,8 @@ class SSA(nn.Module):
         query, key, value = map(self._heads, (self.q(tokens), *self._keys_values(tokens, grid)))
         shrunk = grid[0] // self.reduces, grid[1] // self.reduces
         mask = self.drop.mask((*query.shape[:3], key.shape[2]), query, shrunk)
-        seen = F.scaled_dot_product_attention(query, key, value, mask, scale=self.scale)
-        mixed: Tensor = self.proj(seen.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(query, key, value, mask, scale=self.scale)
+        mixed: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return mixed
 
     def _keys_values(self, tokens: Tensor, grid: TokenGrid) -> tuple[Tensor, ...]:
@@ -197,7 +200,7 @@ class SSA(nn.Module):
 
 
 class ScalableViTBlock(nn.Module):
-    """Attention of one of the two kinds, then two linear layers, each around a shortcut."""
+    """Attention of one of the two types, then an MLP, each with a skip connection."""
 
     def __init__(self, stage: ScalableViTStage, number: int) -> None:
         super().__init__()
@@ -213,22 +216,8 @@ class ScalableViTBlock(nn.Module):
         return out
 
 
-class ConvPatchEmbed(nn.Module):
-    """Overlapping patches made tokens."""
-
-    def __init__(self, inplanes: int, dim: int, patch: int, overlap: int) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(inplanes, dim, patch + overlap, patch, overlap)
-        self.norm = nn.LayerNorm(dim, eps=EPS)
-
-    def forward(self, features: Tensor) -> tuple[Tensor, TokenGrid]:
-        """(batch, inplanes, y, x), multiples of the patch -> (batch, tokens, dim), their grid."""
-        patches = self.proj(features)
-        return self.norm(map_to_tokens(patches)), (patches.shape[2], patches.shape[3])
-
-
 class PosCNN(nn.Module):
-    """A position encoding: a depthwise convolution, whose padding tells where the edges are."""
+    """Position encoding by a depthwise convolution, whose zero padding marks the edges."""
 
     def __init__(self, dim: int, stride: int = 1) -> None:
         super().__init__()
@@ -237,8 +226,8 @@ class PosCNN(nn.Module):
 
     def forward(self, tokens: Tensor, grid: TokenGrid) -> Tensor:
         """(batch, y * x, dim) -> the same, or fewer tokens by the stride."""
-        told: Tensor = map_to_tokens(self.proj(tokens_to_map(tokens, grid)))
-        return told + tokens if self.stride == 1 else told
+        encoded: Tensor = map_to_tokens(self.proj(tokens_to_map(tokens, grid)))
+        return encoded + tokens if self.stride == 1 else encoded
 
 
 def _init_weights(module: nn.Module) -> None:
@@ -263,8 +252,8 @@ class ScalableViTEncoder(nn.Module):
     ) -> None:
         super().__init__()
         widths = [stage.width for stage in stages]
-        first = ConvPatchEmbed(in_channels, widths[0], patch, 3)
-        later = (ConvPatchEmbed(*pair, patch=2, overlap=1) for pair in pairwise(widths))
+        first = PatchEmbed(in_channels, widths[0], patch, overlap=3, norm_eps=EPS)
+        later = (PatchEmbed(*pair, patch=2, overlap=1, norm_eps=EPS) for pair in pairwise(widths))
         self.patch_embeds = nn.ModuleList([first, *later])
         self.pos_block = nn.ModuleList(map(PosCNN, widths))
         self.stages = nn.ModuleList(
@@ -277,17 +266,17 @@ class ScalableViTEncoder(nn.Module):
         self.apply(_init_weights)
 
     def maps(self, image: Tensor) -> list[Tensor]:
-        """(batch, in_channels, y, x) -> what leaves each stage, (batch, width, y', x')."""
-        left = [image]
+        """(batch, in_channels, y, x) -> outputs of the stages, (batch, width, y', x')."""
+        stages_out = [image]
         parts = zip(self.patch_embeds, self.pos_block, self.stages, strict=True)
         for embed, position, blocks in parts:
-            tokens, grid = embed(left[-1])
+            tokens, grid = embed(stages_out[-1])
             first, *later = blocks.children()
             tokens = position(first(tokens, grid), grid)
             for block in later:
                 tokens = block(tokens, grid)
-            left.append(tokens_to_map(tokens, grid))
-        return left[1:]
+            stages_out.append(tokens_to_map(tokens, grid))
+        return stages_out[1:]
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, in_channels, y, x) -> features at y/4, and at the stride of the last stage."""

@@ -1,11 +1,10 @@
-"""SCNet: a residual network whose convolutions calibrate themselves.
+"""SCNet: a residual network with self-calibrated convolutions.
 
-Each block has two narrow branches: a plain 3x3 convolution, and one gated by what a coarser look at
-the same features tells (`seaice.models.layers.convolution`), so that a cell's answer heeds its
-surroundings without any attention. Liu et al. 2020, CVPR, "Improving Convolutional Networks with
-Self-Calibrated Convolutions"; parameter names are those of MCG-NKU/SCNet. Ours: stages 1 and 3
-under the common decoder, at strides 4 and 16 (the official stage 4 is built for classifiers only).
-Defaults are SCNet-50.
+Each block has two narrow branches: a plain 3x3 convolution, and one gated by pooled features
+(`seaice.models.layers.convolution`), which enlarges the receptive field without attention. Liu et
+al. 2020, CVPR, "Improving Convolutional Networks with Self-Calibrated Convolutions"; parameter
+names are those of MCG-NKU/SCNet. Difference: stages 1 and 3 under the common decoder, at strides 4
+and 16 (the official stage 4 is for classification only). Defaults are SCNet-50.
 """
 
 from collections.abc import Sequence
@@ -36,7 +35,7 @@ __all__ = [
     "SCNetSizes",
 ]
 
-EXPANSION = 4  #: of a block's `planes` to the channels it gives
+EXPANSION = 4  #: output channels of a block per `planes`
 Stem = Literal["7x7", "3x3"]  #: one 7x7 convolution, or three 3x3 ones ("deep stem")
 Stride = Literal["convolution", "mean"]  #: by strided convolutions, or means of 3x3 cells ("avd")
 Shortcut = Literal["convolution", "mean"]  #: strided 1x1 convolution, or means before it
@@ -48,7 +47,7 @@ class SCNetConfig(DecoderConfig):
 
     layers: tuple[int, int, int] = (3, 4, 6)  #: blocks in stages 1 to 3
     planes: tuple[int, int, int] = (64, 128, 256)
-    bottleneck_width: int = 32  #: share of `planes` in either branch, in 64ths
+    bottleneck_width: int = 32  #: fraction of `planes` in each branch, in 64ths
     stem: Stem = "7x7"
     stem_width: int = 64  #: channels of the stem; half of them before its last 3x3 convolution
     stride: Stride = "convolution"
@@ -75,7 +74,7 @@ class SCNetConfig(DecoderConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SCBlockConfig:
-    """How a block is made."""
+    """Stride, dilation, groups and width of a block."""
 
     stride: int = 1
     dilation: int = 1
@@ -85,9 +84,9 @@ class SCBlockConfig:
 
 
 class SCBottleneck(nn.Module):
-    """Two branches, plain and self-calibrated, joined by a 1x1 convolution around a shortcut.
+    """Two branches, plain and self-calibrated, merged by a 1x1 convolution, plus a shortcut.
 
-    `downsample` makes the shortcut as large as what is added to it.
+    `downsample` adapts the shortcut to the size of the branches.
     """
 
     def __init__(
@@ -120,7 +119,7 @@ class SCBottleneck(nn.Module):
         return F.relu(self.bn3(self.conv3(both)) + shortcut)
 
     def work(self, before: Tensor, after: Tensor) -> list[tuple[nn.Module, Tensor]]:
-        """Layers with their shares of cells, of which there are `before` and `after` the stride."""
+        """Layers with their fractions of cells, `before` and `after` the stride."""
         within = after if isinstance(self.avd_layer, nn.Identity) else before
         coarse = before / self.scconv.pooling**2
         own: list[tuple[nn.Module, Tensor]] = [
@@ -137,7 +136,7 @@ class SCBottleneck(nn.Module):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SCNetSizes:
-    """What a network is built of; defaults are the official ones."""
+    """Sizes and options of the encoder; defaults are the official ones."""
 
     layers: Sequence[int] = (3, 4, 6, 3)
     planes: Sequence[int] = (64, 128, 256, 512)
@@ -177,25 +176,25 @@ class SCNetEncoder(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def _told(self, image: Tensor) -> list[Tensor]:
-        """What the stem and stages 1, 2, ... make of an image."""
+    def _stage_features(self, image: Tensor) -> list[Tensor]:
+        """Outputs of the stem and of stages 1, 2, ..."""
         stem = F.relu(self.bn1(self.conv1(image)))
         if len(self.pools):
-            told = [self.pools[1](self.pools[0](stem))]
+            stages_out = [self.pools[1](self.pools[0](stem))]
         else:
-            told = [F.max_pool2d(stem, 3, 2, 1)]
+            stages_out = [F.max_pool2d(stem, 3, 2, 1)]
         for stage in range(1, self.depth + 1):
             first, *others = self.get_submodule(f"layer{stage}").children()
-            features = first(told[-1])
+            features = first(stages_out[-1])
             if stage > 1 and len(self.pools):
                 features = self.pools[stage](features)
             for block in others:
                 features = block(features)
-            told.append(features)
-        return told
+            stages_out.append(features)
+        return stages_out
 
     def work(self) -> tuple[list[tuple[nn.Module, Tensor]], Tensor, Tensor]:
-        """Layers with their shares of the cells, and the shares of both features."""
+        """Layers with their fractions of the cells, and the fractions of both features."""
         after = cell_fractions(self.pools, self.depth + 1)
         learned = len(self.pools) > 0
         work: list[tuple[nn.Module, Tensor]] = [(self.conv1, after[0 if learned else 1])]
@@ -210,12 +209,12 @@ class SCNetEncoder(nn.Module):
 
     def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, channel, y, x) -> features of stage 1 at y/4, of stage 3 at y/16."""
-        told = self._told(image)
-        return told[1], told[3]
+        stages_out = self._stage_features(image)
+        return stages_out[1], stages_out[3]
 
     def forward(self, image: Tensor) -> Tensor:
         """(batch, channel, y, x) -> (batch, classes), as the official network."""
-        out: Tensor = self._told(image)[-1].mean((2, 3))
+        out: Tensor = self._stage_features(image)[-1].mean((2, 3))
         return out if self.fc is None else self.fc(out)
 
 
@@ -238,8 +237,10 @@ def _make_stem(in_channels: int, build: SCNetSizes) -> nn.Module:
 def _make_stage(inplanes: int, planes: int, stage: int, build: SCNetSizes) -> nn.Sequential:
     """Blocks of a stage; the first has its stride, and half its dilation."""
     stride, dilation = build.spread(stage)
-    made = partial(SCBlockConfig, groups=build.groups, bottleneck_width=build.bottleneck_width)
-    starts = made(
+    block_config = partial(
+        SCBlockConfig, groups=build.groups, bottleneck_width=build.bottleneck_width
+    )
+    first_block = block_config(
         stride=stride,
         dilation=max(dilation // 2, 1),
         strides_by=build.stride if stage > 1 else "convolution",
@@ -247,11 +248,11 @@ def _make_stage(inplanes: int, planes: int, stage: int, build: SCNetSizes) -> nn
     shortcut = None
     if stride > 1 or inplanes != EXPANSION * planes:
         shortcut = _make_shortcut(inplanes, EXPANSION * planes, stride, build.shortcut)
-    goes_on = made(dilation=dilation)
+    other_block = block_config(dilation=dilation)
     return nn.Sequential(
-        SCBottleneck(inplanes, planes, starts, shortcut),
+        SCBottleneck(inplanes, planes, first_block, shortcut),
         *(
-            SCBottleneck(EXPANSION * planes, planes, goes_on)
+            SCBottleneck(EXPANSION * planes, planes, other_block)
             for _ in range(build.layers[stage - 1] - 1)
         ),
     )

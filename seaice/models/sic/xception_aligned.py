@@ -1,16 +1,16 @@
-"""Aligned Xception 41, 65 and 71: DeepLabv3+'s encoder as TensorFlow's published weights want it.
+"""Aligned Xception 41, 65 and 71: the encoder of DeepLabv3+ in TensorFlow's published weights.
 
-Modules of three separable convolutions with a shortcut around them; the third carries the stride,
-and the shortcut sees the raw input. Chen et al. 2018, ECCV, arXiv:1802.02611. It differs from the
-encoder of `xception_aspp`, which is that of another repository: batch norms of another epsilon,
+Modules have three separable convolutions and a shortcut; the third convolution has the stride, and
+the shortcut reads the raw input. Chen et al. 2018, ECCV, arXiv:1802.02611. It differs from the
+encoder of `xception_aspp`, which is that of another repository: another epsilon of batch norms,
 strides within the three convolutions, a ReLU after every depthwise convolution of the last module,
-and low-level features of the second module, before its stride. Parameter names are those of timm
-(`timm/models/xception_aligned.py`), which TensorFlow's weights were translated to.
+and low-level features of the second module before its stride. Parameter names are those of timm
+(`timm/models/xception_aligned.py`), to which TensorFlow's weights were converted.
 
-Ours: the exit keeps stride 16 by dilation, as DeepLabv3+ has it for maps; the common decoder, which
-has no spatial pyramid pooling (`xception_aspp` has). Defaults are Xception-65; fields `entry`,
-`strides` and `middle_blocks` tell it from 41 (8 middle blocks) and 71 (entry (128, 256, 256, 728,
-728), strides (2, 1, 2, 1, 2)).
+Differences: the exit flow has stride 16 by dilation, as DeepLabv3+ has it for maps; the common
+decoder, without spatial pyramid pooling (`xception_aspp` has it). Defaults are Xception-65; fields
+`entry`, `strides` and `middle_blocks` select 41 (8 middle blocks) and 71 (entry (128, 256, 256,
+728, 728), strides (2, 1, 2, 1, 2)).
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class XceptionAlignedConfig(DecoderConfig):
     entry: tuple[int, ...] = (128, 256, 728)  #: widths of the entry flow's modules
     strides: tuple[int, ...] = (2, 2, 2)  #: of these modules; together 8
     middle_blocks: int = 16
-    exit: Widths = (728, 1024, 1024)  #: of the module that other encoders would give a stride
+    exit: Widths = (728, 1024, 1024)  #: widths of the module that has a stride in classification
     top: Widths = (1536, 1536, 2048)  #: of the last module
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class XceptionAlignedConfig(DecoderConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XceptionModuleConfig:
-    """How a module is made."""
+    """Widths, stride, dilation and type of a module."""
 
     widths: Widths  #: after each of its separable convolutions
     stride: int = 1  #: of the third
@@ -118,13 +118,13 @@ class AlignedSeparableConv2d(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, inplanes, y, x) -> (batch, planes, ceil(y / stride), ceil(x / stride))."""
-        apart = self.act_dw(self.bn_dw(self.conv_dw(features)))
-        mixed: Tensor = self.act_pw(self.bn_pw(self.conv_pw(apart)))
+        filtered = self.act_dw(self.bn_dw(self.conv_dw(features)))
+        mixed: Tensor = self.act_pw(self.bn_pw(self.conv_pw(filtered)))
         return mixed
 
 
 class XceptionModule(nn.Module):
-    """Three separable convolutions, and a shortcut that sees the raw input."""
+    """Three separable convolutions, and a shortcut from the raw input."""
 
     def __init__(self, inplanes: int, unit: XceptionModuleConfig) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class XceptionModule(nn.Module):
             inplanes = width
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """What it tells, and what its third convolution reads: features before the stride.
+        """The output, and the input of the third convolution: features before the stride.
 
         Parameters
         ----------
@@ -154,10 +154,10 @@ class XceptionModule(nn.Module):
         (batch, widths[2], ceil(y / stride), ceil(x / stride)) and (batch, widths[1], y, x)
         """
         before: Tensor = self.stack[:-1](features)
-        told: Tensor = self.stack[-1](before)
+        output: Tensor = self.stack[-1](before)
         if self.unit.kind == "residual":
-            told = told + (features if self.shortcut is None else self.shortcut(features))
-        return told, before
+            output = output + (features if self.shortcut is None else self.shortcut(features))
+        return output, before
 
 
 class XceptionAlignedEncoder(nn.Module):
@@ -182,7 +182,7 @@ class XceptionAlignedEncoder(nn.Module):
         self.stem = nn.Sequential(ConvBn(in_channels, stem[0], 3, 2), ConvBn(*stem, 3))
         before = (stem[1], *(unit.widths[-1] for unit in units))
         self.blocks = nn.Sequential(
-            *(XceptionModule(*made) for made in zip(before, units, strict=False))
+            *(XceptionModule(*sizes) for sizes in zip(before, units, strict=False))
         )
         self.low_level = _low_level_module(units)
         self.head = nn.ModuleDict({"fc": nn.Linear(before[-1], classes)}) if classes else None
@@ -207,22 +207,22 @@ class XceptionAlignedEncoder(nn.Module):
 def dilated(
     units: Sequence[XceptionModuleConfig], output_stride: int
 ) -> list[XceptionModuleConfig]:
-    """Modules whose strides beyond the output stride are dilations of the modules after them.
+    """Modules with strides beyond the output stride replaced by dilation of later modules.
 
-    A module that gives up its stride keeps the dilation so far.
+    A module whose stride is removed has the dilation of the modules before it.
     """
-    stride, dilation, kept = 2, 1, []
+    stride, dilation, configs = 2, 1, []
     for unit in units:
         fits = stride * unit.stride <= output_stride
-        kept.append(replace(unit, stride=unit.stride if fits else 1, dilation=dilation))
+        configs.append(replace(unit, stride=unit.stride if fits else 1, dilation=dilation))
         stride, dilation = (
             (stride * unit.stride, dilation) if fits else (stride, dilation * unit.stride)
         )
-    return kept
+    return configs
 
 
 def _low_level_module(units: Sequence[XceptionModuleConfig]) -> int:
-    """Which module has the second stride: its third convolution reads low-level features."""
+    """Index of the second module with a stride: its third convolution reads low-level features."""
     return [number for number, unit in enumerate(units) if unit.stride > 1][1]
 
 
@@ -233,11 +233,11 @@ def _module_configs(config: XceptionAlignedConfig) -> list[XceptionModuleConfig]
         for width, stride in zip(config.entry, config.strides, strict=True)
     ]
     middle = [XceptionModuleConfig(widths=(config.entry[-1],) * 3)] * config.middle_blocks
-    leaves = [
+    exit_flow = [
         XceptionModuleConfig(widths=config.exit, stride=2),
         XceptionModuleConfig(widths=config.top, kind="plain"),
     ]
-    return dilated([*entry, *middle, *leaves], STRIDE)
+    return dilated([*entry, *middle, *exit_flow], STRIDE)
 
 
 class XceptionAlignedSIC(EncoderDecoder):

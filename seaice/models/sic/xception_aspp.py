@@ -1,11 +1,11 @@
-"""Xception-ASPP: refined brightness temperatures in, concentration out.
+"""Xception-ASPP: brightness temperatures at 1.5625 km in, concentration out.
 
 Feng, Liu, Li 2023, IEEE JSTARS, doi 10.1109/JSTARS.2022.3232533: DeepLabv3+ (Chen et al. 2018,
 arXiv:1802.02611) with the modified Xception, as a regression. Defaults are the paper's sizes;
-layout and parameter names are those of jfzhang95/pytorch-deeplab-xception. Departures, each a
-field of `XceptionASPPConfig`: more input channels, a log-variance, an image-level feature over a sliding square,
-and a full-resolution skip. Inputs are padded inside to 16 k + 1 cells by replication, which makes
-the published corner-aligned enlargements exact in place.
+layout and parameter names are those of jfzhang95/pytorch-deeplab-xception. Differences, each a
+field of `XceptionASPPConfig`: more input channels, a log-variance, image-level features over a
+sliding square, and a full-resolution skip. Inputs are padded to 16 k + 1 cells by replication,
+which makes the positions of the published corner-aligned upsampling exact.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class XceptionASPPConfig:
     """Sizes of the network."""
 
     in_channels: int = 3
-    outputs: int = 1  #: 1: concentration; 2: its log-variance as well (ours)
+    outputs: int = 1  #: 1: concentration; 2: and its log-variance (ours)
     stem: tuple[int, int] = (32, 64)
     entry: tuple[int, int, int] = (128, 256, 728)
     middle_blocks: int = 16
@@ -52,10 +52,10 @@ class XceptionASPPConfig:
     deep: int = 256  #: channels of ASPP and decoder
     low_level: int = 48
     context: int | None = None  #: stride-16 cells of the image-level mean; None: all (published)
-    fine: int = 0  #: channels of a full-resolution skip (ours); 0: enlarged from stride 4
-    half: int = 0  #: channels of a skip at half resolution on the way there (ours); 0: none
+    fine: int = 0  #: channels of a full-resolution skip (ours); 0: upsampled from stride 4
+    half: int = 0  #: channels of a half-resolution skip (ours); 0: none
     dropout: tuple[float, float, float] = (0.5, 0.5, 0.1)  #: after ASPP, twice in the decoder
-    shortcut: Shortcut = "raw"  #: "activated": what jfzhang95's in-place ReLU makes of it
+    shortcut: Shortcut = "raw"  #: "activated": after the ReLU, as jfzhang95's in-place ReLU has it
 
     @classmethod
     def compact(cls) -> Self:
@@ -78,9 +78,9 @@ class XceptionASPPConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XceptionBlockConfig:
-    """What a residual block of separable convolutions is made of.
+    """Repetitions, stride, dilation and shortcut of a residual block of separable convolutions.
 
-    A stride, or `ends` for the last block of an encoder, adds one undilated convolution.
+    A stride, or `ends="extra"` in the last block of an encoder, adds one undilated convolution.
     """
 
     reps: int
@@ -99,10 +99,10 @@ class XceptionBlockConfig:
 
 
 class XceptionBlock(nn.Module):
-    """Separable convolutions with a shortcut around them.
+    """Separable convolutions with a shortcut.
 
-    The shortcut carries the raw input, as in TensorFlow's DeepLab, or what its leading ReLU left
-    ("activated"), as in jfzhang95's.
+    The shortcut is from the raw input, as in TensorFlow's DeepLab, or from the output of the first
+    ReLU ("activated"), as in jfzhang95's.
     """
 
     def __init__(self, inplanes: int, planes: int, steps: XceptionBlockConfig) -> None:
@@ -165,21 +165,21 @@ class XceptionEncoder(nn.Module):
 def _blocks(config: XceptionASPPConfig) -> list[XceptionBlock]:
     """Three entry blocks that halve the resolution, the middle blocks, and the exit block."""
     one, two, three = config.entry
-    starts = XceptionBlockConfig(reps=2, stride=2, first="convolution")
-    halves = XceptionBlockConfig(reps=2, stride=2, shortcut=config.shortcut)
-    stays = XceptionBlockConfig(reps=3, shortcut=config.shortcut)
-    leaves = XceptionBlockConfig(reps=2, widens="last", ends="extra", shortcut=config.shortcut)
+    first_blocks = XceptionBlockConfig(reps=2, stride=2, first="convolution")
+    strided = XceptionBlockConfig(reps=2, stride=2, shortcut=config.shortcut)
+    middle = XceptionBlockConfig(reps=3, shortcut=config.shortcut)
+    last = XceptionBlockConfig(reps=2, widens="last", ends="extra", shortcut=config.shortcut)
     return [
-        XceptionBlock(config.stem[1], one, starts),
-        XceptionBlock(one, two, starts),
-        XceptionBlock(two, three, halves),
-        *(XceptionBlock(three, three, stays) for _ in range(config.middle_blocks)),
-        XceptionBlock(three, config.exit, leaves),
+        XceptionBlock(config.stem[1], one, first_blocks),
+        XceptionBlock(one, two, first_blocks),
+        XceptionBlock(two, three, strided),
+        *(XceptionBlock(three, three, middle) for _ in range(config.middle_blocks)),
+        XceptionBlock(three, config.exit, last),
     ]
 
 
 class HalfSkip(nn.Module):
-    """Decoder features enlarged and read together with the stem's, two cells of the input each."""
+    """Upsampled decoder features combined with the stem's at half resolution."""
 
     def __init__(self, decoded: int, stem: int, width: int) -> None:
         super().__init__()
@@ -188,8 +188,8 @@ class HalfSkip(nn.Module):
 
     def forward(self, decoded: Tensor, stem: Tensor) -> Tensor:
         """(batch, decoded, y/4, x/4), (batch, stem, y/2, x/2) -> (batch, width, y/2, x/2)."""
-        joined = torch.cat((upsample_align_corners(decoded, stem.shape[2:]), stem), dim=1)
-        out: Tensor = F.relu(self.bn(self.join(joined)))
+        concatenated = torch.cat((upsample_align_corners(decoded, stem.shape[2:]), stem), dim=1)
+        out: Tensor = F.relu(self.bn(self.join(concatenated)))
         return out
 
 

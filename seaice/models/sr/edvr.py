@@ -1,18 +1,18 @@
-"""EDVR: every frame aligned with the target by deformable convolution, then weighed and fused.
+"""EDVR: every frame aligned with the target by deformable convolution, then weighted and fused.
 
-Wang et al. 2019, CVPRW, arXiv:1905.02716; a relative of PMDRnet, which aligns with the same
-unit. Each frame's features are moved onto the target's in one step, on a pyramid of three
-resolutions; each is weighted by its likeness to the target; attention over a pyramid in space
-corrects what was fused, and residual blocks reconstruct. Parameter names are those of
-https://github.com/XPixelGroup/BasicSR, whose weights load into `EDVR` (`Network.body`) as they are.
-Defaults are the sizes of EDVR-M. Not built: the official options `hr_in` and `with_predeblur`, for
-input that is as fine as the output, or blurred by motion.
+Wang et al. 2019, CVPRW, arXiv:1905.02716; PMDRNet aligns with the same unit. The features of each
+frame are aligned with those of the target in one step, on a pyramid of three resolutions; each is
+weighted by its similarity to the target; spatial attention on a pyramid corrects the fused
+features, and residual blocks reconstruct. Parameter names are those of
+https://github.com/XPixelGroup/BasicSR, whose weights load into `EDVR` (`EDVRUpsampler.body`)
+unchanged. Defaults are the sizes of EDVR-M. The official options `hr_in` and `with_predeblur`, for
+input at output resolution and for motion blur, are not implemented.
 
-Ours: each channel's departure from its mean around; a skip from the target frame, interpolated as
-well as a linear filter can, where the official one is bilinear; a last convolution that begins at
-zero and tells H and V in units of 3 K; fresh weights that keep the size of what passes through
-(nine tenths of what the first convolution tells passes the alignment; by PyTorch's, a hundredth);
-Reflash dropout.
+Differences: each channel's local anomaly; a skip connection from the target frame upsampled by a
+fitted linear filter, where the official one is bilinear; an output convolution that is initialized
+with 0 and predicts H and V in units of 3 K; Kaiming initialization (with it nine tenths of the
+signal of the first convolution pass the alignment, with PyTorch's default a hundredth); reflash
+dropout.
 """
 
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ from seaice.models.layers.upsampling import SCALE, ResidualUpsampler, append_loc
 __all__ = ["EDVR", "EDVRConfig", "EDVRUpsampler", "OfficialEDVRConfig"]
 
 SLOPE = 0.1  # of every leaky ReLU here
-COARSEST_STRIDE = 4  # cells of the finest level under one of the coarsest
-RESIDUAL_INIT_SCALE = 0.3  # of the weights in a fresh residual block
-ATTENTION_INIT_SCALE = 0.01  # of those that liken frames: a sigmoid once shut stays shut
+COARSEST_STRIDE = 4  # stride of the coarsest level
+RESIDUAL_INIT_SCALE = 0.3  # initial factor of the weights of residual blocks
+ATTENTION_INIT_SCALE = 0.01  # of temporal attention; a saturated sigmoid does not recover
 
 Fusion = Literal["attention", "convolution"]
 Base = Literal["bilinear", "none"]
@@ -43,16 +43,16 @@ class EDVRConfig:
     """Sizes of the network."""
 
     frames: int = 5  #: odd; the target is in the middle
-    channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
+    channels: int = 11  #: H, V, valid, and both on 3.125 km cells; or the first 3 of these
     width: int = 64
     groups: int = 8  #: deformable groups
     extract_blocks: int = 5
     reconstruct_blocks: int = 10
     tail: int = 64  #: channels at the fine resolution
     fusion: Fusion = "attention"  #: in time and space; "convolution" is a plain 1x1
-    surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
-    around: int = 9  #: cells along a side whose mean each cell is compared with
-    reflash: float = 0.0  #: share of channels dropped before the last convolution
+    surroundings: int = 5  #: side of the fitted linear filter in cells
+    around: int = 9  #: side of the local mean of anomalies in cells
+    reflash: float = 0.0  #: fraction of channels dropped before the last convolution
 
     def __post_init__(self) -> None:
         if self.frames % 2 == 0 or self.width % self.groups:
@@ -76,7 +76,7 @@ class EDVRConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialEDVRConfig:
-    """Sizes of EDVR, named and preset as by its authors, but for what follows `with_tsa`."""
+    """Sizes of EDVR with official names and defaults, except for those after `with_tsa`."""
 
     num_in_ch: int = 3
     num_feat: int = 64
@@ -87,13 +87,13 @@ class OfficialEDVRConfig:
     center_frame_idx: int | None = None  #: counted from 0; None: the middle
     with_tsa: bool = True
     num_hr: int = 64  #: channels at the fine resolution
-    out_chans: int = 3  #: the official `num_out_ch` is without effect
-    base: Base = "bilinear"  #: what detail is added to: the enlarged target
+    out_chans: int = 3  #: the official `num_out_ch` has no effect
+    base: Base = "bilinear"  #: what the output is added to: the upsampled target
     reflash: float = 0.0
 
     @classmethod
     def official(cls, config: Mapping[str, Any]) -> Self:
-        """What the official class makes of its arguments; those not built here must be off."""
+        """From arguments of the official class; options not implemented here must be off."""
         left = [name for name in ("hr_in", "with_predeblur") if config.get(name)]
         if left:
             raise WeightsError(
@@ -120,7 +120,7 @@ class ResidualBlockNoBN(nn.Module):
 
 
 class PlainFusion(nn.Conv2d):
-    """All frames' channels mixed, cell by cell."""
+    """A 1x1 convolution of the channels of all frames."""
 
     def forward(self, aligned: Tensor) -> Tensor:
         """(batch, frame, channel, y, x) -> (batch, channel, y, x)."""
@@ -139,8 +139,8 @@ class EDVR(nn.Module):
         super().__init__()
         self.sizes = sizes
         feat, fine, frames = sizes.num_feat, sizes.num_hr, sizes.num_frame
-        told = sizes.center_frame_idx
-        self.center = frames // 2 if told is None else told
+        center = sizes.center_frame_idx
+        self.center = frames // 2 if center is None else center
         self.conv_first = nn.Conv2d(sizes.num_in_ch, feat, 3, padding=1)
         self.feature_extraction = _blocks(sizes.num_extract_block, feat)
         self.conv_l2_1 = nn.Conv2d(feat, feat, 3, 2, 1)
@@ -170,7 +170,7 @@ class EDVR(nn.Module):
         return out + F.interpolate(target, scale_factor=SCALE, mode="bilinear", align_corners=False)
 
     def _aligned(self, stack: Tensor) -> Tensor:
-        """(batch, frame, channel, y, x) -> (batch, frame, num_feat, y, x), as the target saw it.
+        """(batch, frame, channel, y, x) -> (batch, frame, num_feat, y, x), aligned with the target.
 
         The target is aligned with itself, like every other frame.
         """
@@ -201,7 +201,7 @@ def _blocks(count: int, num_feat: int) -> nn.Sequential:
 
 
 def _init_weights(network: EDVR) -> None:
-    """Weights that keep the size of what passes through, but for quiet residual blocks."""
+    """Kaiming initialization, with smaller weights in residual blocks and temporal attention."""
     init_kaiming(network, SLOPE)
     for module in network.modules():
         if isinstance(module, ResidualBlockNoBN):
@@ -221,15 +221,15 @@ class EDVRUpsampler(ResidualUpsampler):
         self.body = EDVR(_official_config(config))
         _init_weights(self.body)
 
-    def detail(self, stack: Tensor) -> Tensor:
-        """What interpolation lacks; y and x are multiples of 4."""
-        seen = append_local_anomaly(stack.flatten(0, 1), self.config.around)
-        out: Tensor = self.body(seen.reshape(*stack.shape[:2], *seen.shape[1:]))
+    def residual(self, stack: Tensor) -> Tensor:
+        """The residual of the upsampled target; y and x are multiples of 4."""
+        inputs = append_local_anomaly(stack.flatten(0, 1), self.config.around)
+        out: Tensor = self.body(inputs.reshape(*stack.shape[:2], *inputs.shape[1:]))
         return out
 
 
 def _official_config(config: EDVRConfig) -> OfficialEDVRConfig:
-    """The official network's sizes for ours."""
+    """Sizes of the official network for a configuration."""
     return OfficialEDVRConfig(
         num_in_ch=2 * config.channels - 1,
         num_feat=config.width,

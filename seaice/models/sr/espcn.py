@@ -1,9 +1,9 @@
-"""ESPCN: the target day alone, convolved at the coarse scale, channels shuffled into space.
+"""ESPCN: one frame, convolutions at coarse resolution, sub-pixel convolution at the end.
 
-Shi et al. 2016, CVPR, arXiv:1609.05158: the fast baseline of one frame. Parameter names are those
-of the public re-implementation, whose closing sigmoid is not in the paper and not here. Ours: a
-validity channel beside H and V, and a skip from the interpolated target, so that a fresh network is
-bicubic interpolation.
+Shi et al. 2016, CVPR, arXiv:1609.05158: the fast single-frame baseline. Parameter names are those
+of the public re-implementation, without its final sigmoid, which is not in the paper. Differences:
+a validity channel in addition to H and V, and a skip connection from the interpolated target, so
+that an untrained network is bicubic interpolation.
 """
 
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ SCALE = 4
 class ESPCNConfig:
     """Sizes of the network."""
 
-    frames: int = 1  #: handed over; only the middle one is looked at
-    channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
+    frames: int = 1  #: frames of the input, of which the middle one is used
+    channels: int = 11  #: H, V, valid, and both on 3.125 km cells; or the first 3 of these
     width: int = 64  #: channels of the first convolution
     inner: int = 32  #: of the second
-    reflash: float = 0.0  #: share of channels dropped before the last convolution
+    reflash: float = 0.0  #: fraction of channels dropped before the last convolution
 
     @classmethod
     def compact(cls) -> Self:
@@ -78,5 +78,5 @@ class ESPCN(nn.Module):
         """(batch, frame, channel, y, x) -> (batch, 2, 4 y, 4 x) float32, normalized H and V."""
         target = stack[:, self.config.frames // 2]
         base = bicubic_upsample(target, SCALE)
-        detail: Tensor = self.body(target)
-        return base + detail.float()
+        residual: Tensor = self.body(target)
+        return base + residual.float()

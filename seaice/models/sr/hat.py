@@ -1,15 +1,14 @@
-"""HAT: attention in windows, attention of channels, and windows that look beyond their own.
+"""HAT: attention in windows, attention over channels, and overlapping cross-attention.
 
 Chen et al. 2023, CVPR, arXiv:2205.04437. Hybrid blocks add a convolution with channel attention to
-attention in shifted windows; an overlapping cross-attention ends every group of them and carries
-what lies in one window to the next. So more of the input is used than by windows alone. Parameter
-names are those of https://github.com/XPixelGroup/HAT, whose weights load into `HAT`
-(`Network.body`) as they are.
+attention in shifted windows; an overlapping cross-attention at the end of every group of blocks
+connects neighbouring windows, which enlarges the receptive field. Parameter names are those of
+https://github.com/XPixelGroup/HAT, whose weights load into `HAT` (`HATUpsampler.body`) unchanged.
 
-Ours: frames as channels, with each channel's departure from its mean around; a skip from the target
-frame, interpolated as well as a linear filter can; a last convolution that begins at zero and tells
-H and V in units of 3 K; DropKey; Reflash dropout. Channel attention averages the whole map, so maps
-are run in windows of one size.
+Differences: frames as channels, with each channel's local anomaly; a skip connection from the
+target frame upsampled by a fitted linear filter; an output convolution that is initialized with 0
+and predicts H and V in units of 3 K; DropKey; reflash dropout. Channel attention averages the whole
+map, so that maps are run in windows of one size.
 """
 
 from collections.abc import Mapping
@@ -37,7 +36,11 @@ from seaice.models.layers.upsampling import SCALE, ResidualUpsampler, append_loc
 
 __all__ = ["HAT", "HATConfig", "HATUpsampler", "OfficialHATConfig"]
 
-RGB = (0.4488, 0.4371, 0.4040)  # means that the official network takes off images of 3 channels
+RGB = (
+    0.4488,
+    0.4371,
+    0.4040,
+)  # means that the official network subtracts from images of 3 channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class HATConfig:
     """Sizes of the network."""
 
     frames: int = 1  #: odd; stacked as channels, the target is in the middle
-    channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
+    channels: int = 11  #: H, V, valid, and both on 3.125 km cells; or the first 3 of these
     width: int = 180
     depths: tuple[int, ...] = (6, 6, 6, 6, 6, 6)  #: hybrid blocks in each group
     heads: int = 6
@@ -54,13 +57,13 @@ class HATConfig:
     attention_squeeze: int = 30  #: channels to one in channel attention
     mlp_ratio: float = 2.0
     tail: int = 64  #: channels from the sub-pixel convolutions on
-    surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
-    around: int = 9  #: cells along a side whose mean each cell is compared with
+    surroundings: int = 5  #: side of the fitted linear filter in cells
+    around: int = 9  #: side of the local mean of anomalies in cells
     window: int = 64  #: cells along a side of the map that channel attention averages
-    depth_dropout: float = 0.1  #: share of samples that the last block's branches leave out
-    dropkey: float = 0.0  #: share of keys dropped in the first block; falls to 0 in the last
+    depth_dropout: float = 0.1  #: stochastic depth rate of the last block
+    dropkey: float = 0.0  #: DropKey rate of the first block; decreases to 0 in the last
     dropkey_shape: DropShape = "keys"
-    reflash: float = 0.0  #: share of channels dropped before the last convolution
+    reflash: float = 0.0  #: fraction of channels dropped before the last convolution
 
     def __post_init__(self) -> None:
         if self.frames % 2 == 0 or self.window % self.attention_window or self.width % self.heads:
@@ -88,7 +91,7 @@ class HATConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialHATConfig:
-    """Sizes of HAT, named and preset as by its authors, but for what follows `num_feat`."""
+    """Sizes of HAT with official names and defaults, except for those after `num_feat`."""
 
     img_size: int = 64  #: of training; windows are not shifted if there is but one
     in_chans: int = 3
@@ -118,12 +121,12 @@ class OfficialHATConfig:
 
     @classmethod
     def official(cls, config: Mapping[str, Any]) -> Self:
-        """What the official class makes of its arguments; those without effect in eval are left."""
+        """From arguments of the official class; those without effect in eval mode are ignored."""
         known = {field.name for field in fields(cls)}
         named = {name.split(" ")[0]: value for name, value in config.items()}
-        told = {name: value for name, value in named.items() if name in known}
-        channels = told.get("in_chans", 3)
-        return cls(**told | {"out_chans": channels, "mean": RGB if channels == 3 else ()})
+        arguments = {name: value for name, value in named.items() if name in known}
+        channels = arguments.get("in_chans", 3)
+        return cls(**arguments | {"out_chans": channels, "mean": RGB if channels == 3 else ()})
 
     def blocks(self, heads: int) -> HybridBlockConfig:
         """Of the blocks of a group."""
@@ -146,7 +149,7 @@ class OfficialHATConfig:
 
 
 class PatchNorm(nn.Module):
-    """A norm of every cell's channels, or nothing."""
+    """A layer norm over channels, or the identity."""
 
     def __init__(self, dim: int, norm: bool) -> None:
         super().__init__()
@@ -225,7 +228,7 @@ class HAT(nn.Module):
 
 
 def _groups(sizes: OfficialHATConfig) -> list[RHAG]:
-    """Groups of blocks, whose DropKey falls and whose stochastic depth rises from first to last."""
+    """Groups of blocks, with decreasing DropKey and increasing stochastic depth rates."""
     total = sum(sizes.depths)
     rising = (sizes.drop_path_rate * block / max(total - 1, 1) for block in range(total))
     rates = iter(zip(linear_decay(sizes.dropkey, total), rising, strict=True))
@@ -255,15 +258,15 @@ class HATUpsampler(ResidualUpsampler):
         for parameter in self.body.conv_last.parameters():
             nn.init.zeros_(parameter)
 
-    def detail(self, stack: Tensor) -> Tensor:
-        """What interpolation lacks; y and x are multiples of an attention window."""
-        seen = append_local_anomaly(stack.flatten(0, 1), self.config.around)
-        out: Tensor = self.body(seen.reshape(len(stack), -1, *stack.shape[3:]))
+    def residual(self, stack: Tensor) -> Tensor:
+        """The residual of the upsampled target; y and x are multiples of an attention window."""
+        inputs = append_local_anomaly(stack.flatten(0, 1), self.config.around)
+        out: Tensor = self.body(inputs.reshape(len(stack), -1, *stack.shape[3:]))
         return out
 
 
 def _official_config(config: HATConfig) -> OfficialHATConfig:
-    """The official network's sizes for ours."""
+    """Sizes of the official network for a configuration."""
     return OfficialHATConfig(
         img_size=config.window,
         in_chans=config.frames * (2 * config.channels - 1),

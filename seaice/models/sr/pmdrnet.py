@@ -1,13 +1,13 @@
-"""PMDRnet: five daily frames of 89 GHz H and V in, the target day four times finer out.
+"""PMDRNet: five daily frames of 89 GHz H and V in, the target day at four times the resolution out.
 
 Liu et al. 2022, IEEE TGRS 60, 4304118; the SR half of Feng, Liu, Li 2023, IEEE JSTARS, doi
-10.1109/JSTARS.2022.3232533. Features are extracted frame by frame, far frames are aligned through
-nearer ones with multi-scale deformable convolution, weighted by their likeness to the target,
-fused, and reconstructed with a skip from the interpolated target (ours: interpolated as well as a
-linear filter can). Block and channel counts are not
-published: 64 channels and 8 deformable groups are those of its relatives EDVR and MSDTGP. Ours: a
-validity channel beside H and V, each channel's departure from its mean around, alignment as a
-change of what is aligned, detail told in units of 3 K, and a narrower tail at the fine resolution.
+10.1109/JSTARS.2022.3232533. Features are extracted frame by frame; frames are aligned with the
+target through the frames between by multi-scale deformable convolution, weighted by their
+similarity to the target, fused, and reconstructed, with a skip connection from the interpolated
+target (here with a fitted linear filter). The numbers of blocks and channels are not published:
+64 channels and 8 deformable groups are those of the related EDVR and MSDTGP. Differences: a
+validity channel in addition to H and V, each channel's local anomaly, alignment as a residual of
+the aligned features, an output in units of 3 K, and fewer channels at fine resolution.
 """
 
 from collections.abc import Sequence
@@ -27,11 +27,9 @@ from seaice.models.layers.upsampling import ResidualUpsampler, append_local_anom
 __all__ = ["PMDRNet", "PMDRNetConfig"]
 
 SLOPE = 0.1  # of every leaky ReLU here
-COARSEST_STRIDE = 4  # cells of the finest level under one of the alignment's coarsest
-RESIDUAL_INIT_SCALE = 0.3  # of the weights in a fresh residual block
-OFFSET_INIT_SCALE = (
-    0.03  # of those that move frames, and that liken them: a sigmoid once shut stays shut
-)
+COARSEST_STRIDE = 4  # stride of the coarsest level of alignment
+RESIDUAL_INIT_SCALE = 0.3  # initial factor of the weights of residual blocks
+OFFSET_INIT_SCALE = 0.03  # of alignment and temporal attention; a saturated sigmoid is stuck
 
 Pyramid = tuple[Tensor, Tensor, Tensor]
 
@@ -41,16 +39,16 @@ class PMDRNetConfig:
     """Sizes of the network."""
 
     frames: int = 5  #: odd; the target is in the middle
-    channels: int = 11  #: H, V, valid, and the quarters of both; or the first 3 of these
+    channels: int = 11  #: H, V, valid, and both on 3.125 km cells; or the first 3 of these
     width: int = 64
     groups: int = 8  #: deformable groups
     extract_blocks: int = 5
     reconstruct_blocks: int = 10
     tail: int = 64  #: channels from the sub-pixel convolutions on
-    surroundings: int = 5  #: cells along a side that the fitted interpolation looks at
-    around: int = 9  #: cells along a side whose mean each cell is compared with
+    surroundings: int = 5  #: side of the fitted linear filter in cells
+    around: int = 9  #: side of the local mean of anomalies in cells
     alignment: Literal["deformable", "none"] = "deformable"  #: "none" is for comparison
-    reflash: float = 0.0  #: share of channels dropped before the last convolution
+    reflash: float = 0.0  #: fraction of channels dropped before the last convolution
 
     def __post_init__(self) -> None:
         if self.frames % 2 == 0 or self.alignment not in ("deformable", "none"):
@@ -71,7 +69,7 @@ def _leaky_relu(features: Tensor) -> Tensor:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions without batch norm; a fresh one is nearly the identity."""
+    """Two convolutions without batch norm; initialized close to the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -96,17 +94,17 @@ class FrameEncoder(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """(n, channel, y, x) -> (n, width, y, x)."""
-        seen = append_local_anomaly(frames, self.around)
-        features: Tensor = self.blocks(_leaky_relu(self.first(seen)))
+        inputs = append_local_anomaly(frames, self.around)
+        features: Tensor = self.blocks(_leaky_relu(self.first(inputs)))
         return features
 
 
 class ProgressiveAlignment(nn.Module):
-    """Far frames are moved onto nearer ones, and those onto the target: one day at a time.
+    """Each frame is aligned with the next one towards the target, one day at a time.
 
-    The same unit serves every step, since every step bridges one day of drift. It tells what
-    moving changes (ours): a fresh one hardly moves anything, so that a network that has learnt
-    without alignment goes on with it from where it was.
+    All steps share one unit, since each step bridges one day of drift. The unit predicts a residual
+    (ours) and is initialized close to 0, so that a network trained without alignment can be trained
+    further with it.
     """
 
     def __init__(self, width: int, groups: int) -> None:
@@ -116,7 +114,7 @@ class ProgressiveAlignment(nn.Module):
         self.unit = PCDAlignment(width, groups)
 
     def forward(self, frames: Sequence[Tensor]) -> Tensor:
-        """Every frame's features, where the target saw them.
+        """The features of every frame, aligned with the target.
 
         Parameters
         ----------
@@ -134,12 +132,12 @@ class ProgressiveAlignment(nn.Module):
         return torch.stack([*early, frames[middle], *late[::-1]], dim=1)
 
     def _walk(self, inward: Sequence[Pyramid]) -> list[Tensor]:
-        """All but the last of these frames, farthest first, moved step by step onto the last."""
-        moved: list[Tensor] = []
-        for here, onto in pairwise(inward):
-            movers = [*map(self._pyramid, moved), here]
-            moved = [mover[0] + self.unit(mover, onto) for mover in movers]
-        return moved
+        """All frames but the last, farthest first, aligned step by step with the last."""
+        aligned: list[Tensor] = []
+        for here, target in pairwise(inward):
+            sources = [*map(self._pyramid, aligned), here]
+            aligned = [source[0] + self.unit(source, target) for source in sources]
+        return aligned
 
     def _pyramid(self, whole: Tensor) -> Pyramid:
         half = _leaky_relu(self.to_half(whole))
@@ -147,7 +145,7 @@ class ProgressiveAlignment(nn.Module):
 
 
 class NoAlignment(nn.Module):
-    """Every frame's features where they were seen: of one frame, or to see what moving brings."""
+    """No alignment: for a single frame, or for comparison."""
 
     def forward(self, frames: Sequence[Tensor]) -> Tensor:
         """(batch, width, y, x) each -> (batch, frame, width, y, x)."""
@@ -155,7 +153,7 @@ class NoAlignment(nn.Module):
 
 
 class PixelShuffleTail(nn.Module):
-    """Channels shuffled into space twice, then read; a fresh one reads nothing but zeros."""
+    """Two sub-pixel convolutions, then the output convolution, which is initialized with 0."""
 
     def __init__(self, width: int, tail: int, reflash: float) -> None:
         super().__init__()
@@ -180,7 +178,7 @@ def _alignment(config: PMDRNetConfig) -> nn.Module:
 
 
 def _init_weights(network: nn.Module) -> None:
-    """Weights that keep the size of what passes through, but for what begins quietly."""
+    """Kaiming initialization, with smaller weights in residual blocks, alignment and fusion."""
     init_kaiming(network, SLOPE)
     for module in network.modules():
         if isinstance(module, ResidualBlock):
@@ -209,8 +207,8 @@ class PMDRNet(ResidualUpsampler):
         self.tail = PixelShuffleTail(config.width, config.tail, config.reflash)
         _init_weights(self)
 
-    def detail(self, stack: Tensor) -> Tensor:
-        """What interpolation lacks; y and x are multiples of 4."""
+    def residual(self, stack: Tensor) -> Tensor:
+        """The residual of the upsampled target; y and x are multiples of 4."""
         features: Tensor = self.extraction(stack.flatten(0, 1))
         by_frame = features.reshape(*stack.shape[:2], *features.shape[1:]).unbind(1)
         fused = self.fusion(self.alignment(by_frame))

@@ -65,7 +65,7 @@ class JointLesson:
             parts = _read(self.sic.train, self.sic.train.draw(random, self.sic.crop))
             if random.random() < self.sic.low_missing:
                 parts["low"][:] = np.nan
-            if random.random() < self.sr.unquartered:
+            if random.random() < self.sr.p_drop_3km:
                 parts["halves"][:] = np.nan
             if random.random() < self.sic.gappy:
                 seen = parts["tb"]
@@ -133,7 +133,7 @@ def _to_concentration(batch: Batch, refined: Tensor) -> Batch:
 def _read(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
     return {
         "tb": samples.tb89(window),
-        "halves": samples.halves(window),
+        "halves": samples.tb89_3km(window),
         "low": samples.low(window),
         "land_shares": land_around(samples, window),
         "brightness": samples.truth_tb(window),

@@ -58,7 +58,7 @@ class MaskedPrediction(nn.Module):
         (batch, patch, cells * channels), as `seaice.models.layers.tokens.patchify` orders them
         """
         grid = image.shape[2] // self.patch, image.shape[3] // self.patch
-        cells = masking.removed()[..., None].expand(-1, -1, self.patch**2)
+        cells = masking.hidden()[..., None].expand(-1, -1, self.patch**2)
         hidden = unpatchify(cells, self.patch, grid)
         seen = torch.where(hidden > 0, self.stand_in, image)
         rows, columns = image.shape[2:]
@@ -125,7 +125,7 @@ class PretrainingLesson:
         told, wanted = autoencoder(image, masking), patchify(image, side)
         if self.target == "pattern":
             wanted = normalized_patches(wanted)
-        return masked_mse(told, wanted, masking.removed()[..., None] * self._counts(image, side))
+        return masked_mse(told, wanted, masking.hidden()[..., None] * self._counts(image, side))
 
     def _counts(self, image: Tensor, side: int) -> Tensor:
         """(batch, patch, cells * channels), 1 for what was observed of V, H and V - H."""
