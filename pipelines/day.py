@@ -26,7 +26,7 @@ from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
 from seaice.ingest.folder import counted
 from seaice.ingest.scan_times import preferred_first
-from seaice.models.inference import release_memory
+from seaice.models.memory import release_memory
 from seaice.sic.flags import explained
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance

@@ -20,9 +20,9 @@ from seaice.models.inference import (
     choose_precision,
     execution_record,
     refine,
-    release_memory,
 )
 from seaice.models.inputs import new_sr_card
+from seaice.models.memory import release_memory
 from seaice.models.weights import create_weightless_model, load_model
 from seaice.sic.classical.blend import blend
 from seaice.sic.classical.daily import FORMULAS, Choices

@@ -123,11 +123,11 @@ WITHOUT_VNNI = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 SAME_NUMBERS = """
 import torch
 from torch import nn
-from seaice.models.export import EightBit, Range, RoundedConv, backend_of
+from seaice.models.export import ActivationRange, FakeQuantConv2d, Int8Conv2d, backend_of
 
 torch.manual_seed(0)
-layer = RoundedConv.of(nn.Conv2d(64, 32, 3, padding=1), Range(0, 2))
-eight, features = EightBit.of(layer), torch.rand(1, 64, 24, 24) * 2
+layer = FakeQuantConv2d.of(nn.Conv2d(64, 32, 3, padding=1), ActivationRange(0, 2))
+eight, features = Int8Conv2d.of(layer), torch.rand(1, 64, 24, 24) * 2
 with torch.inference_mode():
     torch.testing.assert_close(eight(features), layer(features), atol=1e-4, rtol=1e-4)
     saturated = not torch.allclose(eight.by_integers(features), layer(features), atol=1e-4)

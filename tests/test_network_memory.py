@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from seaice.models import inference
-from seaice.models.inference import malloc_tuning
+from seaice.models import memory
+from seaice.models.memory import malloc_tuning
 
 
 def library(monkeypatch, told):
@@ -15,7 +15,7 @@ def library(monkeypatch, told):
         mallopt=lambda parameter, value: told.append((parameter, value)),
         malloc_trim=lambda pad: told.append("trimmed"),
     )
-    monkeypatch.setattr(inference.ctypes, "CDLL", lambda _: fake)
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: fake)
 
 
 def test_every_parameter_is_put_back_and_memory_returned_also_after_an_error(monkeypatch):
@@ -36,13 +36,11 @@ def test_every_parameter_is_put_back_and_memory_returned_also_after_an_error(mon
     assert told[-1] == "trimmed"
 
 
-@pytest.mark.parametrize(
-    ("grown", "returned"), [(0, []), (2 * inference.MAX_RETAINED, ["trimmed"])]
-)
+@pytest.mark.parametrize(("grown", "returned"), [(0, []), (2 * memory.MAX_RETAINED, ["trimmed"])])
 def test_memory_goes_back_between_tiles_only_where_much_has_gathered(monkeypatch, grown, returned):
     told, held = [], [1000]
     library(monkeypatch, told)
-    monkeypatch.setattr(inference, "_resident_bytes", lambda: held[0])
+    monkeypatch.setattr(memory, "_resident_bytes", lambda: held[0])
     with malloc_tuning() as tidy:
         told.clear()
         held[0] += grown
@@ -51,7 +49,7 @@ def test_memory_goes_back_between_tiles_only_where_much_has_gathered(monkeypatch
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(inference.ctypes, "CDLL", lambda _: SimpleNamespace())
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: SimpleNamespace())
     with malloc_tuning():
         pass
 

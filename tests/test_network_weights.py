@@ -146,3 +146,11 @@ def test_a_negative_variance(tmp_path):
     save_file(tensors, path, metadata={"card": card("xception_aspp").json()})
     with pytest.raises(WeightsError, match=r"running_var, a variance, is negative"):
         load_model(path)
+
+
+def test_cards_of_version_0_1_are_read(weights):
+    """Their configuration has the key "hyper"."""
+    new = read_card(weights)
+    entries = json.loads(new.json())
+    entries["hyper"] = entries.pop("config")
+    assert Card.from_json(json.dumps(entries)) == new

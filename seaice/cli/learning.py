@@ -222,7 +222,7 @@ def import_weights(
 
     target = out or Path(f"{model}.safetensors")
     ensure_writable(target.parent)
-    typer.echo(imported(model, file, target, size, _table(hyper or []), seed).told())
+    typer.echo(imported(model, file, target, size, _table(hyper or []), seed).summary())
 
 
 def export(

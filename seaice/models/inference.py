@@ -1,14 +1,11 @@
 """Inference over maps of any size: devices, tiles, and the super-resolution of a five-day stack."""
 
-import ctypes
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +23,7 @@ from seaice.models.card import Card
 from seaice.models.export import backend_of
 from seaice.models.inputs import assemble_sr_input, to_kelvin
 from seaice.models.layers.dropout import DropKey, monte_carlo_mean
+from seaice.models.memory import malloc_tuning
 from seaice.stack.tiles import Tile, Tiling, stitch
 from seaice.vocabulary import attrs
 
@@ -35,10 +33,8 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "execution_record",
-    "malloc_tuning",
     "no_progress",
     "refine",
-    "release_memory",
     "run_tiled",
 ]
 
@@ -82,52 +78,6 @@ def choose_precision(
     able = get_host_cpu_features()
     quick = device.type == "cpu" and any(able.get(name) for name in BFLOAT16_INSTRUCTIONS)
     return "bfloat16" if quick else "float32"
-
-
-#: mallopt parameters of glibc: number, value during inference, default
-TRIM_THRESHOLD = -1, 2**31 - 1, 2**17
-MMAP_MAX = -4, 0, 2**16
-
-
-MAX_RETAINED = 10**9  #: bytes of freed memory that may be retained; fragmentation makes them grow
-
-
-@contextmanager
-def malloc_tuning() -> Iterator[Callable[[], None]]:
-    """Context in which the process retains freed memory, and releases it at the end.
-
-    Yields a function to call between tiles: it releases memory if more than `MAX_RETAINED` bytes
-    have accumulated.
-
-    By default glibc returns every large block to the kernel, which clears each page of the next
-    one: for maps that takes as long as the convolutions. With another C library nothing changes.
-    """
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt"):
-        yield lambda: None
-        return
-    begin = _resident_bytes()
-    for parameter, within, _ in (TRIM_THRESHOLD, MMAP_MAX):
-        library.mallopt(parameter, within)
-    try:
-        yield lambda: release_memory() if _resident_bytes() > begin + MAX_RETAINED else None
-    finally:
-        for parameter, _, default in (TRIM_THRESHOLD, MMAP_MAX):
-            library.mallopt(parameter, default)
-        release_memory()
-
-
-def release_memory() -> None:
-    """Return freed memory to the system; after many small maps glibc retains most of it."""
-    library = ctypes.CDLL(None)
-    if hasattr(library, "malloc_trim"):
-        library.malloc_trim(0)
-
-
-def _resident_bytes() -> int:
-    """Resident memory of the process in bytes; 0 where the system does not report it."""
-    statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") if statm.exists() else 0
 
 
 CPU_TILE_WORKERS = 2  #: tiles computed at a time on CPUs, each by its share of the threads

@@ -1,4 +1,4 @@
-"""PMDRNet: five daily frames of 89 GHz H and V in, the target day at four times the resolution out.
+"""PMDRnet: five daily frames of 89 GHz H and V in, the target day at four times the resolution out.
 
 Liu et al. 2022, IEEE TGRS 60, 4304118; the SR half of Feng, Liu, Li 2023, IEEE JSTARS, doi
 10.1109/JSTARS.2022.3232533. Features are extracted frame by frame; frames are aligned with the
