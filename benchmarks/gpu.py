@@ -23,10 +23,9 @@ from benchmarks.measure import Row, Taken
 from benchmarks.north import made_day, ours
 from benchmarks.shipped import NAMES, sampled_plainly, shipped
 from seaice.grid.definition import NORTH
-from seaice.network.catalogue import build
-from seaice.network.device import choose_device
-from seaice.network.ops.deformable import Geometry, modulated_deform_conv
-from seaice.network.run import Machine
+from seaice.models.inference import Machine, choose_device
+from seaice.models.layers.deformable import ConvGeometry, modulated_deform_conv
+from seaice.models.registry import create_model
 
 TARGET = 1.5  #: s, the whole north by both networks
 
@@ -163,7 +162,7 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
     features = draw(width).contiguous(memory_format=torch.channels_last)
     given = features, draw(18 * groups), torch.sigmoid(draw(9 * groups))
     weight = torch.randn(width, width, 3, 3, device=device).bfloat16() / 24
-    geometry = Geometry(deformable_groups=groups)
+    geometry = ConvGeometry(deformable_groups=groups)
 
     def kernel() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
@@ -188,7 +187,7 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
 def training(device: torch.device, sizes: Sizes, ceiling: Ceiling, runs: int) -> Iterator[Row]:
     """Steps of super-resolution, and on a card the same network compiled."""
     _, card = shipped("sr")
-    network = build(card.architecture, card.hyper).to(device)
+    network = create_model(card.architecture, card.config).to(device)
     shape = sizes.batch, card.frames, len(card.channels), sizes.side, sizes.side
     given = torch.randn(shape, device=device)
     truth = torch.randn(sizes.batch, 2, 4 * sizes.side, 4 * sizes.side, device=device)
@@ -198,7 +197,7 @@ def training(device: torch.device, sizes: Sizes, ceiling: Ceiling, runs: int) ->
     for how, way in ways.items():
         step = stepper(way, network, given, truth)
         with FlopCounterMode(display=False) as counter:
-            build(card.architecture, card.hyper).to(device)(given).sum().backward()
+            create_model(card.architecture, card.config).to(device)(given).sum().backward()
         taken = seconds(step, device, runs)
         yield Row(
             subject="gpu",

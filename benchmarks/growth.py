@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Row, interleaved, peak
 from seaice.grid.definition import NORTH
 from seaice.grid.gridding.resample import grid_day
-from seaice.network.catalogue import build
+from seaice.models.registry import create_model
 from tests.granules import make_swath
 
 PICTURES = Path("docs/pictures")
@@ -49,7 +49,7 @@ def refining(days: int, wide: int, side: int, alignment: str) -> Callable[[], ob
     """A run of the super-resolution network, float32."""
     hyper = {"frames": days, "width": wide, "groups": 4, "extract_blocks": 2}
     sizes = hyper | {"reconstruct_blocks": 8, "tail": 16, "alignment": alignment}
-    network = build("pmdrnet", sizes).eval().to(memory_format=torch.channels_last)
+    network = create_model("pmdrnet", sizes).eval().to(memory_format=torch.channels_last)
     given = torch.randn(1, days, 11, side, side)
 
     @torch.inference_mode()

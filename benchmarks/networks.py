@@ -18,8 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, Taken, interleaved, peak
 from benchmarks.shipped import NAMES, sampled_plainly, shipped
-from seaice.network.card import Card
-from seaice.network.run import Machine
+from seaice.models.card import Card
+from seaice.models.inference import Machine
 
 CPU = Machine(device=torch.device("cpu"))
 SIDES = {"sr": 160, "sic": 640}  #: of the crop, cells of the network's input
@@ -115,7 +115,7 @@ def precision() -> Iterator[Row]:
         return
     from pipelines.evaluate.methods import Networks, told_of, ways, world_of
     from seaice.simulate.samples import SPLITS, draw
-    from seaice.sr.samples import SampleSet
+    from seaice.train.samples import SampleSet
 
     samples = SampleSet.open(WORLDS)
     compared = ways([f"{NAMES['sr']}:{NAMES['sic']}"], WORLDS.parent / "hashes.json")

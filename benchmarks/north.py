@@ -25,11 +25,9 @@ from seaice.grid.gridding.quarters import QUARTERS
 from seaice.grid.masks.land import land_mask, near_sea
 from seaice.grid.refined import SCALE
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
-from seaice.network.card import Card
-from seaice.network.device import choose_precision
-from seaice.network.run import Machine, silent
+from seaice.models.card import Card
+from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.sic.concentrate import concentrate
-from seaice.sr.refine import refine
 from seaice.stack.frames import FRAMES, OTHER_DAYS
 from seaice.stack.tiles import stitch
 
@@ -101,8 +99,8 @@ def _brightness(
 
 def ours(day: Day, machine: Machine) -> np.ndarray:
     """Concentration as the product's own code makes it, weights read and all."""
-    refined = refine(day.stack, *shipped("sr"), machine, "", silent, day.where)
-    made = concentrate(refined, day.daily_map, day.land, shipped("sic"), machine, silent)
+    refined = refine(day.stack, *shipped("sr"), machine, "", no_progress, day.where)
+    made = concentrate(refined, day.daily_map, day.land, shipped("sic"), machine, no_progress)
     return np.asarray(made["sic"].values)
 
 
@@ -110,9 +108,9 @@ def naive(day: Day) -> np.ndarray:
     """Concentration of every cell, as a first version would make it."""
     machine = Machine(device=CPU)
     with sampled_plainly():
-        refined = _with_every_tile(refine)(day.stack, *shipped("sr"), machine, "", silent)
+        refined = _with_every_tile(refine)(day.stack, *shipped("sr"), machine, "", no_progress)
         made = _with_every_tile(concentrate)(
-            refined, day.daily_map, day.land, shipped("sic"), machine, silent
+            refined, day.daily_map, day.land, shipped("sic"), machine, no_progress
         )
     return np.asarray(made["sic"].values)
 

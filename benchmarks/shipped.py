@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
-from pathlib import Path
 
 from torch import nn
 
-from seaice.network.card import Card
-from seaice.network.ops import deformable_compiled, deformable_triton
-from seaice.network.weights import load
+from seaice.models.card import Card
+from seaice.models.layers import deformable
+from seaice.models.registry import shipped_weights
+from seaice.models.weights import load_model
 
 __all__ = ["NAMES", "sampled_plainly", "shipped"]
 
@@ -18,15 +17,15 @@ NAMES = {"sr": "pmdrnet", "sic": "xception_aspp"}
 
 def shipped(role: str) -> tuple[nn.Module, Card]:
     """Network and card of a role."""
-    return load(Path(str(files("seaice") / role / "weights" / f"{NAMES[role]}.safetensors")))
+    return load_model(shipped_weights(role, NAMES[role]))
 
 
 @contextmanager
 def sampled_plainly() -> Iterator[None]:
     """Within, deformable sampling is plain PyTorch on every device."""
-    kept = deformable_compiled.usable, deformable_triton.PRESENT
-    deformable_compiled.usable, deformable_triton.PRESENT = lambda *_: False, False
+    kept = deformable.cpu_supports, deformable.triton_supports
+    deformable.cpu_supports = deformable.triton_supports = lambda *_: False
     try:
         yield
     finally:
-        deformable_compiled.usable, deformable_triton.PRESENT = kept
+        deformable.cpu_supports, deformable.triton_supports = kept

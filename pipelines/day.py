@@ -26,7 +26,7 @@ from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
 from seaice.ingest.folder import counted
 from seaice.ingest.scan_times import preferred_first
-from seaice.network.memory import give_back
+from seaice.models.memory import release_memory
 from seaice.sic.flags import explained
 from seaice.stack.frames import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
@@ -126,7 +126,7 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
         rows, columns = plan.region_grid.refine(SCALE).within(plan.grid.refine(SCALE))
         made = made.isel(y=rows, x=columns)
-        give_back()
+        release_memory()
         check_explained(made, plan.sic.name)
         return made
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines.plan import ground, method
-from pipelines.stages import Progress, code_of, key_of
+from pipelines.stages import VERSIONS, Progress, key_of
 from seaice.config import RunSettings, Settings
 from seaice.errors import SettingsError
 from seaice.files import atomic_folder, ensure_writable
@@ -64,7 +64,9 @@ def demo_planned(settings: Settings) -> Settings:
 
 
 def _folder(run: RunSettings) -> Path:
-    key = key_of(code=code_of("simulate"), region=run.region, hemisphere=run.hemisphere, seed=SEED)
+    key = key_of(
+        version=VERSIONS["simulate"], region=run.region, hemisphere=run.hemisphere, seed=SEED
+    )
     return run.out / "simulated" / f"{run.date or DATE}_{key}"
 
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 
 import xarray as xr
@@ -13,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from pipelines.fetched import Fetched, near_first
 from pipelines.season.granules.inventory import Inventory
-from pipelines.stages import Stages, code_of, key_of
+from pipelines.stages import VERSIONS, Stages, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
@@ -22,8 +21,8 @@ from seaice.grid.regions import WIDEST_REGION, degrees_across, region_grid, wide
 from seaice.ingest.au_si6 import find_au_si6
 from seaice.ingest.read import find_granules, left_out_of, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
-from seaice.network.card import Card
-from seaice.network.catalogue import Role, find
+from seaice.models.card import Card
+from seaice.models.registry import Role, find_model, shipped_weights
 from seaice.stack.frames import wanted_dates
 from seaice.write.names import product_name
 
@@ -71,10 +70,18 @@ def method(stage: str, told: NetworkSettings, notes: Path) -> Method:
         If the file told of is absent, damaged or for another network, or the package ships none.
     UnknownNameError
         If there is no network of this name.
+    SettingsError
+        If `dropkey_draws` is set for a method without weights.
     """
     if told.name in WEIGHTLESS:
         if (told.name in INTERPOLATIONS) != (stage == "sr"):
             _refuse_unknown(stage, told.name)
+        if told.dropkey_draws:
+            raise SettingsError(
+                f"dropkey_draws = {told.dropkey_draws} in [{stage}] for {told.name}",
+                "a network that was trained with DropKey",
+                "leave dropkey_draws out, or choose another network",
+            )
         return Method(name=told.name, weights=None, sha256=None, margin=_margin(stage, told))
     path = _weights(stage, told)
     hashed = sha256_of_all([path], notes)[path]
@@ -102,7 +109,8 @@ def _margin(stage: str, told: NetworkSettings) -> int:
 
 
 def _shipped(stage: str, name: str) -> Path:
-    found = Path(str(files("seaice") / stage / "weights" / f"{name}.safetensors"))
+    role: Role = "sr" if stage == "sr" else "sic"
+    found = shipped_weights(role, name)
     if not found.exists():
         _refuse_unknown(stage, name)
         raise WeightsError(
@@ -122,11 +130,11 @@ def _refuse_unknown(stage: str, name: str) -> None:
         Always, unless there is a network of this name for the stage.
     """
     role: Role = "sr" if stage == "sr" else "sic"
-    find(name, role, FORMULAS if role == "sic" else ())
+    find_model(name, role, FORMULAS if role == "sic" else ())
 
 
 def _check_card(path: Path, name: str) -> None:
-    """Refuse weights of another network before any work; `seaice.network.weights` checks all."""
+    """Refuse weights of another network before any work; `seaice.models.weights` checks all."""
     do_next = "leave `weights` out to use those shipped, or give a file made for this network"
     try:
         with safe_open(path, framework="np") as file:
@@ -224,7 +232,7 @@ class Plan:
     def grid_key(self, day: date) -> str:
         """Name of a daily map: the granules, the grid, and how one becomes the other."""
         return key_of(
-            code=code_of("ingest", "grid"),
+            versions=(VERSIONS["read"], VERSIONS["grid"]),
             grid=asdict(self.grid),
             channels=self.channels,
             granules=[(path.name, self.hashes[path]) for path in self.granules[day]],
@@ -234,17 +242,18 @@ class Plan:
     def refine_key(self) -> str:
         """Name of the refined map: five daily maps and the network."""
         return key_of(
-            code=code_of("stack", "network", "sr"),
+            version=VERSIONS["refine"],
             maps=[self.grid_key(day) for day in self.granules],
             where=[(span.start, span.stop) for span in self.within(HALO + self.sic.margin)],
             network=(self.sr.name, self.sr.sha256, self.settings.run.precision),
+            dropkey_draws=self.settings.sr.dropkey_draws,
         )
 
     @property
     def concentrate_key(self) -> str:
         """Name of the concentration: the refined map and the second network."""
         return key_of(
-            code=code_of("network", "sic", "grid"),
+            version=VERSIONS["concentrate"],
             refined=self.refine_key,
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
@@ -256,7 +265,7 @@ class Plan:
     def product_key(self) -> str:
         """Name of the product: the concentration and how it is written."""
         return key_of(
-            code=code_of("write"),
+            version=VERSIONS["write"],
             concentration=self.concentrate_key,
             write=self.settings.write.model_dump(),
             region=self.region,

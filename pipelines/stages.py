@@ -3,26 +3,41 @@
 Each stage is a Zarr store, STAGE/DATE_KEY, with a list of the SHA-256 of its files beside it,
 STAGE/DATE_KEY.sha256. The list is checked before a stage is used; a stage that differs from its
 list is computed again.
+
+A stage's cache key holds the content of its inputs, the settings that its result depends on, the
+keys of the stages before it, and the stage's version number from `VERSIONS`.
 """
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import xarray as xr
 
 from seaice.files import alone, atomic_file, atomic_folder
-from seaice.network.memory import give_back
+from seaice.models.memory import release_memory
 from seaice.write.manifest import differences, read_manifest, write_manifest
 
-__all__ = ["Progress", "Stages", "code_of", "hashes_path", "key_of", "silent"]
+__all__ = ["VERSIONS", "Progress", "Stages", "hashes_path", "key_of", "silent"]
 
 logger = logging.getLogger(__name__)
+
+#: Version of each stage's code. Raise a number by hand whenever the stage's result changes for the
+#: same inputs; stored results of the older version are then no longer used. Changes that leave
+#: results alone (names, comments, speed) keep the number. `tests/test_stage_versions.py` fails when
+#: a result changes under the same number.
+VERSIONS: Final[Mapping[str, int]] = {
+    "read": 1,  # granule -> swath, or the reason for refusing it
+    "grid": 1,  # swaths -> daily map
+    "refine": 1,  # five daily maps -> brightness temperature at 1.5625 km
+    "concentrate": 1,  # refined map -> concentration, uncertainty, flags
+    "write": 1,  # concentration -> files of a product
+    "simulate": 2,  # seed, region -> simulated granules and their truth
+}
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its steps are done, and how many there are."""
@@ -39,26 +54,6 @@ def key_of(**facts: object) -> str:
     True
     """
     return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-@cache
-def code_of(*packages: str) -> str:
-    """The hash of all source and data in these packages of `seaice`, other than weights.
-
-    Changed code means changed results; weights are known by their own hash.
-    """
-    digest = sha256()
-    for package in packages:
-        root = Path(str(files("seaice") / package))
-        for source in sorted(path for path in root.rglob("*") if _decides(path)):
-            digest.update(source.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _decides(path: Path) -> bool:
-    """Not what Python and numba leave beside the source when it has run."""
-    return path.is_file() and path.parent.name not in ("__pycache__", "weights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +92,7 @@ class Stages:
                     if place.exists():
                         logger.warning("kept stage %s: %s; it is computed again", place, damage)
                     _keep(make(), place)
-                    give_back()
+                    release_memory()
         kept: xr.Dataset = xr.open_dataset(place, engine="zarr", cache=False, consolidated=False)
         return kept
 

@@ -136,6 +136,11 @@ class NetworkSettings(Settled):
     weights: Path | None = Field(
         default=None, description="a safetensors file; left out: those shipped with the package"
     )
+    dropkey_draws: int = Field(
+        default=0,
+        ge=0,
+        description="draws whose mean is the prediction of a network with DropKey; 0: no DropKey",
+    )
 
 
 class SicSettings(NetworkSettings):

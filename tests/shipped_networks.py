@@ -8,10 +8,9 @@ from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, stack
 
 import seaice
-from seaice.network.run import silent
-from seaice.network.weights import load
+from seaice.models.inference import no_progress, refine
+from seaice.models.weights import load_model
 from seaice.sic.concentrate import concentrate
-from seaice.sr.refine import refine
 
 SHAPE = (24, 32)
 
@@ -19,12 +18,12 @@ SHAPE = (24, 32)
 def shipped_map():
     """Concentration of a stack without any meaning, (96, 128)."""
     package = Path(seaice.__file__).parent
-    sr = load(package / "sr" / "weights" / "pmdrnet.safetensors")
-    sic = load(package / "sic" / "weights" / "xception_aspp.safetensors")
-    fine = refine(stack(SHAPE), *sr, MACHINE, "", silent)
+    sr = load_model(package / "models" / "sr" / "weights" / "pmdrnet.safetensors")
+    sic = load_model(package / "models" / "sic" / "weights" / "xception_aspp.safetensors")
+    fine = refine(stack(SHAPE), *sr, MACHINE, "", no_progress)
     day = daily_map().isel(y=slice(SHAPE[0]), x=slice(SHAPE[1]))
     land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
-    return concentrate(fine, day, land, sic, MACHINE, silent)
+    return concentrate(fine, day, land, sic, MACHINE, no_progress)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from test_network_contract import SMALL
 
 from pipelines.training.ablations import compared, variants, written
 from pipelines.training.trainings import SRTraining
-from seaice.network.train import Schedule
-from seaice.network.weights import read_card
+from seaice.models.weights import read_card
+from seaice.train.trainer import Schedule
 
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, decay=0.0)  # no weight moves
 ALIGNED = {**SMALL["pmdrnet"], "alignment": "deformable"}

@@ -343,15 +343,15 @@ def test_an_unwritable_output_is_refused_before_any_work(five_days, tmp_path, mo
 
 
 def test_weights_of_another_network_are_refused(five_days, tmp_path):
-    from seaice.network.card import Card
-    from seaice.network.catalogue import build
-    from seaice.network.weights import save
+    from seaice.models.card import Card
+    from seaice.models.registry import create_model
+    from seaice.models.weights import save_model
 
     weights = tmp_path / "weights.safetensors"
     card = Card(
         architecture="bicubic",
         role="sr",
-        hyper={},
+        config={},
         scale=4,
         frames=5,
         channels=("tb89h", "tb89v"),
@@ -361,7 +361,7 @@ def test_weights_of_another_network_are_refused(five_days, tmp_path):
         margin=2,
         cell=6250.0,
     )
-    save(weights, build("bicubic", {}), card)
+    save_model(weights, create_model("bicubic", {}), card)
     result = run("daily", five_days, tmp_path / "out", "--sr", "pmdrnet", "--sr-weights", weights)
     assert_refused(result, "'bicubic'", "'pmdrnet'")
     assert_nothing_made(tmp_path / "out")

@@ -16,7 +16,7 @@ from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.charts import Cells, find_chart, read_chart, sigrid_concentration
 from seaice.evaluate.scenes import open_scenes
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 MOMENT = np.datetime64("2021-03-01T05:00")
 #: CT and its range in tenths, table of concentration codes of SIGRID-3

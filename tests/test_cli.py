@@ -78,12 +78,12 @@ def test_nothing_told_is_explained():
 
 
 def test_models_are_listed_with_what_they_need():
-    from seaice.network.catalogue import architectures
+    from seaice.models.registry import list_models
 
     told = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["models"]).output
-    for name, entry in architectures().items():
+    for name, entry in list_models().items():
         assert name in told
-        assert (entry.learns == "nothing") == (name in WEIGHTLESS)
+        assert entry.has_weights != (name in WEIGHTLESS)
     assert "asi" in told
 
 

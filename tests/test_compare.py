@@ -10,21 +10,21 @@ import torch
 from test_network_contract import SMALL
 
 from pipelines.training.compare import Budget, Row, compared, markdown, written
-from seaice.network.catalogue import build
-from seaice.network.cost import cost
-from seaice.network.weights import save
-from seaice.sr.inputs import blank_card
+from seaice.models.export import count_cost
+from seaice.models.inputs import new_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import save_model
 
 
 def test_the_cost_of_three_convolutions_is_what_the_books_say():
-    told = cost("espcn", {})
+    told = count_cost("espcn", {})
     products = 11 * 25 * 64 + 64 * 9 * 32 + 32 * 9 * 32  # multiplications of a coarse cell
     assert told.flops == 2 * products / 16
     assert told.parameters == products + 64 + 32 + 32
 
 
 def test_nothing_costs_nothing():
-    assert cost("bicubic", {}).parameters == cost("bicubic", {}).flops == 0
+    assert count_cost("bicubic", {}).parameters == count_cost("bicubic", {}).flops == 0
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_what_is_finished_is_only_scored(tmp_path):
     for split in ("train", "valid"):
         tiny_samples.write(tmp_path / f"{split}.zarr", samples=1, seed=len(split))
     weights, hyper = tmp_path / "pmdrnet.safetensors", SMALL["pmdrnet"]
-    save(weights, build("pmdrnet", hyper), blank_card("pmdrnet", hyper))
+    save_model(weights, create_model("pmdrnet", hyper), new_sr_card("pmdrnet", hyper))
     out = tmp_path / "compare"
     budget = Budget(data=tmp_path, out=out, steps=1, seeds=2, sr_weights=weights)
     told = []

@@ -73,10 +73,9 @@ def product(out):
 def test_a_product_is_the_composition_of_its_stages(granules, finished):
     import torch
 
-    from seaice.network.run import Machine, silent
-    from seaice.network.weights import without_weights
-    from seaice.sr.inputs import blank_card
-    from seaice.sr.refine import refine
+    from seaice.models.inference import Machine, no_progress, refine
+    from seaice.models.inputs import new_sr_card
+    from seaice.models.weights import create_weightless_model
 
     region = region_grid(REGION, "north")
     grid = widened(region, HALO + BICUBIC_MARGIN, "north")
@@ -85,8 +84,8 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
         for day in wanted_dates(DAY)
     }
     machine = Machine(device=torch.device("cpu"))
-    network, card = without_weights("bicubic"), blank_card("bicubic", {})
-    fine = refine(five_frames(maps, DAY), network, card, machine, "none", silent)
+    network, card = create_weightless_model("bicubic"), new_sr_card("bicubic", {})
+    fine = refine(five_frames(maps, DAY), network, card, machine, "none", no_progress)
     seen = maps[DAY].assign(real_frames=real_frames(maps, DAY))
     expected = evidenced(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     rows, columns = region.refine(4).within(grid.refine(4))

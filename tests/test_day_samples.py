@@ -17,7 +17,7 @@ from seaice.config import RunSettings
 from seaice.errors import NoInputError
 from seaice.grid.masks.land import land_mask
 from seaice.simulate.days import simulate_days, truth_path
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 REGION = "10,79,24,82"
 DAY = date(2018, 4, 28)

@@ -15,7 +15,7 @@ from pipelines.stages import silent
 from seaice.errors import SeaIceError, SettingsError
 from seaice.sic.classical.asi import asi
 from seaice.simulate.samples import SPLITS, draw
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 METHODS = ["bicubic:asi-unfiltered", "bicubic:asi"]
 SIDE = 32

@@ -22,27 +22,27 @@ from typer.testing import CliRunner
 from pipelines.networks.forms import Row, markdown
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
-from seaice.network.catalogue import build
-from seaice.network.fold import folded
-from seaice.network.quantize import (
-    EightBit,
-    Range,
-    RoundedConv,
+from seaice.models.export import (
+    ActivationRange,
+    FakeQuantConv2d,
+    Int8Conv2d,
+    activation_ranges,
     backend_of,
-    float_form,
+    fake_quantize,
+    float_backend_copy,
+    fuse_layers,
     int8_is_exact,
-    quantized,
-    ranges,
-    rounded,
+    quantize,
 )
-from seaice.network.weights import load, save
-from seaice.sic.inputs import CHANNELS, blank_card
+from seaice.models.inputs import SIC_CHANNELS, new_sic_card
+from seaice.models.registry import create_model
+from seaice.models.weights import load_model, save_model
 
 CONVOLUTIONAL = pytest.mark.parametrize("name", ["repvgg", "scnet", "xception_aspp"])
 
 
 def ready(name: str) -> nn.Module:
-    return folded(trained(lively(network(name))))
+    return fuse_layers(trained(lively(network(name))))
 
 
 def images(count: int = 3, rows: int = 64, columns: int = 64):
@@ -55,7 +55,7 @@ def images(count: int = 3, rows: int = 64, columns: int = 64):
 def test_what_is_read_is_rounded_by_half_a_step_at_most(low, high, seed):
     layer = nn.Conv2d(2, 2, 1, bias=False)
     layer.weight.data = torch.eye(2)[:, :, None, None]  # tells what it read
-    eight = EightBit.of(RoundedConv.of(layer, Range(low, high)))
+    eight = Int8Conv2d.of(FakeQuantConv2d.of(layer, ActivationRange(low, high)))
     values = torch.empty(1, 2, 8, 8).uniform_(low, high, generator=torch.manual_seed(seed))
     step = (high - low) / 255
     beyond = step  # the zero point is a whole number: an end may lie half a step outside
@@ -69,7 +69,7 @@ def test_what_is_read_is_rounded_by_half_a_step_at_most(low, high, seed):
 def test_kernels_are_rounded_by_half_a_step_of_their_output_at_most():
     layer = nn.Conv2d(8, 5, 3)
     layer.weight.data *= torch.logspace(-3, 2, 5)[:, None, None, None]
-    eight = EightBit.of(RoundedConv.of(layer, Range(0, 1)))
+    eight = Int8Conv2d.of(FakeQuantConv2d.of(layer, ActivationRange(0, 1)))
     error = (eight.kernel * eight.kernel_step[:, None, None, None] - layer.weight).abs()
     steps = layer.weight.abs().amax((1, 2, 3)) / 127
     assert (error.amax((1, 2, 3)) <= steps / 2 * (1 + 1e-5)).all()
@@ -94,8 +94,8 @@ def test_integers_sum_to_what_rounded_floats_do(form):
     """
     torch.manual_seed(0)
     layer = nn.Conv2d(8, 12, 3, **form)
-    learns = RoundedConv.of(layer, Range(-1.3, 2.1))
-    eight = EightBit.of(learns)
+    learns = FakeQuantConv2d.of(layer, ActivationRange(-1.3, 2.1))
+    eight = Int8Conv2d.of(learns)
     given = torch.randn(2, 8, 11, 14)
     with torch.inference_mode():
         expected = learns(given)
@@ -110,7 +110,7 @@ def test_integers_sum_to_what_rounded_floats_do(form):
 @pytest.mark.parametrize("channels", [2, 8, 64])
 def test_sums_of_the_largest_integers_are_exact(channels, side):
     """Pairs of products that are summed in 16 bits would saturate at 32767."""
-    eight = EightBit(nn.Conv2d(channels, 4, side))
+    eight = Int8Conv2d(nn.Conv2d(channels, 4, side))
     eight.kernel[:2], eight.kernel[2:] = 127, -127
     expected = 255 * 127 * channels * side**2 * torch.tensor([1.0, 1.0, -1.0, -1.0])
     with torch.inference_mode():
@@ -123,11 +123,11 @@ WITHOUT_VNNI = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
 SAME_NUMBERS = """
 import torch
 from torch import nn
-from seaice.network.quantize import EightBit, Range, RoundedConv, backend_of
+from seaice.models.export import ActivationRange, FakeQuantConv2d, Int8Conv2d, backend_of
 
 torch.manual_seed(0)
-layer = RoundedConv.of(nn.Conv2d(64, 32, 3, padding=1), Range(0, 2))
-eight, features = EightBit.of(layer), torch.rand(1, 64, 24, 24) * 2
+layer = FakeQuantConv2d.of(nn.Conv2d(64, 32, 3, padding=1), ActivationRange(0, 2))
+eight, features = Int8Conv2d.of(layer), torch.rand(1, 64, 24, 24) * 2
 with torch.inference_mode():
     torch.testing.assert_close(eight(features), layer(features), atol=1e-4, rtol=1e-4)
     saturated = not torch.allclose(eight.by_integers(features), layer(features), atol=1e-4)
@@ -137,7 +137,7 @@ assert (backend_of(eight, torch.device("cpu")) == "float") == saturated
 
 def assert_close_to_float_form(network: nn.Module) -> None:
     """A few values lie halfway between two steps, and may be rounded either way."""
-    expected_of = float_form(network)
+    expected_of = float_backend_copy(network)
     with torch.inference_mode():
         for image in images():
             expected, found = expected_of(image)[:, :1], network(image)[:, :1]
@@ -169,15 +169,15 @@ def test_all_of_this_holds_without_vnni():
 
 def test_the_backend_is_told():
     simpler = ready("repvgg")
-    eight = quantized(rounded(simpler, ranges(simpler, images())))
+    eight = quantize(fake_quantize(simpler, activation_ranges(simpler, images())))
     cpu = torch.device("cpu")
-    assert backend_of(simpler, cpu) == backend_of(float_form(eight), cpu) == "float"
+    assert backend_of(simpler, cpu) == backend_of(float_backend_copy(eight), cpu) == "float"
     assert backend_of(eight, torch.device("cuda")) == "float"
     assert backend_of(eight, cpu) == ("int8" if int8_is_exact() else "float")
 
 
 def test_gradients_pass_the_rounding():
-    layer = RoundedConv.of(nn.Conv2d(3, 4, 3), Range(-1, 1))
+    layer = FakeQuantConv2d.of(nn.Conv2d(3, 4, 3), ActivationRange(-1, 1))
     features = torch.zeros(1, 3, 8, 8).uniform_(-0.9, 0.9).requires_grad_()
     layer(features).square().sum().backward()
     assert layer.weight.grad.abs().sum() > 0
@@ -187,10 +187,10 @@ def test_gradients_pass_the_rounding():
 @CONVOLUTIONAL
 def test_eight_bits_tell_nearly_the_same(name):
     simpler = ready(name)
-    reads = ranges(simpler, images())
-    rounding = rounded(simpler, reads)
-    eight = quantized(rounding)
-    assert sum(isinstance(layer, EightBit) for layer in eight.modules()) == len(reads) > 0
+    reads = activation_ranges(simpler, images())
+    rounding = fake_quantize(simpler, reads)
+    eight = quantize(rounding)
+    assert sum(isinstance(layer, Int8Conv2d) for layer in eight.modules()) == len(reads) > 0
     with torch.inference_mode():
         for image in images():
             expected, learnt, found = simpler(image), rounding(image), eight(image)
@@ -203,14 +203,14 @@ def test_eight_bits_tell_nearly_the_same(name):
 
 def test_what_reads_the_image_and_what_tells_the_answer_stay_as_they_are():
     simpler = ready("repvgg")
-    kept = set(ranges(simpler, images()))
+    kept = set(activation_ranges(simpler, images()))
     all_of_them = {name for name, at in simpler.named_modules() if isinstance(at, nn.Conv2d)}
     assert all_of_them - kept == {"encoder.stage0.rbr_reparam", "fine.look", "fine.read"}
 
 
 def test_a_network_without_convolutions_is_refused():
     with pytest.raises(SettingsError, match="without a convolution"):
-        ranges(nn.Sequential(nn.Conv2d(3, 2, 1)), images())
+        activation_ranges(nn.Sequential(nn.Conv2d(3, 2, 1)), images())
 
 
 def held(path):
@@ -226,11 +226,11 @@ def test_a_file_answers_as_what_was_saved_and_holds_no_pickle(name, form, tmp_pa
     simpler = ready(name)
     made = simpler
     if form == "int8":
-        made = quantized(rounded(simpler, ranges(simpler, images())))
-    card = replace(blank_card(name, SMALL[name], CHANNELS[:3]), form=form)
+        made = quantize(fake_quantize(simpler, activation_ranges(simpler, images())))
+    card = replace(new_sic_card(name, SMALL[name], SIC_CHANNELS[:3]), form=form)
     path = tmp_path / "file.safetensors"
-    save(path, made, card)
-    again, told = load(path, "sic")
+    save_model(path, made, card)
+    again, told = load_model(path, "sic")
     assert told == card
     with torch.inference_mode():
         for image in images(1, 70, 53):
@@ -244,13 +244,13 @@ def test_a_file_answers_as_what_was_saved_and_holds_no_pickle(name, form, tmp_pa
 
 def test_a_file_of_eight_bits_is_read_as_what_its_card_says(tmp_path):
     simpler = ready("repvgg")
-    eight = quantized(rounded(simpler, ranges(simpler, images())))
-    card = blank_card("repvgg", SMALL["repvgg"], CHANNELS[:3])
+    eight = quantize(fake_quantize(simpler, activation_ranges(simpler, images())))
+    card = new_sic_card("repvgg", SMALL["repvgg"], SIC_CHANNELS[:3])
     path = tmp_path / "file.safetensors"
     for wrong in ("training", "folded"):
-        save(path, eight, replace(card, form=wrong))
+        save_model(path, eight, replace(card, form=wrong))
         with pytest.raises(WeightsError, match="no tensor"):
-            load(path)
+            load_model(path)
 
 
 def test_the_table_tells_loss_and_speed():
@@ -279,7 +279,7 @@ def run(*told):
 )
 def test_what_is_missing_is_said(tmp_path, told, says):
     file = tmp_path / "scnet.safetensors"
-    save(file, network("scnet"), blank_card("scnet", SMALL["scnet"], CHANNELS[:3]))
+    save_model(file, network("scnet"), new_sic_card("scnet", SMALL["scnet"], SIC_CHANNELS[:3]))
     told = [file if word == "FILE" else word for word in told]
     result = run(*told, "--out", tmp_path / "out", "--data", tmp_path)
     assert result.exit_code == 2
@@ -292,9 +292,9 @@ def test_every_form_is_written_judged_and_told(tmp_path):
     for split in ("train", "valid"):
         tiny_samples.write(tmp_path / f"{split}.zarr", samples=2, side=32, seed=len(split))
     hyper = {**SMALL["repvgg"], "outputs": 2}
-    card = blank_card("repvgg", hyper, CHANNELS)
+    card = new_sic_card("repvgg", hyper, SIC_CHANNELS)
     source, out = tmp_path / "weights" / "repvgg.safetensors", tmp_path / "out"
-    save(source, trained(build("repvgg", card.hyper)), card)
+    save_model(source, trained(create_model("repvgg", card.config)), card)
     told = ["--model", "repvgg", "--data", tmp_path, "--out", out, "--int8", "--qat-steps", 2]
     result = run(*told, "--worlds", 2)
     assert result.exit_code == 0, result.output
@@ -311,7 +311,7 @@ def test_every_form_is_written_judged_and_told(tmp_path):
         "export.md",
         *(f"repvgg_{form}.safetensors" for form in ("bfloat16", "folded", "int8", "int8_aware")),
     ]
-    assert load(out / "repvgg_int8_aware.safetensors")[1].training["rounding"] == 2
+    assert load_model(out / "repvgg_int8_aware.safetensors")[1].training["rounding"] == 2
     again = run("--model", "repvgg", "--weights", out / "repvgg_int8.safetensors", "--out", out)
     assert again.exit_code == 2
     assert "which is exported (int8)" in again.output

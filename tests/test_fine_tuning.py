@@ -21,9 +21,9 @@ from pipelines.training.scene_samples import write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError, WeightsError
 from seaice.files import sha256
-from seaice.network.catalogue import build
-from seaice.network.weights import load, read_card, save
-from seaice.sic.inputs import CHANNELS, blank_card
+from seaice.models.inputs import SIC_CHANNELS, new_sic_card
+from seaice.models.registry import create_model
+from seaice.models.weights import load_model, read_card, save_model
 
 CPU = torch.device("cpu")
 SHAPE = (60, 60)
@@ -59,12 +59,12 @@ def start(tmp_path_factory):
     """A network that learnt nothing yet, with what a card of trained weights has."""
     torch.manual_seed(0)
     hyper = SMALL["xception_aspp"]
-    card = blank_card("xception_aspp", hyper, CHANNELS)
+    card = new_sic_card("xception_aspp", hyper, SIC_CHANNELS)
     normalization = {name: (180.0, 90.0) if offset == 200 else (offset, scale)
                      for name, (offset, scale) in card.normalization.items()}  # fmt: skip
     card = replace(card, normalization=normalization, training={"offset_kelvin": 1.5})
     path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    save(path, build("xception_aspp", card.hyper), card)
+    save_model(path, create_model("xception_aspp", card.config), card)
     return path
 
 
@@ -106,21 +106,21 @@ def test_the_card_tells_data_and_start(tuned, start, data):
     assert training["data_sha256"] == data_hash(data)
     assert (training["physics"], training["scenes"], training["steps"]) == ("observed", 5, 40)
     assert training["offset_kelvin"] == 1.5  # as the start weights were trained
-    for kept in ("architecture", "hyper", "channels", "normalization", "outputs"):
+    for kept in ("architecture", "config", "channels", "normalization", "outputs"):
         assert getattr(card, kept) == getattr(before, kept)
     assert card.calibration
     assert card.calibration_95
 
 
 def test_the_weights_are_others_and_can_be_loaded(tuned, start):
-    one, two = load(start, "sic")[0].state_dict(), load(tuned, "sic")[0].state_dict()
+    one, two = load_model(start, "sic")[0].state_dict(), load_model(tuned, "sic")[0].state_dict()
     assert one.keys() == two.keys()
     assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_frozen_encoder_stays(start, data, tmp_path):
     path = fine_tune(settings(start, data, steps=3, encoder="frozen"), tmp_path, CPU, silent)
-    one, two = load(start, "sic")[0].state_dict(), load(path, "sic")[0].state_dict()
+    one, two = load_model(start, "sic")[0].state_dict(), load_model(path, "sic")[0].state_dict()
     same = {name for name in one if torch.equal(one[name], two[name])}
     assert same
     assert same != set(one)

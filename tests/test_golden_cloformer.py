@@ -4,20 +4,20 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.sic.archs.cloformer import (
-    Branches,
-    CloFormer,
+from seaice.models.sic.cloformer import (
+    AttentionBranches,
+    CloBlock,
+    CloFormerConfig,
+    CloFormerEncoder,
+    CloFormerSIC,
+    CloFormerStage,
     ConvFFN,
     EfficientAttention,
-    EfficientBlock,
-    Hyper,
-    Network,
-    Stage,
 )
 
 
 def branches(config):
-    return Branches(
+    return AttentionBranches(
         heads=tuple(config["group_split"]),
         kernels=tuple(config["kernel_sizes"]),
         pool=config.get("window_size", 7),
@@ -29,7 +29,7 @@ def stages(config):
     """The stages of an official configuration; all but the last halve at their end."""
     last = len(config["depths"]) - 1
     for k, depth in enumerate(config["depths"]):
-        yield Stage(
+        yield CloFormerStage(
             width=config["embed_dims"][k],
             out=config["embed_dims"][min(k + 1, last)],
             rates=(0.0,) * depth,
@@ -48,8 +48,8 @@ def stages(config):
 
 
 def block(config):
-    return EfficientBlock(
-        Stage(
+    return CloBlock(
+        CloFormerStage(
             width=config["dim"],
             out=config["out_dim"],
             rates=(0.0,),
@@ -75,7 +75,7 @@ BUILT = {
     "EfficientAttention": lambda config: EfficientAttention(config["dim"], branches(config)),
     "EfficientBlock": block,
     "ConvFFN": feed,
-    "CloFormer": lambda config: CloFormer(
+    "CloFormer": lambda config: CloFormerEncoder(
         config["in_chans"], list(stages(config)), config["num_classes"]
     ),
 }
@@ -100,7 +100,9 @@ def test_official_blocks_that_halve_do():
 
 def test_the_encoder_takes_the_official_weights_of_its_three_stages():
     torch.manual_seed(3)
-    hyper = Hyper(widths=(8, 8, 16, 16), depths=(1, 2, 1), heads=(2, 2, 4), global_heads=(1, 1, 2))
+    hyper = CloFormerConfig(
+        widths=(8, 8, 16, 16), depths=(1, 2, 1), heads=(2, 2, 4), global_heads=(1, 1, 2)
+    )
     official = {
         "embed_dims": [8, 8, 16, 16],
         "depths": [1, 2, 1, 1],
@@ -110,8 +112,8 @@ def test_the_encoder_takes_the_official_weights_of_its_three_stages():
         "mlp_kernel_sizes": [5] * 4,
         "mlp_ratios": [4] * 4,
     }
-    whole = CloFormer(3, list(stages(official)), 5)
-    encoder = Network(hyper).encoder
+    whole = CloFormerEncoder(3, list(stages(official)), 5)
+    encoder = CloFormerSIC(hyper).encoder
     taken = {key: value for key, value in whole.state_dict().items() if key in encoder.state_dict()}
     encoder.load_state_dict(taken, strict=True)
     assert {key.split(".")[1] for key in taken if key.startswith("layers")} == {"0", "1", "2"}

@@ -4,20 +4,20 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.sic.archs.convmixer import ConvMixer, Mixing
+from seaice.models.sic.convmixer import ConvMixerEncoder, ConvMixerSizes
 
 
 @pytest.mark.parametrize("name", folders("convmixer"))
 def test_network(name):
     case = read("convmixer", name)
     config = case.config
-    mixing = Mixing(
+    mixing = ConvMixerSizes(
         width=config["dim"],
         depth=config["depth"],
         kernel=config["kernel_size"],
         patch=config["patch_size"],
     )
-    network = ConvMixer(case.io["input"].shape[1], mixing, config["n_classes"]).eval()
+    network = ConvMixerEncoder(case.io["input"].shape[1], mixing, config["n_classes"]).eval()
     network.load_state_dict(case.weights, strict=True)
     with torch.inference_mode():
         assert_golden(network(case.io["input"]), case.io["output"])

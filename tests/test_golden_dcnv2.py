@@ -4,7 +4,11 @@ import pytest
 import torch
 from golden_cases import Case, assert_golden, folders, read
 
-from seaice.network.ops.deformable import Geometry, ModulatedDeformConv, ModulatedDeformConvPack
+from seaice.models.layers.deformable import (
+    ConvGeometry,
+    ModulatedDeformConv,
+    ModulatedDeformConvPack,
+)
 
 
 def pair(value):
@@ -13,7 +17,7 @@ def pair(value):
 
 def layer(case: Case) -> ModulatedDeformConv:
     config = case.config
-    geometry = Geometry(
+    geometry = ConvGeometry(
         stride=pair(config["stride"]),
         padding=pair(config["padding"]),
         dilation=pair(config["dilation"]),

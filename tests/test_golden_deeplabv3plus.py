@@ -4,10 +4,14 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.network.ops.aspp import ASPP, ASPPModule
-from seaice.network.ops.deeplab_decoder import Decoder, DecoderWidths
-from seaice.network.ops.separable import SeparableConv2d, Taps
-from seaice.sic.archs.xception_aspp import Block, Hyper, Network, Steps
+from seaice.models.layers.convolution import KernelConfig, SeparableConv2d
+from seaice.models.layers.decoder import ASPP, ASPPModule, DeepLabDecoder, DeepLabDecoderConfig
+from seaice.models.sic.xception_aspp import (
+    XceptionASPP,
+    XceptionASPPConfig,
+    XceptionBlock,
+    XceptionBlockConfig,
+)
 
 
 def cases(prefix: str):
@@ -25,7 +29,7 @@ def outputs(module, case, *inputs):
 def test_separable_convolution(name):
     case = read("deeplabv3plus", name)
     config = case.config
-    taps = Taps(
+    taps = KernelConfig(
         size=config["kernel_size"],
         stride=config["stride"],
         dilation=config["dilation"],
@@ -42,7 +46,7 @@ def test_separable_convolution(name):
 def test_block_with_either_shortcut(name, shortcut, key):
     case = read("deeplabv3plus", name)
     config = case.config
-    steps = Steps(
+    steps = XceptionBlockConfig(
         reps=config["reps"],
         stride=config["stride"],
         dilation=config["dilation"],
@@ -51,7 +55,7 @@ def test_block_with_either_shortcut(name, shortcut, key):
         ends="extra" if config["is_last"] and config["stride"] == 1 else "plain",
         shortcut=shortcut,
     )
-    unit = Block(config["inplanes"], config["planes"], steps)
+    unit = XceptionBlock(config["inplanes"], config["planes"], steps)
     assert_golden(outputs(unit, case, case.io["input"]), case.io[key])
 
 
@@ -85,18 +89,20 @@ def test_decoder(name):
     case = read("deeplabv3plus", name)
     low_level, low_level_in = case.weights["conv1.weight"].shape[:2]
     out, deep = case.weights["last_conv.8.weight"].shape[:2]
-    widths = DecoderWidths(deep=deep, low_level_in=low_level_in, low_level=low_level, out=out)
-    unit = Decoder(widths, (0.5, 0.1))
+    widths = DeepLabDecoderConfig(
+        deep=deep, low_level_in=low_level_in, low_level=low_level, out=out
+    )
+    unit = DeepLabDecoder(widths, (0.5, 0.1))
     found = outputs(unit, case, case.io["input"], case.io["input_low_level_feat"])
     assert_golden(found, case.io["output"])
 
 
-def network_like(weights) -> Network:
+def network_like(weights) -> XceptionASPP:
     """The catalogue's own network, with the widths of these official weights."""
     width = {key: value.shape[0] for key, value in weights.items() if value.ndim}
     blocks = {key.split(".")[1] for key in weights if key.startswith("backbone.block")}
     one, two, three = (width[f"backbone.block{n}.skip.weight"] for n in (1, 2, 3))
-    hyper = Hyper(
+    hyper = XceptionASPPConfig(
         in_channels=weights["backbone.conv1.weight"].shape[1],
         outputs=width["decoder.last_conv.8.weight"],
         stem=(width["backbone.conv1.weight"], width["backbone.conv2.weight"]),
@@ -109,7 +115,7 @@ def network_like(weights) -> Network:
         low_level=width["decoder.conv1.weight"],
         shortcut="activated",
     )
-    return Network(hyper)
+    return XceptionASPP(hyper)
 
 
 @cases("deeplab-os16")

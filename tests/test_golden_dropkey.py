@@ -5,14 +5,14 @@ import torch
 import torch.nn.functional as F
 from golden_cases import assert_golden, folders, read
 
-from seaice.network.ops.dropkey import hopeless
+from seaice.models.layers.dropout import additive_mask
 
 
 @pytest.mark.parametrize("name", folders("dropkey"))
 def test_attention_without_the_dropped_keys(name):
     io = read("dropkey", name).io
     q, k, v = (io[f"input_{part}"] for part in "qkv")
-    mask = hopeless(io["input_drop_mask"].bool(), q)
+    mask = additive_mask(io["input_drop_mask"].bool(), q)
     assert_golden(F.scaled_dot_product_attention(q, k, v, attn_mask=mask), io["output"])
     assert_golden(F.scaled_dot_product_attention(q, k, v), io["output_eval_no_drop"])
 
@@ -20,6 +20,6 @@ def test_attention_without_the_dropped_keys(name):
 def test_the_example_done_by_hand():
     """Logits [[0, ln 2], [ln 3, 0]]; the first query loses the second key."""
     logits = torch.log(torch.tensor([[1.0, 2.0], [3.0, 1.0]]))
-    mask = hopeless(torch.tensor([[False, True], [False, False]]), logits)
+    mask = additive_mask(torch.tensor([[False, True], [False, False]]), logits)
     values = torch.tensor([[4.0], [8.0]])
     assert_golden((logits + mask).softmax(-1) @ values, torch.tensor([[4.0], [5.0]]))

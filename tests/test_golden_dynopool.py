@@ -6,8 +6,8 @@ import torch
 from golden_cases import assert_golden, folders, read
 from torch.utils.flop_counter import FlopCounterMode
 
-from seaice.network.catalogue import build
-from seaice.network.ops.dynopool import DynOPool, pooled
+from seaice.models.layers.convolution import DynOPool, dynamic_pool
+from seaice.models.registry import create_model
 
 CASES = [
     (name, at, tuple(ratio))
@@ -21,7 +21,7 @@ CASES = [
 @pytest.mark.parametrize(("name", "at", "ratio"), CASES)
 def test_reference(name, at, ratio):
     case = read("dynopool", name)
-    found = pooled(case.io["input"], torch.tensor(ratio))
+    found = dynamic_pool(case.io["input"], torch.tensor(ratio))
     assert_golden(found, case.io[f"output_{at}"])
 
 
@@ -37,7 +37,7 @@ def oracle(line: np.ndarray, ratio: float, cells: int) -> np.ndarray:
 
 def test_the_example_computed_by_hand():
     row = torch.tensor([0.0, 4.0, 8.0, 2.0]).reshape(1, 1, 1, 4)
-    found = pooled(row, torch.tensor([1.0, 0.75]))
+    found = dynamic_pool(row, torch.tensor([1.0, 0.75]))
     torch.testing.assert_close(found.flatten(), torch.tensor([2, 22 / 3, 5]))
 
 
@@ -47,7 +47,7 @@ def test_any_factor(cells, ratio):
     size = max(int(np.floor(cells * ratio + 0.5)), 1)
     expected = oracle(line.numpy(), size / cells, size)
     rows = line.reshape(1, 1, -1, 1).expand(1, 1, cells, 1).float()
-    found = pooled(rows, torch.tensor([ratio, 1.0]))
+    found = dynamic_pool(rows, torch.tensor([ratio, 1.0]))
     np.testing.assert_allclose(found.flatten(), expected, atol=1e-5)
 
 
@@ -61,7 +61,7 @@ def test_the_factor_learns_as_if_it_were_not_rounded():
     line = torch.randn(12, generator=torch.Generator().manual_seed(1)).double()
     ratio = torch.tensor([5 / 12, 1.0], requires_grad=True)
     weights = np.arange(1.0, 6.0)
-    found = pooled(line.reshape(1, 1, 12, 1).float(), ratio)
+    found = dynamic_pool(line.reshape(1, 1, 12, 1).float(), ratio)
     (found.flatten() * torch.from_numpy(weights)).sum().backward()
     less, more = (weights @ oracle(line.numpy(), 5 / 12 + step, 5) for step in (-1e-5, 1e-5))
     np.testing.assert_allclose(ratio.grad[0], (more - less) / 2e-5, rtol=1e-3)
@@ -77,7 +77,7 @@ pools = pytest.mark.parametrize("name", SMALL)
 def network(name, **hyper):
     torch.manual_seed(3)
     sizes = {"decoder": 8, "low_level": 4, "fine": 4, "window": 128}
-    return build(name, SMALL[name] | sizes | hyper)
+    return create_model(name, SMALL[name] | sizes | hyper)
 
 
 @pools

@@ -7,9 +7,8 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.network.ops.pcd_alignment import PCDAlignment
-from seaice.network.ops.temporal_attention import TSAFusion
-from seaice.sr.archs.edvr import EDVR, Sizes
+from seaice.models.layers.alignment import PCDAlignment, TSAFusion
+from seaice.models.sr.edvr import EDVR, OfficialEDVRConfig
 
 
 @pytest.mark.parametrize("name", [name for name in folders("edvr") if name.startswith("pcd")])
@@ -35,7 +34,7 @@ def test_fusion(name):
 def test_network(name):
     case = read("edvr", name)
     fine = case.weights["conv_hr.weight"].shape[0]
-    network = EDVR(replace(Sizes.official(case.config), num_hr=fine))
+    network = EDVR(replace(OfficialEDVRConfig.official(case.config), num_hr=fine))
     network.load_state_dict(case.weights, strict=True)
     mids = {}
     for layer in ("fusion", "reconstruction"):

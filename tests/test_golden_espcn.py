@@ -4,7 +4,7 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.sr.archs.espcn import SubPixel
+from seaice.models.sr.espcn import SubPixelNetwork
 
 
 @pytest.mark.parametrize("name", folders("espcn"))
@@ -13,7 +13,7 @@ def test_the_network_of_the_paper(name):
     scale = case.config["upscale_factor"]
     width, channels = case.weights["conv1.weight"].shape[:2]
     inner = case.weights["conv2.weight"].shape[0]
-    network = SubPixel(channels, (width, inner), channels, scale)
+    network = SubPixelNetwork(channels, (width, inner), channels, scale)
     network.load_state_dict(case.weights, strict=True)
     with torch.inference_mode():
         told = network(case.io["input"])

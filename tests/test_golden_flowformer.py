@@ -3,15 +3,19 @@
 import pytest
 import torch
 from golden_cases import assert_golden, folders, read
+from golden_only import CausalFlowAttention
 
 from seaice.errors import WeightsError
-from seaice.network.catalogue import build
-from seaice.network.ops.flow_attention import (
-    CausalFlowAttention,
-    FlowAttention,
-    VisionFlowAttention,
+from seaice.models.layers.attention import FlowAttention, VisionFlowAttention
+from seaice.models.registry import create_model
+from seaice.models.sic.flowformer import (
+    PATCH,
+    FlowformerBlock,
+    FlowformerConfig,
+    FlowformerEncoder,
+    FlowformerSIC,
+    FlowformerStage,
 )
-from seaice.sic.archs.flowformer import PATCH, BlockLayerScale, Flowformer, Hyper, Network, Stage
 
 
 def widths(config):
@@ -20,18 +24,20 @@ def widths(config):
 
 def block(config):
     heads = config.get("num_heads (hard default)", 12)
-    return BlockLayerScale(Stage(width=config["dim"], heads=heads, mlp_ratio=config["mlp_ratio"]))
+    return FlowformerBlock(
+        FlowformerStage(width=config["dim"], heads=heads, mlp_ratio=config["mlp_ratio"])
+    )
 
 
 def network(config):
     heads = config.get("num_heads (hard default)", 12)
     stages = [
-        Stage(width=width, depth=depth, heads=heads, mlp_ratio=ratio)
+        FlowformerStage(width=width, depth=depth, heads=heads, mlp_ratio=ratio)
         for width, depth, ratio in zip(
             config["embed_dim"], config["depth"], config["mlp_ratio"], strict=True
         )
     ]
-    return Flowformer(3, stages, config["img_size"] // PATCH, config["num_classes"])
+    return FlowformerEncoder(3, stages, config["img_size"] // PATCH, config["num_classes"])
 
 
 BUILT = {
@@ -70,9 +76,9 @@ def test_every_stage_of_the_official_network_is_right():
 
 def test_the_encoder_takes_the_official_weights_of_its_three_stages():
     torch.manual_seed(3)
-    hyper = Hyper(widths=(8, 8, 16), depths=(1, 2, 2), heads=2, positions=8)
-    whole = Flowformer(3, [*hyper.stages(), Stage(width=24, heads=2)], 8, 5)
-    encoder = Network(hyper).encoder
+    hyper = FlowformerConfig(widths=(8, 8, 16), depths=(1, 2, 2), heads=2, positions=8)
+    whole = FlowformerEncoder(3, [*hyper.stages(), FlowformerStage(width=24, heads=2)], 8, 5)
+    encoder = FlowformerSIC(hyper).encoder
     taken = {key: value for key, value in whole.state_dict().items() if key in encoder.state_dict()}
     encoder.load_state_dict(taken, strict=True)
 
@@ -81,12 +87,12 @@ def test_the_encoder_takes_the_official_weights_of_its_three_stages():
 def test_widths_that_heads_cannot_share_are_refused(name):
     heads = 5 if name == "flowformer" else (5, 5, 5)
     with pytest.raises(WeightsError, match="5 heads"):
-        build(name, {"heads": heads})
+        create_model(name, {"heads": heads})
 
 
 def test_positions_stay_in_place_at_other_sizes():
     """A table that rises evenly does so over more cells, within a twelfth of a cell's step."""
-    encoder = Flowformer(3, [Stage(width=12)], 16)
+    encoder = FlowformerEncoder(3, [FlowformerStage(width=12)], 16)
     at = (torch.arange(16) + 0.5) / 16
     encoder.pos_embed.data[:] = at.expand(16, 16).reshape(1, -1, 1)
     assert torch.equal(encoder.position((16, 16)), encoder.pos_embed)

@@ -4,15 +4,18 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.network.ops.hybrid_attention import CAB, HAB, OCAB, BlockSizes
-from seaice.network.ops.window_attention import (
-    AttentionSizes,
+from seaice.models.layers.attention import (
+    CAB,
+    HAB,
+    OCAB,
+    HybridBlockConfig,
+    WindowAttentionConfig,
     overlap_index,
+    pad_to_windows,
     shift_mask,
-    to_whole_windows,
     window_index,
 )
-from seaice.sr.archs.hat import HAT, Sizes
+from seaice.models.sr.hat import HAT, OfficialHATConfig
 
 
 def cases(part):
@@ -22,7 +25,7 @@ def cases(part):
 
 
 def block_sizes(config):
-    attention = AttentionSizes(
+    attention = WindowAttentionConfig(
         dim=config["dim"],
         heads=config["num_heads"],
         window=config["window_size"],
@@ -35,7 +38,7 @@ def block_sizes(config):
         for name in ("compress_ratio", "squeeze_factor", "conv_scale", "mlp_ratio")
         if name in config
     }
-    return BlockSizes(attention=attention, **convolution)
+    return HybridBlockConfig(attention=attention, **convolution)
 
 
 def ready(built, case):
@@ -88,12 +91,12 @@ def test_overlapping_attention(name):
 @torch.inference_mode()
 def test_the_whole_network(name):
     case = read("hat", name)
-    sizes = Sizes.official(case.config)
+    sizes = OfficialHATConfig.official(case.config)
     network = ready(HAT(sizes), case)
     for given in (key for key in case.io if key.startswith("input")):
         image = case.io[given]
         rows, columns = (sizes.upscale * length for length in image.shape[2:])
-        whole = to_whole_windows(image, sizes.window_size)
+        whole = pad_to_windows(image, sizes.window_size)
         told = network(whole)[..., :rows, :columns]
         assert_golden(told, case.io[given.replace("input", "output")])
         padded = case.io.get(f"mid_{given}_padded")

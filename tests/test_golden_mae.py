@@ -5,15 +5,15 @@ from golden_cases import assert_golden, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.network.ops.masking import (
-    Masking,
-    masked_error,
+from seaice.models.layers.tokens import (
+    PatchMask,
+    masked_mse,
     normalized_patches,
     patchify,
     position_table,
     unpatchify,
 )
-from seaice.sic.archs.mae_vit import Hyper, MaskedAutoencoder, VisionTransformer
+from seaice.models.sic.mae_vit import MAEViTConfig, MaskedAutoencoder, ViTEncoder
 
 
 def test_patches():
@@ -27,16 +27,16 @@ def test_patches():
 
 def test_masking():
     case = read("mae", "masking-a")
-    masking = Masking.of(case.io["input_noise"], case.config["mask_ratio"])
+    masking = PatchMask.of(case.io["input_noise"], case.config["mask_ratio"])
     assert torch.equal(masking.visible(case.io["input"]), case.io["output_x_masked"])
-    assert torch.equal(masking.removed(), case.io["output_mask"])
+    assert torch.equal(masking.hidden(), case.io["output_mask"])
     assert torch.equal(masking.restore, case.io["output_ids_restore"].long())
 
 
 def test_the_whole_autoencoder():
     case = read("mae", "net-a")
     config = case.config
-    hyper = Hyper(
+    hyper = MAEViTConfig(
         window=config["img_size"],
         patch=config["patch_size"],
         width=config["embed_dim"],
@@ -45,35 +45,35 @@ def test_the_whole_autoencoder():
         mlp_ratio=config["mlp_ratio"],
     )
     sizes = [config[f"decoder_{name}"] for name in ("embed_dim", "depth", "num_heads")]
-    network = MaskedAutoencoder(VisionTransformer(hyper), hyper, *sizes).eval()
+    network = MaskedAutoencoder(ViTEncoder(hyper), hyper, *sizes).eval()
     assert_golden(network.encoder.pos_embed[0], case.io["mid_initial_pos_embed_sincos"])
     assert_golden(network.decoder_pos_embed[0], case.io["mid_initial_decoder_pos_embed_sincos"])
     own = ("decoder", "mask_token")
     state = {k if k.startswith(own) else f"encoder.{k}": v for k, v in case.weights.items()}
     network.load_state_dict(state, strict=True)
-    masking = Masking.of(case.io["input_noise"], config["mask_ratio (forward argument)"])
+    masking = PatchMask.of(case.io["input_noise"], config["mask_ratio (forward argument)"])
     with torch.inference_mode():
         told = network(case.io["input"], masking)
     wanted = patchify(case.io["input"], hyper.patch)
     assert_golden(told, case.io["output_pred"])
     assert_golden(wanted, case.io["mid_target_patchify"])
-    assert_golden(masked_error(told, wanted, masking.removed())[None], case.io["output_loss"])
+    assert_golden(masked_mse(told, wanted, masking.hidden())[None], case.io["output_loss"])
 
 
 @given(st.integers(1, 400), st.floats(0.4, 0.8), st.integers(0, 9))
 def test_as_many_patches_stay_as_the_official_code_keeps(patches, ratio, seed):
     noise = torch.rand((2, patches), generator=torch.Generator().manual_seed(seed))
-    masking = Masking.of(noise, ratio)
+    masking = PatchMask.of(noise, ratio)
     kept = int(patches * (1 - ratio))
-    assert masking.removed().sum(1).tolist() == [patches - kept] * 2
+    assert masking.hidden().sum(1).tolist() == [patches - kept] * 2
     assert masking.visible(noise[..., None]).shape == (2, kept, 1)
 
 
 def test_what_stays_is_put_back_where_it_was():
     noise, tokens = torch.rand(3, 20), torch.randn(3, 20, 4)
-    masking = Masking.of(noise, 0.75)
-    back = masking.completed(masking.visible(tokens), torch.full((1, 1, 4), 9.0))
-    expected = torch.where(masking.removed()[..., None] > 0, 9.0, tokens)
+    masking = PatchMask.of(noise, 0.75)
+    back = masking.with_mask_tokens(masking.visible(tokens), torch.full((1, 1, 4), 9.0))
+    expected = torch.where(masking.hidden()[..., None] > 0, 9.0, tokens)
     assert torch.equal(back, expected)
 
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from golden_cases import Case, assert_golden, folders, read
+from golden_only import from_lucidrains
 
-from seaice.sic.archs.mlp_mixer import MlpMixer, Sizes, from_lucidrains
+from seaice.models.sic.mlp_mixer import MlpMixerEncoder, MlpMixerSizes
 
 
 def cases(prefix: str):
@@ -17,11 +18,11 @@ def pair(value):
     return tuple(value) if isinstance(value, list) else (value, value)
 
 
-def timm(case: Case) -> MlpMixer:
+def timm(case: Case) -> MlpMixerEncoder:
     config = case.config
     width = config["embed_dim"]
     tokens, channels = (int(ratio * width) for ratio in config["mlp_ratio"])
-    sizes = Sizes(
+    sizes = MlpMixerSizes(
         window=pair(config["img_size"]),
         patch=config["patch_size"],
         width=width,
@@ -30,15 +31,15 @@ def timm(case: Case) -> MlpMixer:
         channels=channels,
         stem="normed" if config.get("stem_norm") else "plain",
     )
-    network = MlpMixer(config["in_chans"], sizes, config["num_classes"])
+    network = MlpMixerEncoder(config["in_chans"], sizes, config["num_classes"])
     network.load_state_dict(case.weights, strict=True)
     return network.eval()
 
 
-def lucidrains(case: Case) -> MlpMixer:
+def lucidrains(case: Case) -> MlpMixerEncoder:
     config = case.config
     width = config["dim"]
-    sizes = Sizes(
+    sizes = MlpMixerSizes(
         window=pair(config["image_size"]),
         patch=config["patch_size"],
         width=width,
@@ -47,7 +48,7 @@ def lucidrains(case: Case) -> MlpMixer:
         channels=int(config["expansion_factor_token"] * width),
         eps=1e-5,
     )
-    network = MlpMixer(config["channels"], sizes, config["num_classes"])
+    network = MlpMixerEncoder(config["channels"], sizes, config["num_classes"])
     weights = from_lucidrains(case.weights, config["channels"])
     network.load_state_dict(weights, strict=True)
     return network.eval()

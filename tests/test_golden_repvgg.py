@@ -5,12 +5,12 @@ import torch
 from golden_cases import Case, assert_golden, folders, read
 from safetensors.torch import load_file
 
-from seaice.sic.archs.repvgg import Form, RepVGG, RepVGGBlock, Stages
+from seaice.models.sic.repvgg import RepVGGBlock, RepVGGBlockConfig, RepVGGEncoder, RepVGGSizes
 
 
 def block_of(case: Case, deployed: str) -> RepVGGBlock:
     config = case.config
-    form = Form(
+    form = RepVGGBlockConfig(
         stride=config["stride"],
         dilation=config["dilation"],
         groups=config["groups"],
@@ -20,16 +20,16 @@ def block_of(case: Case, deployed: str) -> RepVGGBlock:
     return RepVGGBlock(config["in_channels"], config["out_channels"], form)
 
 
-def network_of(case: Case, deployed: str) -> RepVGG:
+def network_of(case: Case, deployed: str) -> RepVGGEncoder:
     config = case.config
-    stages = Stages(
+    stages = RepVGGSizes(
         blocks=config["num_blocks"],
         widths=config["width_multiplier"],
         groups={int(at): count for at, count in (config["override_groups_map"] or {}).items()},
         deployed=deployed,
         attention="squeeze" if config.get("use_se") else "none",
     )
-    return RepVGG(case.io["input"].shape[1], stages, config["num_classes"])
+    return RepVGGEncoder(case.io["input"].shape[1], stages, config["num_classes"])
 
 
 def deployed_weights(name: str):
@@ -50,7 +50,7 @@ def test_block(name):
     assert_golden(bias.float(), case.io["mid_equivalent_bias"])
     with torch.inference_mode():
         assert_golden(block(case.io["input"]), case.io["output"])
-        assert_golden(block.folded()(case.io["input"]), case.io["output_deploy"])
+        assert_golden(block.fused()(case.io["input"]), case.io["output_deploy"])
 
 
 @blocks

@@ -4,11 +4,19 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.sic.archs.scalablevit import IWSA, SSA, Hyper, Network, PosCNN, ScalableViT, Stage
+from seaice.models.sic.scalablevit import (
+    IWSA,
+    SSA,
+    PosCNN,
+    ScalableViTConfig,
+    ScalableViTEncoder,
+    ScalableViTSIC,
+    ScalableViTStage,
+)
 
 
 def attention(config):
-    return Stage(
+    return ScalableViTStage(
         width=config["dim"],
         heads=config["num_heads"],
         rates=(0.0,),
@@ -21,7 +29,7 @@ def attention(config):
 
 def network(config):
     stages = [
-        Stage(
+        ScalableViTStage(
             width=config["embed_dims"][k],
             heads=config["num_heads"][k],
             rates=(0.0,) * depth,
@@ -35,7 +43,7 @@ def network(config):
     ]
     head = "plain" if config.get("plain_head") else "wide"
     classes = config.get("num_classes", 1000)
-    return ScalableViT(config["in_chans"], stages, classes, head, config["patch_size"])
+    return ScalableViTEncoder(config["in_chans"], stages, classes, head, config["patch_size"])
 
 
 BUILT = {
@@ -70,9 +78,9 @@ def test_every_stage_of_the_official_network_is_right():
 
 def test_the_encoder_takes_the_official_weights_of_its_three_stages():
     torch.manual_seed(3)
-    hyper = Hyper(widths=(8, 8, 16), depths=(1, 2, 2), heads=(1, 2, 2))
-    four = [*hyper.stages(), Stage(width=24, heads=2, rates=(0.0, 0.0))]
-    whole = ScalableViT(3, four, 5)
-    encoder = Network(hyper).encoder
+    hyper = ScalableViTConfig(widths=(8, 8, 16), depths=(1, 2, 2), heads=(1, 2, 2))
+    four = [*hyper.stages(), ScalableViTStage(width=24, heads=2, rates=(0.0, 0.0))]
+    whole = ScalableViTEncoder(3, four, 5)
+    encoder = ScalableViTSIC(hyper).encoder
     taken = {key: value for key, value in whole.state_dict().items() if key in encoder.state_dict()}
     encoder.load_state_dict(taken, strict=True)

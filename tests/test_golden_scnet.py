@@ -5,8 +5,8 @@ import torch
 from golden_cases import Case, assert_golden, folders, read
 from torch import nn
 
-from seaice.network.ops.self_calibrated import SCConv
-from seaice.sic.archs.scnet import EXPANSION, Block, Build, SCBottleneck, SCNet
+from seaice.models.layers.convolution import SCConv
+from seaice.models.sic.scnet import EXPANSION, SCBlockConfig, SCBottleneck, SCNetEncoder, SCNetSizes
 
 
 def cases(prefix: str):
@@ -39,7 +39,7 @@ def test_block(name):
     case = read("scnet", name)
     config = case.config
     by_mean = config["avd"] and (config["stride"] > 1 or config["is_first"])
-    block = Block(
+    block = SCBlockConfig(
         stride=config["stride"],
         dilation=config["dilation"],
         groups=config["cardinality"],
@@ -59,7 +59,7 @@ def test_network(name):
     case = read("scnet", name)
     config = case.config
     mean, strided = "mean", "convolution"
-    build = Build(
+    build = SCNetSizes(
         layers=config["layers"],
         planes=[case.weights[f"layer{n}.0.bn3.weight"].shape[0] // EXPANSION for n in (1, 2, 3, 4)],
         groups=config["groups"],
@@ -70,4 +70,4 @@ def test_network(name):
         stride=mean if config["avd"] else strided,
         shortcut=mean if config["avg_down"] else strided,
     )
-    assert_reproduced(case, SCNet(case.io["input"].shape[1], build, config["num_classes"]))
+    assert_reproduced(case, SCNetEncoder(case.io["input"].shape[1], build, config["num_classes"]))

@@ -4,25 +4,33 @@ import pytest
 import torch
 from golden_cases import assert_golden, folders, read
 
-from seaice.sic.archs.xception_aligned import Hyper, Network, Unit, XceptionAligned, dilated
+from seaice.models.sic.xception_aligned import (
+    XceptionAlignedConfig,
+    XceptionAlignedEncoder,
+    XceptionAlignedSIC,
+    XceptionModuleConfig,
+    dilated,
+)
 
 timms = pytest.mark.parametrize(
     "name", [name for name in folders("deeplabv3plus") if name.startswith("timm")]
 )
 
 
-def unit(told) -> Unit:
+def unit(told) -> XceptionModuleConfig:
     """Ours for a module as timm configures it."""
     widths = told["out_chs"] if isinstance(told["out_chs"], list) else [told["out_chs"]] * 3
     plain = told.get("no_skip", False) and not told.get("start_with_relu", True)
-    return Unit(widths=tuple(widths), stride=told["stride"], kind="plain" if plain else "residual")
+    return XceptionModuleConfig(
+        widths=tuple(widths), stride=told["stride"], kind="plain" if plain else "residual"
+    )
 
 
-def like(case) -> XceptionAligned:
+def like(case) -> XceptionAlignedEncoder:
     config = case.config
     stem = tuple(case.weights[f"stem.{number}.conv.weight"].shape[0] for number in (0, 1))
     units = dilated([unit(told) for told in config["block_cfg"]], config["output_stride"])
-    encoder = XceptionAligned(config["in_chans"], stem, units, config["num_classes"])
+    encoder = XceptionAlignedEncoder(config["in_chans"], stem, units, config["num_classes"])
     encoder.load_state_dict(case.weights, strict=True)
     return encoder.eval()
 
@@ -53,8 +61,8 @@ def test_network(name):
 )
 def test_entry_flows_of_65_and_of_71_end_at_stride_sixteen(entry, strides, blocks):
     widths = {"exit": (12, 14, 14), "top": (16, 16, 20), "stem": (4, 8)}
-    hyper = Hyper(entry=entry, strides=strides, middle_blocks=6, **widths)
-    encoder = Network(hyper).encoder.eval()
+    hyper = XceptionAlignedConfig(entry=entry, strides=strides, middle_blocks=6, **widths)
+    encoder = XceptionAlignedSIC(hyper).encoder.eval()
     with torch.inference_mode():
         low_level, deep = encoder.features(torch.randn(1, 3, 32, 48))
     assert low_level.shape == (1, entry[strides.index(2, 1)], 8, 12)

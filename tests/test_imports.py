@@ -11,16 +11,15 @@ from typer.testing import CliRunner
 from pipelines.networks.imports import import_weights
 from seaice.cli import app
 from seaice.errors import WeightsError
-from seaice.network.catalogue import build
-from seaice.network.imported import fitted, official_tensors
-from seaice.network.weights import load
+from seaice.models.registry import create_model
+from seaice.models.weights import load_model, match_weights, read_checkpoint_tensors
 
 
 @pytest.fixture
 def official(tmp_path):
     """The encoder of a small RepVGG for three colours, as its repository would write it."""
     torch.manual_seed(1)
-    network = build("repvgg", SMALL["repvgg"] | {"in_channels": 3})
+    network = create_model("repvgg", SMALL["repvgg"] | {"in_channels": 3})
     return network.encoder
 
 
@@ -36,7 +35,7 @@ def told_of(tmp_path, tensors, suffix="safetensors", **options):
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 def test_a_grey_input_is_seen_as_the_official_network_sees_it(tmp_path, official, suffix):
     imported = told_of(tmp_path, official.state_dict(), suffix)
-    ours, card = load(imported.path, "sic")
+    ours, card = load_model(imported.path, "sic")
     grey = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
         expected = official.eval().features(grey.expand(-1, 3, -1, -1))
@@ -64,7 +63,7 @@ def test_other_sizes_are_refused(tmp_path, official):
 
 def test_another_network_is_refused(official):
     with pytest.raises(WeightsError, match="official repository"):
-        fitted(official, {"conv1.weight": torch.zeros(1)})
+        match_weights(official, {"conv1.weight": torch.zeros(1)})
 
 
 class Trap:
@@ -77,10 +76,10 @@ def test_a_file_that_would_run_or_holds_no_tensors_is_refused(tmp_path, held, ca
     path = tmp_path / "trap.pth"
     torch.save(held, path)
     with pytest.raises(WeightsError):
-        official_tensors(path)
+        read_checkpoint_tensors(path)
     path.write_bytes(pickle.dumps(held))
     with pytest.raises(WeightsError):
-        official_tensors(path)
+        read_checkpoint_tensors(path)
     assert "executed" not in capsys.readouterr().out
 
 

@@ -14,12 +14,12 @@ from pipelines.training.train import _start_with
 from pipelines.training.trainings import SICTraining
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
-from seaice.network.catalogue import build
-from seaice.network.train import Schedule, Task, train
-from seaice.network.weights import save
-from seaice.sic.inputs import CHANNELS, blank_card
+from seaice.models.inputs import SIC_CHANNELS, new_sic_card
+from seaice.models.registry import create_model
+from seaice.models.weights import save_model
 from seaice.sic.learning.lesson import SICLesson
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
+from seaice.train.trainer import Schedule, Task, train
 
 QUICK = Schedule(steps=4, batch=2, rate=1e-2, warm_up=1)
 CPU = torch.device("cpu")
@@ -71,12 +71,17 @@ def test_the_command_line_says_what_is_missing(given):
 
 
 def test_what_a_network_costs_is_part_of_what_it_learns(tmp_path):
-    hyper = {**SMALL["repvgg"], "pooling": "dynopool", "window": 64, "in_channels": len(CHANNELS)}
+    hyper = {
+        **SMALL["repvgg"],
+        "pooling": "dynopool",
+        "window": 64,
+        "in_channels": len(SIC_CHANNELS),
+    }
     told = wanted(model="repvgg", hyper={**hyper, "outputs": 1}, cost_weight=0.5)
     assert told.cost_weight == 0.5
     torch.manual_seed(0)
-    network = build("repvgg", hyper)
-    card = blank_card("repvgg", hyper, CHANNELS)
+    network = create_model("repvgg", hyper)
+    card = new_sic_card("repvgg", hyper, SIC_CHANNELS)
     tiny_samples.write(tmp_path / "train.zarr", samples=1)
     samples = SampleSet.open(tmp_path / "train.zarr")
     plain = SICLesson(train=samples, valid=samples, card=card, refiner="x", weights=(1.0,) * 10)
@@ -111,7 +116,9 @@ def learnt(tmp_path, paces):
         },
         evaluate=lambda network: {},
     )
-    after, _ = train(task, replace(QUICK, paces=paces, average=0.0), tmp_path, CPU, lambda *_: None)
+    after, _ = train(
+        task, replace(QUICK, lr_multipliers=paces, average=0.0), tmp_path, CPU, lambda *_: None
+    )
     return {k: (v - before[k]).abs().max().item() for k, v in after.state_dict().items()}
 
 
@@ -130,14 +137,14 @@ def test_a_slow_encoder_moves_a_tenth_as_far(tmp_path):
 def test_weights_of_fewer_channels_go_on_as_they_were(tmp_path):
     """What is new says nothing at first; channels in another order are refused."""
     torch.manual_seed(1)
-    fewer = blank_card("repvgg", SMALL["repvgg"], CHANNELS[:-4])
-    former = lively(build("repvgg", fewer.hyper)).eval()
-    save(tmp_path / "fewer.safetensors", former, fewer)
-    card = blank_card("repvgg", SMALL["repvgg"], CHANNELS)
-    network = build("repvgg", card.hyper).eval()
-    _start_with(tmp_path / "fewer.safetensors", network, CHANNELS)
-    image = torch.rand(1, len(CHANNELS), 64, 64)
+    fewer = new_sic_card("repvgg", SMALL["repvgg"], SIC_CHANNELS[:-4])
+    former = lively(create_model("repvgg", fewer.config)).eval()
+    save_model(tmp_path / "fewer.safetensors", former, fewer)
+    card = new_sic_card("repvgg", SMALL["repvgg"], SIC_CHANNELS)
+    network = create_model("repvgg", card.config).eval()
+    _start_with(tmp_path / "fewer.safetensors", network, SIC_CHANNELS)
+    image = torch.rand(1, len(SIC_CHANNELS), 64, 64)
     with torch.inference_mode():
         assert torch.allclose(network(image), former(image[:, :-4]), atol=1e-6)
     with pytest.raises(WeightsError, match="taught with"):
-        _start_with(tmp_path / "fewer.safetensors", network, CHANNELS[::-1])
+        _start_with(tmp_path / "fewer.safetensors", network, SIC_CHANNELS[::-1])

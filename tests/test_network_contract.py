@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from seaice.errors import UnknownNameError, WeightsError
-from seaice.network.card import Card
-from seaice.network.catalogue import architectures, build, find
-from seaice.network.weights import load, save, weights_id, without_weights
+from seaice.models.card import Card
+from seaice.models.registry import create_model, find_model, list_models
+from seaice.models.weights import create_weightless_model, load_model, save_model, weights_hash
 
 SMALL = {
     "pmdrnet": {"width": 8, "groups": 2, "extract_blocks": 1, "reconstruct_blocks": 1, "tail": 4},
@@ -70,39 +70,35 @@ SMALL = {
 SMALL["published"] = SMALL["xception_aspp"]
 
 sr_networks = pytest.mark.parametrize(
-    "name", [name for name, entry in architectures().items() if entry.role == "sr"]
+    "name", [name for name, entry in list_models().items() if entry.role == "sr"]
 )
 sic_networks = pytest.mark.parametrize(
-    "name", [name for name, entry in architectures().items() if entry.role == "sic"]
+    "name", [name for name, entry in list_models().items() if entry.role == "sic"]
 )
 learning = pytest.mark.parametrize(
-    "name", [name for name, entry in architectures().items() if entry.learns == "weights"]
+    "name", [name for name, entry in list_models().items() if entry.has_weights]
 )
 
 
 exporting = pytest.mark.parametrize(
-    "name", [name for name, entry in architectures().items() if entry.exports == "yes"]
+    "name", [name for name, entry in list_models().items() if entry.exportable]
 )
 
 
 def window(name: str) -> int | None:
-    return getattr(find(name).load().Hyper(), "window", None)
+    return getattr(find_model(name).config_class()(), "window", None)
 
 
-windowed = pytest.mark.parametrize("name", [name for name in architectures() if window(name)])
+windowed = pytest.mark.parametrize("name", [name for name in list_models() if window(name)])
 of_any_size = pytest.mark.parametrize(
     "name",
-    [
-        name
-        for name, entry in architectures().items()
-        if entry.learns == "weights" and not window(name)
-    ],
+    [name for name, entry in list_models().items() if entry.has_weights and not window(name)],
 )
 
 
 def network(name: str) -> torch.nn.Module:
     torch.manual_seed(5)
-    return build(name, SMALL[name])
+    return create_model(name, SMALL[name])
 
 
 def lively(built: torch.nn.Module) -> torch.nn.Module:
@@ -117,22 +113,22 @@ def lively(built: torch.nn.Module) -> torch.nn.Module:
 
 
 def image(name: str, rows: int, columns: int) -> torch.Tensor:
-    if find(name).role == "sic":
+    if find_model(name).role == "sic":
         return torch.randn(1, 3, rows, columns)
-    hyper = network(name).hyper
-    stack = torch.randn(1, hyper.frames, hyper.channels, rows, columns)
+    config = network(name).config
+    stack = torch.randn(1, config.frames, config.channels, rows, columns)
     stack[:, :, 2] = 1  # every cell was seen
     return stack
 
 
 def card(name: str) -> Card:
-    entry = find(name)
+    entry = find_model(name)
     return Card(
         architecture=name,
         role=entry.role,
-        hyper=asdict(network(name).hyper),
+        config=asdict(network(name).config),
         scale=4 if entry.role == "sr" else 1,
-        frames=network(name).hyper.frames if entry.role == "sr" else 1,
+        frames=network(name).config.frames if entry.role == "sr" else 1,
         channels=("tb89h", "tb89v", "valid"),
         outputs=("tb89h", "tb89v"),
         normalization={"tb89h": (200, 100), "tb89v": (200, 100), "valid": (0, 1)},
@@ -158,14 +154,14 @@ def test_refined_maps_are_four_times_as_large(name, size):
 def test_a_fresh_network_is_bicubic(name):
     stack = image(name, 8, 8)
     with torch.inference_mode():
-        torch.testing.assert_close(network(name)(stack), without_weights("bicubic")(stack))
+        torch.testing.assert_close(network(name)(stack), create_weightless_model("bicubic")(stack))
 
 
 @sic_networks
 @pytest.mark.parametrize("outputs", [1, 2])
 @pytest.mark.parametrize("size", [(48, 33), (17, 16), (1, 5)])
 def test_concentration_is_a_share_and_doubt_is_bounded(name, outputs, size):
-    built = build(name, SMALL[name] | {"outputs": outputs}).eval()
+    built = create_model(name, SMALL[name] | {"outputs": outputs}).eval()
     with torch.inference_mode():
         told = built(100 * image(name, *size))
     assert told.shape == (1, outputs, *size)
@@ -178,7 +174,9 @@ def test_concentration_is_a_share_and_doubt_is_bounded(name, outputs, size):
 @learning
 def test_every_parameter_learns(name):
     built = lively(network(name)).train()
-    cells = 72 if find(name).multiple_of > 40 else 36  # means of one cell cannot be normalized
+    cells = (
+        72 if find_model(name).multiple_of > 40 else 36
+    )  # means of one cell cannot be normalized
     built(image(name, cells, 40)).square().sum().backward()
     for parameter_name, parameter in built.named_parameters():
         assert parameter.grad is not None, parameter_name
@@ -200,8 +198,8 @@ def test_bfloat16_moves_nothing_by_more_than_two_percent_or_two_kelvin(name):
 @pytest.mark.parametrize(("storage", "exact"), [("float32", True), ("bfloat16", False)])
 def test_what_is_saved_comes_back(tmp_path, name, storage, exact):
     built, path = lively(network(name)).eval(), tmp_path / "weights.safetensors"
-    save(path, built, card(name), storage)
-    again, found = load(path)
+    save_model(path, built, card(name), storage)
+    again, found = load_model(path)
     given = image(name, 20, 20)
     with torch.inference_mode():
         before, after = built(given), again(given)
@@ -209,13 +207,13 @@ def test_what_is_saved_comes_back(tmp_path, name, storage, exact):
     assert not again.training
     assert torch.equal(before, after) is exact
     torch.testing.assert_close(before, after, atol=0.02, rtol=0.02)
-    assert len(weights_id(path)) == 64
+    assert len(weights_hash(path)) == 64
 
 
 @of_any_size
 def test_a_tile_with_margin_hardly_differs_from_the_whole(name):
     """Beyond its margin a tile feels its edge so little that the seam is lost in the noise."""
-    built, entry = lively(network(name)).eval(), find(name)
+    built, entry = lively(network(name)).eval(), find_model(name)
     torch.manual_seed(1)
     side = 2 * entry.margin + 4 * entry.multiple_of
     whole = image(name, side, side)
@@ -233,8 +231,8 @@ def for_a_graph(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
     if name != "pmdrnet":
         return lively(network(name)).eval(), image(name, 32, 32)
     torch.manual_seed(5)
-    built = lively(build(name, SMALL[name] | {"frames": 3})).eval()
-    return built, torch.randn(1, 3, built.hyper.channels, 16, 16)
+    built = lively(create_model(name, SMALL[name] | {"frames": 3})).eval()
+    return built, torch.randn(1, 3, built.config.channels, 16, 16)
 
 
 @pytest.mark.slow
@@ -266,9 +264,9 @@ def test_machine_code_tells_the_same():
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(UnknownNameError, match="write 'xception_aspp'"):
-        find("xception-aspp")
+        find_model("xception-aspp")
 
 
 def test_unknown_sizes_are_refused():
     with pytest.raises(WeightsError, match="widht"):
-        build("pmdrnet", {"widht": 3})
+        create_model("pmdrnet", {"widht": 3})

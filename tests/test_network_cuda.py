@@ -10,14 +10,13 @@ from test_network_contract import SMALL, lively
 from pipelines.methods import machine_of
 from seaice.config import RunSettings
 from seaice.instrument import LOW_CHANNELS
-from seaice.network import device
-from seaice.network.catalogue import build
-from seaice.network.run import Machine, run_tiled, silent
-from seaice.sic.inputs import CHANNELS, assemble
-from seaice.sic.inputs import blank_card as blank_sic_card
-from seaice.sr.inputs import assemble as assemble_stack
-from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.sr.inputs import in_kelvin
+from seaice.models import inference
+from seaice.models.inference import Machine, no_progress, run_tiled
+from seaice.models.inputs import SIC_CHANNELS, assemble_sic_input, to_kelvin
+from seaice.models.inputs import assemble_sr_input as assemble_stack
+from seaice.models.inputs import new_sic_card as blank_sic_card
+from seaice.models.inputs import new_sr_card as blank_sr_card
+from seaice.models.registry import create_model
 
 CPU = Machine(device=torch.device("cpu"))
 needs_cuda = pytest.mark.skipif(
@@ -30,12 +29,12 @@ def told(network, card, planes, machine):
     wanted = np.ones(planes.shape[-2:], bool)
     cut = lambda rows, columns: planes[..., rows, columns]  # noqa: E731
     machine = replace(machine, tile=0.0)
-    return run_tiled(network.to(machine.device), card, cut, wanted, machine, silent)
+    return run_tiled(network.to(machine.device), card, cut, wanted, machine, no_progress)
 
 
 def lively_network(card):
     torch.manual_seed(5)
-    return lively(build(card.architecture, card.hyper)).eval()
+    return lively(create_model(card.architecture, card.config)).eval()
 
 
 def on_every_device(card, planes):
@@ -55,10 +54,10 @@ def scene(side):
 
 @needs_cuda
 def test_concentration_is_the_cpus_within_one_percent():
-    card = blank_sic_card("xception_aspp", SMALL["xception_aspp"], CHANNELS)
+    card = blank_sic_card("xception_aspp", SMALL["xception_aspp"], SIC_CHANNELS)
     refined = scene(400)
     low = {name: torch.full((100, 100), 200.0) for name in LOW_CHANNELS}
-    planes = assemble(refined, low, torch.zeros(400, 400, dtype=torch.bool), card)
+    planes = assemble_sic_input(refined, low, torch.zeros(400, 400, dtype=torch.bool), card)
     ours, theirs = on_every_device(card, planes)
     assert np.ptp(ours[0]) > 0.01, "a constant map would agree for no reason"
     assert np.abs(ours[0] - theirs[0]).max() < 0.01
@@ -69,7 +68,7 @@ def test_refined_kelvin_are_the_cpus_within_a_tenth():
     card = blank_sr_card("pmdrnet", SMALL["pmdrnet"])
     stack = assemble_stack(scene(64)[None].repeat(5, 1, 1, 1), card)
     ours, theirs = (
-        in_kelvin(torch.from_numpy(each), card) for each in on_every_device(card, stack)
+        to_kelvin(torch.from_numpy(each), card) for each in on_every_device(card, stack)
     )
     assert float((ours - theirs).abs().max()) < 0.1
 
@@ -85,7 +84,7 @@ def test_refined_kelvin_are_the_cpus_within_a_tenth():
     ],
 )
 def test_bfloat16_is_chosen_where_the_processor_multiplies_it(monkeypatch, wish, able, precision):
-    monkeypatch.setattr(device, "get_host_cpu_features", lambda: able)
+    monkeypatch.setattr(inference, "get_host_cpu_features", lambda: able)
     assert machine_of(RunSettings(precision=wish, device="cpu")).precision == precision
 
 

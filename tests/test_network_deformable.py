@@ -4,15 +4,15 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from seaice.network.ops.deformable import (
-    Geometry,
+from seaice.models.layers.deformable import (
+    ConvGeometry,
     ModulatedDeformConvPack,
     modulated_deform_conv,
 )
 
 GEOMETRIES = [
-    Geometry(deformable_groups=2),
-    Geometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2), groups=2, deformable_groups=4),
+    ConvGeometry(deformable_groups=2),
+    ConvGeometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2), groups=2, deformable_groups=4),
 ]
 
 
@@ -82,7 +82,7 @@ def test_gradients_are_those_of_finite_differences(geometry):
 
 def test_autocast_moves_the_taps_as_far_as_float32_does():
     """In bfloat16 the places of a 600-cell map would be wrong by up to two cells."""
-    geometry = Geometry()
+    geometry = ConvGeometry()
     weight = torch.zeros(1, 1, 3, 3)
     weight[..., 1, 1] = 1
     ramp = torch.arange(600.0).expand(1, 1, 4, 600).contiguous()
@@ -95,7 +95,7 @@ def test_autocast_moves_the_taps_as_far_as_float32_does():
 
 
 def test_a_fresh_pack_samples_in_place_at_half_weight():
-    geometry = Geometry(deformable_groups=2)
+    geometry = ConvGeometry(deformable_groups=2)
     pack = ModulatedDeformConvPack(4, 6, (3, 3), geometry)
     features = torch.randn(1, 4, 8, 9)
     plain = torch.nn.functional.conv2d(features, pack.weight / 2, pack.bias, padding=1)

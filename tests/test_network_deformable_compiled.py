@@ -4,13 +4,13 @@ import pytest
 import torch
 from test_network_deformable import GEOMETRIES, arguments
 
-from seaice.network.ops import deformable_compiled
-from seaice.network.ops.deformable import Geometry, _plainly, modulated_deform_conv
-from seaice.network.ops.deformable_compiled import convolved, usable
+from seaice.models.layers import deformable, deformable_kernels
+from seaice.models.layers.deformable import ConvGeometry, _by_grid_sample, modulated_deform_conv
+from seaice.models.layers.deformable_kernels import cpu_supports, deform_conv_cpu
 
 ONE_GROUP = [
-    Geometry(deformable_groups=2),
-    Geometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2)),
+    ConvGeometry(deformable_groups=2),
+    ConvGeometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2)),
 ]
 
 
@@ -26,10 +26,10 @@ def far_and_near(geometry, kernel=(3, 3), size=(13, 11)):
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 2)])
 @pytest.mark.parametrize("cells", [1, 30, 4096])
 def test_it_is_its_plain_twin(monkeypatch, geometry, kernel, cells):
-    monkeypatch.setattr(deformable_compiled, "CELLS", cells)
+    monkeypatch.setattr(deformable_kernels, "CELLS_PER_PRODUCT", cells)
     features, offset, mask, weight, bias = far_and_near(geometry, kernel)
-    found = convolved(features, offset, mask, weight, bias, geometry.taps(weight))
-    plain = _plainly(features, offset, mask, weight, geometry) + bias[:, None, None]
+    found = deform_conv_cpu(features, offset, mask, weight, bias, geometry.taps(weight))
+    plain = _by_grid_sample(features, offset, mask, weight, geometry) + bias[:, None, None]
     torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
 
 
@@ -41,8 +41,8 @@ def test_how_features_and_moves_lie_in_memory_and_how_many_threads_there_are_cha
     for threads in (1, 3):
         torch.set_num_threads(threads)
         found += [
-            convolved(features, offset, mask, weight, None, taps),
-            convolved(*last, weight, None, taps),
+            deform_conv_cpu(features, offset, mask, weight, None, taps),
+            deform_conv_cpu(*last, weight, None, taps),
         ]
     torch.set_num_threads(before)
     assert all(torch.equal(each, found[0]) for each in found)
@@ -52,8 +52,8 @@ def test_what_is_rounded_to_bfloat16_is_told_as_plainly():
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
         rounded = features.bfloat16(), (offset / 8).bfloat16(), mask.sigmoid().bfloat16()
-        found = convolved(*rounded, weight, None, GEOMETRIES[0].taps(weight))
-        plain = _plainly(*rounded, weight, GEOMETRIES[0])
+        found = deform_conv_cpu(*rounded, weight, None, GEOMETRIES[0].taps(weight))
+        plain = _by_grid_sample(*rounded, weight, GEOMETRIES[0])
     assert found.dtype == torch.bfloat16
     torch.testing.assert_close(found, plain, atol=0.1, rtol=0.02)
 
@@ -61,18 +61,18 @@ def test_what_is_rounded_to_bfloat16_is_told_as_plainly():
 def test_a_move_that_is_no_number_reads_nothing_outside():
     features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
     offset[:, :, 3, 3] = torch.nan
-    found = convolved(features, offset, mask, weight, None, GEOMETRIES[0].taps(weight))
+    found = deform_conv_cpu(features, offset, mask, weight, None, GEOMETRIES[0].taps(weight))
     assert torch.isfinite(found).all()
 
 
 def test_it_is_used_where_nothing_is_learnt_and_only_there(monkeypatch):
     features, offset, mask, weight, bias = far_and_near(GEOMETRIES[0])
-    assert usable(features, offset, mask, weight)
-    assert not usable(features, offset, mask, weight.requires_grad_())
+    assert cpu_supports(features, offset, mask, weight)
+    assert not cpu_supports(features, offset, mask, weight.requires_grad_())
     with torch.no_grad():
-        assert usable(features, offset, mask, weight)
-    assert not usable(*(each.double() for each in (features, offset, mask)), weight)
-    monkeypatch.setattr(deformable_compiled, "convolved", None)
+        assert cpu_supports(features, offset, mask, weight)
+    assert not cpu_supports(*(each.double() for each in (features, offset, mask)), weight)
+    monkeypatch.setattr(deformable, "deform_conv_cpu", None)
     learning = modulated_deform_conv(features, offset, mask, weight, bias, GEOMETRIES[0])
     assert learning.requires_grad
     with torch.no_grad():  # groups of the convolution: plainly

@@ -11,16 +11,21 @@ import pytest
 import torch
 from test_network_deformable import GEOMETRIES, arguments
 
-from seaice.network.ops import deformable, deformable_triton
-from seaice.network.ops.deformable import Geometry, modulated_deform_conv
-from seaice.network.ops.deformable_triton import BLOCK, sample, sampled_plainly, usable
+from seaice.models.layers import deformable, deformable_kernels
+from seaice.models.layers.deformable import ConvGeometry, modulated_deform_conv
+from seaice.models.layers.deformable_kernels import (
+    BLOCK,
+    _triton_kernel,
+    sample_taps_reference,
+    triton_supports,
+)
 
 ONE_GROUP = [
-    Geometry(deformable_groups=2),
-    Geometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2)),
+    ConvGeometry(deformable_groups=2),
+    ConvGeometry(stride=(2, 1), padding=(0, 2), dilation=(1, 2)),
 ]
 needs_cuda = pytest.mark.skipif(
-    not (torch.cuda.is_available() and deformable_triton.PRESENT),
+    not (torch.cuda.is_available() and deformable_kernels.HAS_TRITON),
     reason="no CUDA device with Triton to run the kernel on",
 )
 
@@ -79,15 +84,15 @@ class ByNumpy:
         def launch(*given, **sizes):
             told = [Pointer(a.numpy().reshape(-1)) if torch.is_tensor(a) else a for a in given]
             for program in np.ndindex(grid):
-                self.monkeypatch.setattr(deformable_triton, "tl", language(program))
-                sample(*told, **sizes)
+                self.monkeypatch.setattr(deformable_kernels, "tl", language(program))
+                _triton_kernel(*told, **sizes)
 
         return launch
 
 
 @pytest.fixture
 def by_numpy(monkeypatch):
-    monkeypatch.setattr(deformable_triton, "_jitted", ByNumpy(monkeypatch))
+    monkeypatch.setattr(deformable_kernels, "_jitted", ByNumpy(monkeypatch))
 
 
 def taps_of(geometry, kernel):
@@ -101,7 +106,9 @@ def test_the_body_of_the_kernel_is_its_plain_twin(by_numpy, geometry, size):
     offset[0, :, 0, 0] = 1e9  # far outside
     assert mask.shape[2] * mask.shape[3] % BLOCK  # the last block is not full
     given = features, 3 * offset, mask, taps_of(geometry, (3, 3))
-    torch.testing.assert_close(deformable_triton.sampled(*given), sampled_plainly(*given))
+    torch.testing.assert_close(
+        deformable_kernels.sample_taps_triton(*given), sample_taps_reference(*given)
+    )
 
 
 @pytest.mark.parametrize("geometry", ONE_GROUP)
@@ -109,19 +116,19 @@ def test_the_body_of_the_kernel_is_its_plain_twin(by_numpy, geometry, size):
 def test_the_convolution_by_the_kernel_is_the_plain_one(by_numpy, monkeypatch, geometry, kernel):
     given = arguments(geometry, kernel, dtype=torch.float32)
     plain = modulated_deform_conv(*given, geometry)
-    monkeypatch.setattr(deformable, "usable", lambda *_: True)
+    monkeypatch.setattr(deformable, "triton_supports", lambda *_: True)
     found = modulated_deform_conv(*given, geometry)
     torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
 
 
 def test_it_is_not_used_without_cuda_nor_to_learn():
     features = torch.zeros(1, 4, 5, 5)
-    assert not usable(features, features, features)
+    assert not triton_supports(features, features, features)
 
 
 def test_one_kernel_knows_no_groups_of_the_convolution(monkeypatch):
-    monkeypatch.setattr(deformable, "usable", lambda *_: True)
-    monkeypatch.setattr(deformable, "sampled", None)
+    monkeypatch.setattr(deformable, "triton_supports", lambda *_: True)
+    monkeypatch.setattr(deformable, "sample_taps_triton", None)
     modulated_deform_conv(*arguments(GEOMETRIES[1], dtype=torch.float32), GEOMETRIES[1])
 
 
@@ -134,4 +141,6 @@ def test_on_cuda_the_kernel_is_its_plain_twin(dtype, geometry):
     )
     given = features, offset, mask, taps_of(geometry, (3, 3))
     close = {"atol": 1e-5, "rtol": 1e-5} if dtype == torch.float32 else {"atol": 0.05, "rtol": 0.02}
-    torch.testing.assert_close(deformable_triton.sampled(*given), sampled_plainly(*given), **close)
+    torch.testing.assert_close(
+        deformable_kernels.sample_taps_triton(*given), sample_taps_reference(*given), **close
+    )

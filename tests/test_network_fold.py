@@ -7,9 +7,9 @@ import torch
 from test_network_contract import image, learning, lively, network
 from torch import nn
 
-from seaice.network.catalogue import find
-from seaice.network.fold import folded
-from seaice.sic.archs.repvgg import Form, RepVGGBlock
+from seaice.models.export import fuse_layers
+from seaice.models.registry import create_model, find_model
+from seaice.models.sic.repvgg import RepVGGBlock, RepVGGBlockConfig
 
 
 def trained(module: nn.Module, seed: int = 0) -> nn.Module:
@@ -37,23 +37,23 @@ def norms(module: nn.Module) -> int:
 @pytest.mark.parametrize("planes", [16, 32])
 def test_three_branches_are_one_convolution(planes, stride, groups, attention):
     torch.manual_seed(planes + groups)
-    form = Form(stride=stride, groups=groups, attention=attention)
+    form = RepVGGBlockConfig(stride=stride, groups=groups, attention=attention)
     block = trained(RepVGGBlock(16, planes, form), seed=stride)
     assert (block.rbr_identity is not None) == (planes == 16 and stride == 1)
-    one = block.folded()
+    one = block.fused()
     given = torch.randn(2, 16, 9, 12)
     convolutions = [layer for layer in one.modules() if isinstance(layer, nn.Conv2d)]
     assert len(convolutions) == (1 if attention == "none" else 3)
     with torch.inference_mode():
         torch.testing.assert_close(one(given), block(given), atol=1e-5, rtol=0)
-    assert one.folded() is one
+    assert one.fused() is one
 
 
 @learning
 def test_a_folded_network_answers_as_before(name):
     built = trained(lively(network(name)))
     before = {key: value.clone() for key, value in built.state_dict().items()}
-    simpler, given = folded(built), image(name, 48, 33)
+    simpler, given = fuse_layers(built), image(name, 48, 33)
     with torch.inference_mode():
         expected, found = built(given), simpler(given)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
@@ -64,14 +64,14 @@ def test_a_folded_network_answers_as_before(name):
 
 @pytest.mark.parametrize("name", ["repvgg", "scnet", "xception_aspp"])
 def test_networks_that_normalize_after_convolutions_fold_whole(name):
-    assert norms(folded(network(name))) == 0
+    assert norms(fuse_layers(network(name))) == 0
     assert norms(network(name)) > 0
 
 
 def test_a_norm_after_an_activation_stays():
     built = network("convmixer")
     heads = norms(built.reduce) + norms(built.decoder) + norms(built.fine)
-    assert norms(folded(built)) == norms(built) - heads
+    assert norms(fuse_layers(built)) == norms(built) - heads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class Tangled(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hyper = Sizes()
+        self.config = Sizes()
         self.first, self.second, self.third = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
         self.norms = nn.ModuleList(nn.BatchNorm2d(3) for _ in range(4))
 
@@ -98,7 +98,7 @@ class Tangled(nn.Module):
 
 def test_what_something_else_reads_is_left_alone():
     built = trained(Tangled())
-    simpler, given = folded(built), torch.randn(1, 3, 16, 16)
+    simpler, given = fuse_layers(built), torch.randn(1, 3, 16, 16)
     kinds = [type(layer) for layer in simpler.norms]
     assert kinds == [nn.BatchNorm2d, nn.BatchNorm2d, nn.BatchNorm2d, nn.Identity]
     with torch.inference_mode():
@@ -108,8 +108,7 @@ def test_what_something_else_reads_is_left_alone():
 def test_the_compact_networks_fold_to_one_in_a_hundred_thousand():
     """Of the sizes that are shipped, not only of tiny ones."""
     torch.manual_seed(2)
-    module = find("repvgg").load()
-    built = trained(module.Network(module.COMPACT))
+    built = trained(create_model("repvgg", find_model("repvgg").compact()))
     given = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(folded(built)(given), built(given), atol=1e-5, rtol=0)
+        torch.testing.assert_close(fuse_layers(built)(given), built(given), atol=1e-5, rtol=0)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from seaice.network import memory
-from seaice.network.memory import memory_kept
+from seaice.models import memory
+from seaice.models.memory import malloc_tuning
 
 
 def library(monkeypatch, told):
@@ -27,7 +27,7 @@ def test_every_parameter_is_put_back_and_memory_returned_also_after_an_error(mon
         within.extend(told)
         raise RuntimeError
 
-    with pytest.raises(RuntimeError), memory_kept():
+    with pytest.raises(RuntimeError), malloc_tuning():
         fail()
     assert len(within) == 2
     after = dict(told[2:-1])
@@ -36,12 +36,12 @@ def test_every_parameter_is_put_back_and_memory_returned_also_after_an_error(mon
     assert told[-1] == "trimmed"
 
 
-@pytest.mark.parametrize(("grown", "returned"), [(0, []), (2 * memory.GATHERED, ["trimmed"])])
+@pytest.mark.parametrize(("grown", "returned"), [(0, []), (2 * memory.MAX_RETAINED, ["trimmed"])])
 def test_memory_goes_back_between_tiles_only_where_much_has_gathered(monkeypatch, grown, returned):
     told, held = [], [1000]
     library(monkeypatch, told)
-    monkeypatch.setattr(memory, "_held", lambda: held[0])
-    with memory_kept() as tidy:
+    monkeypatch.setattr(memory, "_resident_bytes", lambda: held[0])
+    with malloc_tuning() as tidy:
         told.clear()
         held[0] += grown
         tidy()
@@ -50,13 +50,13 @@ def test_memory_goes_back_between_tiles_only_where_much_has_gathered(monkeypatch
 
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: SimpleNamespace())
-    with memory_kept():
+    with malloc_tuning():
         pass
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has none")
 def test_tensors_live_through_it():
-    with memory_kept():
+    with malloc_tuning():
         large = [torch.full((1 << 22,), float(n)) for n in range(4)]
         large[1] = torch.zeros(1 << 22)
     assert [float(each.sum()) for each in large] == [0, 0, 2 * (1 << 22), 3 * (1 << 22)]

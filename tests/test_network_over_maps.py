@@ -12,17 +12,16 @@ from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.errors import PredictionError
 from seaice.grid.masks.footprint_land import LAND_SHARES
-from seaice.network.catalogue import build, find
-from seaice.network.run import run_tiled, silent
+from seaice.models.inference import no_progress, refine, run_tiled
+from seaice.models.inputs import SIC_CHANNELS, new_sic_card
+from seaice.models.inputs import new_sr_card as blank_sr_card
+from seaice.models.registry import create_model, find_model
 from seaice.sic.concentrate import concentrate
-from seaice.sic.inputs import CHANNELS, blank_card
-from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.sr.refine import refine
 from seaice.stack.frames import OTHER_DAYS
 
 SHAPE = (40, 36)
 #: what the windowed networks that ship are told; the bounds on seams are those of such networks
-WINDOWED = CHANNELS[: -len(LAND_SHARES)]
+WINDOWED = SIC_CHANNELS[: -len(LAND_SHARES)]
 #: how far a map may depend on where windows begin, in standard deviations of the map: anywhere,
 #: and root mean square
 ANYWHERE, ON_THE_WHOLE = 0.5, 0.05
@@ -30,15 +29,15 @@ ANYWHERE, ON_THE_WHOLE = 0.5, 0.05
 DICE = {"dropkey": 0.3, "reflash": 0.5, "depth_dropout": 0.3, "drop_path": 0.3}
 
 
-def made(name, channels=CHANNELS, **hyper):
+def made(name, channels=SIC_CHANNELS, **hyper):
     """A small lively network in eval, and its card."""
     torch.manual_seed(5)
     sizes = SMALL[name] | hyper
-    if find(name).role == "sr":
+    if find_model(name).role == "sr":
         card = blank_sr_card(name, sizes)
     else:
-        card = blank_card(name, sizes | {"outputs": 2}, channels)
-    return lively(build(name, card.hyper)).eval(), card
+        card = new_sic_card(name, sizes | {"outputs": 2}, channels)
+    return lively(create_model(name, card.config)).eval(), card
 
 
 def smooth(card, side):
@@ -63,7 +62,7 @@ def begun_twice(network, card):
         part = whole[..., first:, first:]
         wanted = np.ones(part.shape[-2:], bool)
         told = run_tiled(
-            network, card, lambda rows, cols: part[..., rows, cols], wanted, MACHINE, silent
+            network, card, lambda rows, cols: part[..., rows, cols], wanted, MACHINE, no_progress
         )
         edge = later + card.window // 4
         kept = slice((edge - first) * card.scale, -edge * card.scale)
@@ -124,7 +123,7 @@ def test_refining_never_sees_fill_values(name):
     network, card = made(name)
     seen = bounded_inputs(network)
     given = gappy_stack()
-    refined = refine(given, network, card, MACHINE, "", silent)
+    refined = refine(given, network, card, MACHINE, "", no_progress)
     observed = np.isfinite(given["tb89h"][2]) & np.isfinite(given["tb89v"][2])
     assert seen
     assert np.array_equal(np.isfinite(refined["tb89h"][::4, ::4]), observed)
@@ -143,7 +142,7 @@ def test_concentrating_never_sees_fill_values(name):
     land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
     land[:20] = True
     refined = bicubic(gappy_stack())
-    product = concentrate(refined, day, land, (network, card), MACHINE, silent)
+    product = concentrate(refined, day, land, (network, card), MACHINE, no_progress)
     wanted = np.isfinite(refined["pd"].values) & ~land
     assert seen
     assert np.array_equal(np.isfinite(product["sic"].values), wanted)
@@ -151,7 +150,7 @@ def test_concentrating_never_sees_fill_values(name):
 
 @learning
 def test_evaluation_throws_no_dice(name):
-    known = find(name).load().Hyper.__dataclass_fields__
+    known = find_model(name).config_class().__dataclass_fields__
     network, card = made(name, **{part: rate for part, rate in DICE.items() if part in known})
     frames = (card.frames,) if card.role == "sr" else ()
     image = torch.randn(1, *frames, len(card.channels), 32, 32)
@@ -168,9 +167,9 @@ def test_tiles_made_together_are_those_made_one_after_another(monkeypatch):
     machine = replace(MACHINE, tile=2 * card.margin * card.cell)
     given, before, found = stack((6 * card.margin, 40)), torch.get_num_threads(), []
     for together in (1, 2):
-        monkeypatch.setattr("seaice.network.run.TOGETHER", together)
+        monkeypatch.setattr("seaice.models.inference.CPU_TILE_WORKERS", together)
         torch.set_num_threads(together)  # a thread each
-        found.append(refine(given, network, card, machine, "", silent))
+        found.append(refine(given, network, card, machine, "", no_progress))
         assert torch.get_num_threads() == together
     torch.set_num_threads(before)
     xr.testing.assert_identical(*found)
@@ -187,7 +186,7 @@ def test_a_tile_that_fails_ends_the_map_and_leaves_the_threads(monkeypatch):
     wanted = np.ones((8 * card.margin, 8 * card.margin), bool)
     machine = replace(MACHINE, tile=2 * card.margin * card.cell)
     with pytest.raises(MemoryError):
-        run_tiled(network, card, failing, wanted, machine, silent)
+        run_tiled(network, card, failing, wanted, machine, no_progress)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 
@@ -203,7 +202,7 @@ def test_convolutions_of_tiles_made_together_are_whole_float32_and_that_ends_wit
     )
     torch.set_num_threads(2)
     machine = replace(MACHINE, tile=2 * card.margin * card.cell)
-    refine(stack((6 * card.margin, 40)), network, card, machine, "", silent)
+    refine(stack((6 * card.margin, 40)), network, card, machine, "", no_progress)
     torch.set_num_threads(before)
     assert len(seen) > 2
     assert not any(seen)
@@ -227,7 +226,7 @@ def test_a_prediction_that_is_not_finite_ends_the_stage(value):
             return torch.zeros(card.frames, len(card.channels), *SHAPE)
 
         return run_tiled(
-            network, replace(card, window=None, margin=40), cut, wanted, MACHINE, silent
+            network, replace(card, window=None, margin=40), cut, wanted, MACHINE, no_progress
         )
 
     predicting((11, 28))  # outside: nobody asked

@@ -11,10 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from seaice.errors import SettingsError
-from seaice.network import ranks
-from seaice.network.batches import Steps, made_ahead
-from seaice.network.train import Schedule, Task, train
-from seaice.sr.loss import reconstruction
+from seaice.train import distributed
+from seaice.train.super_resolution import reconstruction_loss
+from seaice.train.trainer import Schedule, StepDataset, Task, prefetch, train
 
 QUICK = Schedule(steps=6, batch=4, rate=1e-2, warm_up=2, checkpoint_every=2, validate_every=3)
 CPU = torch.device("cpu")
@@ -31,7 +30,7 @@ def task():
     network = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.GELU(), nn.Conv2d(4, 2, 1))
 
     def loss(network, batch):
-        return reconstruction(network(batch["x"]), 2 * batch["x"], batch["known"])
+        return reconstruction_loss(network(batch["x"]), 2 * batch["x"], batch["known"])
 
     return Task(network=network, loss=loss, source=source, evaluate=lambda network: {"score": 1.0})
 
@@ -42,8 +41,8 @@ def weights(folder, schedule=QUICK):
 
 
 def batches(samples=range(4), ahead=2, loaders=0, wanted=range(3)):
-    steps = Steps(source=source, seed=3, samples=samples)
-    return list(made_ahead(steps, wanted, ahead, loaders, CPU))
+    steps = StepDataset(source=source, seed=3, samples=samples)
+    return list(prefetch(steps, wanted, ahead, loaders, CPU))
 
 
 def assert_same(ones, others):
@@ -55,7 +54,8 @@ def assert_same(ones, others):
 @pytest.mark.parametrize("ahead", [0, 1, 2, 9])
 def test_making_batches_ahead_changes_nothing(ahead):
     assert_same(
-        batches(ahead=ahead), [Steps(source=source, seed=3, samples=range(4))[n] for n in range(3)]
+        batches(ahead=ahead),
+        [StepDataset(source=source, seed=3, samples=range(4))[n] for n in range(3)],
     )
 
 
@@ -67,11 +67,11 @@ def test_processes_make_the_batches_that_a_thread_makes(loaders):
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_shares_of_a_batch_together_are_the_batch(monkeypatch, count):
-    monkeypatch.setattr(ranks, "_count", lambda: count)
+    monkeypatch.setattr(distributed, "_world_size", lambda: count)
     shares = []
     for number in range(count):
-        monkeypatch.setattr(ranks, "number", lambda number=number: number)
-        shares.append(ranks.share(4))
+        monkeypatch.setattr(distributed, "rank", lambda number=number: number)
+        shares.append(distributed.rank_indices(4))
     assert sorted(place for share in shares for place in share) == [0, 1, 2, 3]
     whole = batches()
     for share in shares:
@@ -81,9 +81,9 @@ def test_shares_of_a_batch_together_are_the_batch(monkeypatch, count):
 
 
 def test_a_batch_that_cannot_be_dealt_evenly_is_refused(monkeypatch):
-    monkeypatch.setattr(ranks, "_count", lambda: 3)
+    monkeypatch.setattr(distributed, "_world_size", lambda: 3)
     with pytest.raises(SettingsError, match="batches of 4 samples for 3 processes"):
-        ranks.share(4)
+        distributed.rank_indices(4)
 
 
 def _learn(number, port, folder):
@@ -91,12 +91,12 @@ def _learn(number, port, folder):
     os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
-    with ranks.joined(CPU):
+    with distributed.process_group(CPU):
         save_file(weights(folder / "whole"), folder / f"whole_{number}.safetensors")
         weights(folder / "killed", replace(QUICK, max_minutes=0.0))
         again = weights(folder / "killed")
         save_file(again, folder / f"again_{number}.safetensors")
-        ranks.first(lambda: (folder / f"written_by_{number}").touch())
+        distributed.run_on_main_process_first(lambda: (folder / f"written_by_{number}").touch())
 
 
 @pytest.mark.slow

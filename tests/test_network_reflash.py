@@ -5,16 +5,15 @@ import torch
 from test_network_contract import SMALL, lively
 
 from seaice.errors import WeightsError
-from seaice.network.catalogue import build, find
-from seaice.network.ops.reflash import Reflash
-from seaice.network.ops.stochastic_depth import StochasticDepth
+from seaice.models.layers.dropout import ReflashDropout, StochasticDepth
+from seaice.models.registry import create_model, find_model
 
 with_reflash = pytest.mark.parametrize("name", ["edvr", "espcn", "hat", "pmdrnet"])
 
 
 def test_whole_channels_are_dropped_and_the_others_strengthened():
     torch.manual_seed(0)
-    told = Reflash(0.7)(torch.ones(200, 50, 2, 3))
+    told = ReflashDropout(0.7)(torch.ones(200, 50, 2, 3))
     assert torch.equal(told, told[..., :1, :1].expand_as(told))
     assert told.unique().tolist() == pytest.approx([0.0, 1 / 0.3])
     assert (told == 0).float().mean() == pytest.approx(0.7, abs=0.02)
@@ -27,7 +26,7 @@ def test_branches_are_left_out_sample_by_sample_and_stay_the_same_on_the_average
     assert told.mean() == pytest.approx(1, abs=0.02)
 
 
-@pytest.mark.parametrize("layer", [Reflash(0.7), StochasticDepth(0.7)])
+@pytest.mark.parametrize("layer", [ReflashDropout(0.7), StochasticDepth(0.7)])
 def test_evaluation_is_untouched(layer):
     given = torch.randn(3, 4, 5, 6)
     assert torch.equal(layer.eval()(given), given)
@@ -36,10 +35,10 @@ def test_evaluation_is_untouched(layer):
 @with_reflash
 def test_weights_load_whatever_the_rate_and_tell_the_same(name):
     torch.manual_seed(0)
-    plain = lively(build(name, SMALL[name]))
-    dropping = build(name, SMALL[name] | {"reflash": 0.6})
+    plain = lively(create_model(name, SMALL[name]))
+    dropping = create_model(name, SMALL[name] | {"reflash": 0.6})
     dropping.load_state_dict(plain.state_dict(), strict=True)
-    hyper = find(name).load().Hyper(**SMALL[name])
+    hyper = find_model(name).config_class()(**SMALL[name])
     given = torch.randn(1, hyper.frames, hyper.channels, 8, 8)
     with torch.inference_mode():
         assert torch.equal(dropping.eval()(given), plain.eval()(given))
@@ -49,4 +48,4 @@ def test_weights_load_whatever_the_rate_and_tell_the_same(name):
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_what_cannot_be_is_refused(rate):
     with pytest.raises(WeightsError):
-        Reflash(rate)
+        ReflashDropout(rate)

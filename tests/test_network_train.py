@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from seaice.errors import SettingsError, WeightsError
-from seaice.network.train import Schedule, Task, train
+from seaice.train.trainer import Schedule, Task, train
 
 QUICK = Schedule(steps=8, batch=4, rate=1e-2, warm_up=2, checkpoint_every=3, validate_every=4)
 CPU = torch.device("cpu")
@@ -91,7 +91,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     run(tmp_path)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"ruin")
-    with pytest.raises(WeightsError, match="remove it to begin anew"):
+    with pytest.raises(WeightsError, match="remove it to start again"):
         run(tmp_path)
 
 

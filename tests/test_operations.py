@@ -160,6 +160,17 @@ def test_a_refused_granule_is_left_alone_until_it_changes(tmp_path):
     assert read(granule) == "a swath"
 
 
+def test_a_refused_granule_is_read_again_by_another_version_of_the_reader(tmp_path, monkeypatch):
+    granule = tmp_path / "GW1AM2_202003031000_035A_L1SGBTBR_2220220.h5"
+    granule.write_bytes(b"no HDF5")
+    hashes = {granule: sha256(granule)}
+    with pytest.raises(GranuleError):
+        guarded(tmp_path, hashes)(granule)
+    versions = {**quarantine.VERSIONS, "read": quarantine.VERSIONS["read"] + 1}
+    monkeypatch.setattr(quarantine, "VERSIONS", versions)
+    assert guarded(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
+
+
 def test_a_granule_that_is_still_coming_is_not_held_to_be_bad(tmp_path):
     granule = tmp_path / "granule.h5"
     granule.write_bytes(b"half")

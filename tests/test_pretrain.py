@@ -12,11 +12,11 @@ from pipelines.training.lesson import LessonSettings, training_of
 from pipelines.training.pretrain import Hiding, pretrain, unlabelled_days
 from seaice.cli import app
 from seaice.errors import NoInputError, SettingsError
-from seaice.network.catalogue import build
-from seaice.network.ops.masking import Masking
-from seaice.network.weights import load, save
+from seaice.models.inputs import new_sr_card
+from seaice.models.layers.tokens import PatchMask
+from seaice.models.registry import create_model
+from seaice.models.weights import load_model, save_model
 from seaice.sic.learning.pretraining import autoencoder_of
-from seaice.sr.inputs import blank_card
 
 CPU = torch.device("cpu")
 TRANSFORMERS = ("mae_vit", "cloformer", "scalablevit", "flowformer")
@@ -24,7 +24,7 @@ TRANSFORMERS = ("mae_vit", "cloformer", "scalablevit", "flowformer")
 
 def network(name):
     torch.manual_seed(3)
-    return build(name, SMALL[name] | {"in_channels": 3, "outputs": 1})
+    return create_model(name, SMALL[name] | {"in_channels": 3, "outputs": 1})
 
 
 @pytest.mark.parametrize("name", [*TRANSFORMERS, "repvgg", "convmixer"])
@@ -32,7 +32,7 @@ def test_what_is_hidden_is_never_seen(name):
     autoencoder = autoencoder_of(network(name), 16).eval()
     side = autoencoder.patch
     image = torch.randn(1, 3, 4 * side, 4 * side)
-    masking = Masking.of(torch.rand(1, 16), 0.75)
+    masking = PatchMask.of(torch.rand(1, 16), 0.75)
     hidden = masking.removed().reshape(4, 4).repeat_interleave(side, 0).repeat_interleave(side, 1)
     changed = torch.where(hidden > 0, torch.randn_like(image), image)
     with torch.inference_mode():
@@ -47,7 +47,7 @@ def test_every_parameter_of_the_encoder_learns(name):
     autoencoder = autoencoder_of(network(name), 16).train()
     image = torch.randn(2, 3, 64, 64)
     patches = (64 // autoencoder.patch) ** 2
-    autoencoder(image, Masking.of(torch.rand(2, patches), 0.5)).square().sum().backward()
+    autoencoder(image, PatchMask.of(torch.rand(2, patches), 0.5)).square().sum().backward()
     for parameter_name, parameter in autoencoder.named_parameters():
         assert parameter.grad is not None, parameter_name
         assert parameter.grad.any(), parameter_name
@@ -59,7 +59,9 @@ def data(tmp_path_factory):
     for split in ("train", "valid"):
         tiny_samples.write(folder / f"{split}.zarr", samples=2, seed=len(split))
     hyper = SMALL["pmdrnet"]
-    save(folder / "sr.safetensors", build("pmdrnet", hyper), blank_card("pmdrnet", hyper))
+    save_model(
+        folder / "sr.safetensors", create_model("pmdrnet", hyper), new_sr_card("pmdrnet", hyper)
+    )
     return folder
 
 
@@ -76,11 +78,11 @@ def learnt(data, out, hiding=None, **more):
 @pytest.mark.slow
 def test_pre_training_gives_weights_to_go_on_from(data, tmp_path):
     path = learnt(data, tmp_path)
-    found, card = load(path, "sic")
+    found, card = load_model(path, "sic")
     assert card.training["lesson"] == "masked maps"
     assert card.scores["masked_error"] > 0
     torch.manual_seed(0)
-    fresh = build("mae_vit", card.hyper).state_dict()
+    fresh = create_model("mae_vit", card.config).state_dict()
     moved = {k for k, v in found.state_dict().items() if not torch.equal(v, fresh[k])}
     assert moved
     assert all(name.startswith("encoder.") for name in moved)
@@ -96,7 +98,7 @@ def test_shares_out_of_reach_are_refused(data, tmp_path):
 
 def test_a_network_without_an_encoder_of_its_own_is_refused():
     with pytest.raises(SettingsError, match="mae_vit"):
-        autoencoder_of(build("xception_aspp", SMALL["xception_aspp"]), 16)
+        autoencoder_of(create_model("xception_aspp", SMALL["xception_aspp"]), 16)
 
 
 def test_a_folder_without_maps_is_refused(tmp_path):
@@ -113,7 +115,7 @@ def test_daily_maps_are_learnt_from_as_they_lie(data, tmp_path):
     assert np.isfinite(day.refined).any()
     assert np.isfinite(day.frames).any(axis=(1, 2, 3)).all()
     made = learnt(tmp_path / "out", tmp_path / "weights")
-    assert load(made, "sic")[1].training["data"] == "out"
+    assert load_model(made, "sic")[1].training["data"] == "out"
 
 
 def test_the_command_line_explains(tmp_path):

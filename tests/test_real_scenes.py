@@ -28,7 +28,7 @@ from seaice.evaluate.scenes import (
     scene_scores,
     smoothed,
 )
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real"

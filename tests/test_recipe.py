@@ -11,9 +11,9 @@ from test_network_contract import SMALL
 from pipelines.training.recipe import Recipe, follow, recipes
 from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError, SettingsError
-from seaice.network.catalogue import build
-from seaice.network.train import Schedule
-from seaice.network.weights import load, weights_id
+from seaice.models.registry import create_model
+from seaice.models.weights import load_model, weights_hash
+from seaice.train.trainer import Schedule
 
 CPU = torch.device("cpu")
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=1)  # no weight moves
@@ -77,7 +77,7 @@ def test_all_lessons_run_in_turn(finished, simulated):
     lessons = ("super-resolution, lesson 1", "concentration, lesson 1", "concentration, lesson 2")
     assert trained(told) == [(what, step) for what in lessons for step in (1, 2)]
     assert [path.name for path in made] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
-    cards = [load(path)[1] for path in made]
+    cards = [load_model(path)[1] for path in made]
     assert [(card.role, card.commit) for card in cards] == [("sr", "abc"), ("sic", "abc")]
 
 
@@ -85,20 +85,20 @@ def test_the_second_lesson_starts_from_the_weights_of_the_first(finished):
     """It learns at a rate of 0 here, so what it ends with is what it began with."""
     followed(tiny(STILL), "all", finished)
     weights = finished / "weights"
-    first, card = load(weights / "lesson_1" / "xception_aspp.safetensors")
-    second, _ = load(weights / "xception_aspp.safetensors")
+    first, card = load_model(weights / "lesson_1" / "xception_aspp.safetensors")
+    second, _ = load_model(weights / "xception_aspp.safetensors")
     torch.manual_seed(STILL.seed)
-    fresh = dict(build("xception_aspp", card.hyper).named_parameters())
+    fresh = dict(create_model("xception_aspp", card.config).named_parameters())
     for name, value in second.named_parameters():
         assert torch.equal(value, dict(first.named_parameters())[name]), name
     assert any(not torch.equal(value, fresh[name]) for name, value in second.named_parameters())
 
 
 def test_a_second_call_does_nothing_twice(finished):
-    before = [weights_id(path) for path in followed(tiny(STILL), "all", finished)[0]]
+    before = [weights_hash(path) for path in followed(tiny(STILL), "all", finished)[0]]
     made, told = followed(tiny(STILL), "all", finished)
     assert trained(told) == []
-    assert [weights_id(path) for path in made] == before
+    assert [weights_hash(path) for path in made] == before
 
 
 def test_steps_are_the_recipe_in_parts(tmp_path, finished):
@@ -106,7 +106,7 @@ def test_steps_are_the_recipe_in_parts(tmp_path, finished):
     parts = [followed(tiny(STILL), step, tmp_path)[0] for step in ("samples", "sr", "sic")]
     assert [len(made) for made in parts] == [0, 1, 1]
     for one, other in zip(chain.from_iterable(parts), whole, strict=True):
-        assert weights_id(one) == weights_id(other)
+        assert weights_hash(one) == weights_hash(other)
 
 
 @pytest.mark.slow
@@ -118,8 +118,10 @@ def test_both_networks_learn_on_from_what_they_became_alone(finished):
     assert made == [finished / "weights" / "joint" / path.name for path in alone]
     assert trained(told) == [("both networks", step) for step in (1, 2)]
     for one, other in zip(made, alone, strict=True):
-        before = dict(load(other)[0].named_parameters())
-        assert all(torch.equal(p, before[name]) for name, p in load(one)[0].named_parameters())
+        before = dict(load_model(other)[0].named_parameters())
+        assert all(
+            torch.equal(p, before[name]) for name, p in load_model(one)[0].named_parameters()
+        )
 
 
 def test_a_recipe_without_a_joint_lesson_says_so(finished):

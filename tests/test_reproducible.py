@@ -17,7 +17,7 @@ from days import DAY, PRODUCT, REGION, run, write_five_days
 from shipped_networks import shipped_map
 from test_sr_refine import MACHINE
 
-from seaice.network.execution import execution
+from seaice.models.inference import execution_record
 
 #: Another processor: PyTorch and oneDNN without wide instructions, and one thread.
 OTHER = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"}
@@ -82,7 +82,7 @@ def test_a_day_on_another_processor_agrees_within_the_tolerance(tmp_path):
 
 
 def test_the_run_of_a_network_is_named():
-    told = execution(MACHINE)
+    told = execution_record(MACHINE)
     assert (told["device"], told["name"], told["precision"]) == ("cpu", None, "float32")
     assert told["threads"] >= 1
     assert told["capability"]

@@ -145,7 +145,7 @@ def test_the_release_is_the_code_and_the_default_weights(monkeypatch, tmp_path):
     default = sealed_methods()[0].split(":")
     package = RECORD.parents[1] / "seaice"
     files = [
-        package / r / "weights" / f"{n}.safetensors"
+        package / "models" / r / "weights" / f"{n}.safetensors"
         for r, n in zip(("sr", "sic"), default, strict=True)
     ]
     assert release.weights == tuple(sha256(path) for path in files)

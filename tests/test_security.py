@@ -94,7 +94,7 @@ def test_weights_are_known_by_their_hash_and_another_file_has_another_product(tm
     from pipelines.plan import method
     from seaice.config import NetworkSettings
 
-    shipped = ROOT / "seaice" / "sr" / "weights" / "espcn.safetensors"
+    shipped = ROOT / "seaice" / "models" / "sr" / "weights" / "espcn.safetensors"
     content = shipped.read_bytes()
     (tmp_path / "changed.safetensors").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     told = [

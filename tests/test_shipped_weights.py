@@ -6,11 +6,11 @@ import pytest
 
 from pipelines.networks.model_pages import index
 from pipelines.networks.models import SIZES, data_file, models_known, shipped, write_sizes
-from seaice.network.catalogue import architectures
-from seaice.network.weights import load
+from seaice.models.registry import list_models
+from seaice.models.weights import load_model
 
 PAGES = Path(__file__).parents[1] / "docs" / "models"
-LEARNING = {name: entry for name, entry in architectures().items() if entry.learns == "weights"}
+LEARNING = {name: entry for name, entry in list_models().items() if entry.has_weights}
 
 
 def test_every_network_that_learns_can_run_at_once():
@@ -23,7 +23,7 @@ def test_they_are_at_most_forty_megabytes_in_all():
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
 def test_each_loads_and_says_what_it_is(path):
-    network, card = load(path)
+    network, card = load_model(path)
     assert card.architecture == path.stem
     assert card.role == path.parent.parent.name
     assert card.training["steps"] > 0

@@ -12,8 +12,9 @@ from test_network_contract import SMALL
 from test_sic_concentrate import SHAPE, daily_map, teller
 from test_sr_refine import MACHINE, bicubic, stack
 
-from seaice.network.card import Card
-from seaice.network.run import silent
+from seaice.models.card import Card
+from seaice.models.inference import no_progress
+from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.sic.calibration import (
     BEFORE,
     ONE_SIGMA,
@@ -24,7 +25,6 @@ from seaice.sic.calibration import (
     quantiles,
 )
 from seaice.sic.concentrate import concentrate
-from seaice.sic.inputs import CHANNELS, blank_card
 
 LEAST, MOST = 0.004, 0.15  #: doubts that are drawn
 TABLE = np.exp(np.random.default_rng(2).normal(0, 0.6, STEPS.shape))
@@ -150,7 +150,7 @@ def test_without_factors_nothing_changes():
 
 
 def test_cards_with_and_without_factors_are_read():
-    card = blank_card("xception_aspp", SMALL["xception_aspp"], CHANNELS)
+    card = new_sic_card("xception_aspp", SMALL["xception_aspp"], SIC_CHANNELS)
     factors = tuple(tuple(map(float, line)) for line in TABLE)
     held = replace(card, calibration=factors)
     assert Card.from_json(held.json()).calibration == factors
@@ -166,7 +166,9 @@ def test_a_products_uncertainty_is_the_calibrated_one_and_its_concentration_the_
     land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
     thrice = replace(card, calibration=((3.0,) * STEPS.shape[1],) * STEPS.shape[0])
     given = bicubic(stack(SHAPE)), daily_map(), land
-    plain, told = (concentrate(*given, (network, each), MACHINE, silent) for each in (card, thrice))
+    plain, told = (
+        concentrate(*given, (network, each), MACHINE, no_progress) for each in (card, thrice)
+    )
     assert np.array_equal(plain["sic"], told["sic"], equal_nan=True)
     doubt = np.maximum(plain["sic_uncertainty"].values, STEPS.smallest)
     inside = doubt < 1 / 3

@@ -10,11 +10,11 @@ from test_network_contract import SMALL, lively
 from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.instrument import LOW_CHANNELS
-from seaice.network.catalogue import build
-from seaice.network.run import Machine, silent
+from seaice.models.inference import Machine, no_progress
+from seaice.models.inputs import SIC_CHANNELS, new_sic_card
+from seaice.models.registry import create_model
 from seaice.sic.concentrate import concentrate
 from seaice.sic.flags import Flag, coast, everyday, status
-from seaice.sic.inputs import CHANNELS, blank_card
 
 SHAPE = (40, 36)
 
@@ -31,10 +31,10 @@ def daily_map(**absent) -> xr.Dataset:
     return xr.Dataset(maps)
 
 
-def teller(channels=CHANNELS, **hyper):
+def teller(channels=SIC_CHANNELS, **hyper):
     torch.manual_seed(0)
-    card = blank_card("xception_aspp", SMALL["xception_aspp"] | hyper, channels)
-    return lively(build("xception_aspp", card.hyper)).eval(), card
+    card = new_sic_card("xception_aspp", SMALL["xception_aspp"] | hyper, channels)
+    return lively(create_model("xception_aspp", card.config)).eval(), card
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def land():
 
 @pytest.fixture(scope="module")
 def made(land):
-    return concentrate(bicubic(stack(SHAPE)), daily_map(), land, teller(), MACHINE, silent)
+    return concentrate(bicubic(stack(SHAPE)), daily_map(), land, teller(), MACHINE, no_progress)
 
 
 def has(product, flag):
@@ -75,19 +75,19 @@ def test_what_was_observed_when_travels_along(made):
 def test_without_low_frequencies_it_runs_and_says_so(land):
     refined = bicubic(stack(SHAPE))
     lacking = daily_map().drop_vars(LOW_CHANNELS)
-    product = concentrate(refined, lacking, land, teller(), MACHINE, silent)
+    product = concentrate(refined, lacking, land, teller(), MACHINE, no_progress)
     assert np.array_equal(has(product, Flag.LOW_FREQUENCY_MISSING), product["sic"].notnull())
     empty = daily_map()
     for name in LOW_CHANNELS:
         empty[name][:] = np.nan
-    same = concentrate(refined, empty, land, teller(), MACHINE, silent)
+    same = concentrate(refined, empty, land, teller(), MACHINE, no_progress)
     xr.testing.assert_identical(product, same)
 
 
 def test_one_absent_low_cell_is_flagged_there_only(land):
     gap = daily_map()
     gap["tb18v"][20, 20] = np.nan
-    product = concentrate(bicubic(stack(SHAPE)), gap, land, teller(), MACHINE, silent)
+    product = concentrate(bicubic(stack(SHAPE)), gap, land, teller(), MACHINE, no_progress)
     expected = np.zeros((160, 144), bool)
     expected[80:84, 80:84] = True
     assert np.array_equal(has(product, Flag.LOW_FREQUENCY_MISSING), expected)
@@ -96,7 +96,7 @@ def test_one_absent_low_cell_is_flagged_there_only(land):
 def test_networks_that_do_not_want_low_frequencies_do_not_miss_them(land):
     plain = teller(("tb89h", "tb89v", "pd"), outputs=1)
     lacking = daily_map().drop_vars(LOW_CHANNELS)
-    product = concentrate(bicubic(stack(SHAPE)), lacking, land, plain, MACHINE, silent)
+    product = concentrate(bicubic(stack(SHAPE)), lacking, land, plain, MACHINE, no_progress)
     assert not has(product, Flag.LOW_FREQUENCY_MISSING).any()
     assert bool(product["sic_uncertainty"].isnull().all())
 
@@ -104,7 +104,7 @@ def test_networks_that_do_not_want_low_frequencies_do_not_miss_them(land):
 def test_substituted_frames_are_flagged_on_all_sea(land):
     given = stack(SHAPE)
     given.attrs["status"] = "provisional"
-    product = concentrate(bicubic(given), daily_map(), land, teller(), MACHINE, silent)
+    product = concentrate(bicubic(given), daily_map(), land, teller(), MACHINE, no_progress)
     assert np.array_equal(has(product, Flag.SUBSTITUTED_FRAME), ~land)
 
 
@@ -113,9 +113,11 @@ def test_tiles_do_not_show():
     land = np.zeros(small, bool)
     tiny = Machine(device=torch.device("cpu"), tile=1.0)
     network, card = teller()
-    narrow = blank_card("xception_aspp", card.hyper, CHANNELS)
+    narrow = new_sic_card("xception_aspp", card.config, SIC_CHANNELS)
     one, many = (
-        concentrate(bicubic(stack(SHAPE)), daily_map(), land, (network, narrow), machine, silent)
+        concentrate(
+            bicubic(stack(SHAPE)), daily_map(), land, (network, narrow), machine, no_progress
+        )
         for machine in (MACHINE, tiny)
     )
     assert float(abs(one["sic"] - many["sic"]).max()) < 1e-3
@@ -156,5 +158,5 @@ def test_a_day_alone_has_one_real_frame_and_known_days_are_told(made, land):
     seen = np.isfinite(bicubic(stack(SHAPE))["pd"].values)
     assert np.array_equal(made["real_frames"].values, seen * 4)
     known = daily_map().assign(real_frames=(("y", "x"), np.full(SHAPE, 31, np.uint8)))
-    told = concentrate(bicubic(stack(SHAPE)), known, land, teller(), MACHINE, silent)
+    told = concentrate(bicubic(stack(SHAPE)), known, land, teller(), MACHINE, no_progress)
     assert (told["real_frames"].values == 31).all()

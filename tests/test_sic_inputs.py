@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from seaice.sic.inputs import NORMALIZATION, assemble, blank_card
+from seaice.models.inputs import SIC_NORMALIZATION, assemble_sic_input, new_sic_card
 
 
 def by_definition(coarse, pair):
@@ -29,7 +29,7 @@ def by_definition(coarse, pair):
 def test_every_channel_stands_in_its_place_as_defined():
     random = np.random.default_rng(0)
     channels = ("land_6", "tb89v", "tb18v", "valid", "tb36h", "land", "pd", "pd_1_after")
-    card = blank_card("xception_aspp", {"outputs": 2}, channels)
+    card = new_sic_card("xception_aspp", {"outputs": 2}, channels)
     refined = torch.from_numpy(random.normal(220, 20, (2, 20, 28)).astype(np.float32))
     refined[:, 3:5, 7:9] = torch.nan
     names = ("land_6", "tb18v", "tb36h")  # pd_1_after is absent altogether
@@ -37,10 +37,10 @@ def test_every_channel_stands_in_its_place_as_defined():
     maps["tb18v"][random.random((5, 7)) < 0.3] = np.nan
     land = torch.from_numpy(random.random((20, 28)) < 0.4)
     coarse = {name: torch.from_numpy(values) for name, values in maps.items()}
-    planes = assemble(refined, coarse, land, card)
+    planes = assemble_sic_input(refined, coarse, land, card)
     assert planes.dtype == torch.float32
     for name, values in maps.items():
-        expected = by_definition(values, NORMALIZATION[name])
+        expected = by_definition(values, SIC_NORMALIZATION[name])
         found = planes[channels.index(name)].numpy()
         np.testing.assert_allclose(found, expected, atol=1e-4)
     assert not planes[channels.index("pd_1_after")].any()
@@ -51,5 +51,5 @@ def test_every_channel_stands_in_its_place_as_defined():
     expected = ((refined[1] - 200) / 100)[observed]
     assert torch.equal(planes[channels.index("tb89v")][observed], expected)
     twice = {name: torch.stack([values, values]) for name, values in coarse.items()}
-    batch = assemble(torch.stack([refined] * 2), twice, torch.stack([land] * 2), card)
+    batch = assemble_sic_input(torch.stack([refined] * 2), twice, torch.stack([land] * 2), card)
     assert torch.equal(batch, torch.stack([planes] * 2))

@@ -11,28 +11,27 @@ from test_network_contract import SMALL, lively
 from pipelines.training.train import train_joint
 from pipelines.training.trainings import JointTraining
 from seaice.errors import WeightsError
-from seaice.network.catalogue import build
-from seaice.network.train import Schedule
-from seaice.network.weights import load, save, weights_id, without_weights
-from seaice.sic.inputs import CHANNELS
-from seaice.sic.inputs import blank_card as blank_sic_card
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.inputs import new_sic_card as blank_sic_card
+from seaice.models.inputs import new_sr_card as blank_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import create_weightless_model, load_model, save_model, weights_hash
 from seaice.sic.learning.joint import JointLesson, both
 from seaice.sic.learning.lesson import SICLesson
-from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.refined_samples import add_refined
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet, add_refined
+from seaice.train.super_resolution import SRTask
+from seaice.train.trainer import Schedule
 
 CPU = torch.device("cpu")
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=0, decay=0.0)  # no weight moves
 SR_CARD = blank_sr_card("pmdrnet", SMALL["pmdrnet"])
-SIC_CARD = blank_sic_card("xception_aspp", SMALL["xception_aspp"], CHANNELS)
+SIC_CARD = blank_sic_card("xception_aspp", SMALL["xception_aspp"], SIC_CHANNELS)
 
 
 def fresh(name):
     torch.manual_seed(4)
     card = SR_CARD if name == "pmdrnet" else SIC_CARD
-    return lively(build(name, card.hyper)).eval()
+    return lively(create_model(name, card.config)).eval()
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def lesson(data):
     samples = SampleSet.of(data, "train")
     taken = {"train": samples, "valid": samples}
     sic = SICLesson(**taken, card=SIC_CARD, refiner="", crop=8, weights=(1.0,) * 10, gappy=1.0)
-    return JointLesson(sr=SRLesson(**taken, card=SR_CARD, unquartered=0.0), sic=sic)
+    return JointLesson(sr=SRTask(**taken, card=SR_CARD, p_drop_3km=0.0), sic=sic)
 
 
 @pytest.fixture(scope="module")
@@ -112,14 +111,14 @@ def test_low_frequencies_go_with_the_swath_that_the_target_day_lost(lesson):
 
 def test_both_together_are_judged_as_concentration_alone_from_what_was_refined(data, pair):
     """Refining within the network and reading refined samples are the same, but for rounding."""
-    refiner = without_weights("bicubic"), blank_sr_card("bicubic", {"channels": 11})
+    refiner = create_weightless_model("bicubic"), blank_sr_card("bicubic", {"channels": 11})
     for _ in add_refined(data / "valid.zarr", refiner, "0" * 64, CPU):
         pass
     samples = SampleSet.of(data, "valid")
     taken = {"train": samples, "valid": samples}
     sic = SICLesson(**taken, card=SIC_CARD, refiner="bicubic", weights=(1.0,) * 10)
     teller = pair.get_submodule("sic")
-    joint = JointLesson(sr=SRLesson(**taken, card=refiner[1]), sic=sic)
+    joint = JointLesson(sr=SRTask(**taken, card=refiner[1]), sic=sic)
     expected, found = sic.evaluate(teller), joint.judged(both(refiner[0], teller)).scores()
     assert found == pytest.approx(expected, abs=2e-3)
 
@@ -129,7 +128,7 @@ def begun(tmp_path_factory):
     """Weights of two networks that learnt alone."""
     folder = tmp_path_factory.mktemp("weights")
     for name, card in (("pmdrnet", SR_CARD), ("xception_aspp", SIC_CARD)):
-        save(folder / f"{name}.safetensors", fresh(name), card)
+        save_model(folder / f"{name}.safetensors", fresh(name), card)
     return folder
 
 
@@ -149,13 +148,13 @@ def test_both_files_hold_what_both_began_with_where_nothing_moves(data, begun, t
     paths = trained(data, begun, tmp_path, STILL)
     assert [path.parent for path in paths] == 2 * [tmp_path / "joint"]
     for path, role, score in zip(paths, ("sr", "sic"), ("rmse_pd", "rmse_00"), strict=True):
-        network, card = load(path, role)
-        before = dict(load(begun / path.name)[0].named_parameters())
+        network, card = load_model(path, role)
+        before = dict(load_model(begun / path.name)[0].named_parameters())
         assert all(torch.equal(p, before[name]) for name, p in network.named_parameters())
         assert (card.commit, card.training["steps"], card.training["period"]) == ("abc", 2, "made")
         assert score in card.scores
         assert bool(card.calibration) == (role == "sic")
-        assert card.hyper == load(begun / path.name)[1].hyper
+        assert card.config == load_model(begun / path.name)[1].config
 
 
 @pytest.mark.slow
@@ -164,8 +163,8 @@ def test_a_run_that_ended_early_goes_on_to_the_same_weights(data, begun, tmp_pat
     whole = trained(data, begun, tmp_path / "whole", quick)
     trained(data, begun, tmp_path / "killed", replace(quick, max_minutes=0.0))
     again = trained(data, begun, tmp_path / "killed", quick)
-    assert [weights_id(path) for path in whole] == [weights_id(path) for path in again]
-    assert weights_id(whole[0]) != weights_id(begun / whole[0].name)
+    assert [weights_hash(path) for path in whole] == [weights_hash(path) for path in again]
+    assert weights_hash(whole[0]) != weights_hash(begun / whole[0].name)
 
 
 @pytest.mark.slow

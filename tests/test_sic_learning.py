@@ -10,15 +10,13 @@ from test_network_contract import SMALL
 
 from seaice.errors import WeightsError
 from seaice.instrument import LOW_CHANNELS
-from seaice.network import ranks
-from seaice.network.catalogue import build
-from seaice.network.weights import without_weights
-from seaice.sic.inputs import CHANNELS, assemble, blank_card
+from seaice.models.inputs import SIC_CHANNELS, assemble_sic_input, new_sic_card
+from seaice.models.inputs import new_sr_card as blank_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import create_weightless_model
 from seaice.sic.learning.lesson import SICLesson, counted_weights
 from seaice.sic.learning.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
-from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.sr.refined_samples import add_refined, frames_of
-from seaice.sr.samples import SampleSet, Window
+from seaice.train.samples import SampleSet, Window, add_refined, frames_of_sample
 
 
 def given(seed=0):
@@ -31,22 +29,22 @@ def given(seed=0):
 
 def test_channels_stand_in_the_order_of_the_card():
     refined, low, land = given()
-    card = blank_card("xception_aspp", {}, ("land", "pd", "tb18v"))
-    planes = assemble(refined, low, land, card)
+    card = new_sic_card("xception_aspp", {}, ("land", "pd", "tb18v"))
+    planes = assemble_sic_input(refined, low, land, card)
     assert torch.equal(planes[0], land.float())
     torch.testing.assert_close(planes[1], (refined[1] - refined[0] - 25) / 25)
-    constant = assemble(refined, {"tb18v": torch.full((8, 6), 150.0)}, land, card)
+    constant = assemble_sic_input(refined, {"tb18v": torch.full((8, 6), 150.0)}, land, card)
     assert torch.equal(constant[2], torch.full((32, 24), -0.5))
 
 
 def test_absence_is_zero_and_does_not_spread():
     refined, low, land = given()
-    card = blank_card("xception_aspp", {}, CHANNELS)
-    whole = assemble(refined, low, land, card)
+    card = new_sic_card("xception_aspp", {}, SIC_CHANNELS)
+    whole = assemble_sic_input(refined, low, land, card)
     refined[0, 5, 7] = torch.nan
     low["tb6h"][2, 3] = torch.nan
-    gappy = assemble(refined, low, land, card)
-    names = dict(zip(CHANNELS, gappy, strict=True))
+    gappy = assemble_sic_input(refined, low, land, card)
+    names = dict(zip(SIC_CHANNELS, gappy, strict=True))
     assert [float(names[name][5, 7]) for name in ("tb89h", "pd", "valid")] == [0, 0, 0]
     assert not names["tb6h"][8:12, 12:16].any()
     assert torch.isfinite(gappy).all()
@@ -56,16 +54,20 @@ def test_absence_is_zero_and_does_not_spread():
 
 
 def test_a_batch_is_its_samples():
-    card = blank_card("xception_aspp", {}, CHANNELS)
+    card = new_sic_card("xception_aspp", {}, SIC_CHANNELS)
     one, two = given(1), given(2)
     low = {name: torch.stack((one[1][name], two[1][name])) for name in LOW_CHANNELS}
-    both = assemble(torch.stack((one[0], two[0])), low, torch.stack((one[2], two[2])), card)
-    torch.testing.assert_close(both, torch.stack([assemble(*each, card) for each in (one, two)]))
+    both = assemble_sic_input(
+        torch.stack((one[0], two[0])), low, torch.stack((one[2], two[2])), card
+    )
+    torch.testing.assert_close(
+        both, torch.stack([assemble_sic_input(*each, card) for each in (one, two)])
+    )
 
 
 def test_unknown_channels_are_refused():
     with pytest.raises(WeightsError, match="tb89x"):
-        blank_card("xception_aspp", {}, ("tb89x",))
+        new_sic_card("xception_aspp", {}, ("tb89x",))
 
 
 def test_published_weights_follow_from_counts():
@@ -122,7 +124,7 @@ def test_shares_of_a_batch_learn_what_the_batch_does(monkeypatch):
         return loss.detach(), *torch.autograd.grad(loss, told)
 
     whole = learnt(slice(0, 2))
-    monkeypatch.setattr(ranks, "mean", lambda _: valid.sum() / 2)
+    monkeypatch.setattr("seaice.train.distributed.mean_over_processes", lambda _: valid.sum() / 2)
     shares = learnt(slice(0, 1)), learnt(slice(1, 2))
     for one, *two in zip(whole, *shares, strict=True):
         torch.testing.assert_close(torch.stack(two).mean(0), one)
@@ -132,14 +134,14 @@ def test_shares_of_a_batch_learn_what_the_batch_does(monkeypatch):
 def lesson(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "train.zarr"
     tiny_samples.write(path)
-    refiner = without_weights("bicubic"), blank_sr_card("bicubic", {})
+    refiner = create_weightless_model("bicubic"), blank_sr_card("bicubic", {})
     for _ in add_refined(path, refiner, "0" * 64, torch.device("cpu")):
         pass
     samples = SampleSet.open(path)
     return SICLesson(
         train=samples,
         valid=samples,
-        card=blank_card("xception_aspp", SMALL["xception_aspp"], CHANNELS),
+        card=new_sic_card("xception_aspp", SMALL["xception_aspp"], SIC_CHANNELS),
         refiner="bicubic",
         crop=8,
         weights=PUBLISHED_WEIGHTS,
@@ -171,7 +173,7 @@ def test_a_perfect_answer_scores_zero(lesson):
 
 
 def test_the_real_network_is_scored_with_its_doubt(lesson):
-    network = build("xception_aspp", lesson.card.hyper).eval()
+    network = create_model("xception_aspp", lesson.card.config).eval()
     assert 0 <= lesson.evaluate(network)["within_1_sigma"] <= 1
 
 
@@ -207,7 +209,7 @@ def test_a_missing_swath_takes_the_target_day_in_all_it_had(lesson):
 
 def test_a_missing_swath_is_missing_wherever_the_target_day_stands(lesson):
     """A day that stands in for another lacks there what it lacks in its own place."""
-    kinds = {sample: frames_of(sample) for sample in range(40)}
+    kinds = {sample: frames_of_sample(sample) for sample in range(40)}
     alone = next(n for n, frames in kinds.items() if frames == [2] * 5)
     whole = next(n for n, frames in kinds.items() if frames == list(range(5)))
     tb = np.full((5, 2, 16, 16), 200.0, np.float32)

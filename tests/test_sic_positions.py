@@ -5,7 +5,7 @@ import torch
 from test_network_contract import SMALL
 from torch import nn
 
-from seaice.network.catalogue import build
+from seaice.models.registry import create_model
 
 CASES = [("repvgg", {}), ("scnet", {}), ("convmixer", {}), ("mlp_mixer", {"window": 128})] + [
     (name, {"pooling": "dynopool", "window": 128}) for name in ("repvgg", "scnet")
@@ -32,12 +32,12 @@ def seen_from(features: torch.Tensor, image: torch.Tensor) -> tuple[int, float]:
 @pytest.mark.parametrize(("name", "hyper"), CASES)
 def test_features_lie_where_the_encoder_says(name, hyper):
     torch.manual_seed(0)
-    network = evenly_weighted(build(name, SMALL[name] | hyper))
+    network = evenly_weighted(create_model(name, SMALL[name] | hyper))
     image = torch.rand(IMAGES, 3, SIDE, SIDE, requires_grad=True)
     low_level, deep = network.encoder.features(image)
     for features in (low_level,) if name == "mlp_mixer" else (low_level, deep):
         stride = SIDE / features.shape[-1]
         cell, found = seen_from(features, image)
         first = stride * cell
-        expected = first if network.offers.lie == "first" else first + (stride - 1) / 2
+        expected = first if network.spec.alignment == "first" else first + (stride - 1) / 2
         assert abs(found - expected) < stride / 8, (stride, found - expected)

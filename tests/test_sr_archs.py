@@ -12,11 +12,11 @@ from safetensors.torch import load_file
 from test_network_contract import SMALL, lively
 
 from seaice.errors import WeightsError
-from seaice.network.catalogue import build
-from seaice.network.weights import load
-from seaice.sr.inputs import assemble, blank_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet
+from seaice.models.inputs import assemble_sr_input, new_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import load_model
+from seaice.train.samples import SampleSet
+from seaice.train.super_resolution import SRTask
 
 VARIANTS = {
     "espcn": ("espcn", SMALL["espcn"]),
@@ -33,12 +33,12 @@ every_variant = pytest.mark.parametrize("variant", VARIANTS)
 def made(variant):
     name, hyper = VARIANTS[variant]
     torch.manual_seed(3)
-    return lively(build(name, hyper)).eval(), blank_card(name, hyper)
+    return lively(create_model(name, hyper)).eval(), new_sr_card(name, hyper)
 
 
 def given(tb, card):
     """Days as a network wants them, their quarters all different from their cells."""
-    return assemble(tb, tb[..., None, :, :] + torch.arange(4.0)[:, None, None], card)
+    return assemble_sr_input(tb, tb[..., None, :, :] + torch.arange(4.0)[:, None, None], card)
 
 
 def told(variant, tb):
@@ -81,29 +81,29 @@ def test_every_variant_is_scored_beside_the_same_bicubic(tmp_path):
     scores = []
     for variant in VARIANTS:
         network, card = made(variant)
-        told = SRLesson(train=samples, valid=samples, card=card).evaluate(network)
+        told = SRTask(train=samples, valid=samples, card=card).evaluate(network)
         scores.append({name: value for name, value in told.items() if name.startswith("bicubic")})
     assert all(score == scores[0] for score in scores)
     assert len(scores[0]) == 3
 
 
 def test_a_stack_of_too_few_days_is_refused():
-    with pytest.raises(WeightsError, match="want 5 frames"):
-        given(days()[:3], blank_card("pmdrnet", {}))
+    with pytest.raises(WeightsError, match="need 5 frames"):
+        given(days()[:3], new_sr_card("pmdrnet", {}))
 
 
 @pytest.mark.parametrize("hyper", [{"frames": 4}, {"alignment": "flow"}])
 def test_sizes_that_make_no_network_are_refused(hyper):
     with pytest.raises(WeightsError, match="odd number of frames"):
-        build("pmdrnet", hyper)
+        create_model("pmdrnet", hyper)
 
 
 def test_the_weights_that_ship_load_as_they_are():
-    path = Path(str(files("seaice") / "sr" / "weights" / "pmdrnet.safetensors"))
-    network, card = load(path, "sr")
+    path = Path(str(files("seaice") / "models" / "sr" / "weights" / "pmdrnet.safetensors"))
+    network, card = load_model(path, "sr")
     stored = load_file(path)
-    assert card.frames == network.hyper.frames == 5
-    assert network.hyper.alignment == "deformable"
+    assert card.frames == network.config.frames == 5
+    assert network.config.alignment == "deformable"
     assert stored.keys() == network.state_dict().keys()
     for name, value in network.state_dict().items():
         assert torch.equal(value, stored[name].float()), name

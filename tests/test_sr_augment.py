@@ -9,10 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.sr.augment import Drift, missing_swath, with_missing_swaths
-from seaice.sr.inputs import blank_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet
+from seaice.models.inputs import new_sr_card
+from seaice.train.samples import SampleSet
+from seaice.train.super_resolution import (
+    BrightnessJitter,
+    SRTask,
+    missing_swath,
+    with_missing_swaths,
+)
 
 seeds = st.integers(0, 10_000)
 
@@ -27,7 +31,7 @@ def seen(seed, shape=(5, 2, 12, 12)):
 
 
 def drift(seed):
-    return Drift.drawn(np.random.default_rng(seed))
+    return BrightnessJitter.drawn(np.random.default_rng(seed))
 
 
 @given(seeds)
@@ -105,8 +109,13 @@ def lesson(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "train.zarr"
     tiny_samples.write(path)
     samples = SampleSet.open(path)
-    return SRLesson(
-        train=samples, valid=samples, card=blank_card("bicubic", {}), crop=16, drifting=1, gappy=1
+    return SRTask(
+        train=samples,
+        valid=samples,
+        card=new_sr_card("bicubic", {}),
+        crop=16,
+        p_brightness_jitter=1,
+        p_missing_swath=1,
     )
 
 
@@ -123,8 +132,8 @@ def test_the_same_seed_draws_the_same_lesson_and_another_another(lesson):
 
 def test_missing_swaths_leave_the_truth_and_weigh_nothing(lesson):
     """A cell of the target day that no swath saw costs nothing, whatever is told of it."""
-    only_gaps = replace(lesson, drifting=0)
-    whole, gappy = (batch(replace(only_gaps, gappy=share)) for share in (0, 1))
+    only_gaps = replace(lesson, p_brightness_jitter=0)
+    whole, gappy = (batch(replace(only_gaps, p_missing_swath=share)) for share in (0, 1))
     assert torch.equal(gappy["truth"][0], whole["truth"][0])
     assert gappy["tb"].isfinite().sum() < whole["tb"].isfinite().sum()
     loss = only_gaps.task(torch.nn.Identity()).loss
@@ -141,7 +150,7 @@ def test_a_drifting_sample_and_its_truth_stay_each_others(lesson):
     """Bicubic interpolation is as far from the truth as it was before: both drifted alike."""
     errors, truths = [], []
     for drifting in (0, 1):
-        made = batch(replace(lesson, drifting=drifting, gappy=0))
+        made = batch(replace(lesson, p_brightness_jitter=drifting, p_missing_swath=0))
         truths.append(made["truth"][0])
         coarse = torch.nn.functional.avg_pool2d(made["truth"], 4)
         errors.append((made["tb"][:, 2] - coarse).nan_to_num().square().mean().sqrt())

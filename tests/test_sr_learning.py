@@ -15,13 +15,11 @@ from test_network_contract import SMALL
 from pipelines.training.train import train_sic, train_sr
 from pipelines.training.trainings import SICTraining, SRTraining, compact
 from seaice.errors import NoInputError
-from seaice.network.catalogue import build
-from seaice.network.train import Schedule
-from seaice.network.weights import load, without_weights
-from seaice.sic.inputs import CHANNELS
-from seaice.sr.inputs import blank_card
-from seaice.sr.refined_samples import add_refined
-from seaice.sr.samples import SampleSet, Window, kelvin, standing_in
+from seaice.models.inputs import SIC_CHANNELS, new_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import create_weightless_model, load_model
+from seaice.train.samples import SampleSet, Window, add_refined, kelvin, sample_frame_dropout
+from seaice.train.trainer import Schedule
 
 CPU = torch.device("cpu")
 QUICK = Schedule(steps=3, batch=1, warm_up=1, ahead=1)
@@ -48,11 +46,11 @@ def test_both_networks_train_and_their_weights_run(data, tmp_path):
     )
     sic_path = train_sic(data, tmp_path, sic, CPU, silent)
     for path, role, wanted in ((sr_path, "sr", "rmse_pd"), (sic_path, "sic", "rmse")):
-        network, card = load(path, role)
+        network, card = load_model(path, role)
         assert not network.training
         assert math.isfinite(card.scores[wanted])
         assert (card.commit, card.training["period"], card.training["steps"]) == ("abc", "made", 3)
-    assert load(sic_path)[1].channels == CHANNELS
+    assert load_model(sic_path)[1].channels == SIC_CHANNELS
 
 
 def test_a_missing_set_is_named(tmp_path):
@@ -82,14 +80,14 @@ def test_a_window_cuts_the_same_ground_at_both_resolutions(turns, mirror, row, c
 
 @given(st.integers(0, 10_000))
 def test_the_target_stands_in_its_own_place_and_present_days_in_theirs(seed):
-    frames = standing_in(np.random.default_rng(seed))
+    frames = sample_frame_dropout(np.random.default_rng(seed))
     assert frames[2] == 2
     assert all(frames[source] == source for source in frames)
 
 
 def test_the_small_sizes_are_small():
     sizes = {
-        name: sum(p.numel() for p in build(name, compact(name)).parameters())
+        name: sum(p.numel() for p in create_model(name, compact(name)).parameters())
         for name in ("pmdrnet", "xception_aspp")
     }
     assert max(sizes.values()) < 1_500_000
@@ -97,14 +95,14 @@ def test_the_small_sizes_are_small():
 
 def test_training_is_repeatable(data, tmp_path):
     settings = SRTraining(hyper=THREE_FRAMES, schedule=replace(QUICK, steps=2), crop=8)
-    one, two = (load(train_sr(data, tmp_path / n, settings, CPU, silent))[0] for n in "ab")
+    one, two = (load_model(train_sr(data, tmp_path / n, settings, CPU, silent))[0] for n in "ab")
     for name, value in one.state_dict().items():
         assert torch.equal(value, two.state_dict()[name]), name
 
 
 def test_samples_are_refined_once_and_again_for_other_weights(tmp_path):
     tiny_samples.write(tmp_path / "train.zarr")
-    refiner = without_weights("bicubic"), blank_card("bicubic", {})
+    refiner = create_weightless_model("bicubic"), new_sr_card("bicubic", {})
     calls = []
     counting = refiner[0].register_forward_hook(lambda *_: calls.append(1))
     for weights, expected in (("1" * 64, 3), ("1" * 64, 3), ("2" * 64, 6)):
@@ -116,7 +114,7 @@ def test_samples_are_refined_once_and_again_for_other_weights(tmp_path):
 
 def test_refined_samples_are_absent_where_the_target_day_is(tmp_path):
     tiny_samples.write(tmp_path / "train.zarr")
-    refiner = without_weights("bicubic"), blank_card("bicubic", {})
+    refiner = create_weightless_model("bicubic"), new_sr_card("bicubic", {})
     for _ in add_refined(tmp_path / "train.zarr", refiner, "0" * 64, CPU):
         pass
     samples = SampleSet.open(tmp_path / "train.zarr")

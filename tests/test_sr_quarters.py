@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.grid.gridding.quarters import quartered
-from seaice.network.ops.interpolated import interpolated
-from seaice.sr.inputs import assemble, blank_card
+from seaice.models.inputs import assemble_sr_input, new_sr_card
+from seaice.models.layers.upsampling import bicubic_upsample
 
-CARD = blank_card("pmdrnet", {})
+CARD = new_sr_card("pmdrnet", {})
 ROWS, COLUMNS = 7, 9
 shares = st.floats(0, 0.9)
 
@@ -42,7 +42,7 @@ def plane(rows, columns):
 def test_quarters_that_were_seen_go_in_as_they_are(seed, share):
     tb, quarters = random_stack(seed)
     absent = holes(seed, share, quarters.shape)
-    told = kelvin(assemble(tb, quarters.masked_fill(absent, torch.nan), CARD))
+    told = kelvin(assemble_sr_input(tb, quarters.masked_fill(absent, torch.nan), CARD))
     assert torch.allclose(told[~absent], quarters[~absent], atol=1e-3)
 
 
@@ -52,7 +52,7 @@ def test_what_fills_a_quarter_never_comes_from_an_invalid_cell(seed, share):
     tb = torch.full((5, 2, ROWS, COLUMNS), 250.0)
     gone = holes(seed, share, (5, 1, ROWS, COLUMNS)).expand(tb.shape)
     nothing = torch.full((5, 2, 4, ROWS, COLUMNS), torch.nan)
-    told = assemble(tb.masked_fill(gone, torch.nan), nothing, CARD)
+    told = assemble_sr_input(tb.masked_fill(gone, torch.nan), nothing, CARD)
     there = ~gone[:, :1].expand(5, 8, ROWS, COLUMNS)
     assert torch.allclose(told[:, 3:][there], torch.tensor(0.5), atol=1e-5)
     assert not told[:, 3:][~there].any()
@@ -60,7 +60,7 @@ def test_what_fills_a_quarter_never_comes_from_an_invalid_cell(seed, share):
 
 def test_what_fills_a_quarter_is_between_the_cells_around_it():
     tb = plane(ROWS, COLUMNS).expand(5, 2, -1, -1)
-    told = kelvin(assemble(tb, torch.full((5, 2, 4, ROWS, COLUMNS), torch.nan), CARD))
+    told = kelvin(assemble_sr_input(tb, torch.full((5, 2, 4, ROWS, COLUMNS), torch.nan), CARD))
     expected = torch.from_numpy(quartered(plane(2 * ROWS, 2 * COLUMNS).numpy()))
     inner = (..., slice(1, -1), slice(1, -1))
     assert torch.allclose(told[inner], expected[inner].expand(told[inner].shape), atol=1e-3)
@@ -68,11 +68,11 @@ def test_what_fills_a_quarter_is_between_the_cells_around_it():
 
 def test_networks_of_three_channels_see_whole_cells_only():
     tb, quarters = random_stack(0)
-    card = blank_card("pmdrnet", {"channels": 3})
-    seen, other = (assemble(tb, q, card) for q in (quarters, quarters + 9))
+    card = new_sr_card("pmdrnet", {"channels": 3})
+    seen, other = (assemble_sr_input(tb, q, card) for q in (quarters, quarters + 9))
     assert card.channels == ("tb89h", "tb89v", "valid")
     assert torch.equal(seen, other)
-    assert torch.allclose(seen, assemble(tb, quarters, CARD)[:, :3])
+    assert torch.allclose(seen, assemble_sr_input(tb, quarters, CARD)[:, :3])
 
 
 @pytest.mark.parametrize("channels", [3, 11])
@@ -80,8 +80,8 @@ def test_a_plane_is_interpolated_to_itself(channels):
     """Cubic convolution with a = -0.75 ripples a little."""
     tb = plane(ROWS, COLUMNS).expand(5, 2, -1, -1)
     quarters = torch.from_numpy(quartered(plane(2 * ROWS, 2 * COLUMNS).numpy()))
-    planes = assemble(tb, quarters.expand(5, 2, -1, -1, -1), CARD)[2:3, :channels]
-    found = 200 + 100 * interpolated(planes, 4)[0]
+    planes = assemble_sr_input(tb, quarters.expand(5, 2, -1, -1, -1), CARD)[2:3, :channels]
+    found = 200 + 100 * bicubic_upsample(planes, 4)[0]
     expected = plane(4 * ROWS, 4 * COLUMNS).expand(2, -1, -1)
     inner = (..., slice(8, -8), slice(8, -8))
     assert torch.allclose(found[inner], expected[inner], atol=0.04)
@@ -91,7 +91,7 @@ def test_a_plane_is_interpolated_to_itself(channels):
 def test_a_bright_quarter_is_bright_where_it_lies(quarter, row, column, channel):
     frame = torch.zeros(1, 11, ROWS, COLUMNS)
     frame[0, 3 + 4 * channel + quarter, row, column] = 1
-    found = interpolated(frame, 4)[0]
+    found = bicubic_upsample(frame, 4)[0]
     top, left = 4 * row + 2 * (quarter // 2), 4 * column + 2 * (quarter % 2)
     block = found[channel, top : top + 2, left : left + 2]
     assert found.max() > 0.5
@@ -102,4 +102,4 @@ def test_a_bright_quarter_is_bright_where_it_lies(quarter, row, column, channel)
 def test_without_quarters_it_is_bicubic_between_whole_cells():
     frame = torch.rand(1, 3, ROWS, COLUMNS)
     usual = torch.nn.functional.interpolate(frame[:, :2], scale_factor=4.0, mode="bicubic")
-    assert torch.equal(interpolated(frame, 4), usual)
+    assert torch.equal(bicubic_upsample(frame, 4), usual)

@@ -13,13 +13,12 @@ from seaice.grid.dataset import coordinates, grid_of
 from seaice.grid.definition import NORTH
 from seaice.grid.gridding.gridded import daily_map_from_au_si6
 from seaice.grid.gridding.quarters import quartered
-from seaice.network.catalogue import build
-from seaice.network.run import Machine, run_tiled, silent
-from seaice.network.weights import without_weights
-from seaice.sr.inputs import assemble, blank_card
-from seaice.sr.loss import reconstruction
-from seaice.sr.refine import refine
+from seaice.models.inference import Machine, no_progress, refine, run_tiled
+from seaice.models.inputs import assemble_sr_input, new_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import create_weightless_model
 from seaice.stack.frames import five_frames
+from seaice.train.super_resolution import reconstruction_loss
 
 MACHINE = Machine(device=torch.device("cpu"))
 
@@ -46,14 +45,14 @@ def stack(shape=(40, 36), seed=0) -> xr.Dataset:
 
 
 def bicubic(given: xr.Dataset, machine=MACHINE) -> xr.Dataset:
-    network, card = without_weights("bicubic"), blank_card("bicubic", {})
-    return refine(given, network, card, machine, "none", silent)
+    network, card = create_weightless_model("bicubic"), new_sr_card("bicubic", {})
+    return refine(given, network, card, machine, "none", no_progress)
 
 
 def small() -> tuple[torch.nn.Module, object]:
     torch.manual_seed(0)
     hyper = SMALL["pmdrnet"]
-    return lively(build("pmdrnet", hyper)).eval(), blank_card("pmdrnet", hyper)
+    return lively(create_model("pmdrnet", hyper)).eval(), new_sr_card("pmdrnet", hyper)
 
 
 def test_it_lies_on_the_refined_grid():
@@ -95,11 +94,13 @@ def test_a_plane_stays_in_its_place():
 
 @pytest.mark.parametrize("name", ["bicubic", "pmdrnet"])
 def test_tiles_do_not_show(name):
-    network, card = small() if name == "pmdrnet" else (without_weights(name), blank_card(name, {}))
+    network, card = (
+        small() if name == "pmdrnet" else (create_weightless_model(name), new_sr_card(name, {}))
+    )
     given, small_tiles = stack((110, 92)), Machine(device=torch.device("cpu"), tile=300_000.0)
     assert len(list(small_tiles.tiling(card).over((110, 92)))) > 1
     one, many = (
-        refine(given, network, card, machine, "", silent) for machine in (MACHINE, small_tiles)
+        refine(given, network, card, machine, "", no_progress) for machine in (MACHINE, small_tiles)
     )
     assert float(abs(one - many).to_array().max()) < 0.01  # K
 
@@ -122,15 +123,15 @@ def test_tiles_without_anything_wanted_are_not_computed():
     wanted = np.zeros((200, 40), bool)
     wanted[:10] = True
     seen = []
-    card = blank_card("bicubic", {})
+    card = new_sr_card("bicubic", {})
 
     def cut(rows, columns):
         seen.append(rows)
         tb = torch.full((5, 2, rows.stop - rows.start, 40), 250.0)
-        return assemble(tb, tb[:, :, None].repeat(1, 1, 4, 1, 1), card)
+        return assemble_sr_input(tb, tb[:, :, None].repeat(1, 1, 4, 1, 1), card)
 
     machine = Machine(device=torch.device("cpu"), tile=300_000.0)
-    out = run_tiled(without_weights("bicubic"), card, cut, wanted, machine, silent)
+    out = run_tiled(create_weightless_model("bicubic"), card, cut, wanted, machine, no_progress)
     assert [rows.start for rows in seen] == [0]
     assert np.isfinite(out[:, :40]).all()
     assert np.isnan(out[:, -40:]).all()
@@ -140,7 +141,7 @@ def test_bfloat16_stays_within_a_kelvin():
     network, card = small()
     rough = Machine(device=torch.device("cpu"), precision="bfloat16")
     precise, quick = (
-        refine(stack(), network, card, machine, "", silent) for machine in (MACHINE, rough)
+        refine(stack(), network, card, machine, "", no_progress) for machine in (MACHINE, rough)
     )
     assert float(abs(precise - quick).to_array().max()) < 1
 
@@ -148,7 +149,7 @@ def test_bfloat16_stays_within_a_kelvin():
 def test_absent_cells_carry_no_temperature_into_the_network():
     tb, quarters = torch.full((5, 2, 3, 3), 250.0), torch.full((5, 2, 4, 3, 3), 240.0)
     tb[0, 0, 1, 1] = torch.nan
-    planes = assemble(tb, quarters, blank_card("pmdrnet", {}))
+    planes = assemble_sr_input(tb, quarters, new_sr_card("pmdrnet", {}))
     assert planes.shape[1] == 11
     assert not planes[0, :, 1, 1].any()
     assert planes[1, :, 1, 1].tolist() == pytest.approx([0.5, 0.5, 1, *[0.4] * 8])
@@ -173,9 +174,13 @@ def test_the_loss_sees_errors_of_the_difference_twice():
     truth, valid = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4, dtype=torch.bool)
     together, apart = torch.full((1, 2, 4, 4), 1.0), torch.full((1, 2, 4, 4), 1.0)
     apart[:, 1] = -1.0
-    assert reconstruction(together, truth, valid) < 0.4 * reconstruction(apart, truth, valid)
-    assert reconstruction(apart, truth, ~valid) == 0
-    assert reconstruction(apart, truth, valid, 0.0) == reconstruction(together, truth, valid, 0.0)
+    assert reconstruction_loss(together, truth, valid) < 0.4 * reconstruction_loss(
+        apart, truth, valid
+    )
+    assert reconstruction_loss(apart, truth, ~valid) == 0
+    assert reconstruction_loss(apart, truth, valid, 0.0) == reconstruction_loss(
+        together, truth, valid, 0.0
+    )
 
 
 def test_only_what_is_wanted_is_refined_and_that_as_if_all_were():
@@ -183,8 +188,8 @@ def test_only_what_is_wanted_is_refined_and_that_as_if_all_were():
     given, where = stack((110, 92)), np.zeros((110, 92), bool)
     where[20:25, 30:70] = where[80:90, :12] = True
     few = Machine(device=torch.device("cpu"), tile=300_000.0)
-    whole = refine(given, network, card, MACHINE, "", silent)
-    part = refine(given, network, card, few, "", silent, where)
+    whole = refine(given, network, card, MACHINE, "", no_progress)
+    part = refine(given, network, card, few, "", no_progress, where)
     fine = where.repeat(4, 0).repeat(4, 1)
     for name in ("tb89h", "tb89v", "pd"):
         assert np.array_equal(np.isfinite(part[name].values), fine & np.isfinite(whole[name]))

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stages import Stages, code_of, hashes_path, key_of
+from pipelines.stages import Stages, hashes_path, key_of
 from seaice.write.manifest import hashes_in
 
 facts = st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.text()), max_size=4)
@@ -62,33 +61,6 @@ def test_a_stage_that_failed_is_made_again(tmp_path):
         stages.kept("grid", "2020-03-03", "k", fail)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     xr.testing.assert_identical(stages.kept("grid", "2020-03-03", "k", made).load(), made())
-
-
-def test_code_is_known_by_its_content(tmp_path, monkeypatch):
-    package = tmp_path / "grid"
-    package.mkdir()
-    (package / "a.py").write_text("one")
-    monkeypatch.setattr("pipelines.stages.files", lambda _: Path(tmp_path))
-    code_of.cache_clear()
-    before = code_of("grid")
-    (package / "a.py").write_text("two")
-    code_of.cache_clear()
-    assert code_of("grid") != before
-    code_of.cache_clear()
-
-
-def test_what_running_leaves_beside_the_code_does_not_change_its_name(tmp_path, monkeypatch):
-    """Python and numba keep compiled code in __pycache__, also under other suffixes."""
-    (tmp_path / "grid" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "grid" / "a.py").write_text("one")
-    monkeypatch.setattr("pipelines.stages.files", lambda _: Path(tmp_path))
-    code_of.cache_clear()
-    before = code_of("grid")
-    for suffix in ("pyc", "nbi", "nbc"):
-        (tmp_path / "grid" / "__pycache__" / f"a.{suffix}").write_text("compiled")
-    code_of.cache_clear()
-    assert code_of("grid") == before
-    code_of.cache_clear()
 
 
 MAKE = """

@@ -10,11 +10,10 @@ from test_network_contract import SMALL
 from pipelines.training.trainings import SICTraining
 from pipelines.training.variants import SCORES, SIZES, compared, variants, written
 from seaice.evaluate.records import Record
-from seaice.network.catalogue import build
-from seaice.network.train import Schedule
-from seaice.network.weights import read_card, save
-from seaice.sic.inputs import CHANNELS
-from seaice.sr.inputs import blank_card
+from seaice.models.inputs import SIC_CHANNELS, new_sr_card
+from seaice.models.registry import create_model
+from seaice.models.weights import read_card, save_model
+from seaice.train.trainer import Schedule
 
 SHORT = Schedule(steps=1, batch=1, warm_up=1, ahead=0)
 
@@ -29,7 +28,7 @@ def test_each_variant_is_told_all_that_the_one_before_was_and_more():
     for channels in more:
         assert published < channels
         published = channels
-    assert published == set(CHANNELS)
+    assert published == set(SIC_CHANNELS)
 
 
 @pytest.mark.slow
@@ -38,7 +37,7 @@ def test_what_is_finished_is_scored_again_and_not_trained(tmp_path):
         tiny_samples.write(tmp_path / f"{split}.zarr", samples=1, seed=len(split))
     weights = tmp_path / "weights" / "pmdrnet.safetensors"
     hyper = SMALL["pmdrnet"]
-    save(weights, build("pmdrnet", hyper), blank_card("pmdrnet", hyper))
+    save_model(weights, create_model("pmdrnet", hyper), new_sr_card("pmdrnet", hyper))
     told = []
 
     def run():

@@ -5,20 +5,20 @@ import torch
 from test_network_contract import SMALL
 
 from pipelines.training.withheld import LOOKS, compared
-from seaice.network.catalogue import build
-from seaice.sr.inputs import blank_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet
+from seaice.models.inputs import new_sr_card
+from seaice.models.registry import create_model
+from seaice.train.samples import SampleSet
+from seaice.train.super_resolution import SRTask
 
 
 def test_a_network_that_sees_the_target_alone_cannot_tell_other_days(tmp_path):
     tiny_samples.write(tmp_path / "set.zarr", samples=2, side=16)
     samples = SampleSet.open(tmp_path / "set.zarr")
     torch.manual_seed(0)
-    network = build("pmdrnet", SMALL["pmdrnet"]).eval()
+    network = create_model("pmdrnet", SMALL["pmdrnet"]).eval()
     torch.nn.init.normal_(network.tail.read.weight, std=0.1)
-    card = blank_card("pmdrnet", SMALL["pmdrnet"])
-    lesson = SRLesson(train=samples, valid=samples, card=card)
+    card = new_sr_card("pmdrnet", SMALL["pmdrnet"])
+    lesson = SRTask(train=samples, valid=samples, card=card)
     rows = {name: figures for name, *figures in compared(network, lesson)}
     assert list(rows) == ["bicubic", "the linear part alone", *reversed(LOOKS)]
     whole = lesson.evaluate(network)

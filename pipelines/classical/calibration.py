@@ -27,8 +27,8 @@ from seaice.config import NetworkSettings, Settings
 from seaice.errors import SeaIceError
 from seaice.evaluate.scenes import ChartedScene, iter_scenes
 from seaice.files import atomic_file
-from seaice.network.run import Machine, silent
-from seaice.network.weights import read_card
+from seaice.models.inference import Machine, no_progress, refine
+from seaice.models.weights import read_card
 from seaice.sic.calibration import ONE_SIGMA, TWO_SIGMA, Factors, calibration, quantiles
 from seaice.sic.classical.daily import FORMULAS, Choices, Day
 from seaice.sic.classical.uncertainty import (
@@ -42,9 +42,8 @@ from seaice.sic.classical.uncertainty import (
 )
 from seaice.sic.concentrate import concentrate
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.sr.refine import refine
-from seaice.sr.samples import SampleSet
 from seaice.stack.frames import five_frames, other_days
+from seaice.train.samples import SampleSet
 
 __all__ = ["ROWS", "fields", "half_widths", "network_factors", "scene_cells"]
 
@@ -70,7 +69,7 @@ def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dic
     found: dict[str, list[Array]] = defaultdict(list)
     for name in ("bicubic", Settings().sr.name):
         network, card = networks.of(method("sr", NetworkSettings(name=name), notes), "sr")
-        refined = refine(world.stack, network, card, networks.machine, "", silent)
+        refined = refine(world.stack, network, card, networks.machine, "", no_progress)
         near = Day.of(refined, world.daily_map, land).beside(Choices())
         for formula, run in FORMULAS.items():
             made = run(refined, world.daily_map, land, None, AS_STATED)
@@ -78,7 +77,7 @@ def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dic
             found[formula].append(_cells([made["sic"].values, *doubts, *near, world.sic]))
     told, card = networks.of(teller, "sic")
     bare = told, replace(card, calibration=(), calibration_95=())
-    made = concentrate(refined, world.daily_map, land, bare, networks.machine, silent)
+    made = concentrate(refined, world.daily_map, land, bare, networks.machine, no_progress)
     both = made["sic"].values, made["sic_uncertainty"].values
     found[NETWORK].append(_cells([*both, world.sic]))
     return found
@@ -89,11 +88,11 @@ def scene_cells(scene: ChartedScene, networks: Networks, sic: Method, notes: Pat
     day, daily_map = gridded(scene)
     maps = {day: daily_map}
     network, card = networks.of(method("sr", Settings().sr, notes), "sr")
-    refined = refine(five_frames(maps, day), network, card, networks.machine, "", silent)
+    refined = refine(five_frames(maps, day), network, card, networks.machine, "", no_progress)
     model, card = networks.of(sic, "sic")
     bare = model, replace(card, calibration=(), calibration_95=())
     coarse = daily_map.assign(other_days(maps, day))
-    result = concentrate(refined, coarse, scene.land, bare, networks.machine, silent)
+    result = concentrate(refined, coarse, scene.land, bare, networks.machine, no_progress)
     chart = np.where(scene.land, np.nan, scene.chart_on_fine(scene.chart))
     return _cells([result["sic"].values, result["sic_uncertainty"].values, chart])
 

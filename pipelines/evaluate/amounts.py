@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pipelines.evaluate.methods import Networks, standard, told_of, ways, world_of
 from seaice.grid.area import cell_areas
 from seaice.grid.definition import NORTH
-from seaice.network.run import Machine
+from seaice.models.inference import Machine
 from seaice.series.extent import AREA, EXTENT, Factors, Parts, parts_of
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 __all__ = ["Case", "calibrated", "cases_of", "coverage"]
 

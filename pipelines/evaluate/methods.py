@@ -18,16 +18,15 @@ from seaice.grid.dataset import coordinates
 from seaice.grid.definition import NORTH
 from seaice.grid.gridding.quarters import quartered
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
-from seaice.network.card import Card
-from seaice.network.run import Machine, silent
-from seaice.network.weights import read_card
+from seaice.models.card import Card
+from seaice.models.inference import Machine, no_progress, refine
+from seaice.models.weights import read_card
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.blend import blend
 from seaice.sic.classical.daily import FORMULAS as CLASSICAL
 from seaice.sic.concentrate import concentrate
-from seaice.sr.refine import refine
-from seaice.sr.samples import SampleSet
 from seaice.stack.frames import OTHER_DAYS
+from seaice.train.samples import SampleSet
 
 __all__ = [
     "Networks",
@@ -155,7 +154,7 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
     rows, columns = (slice(first, first + window.side) for first in place)
     grid = NORTH.crop(rows, columns)
     attrs = {"crs": grid.crs, "status": "final"}
-    quarters = quartered(samples.halves(window))
+    quarters = quartered(samples.tb89_3km(window))
     stack: dict[str, tuple[tuple[str, ...], Map]] = {}
     for channel, name in enumerate(HIGH_CHANNELS):
         stack[name] = ("frame", "y", "x"), frames[:, channel]
@@ -185,7 +184,7 @@ def told_of(world: World, compared: Sequence[Way], networks: "Networks") -> Told
         if way.sr not in refined:
             sr_name = way.label.split(" + ")[0]
             network, card = networks.of(way.sr, "sr")
-            one = refine(world.stack, network, card, networks.machine, "", silent)
+            one = refine(world.stack, network, card, networks.machine, "", no_progress)
             refined[way.sr] = one
             tb[sr_name] = np.stack([one[name].values for name in HIGH_CHANNELS])
         sic[way.label] = retrieve_sic(way.sic, refined[way.sr], world.daily_map, land, networks)
@@ -206,7 +205,7 @@ def retrieve_sic(
         made = CLASSICAL[how.name](refined, daily_map, land, None, None)
     else:
         teller = networks.of(how, "sic")
-        made = concentrate(refined, daily_map, land, teller, networks.machine, silent)
+        made = concentrate(refined, daily_map, land, teller, networks.machine, no_progress)
         if how.name == BLEND:
             made = blend(made, CLASSICAL["asi"](refined, daily_map, land, None, None))
     doubt = np.stack([made[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")])

@@ -23,10 +23,8 @@ from seaice.evaluate.scenes import (
     iter_scenes,
 )
 from seaice.grid.gridding.resample import grid_day
-from seaice.network.device import choose_precision
-from seaice.network.run import Machine, silent
+from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.page import Section, Table
-from seaice.sr.refine import refine
 from seaice.stack.frames import five_frames, other_days
 
 __all__ = [
@@ -81,7 +79,7 @@ def retrieve_scene(
     for way in methods:
         if way.sr not in refined:
             network, card = networks.of(way.sr, "sr")
-            refined[way.sr] = refine(stack, network, card, networks.machine, "", silent)
+            refined[way.sr] = refine(stack, network, card, networks.machine, "", no_progress)
         maps[way.label] = retrieve_sic(way.sic, refined[way.sr], coarse, scene.land, networks)
     return maps
 

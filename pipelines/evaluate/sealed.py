@@ -27,10 +27,9 @@ from seaice.config import Settings
 from seaice.errors import NoInputError, SettingsError
 from seaice.evaluate.records import records_of
 from seaice.files import atomic_file
-from seaice.network.device import choose_precision
-from seaice.network.run import Machine
+from seaice.models.inference import Machine, choose_precision
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 from seaice.write.metadata.provenance import ROOT, commit, modified
 
 __all__ = [

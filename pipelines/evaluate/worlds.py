@@ -17,9 +17,9 @@ from seaice.evaluate.records import ALL, Case, records_of
 from seaice.evaluate.report import write_report
 from seaice.evaluate.spectra import spectrum_sums, tile_sides
 from seaice.evaluate.sums import Sums, joined, map_sums
-from seaice.network.run import Machine
+from seaice.models.inference import Machine
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 __all__ = ["cases_of", "evaluate_worlds", "season", "standard", "sums_of"]
 

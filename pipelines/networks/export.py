@@ -21,13 +21,25 @@ from pipelines.training.train import sic_lesson
 from pipelines.training.trainings import SICTraining
 from seaice.errors import OutputError, SettingsError, WeightsError
 from seaice.files import atomic_file
-from seaice.network.card import Card
-from seaice.network.catalogue import find
-from seaice.network.fold import folded
-from seaice.network.quantize import float_form, int8_is_exact, quantized, ranges, rounded
-from seaice.network.train import Schedule, train
-from seaice.network.weights import Storage, load, load_trainable, save, weights_id
+from seaice.models.card import Card
+from seaice.models.export import (
+    activation_ranges,
+    fake_quantize,
+    float_backend_copy,
+    fuse_layers,
+    int8_is_exact,
+    quantize,
+)
+from seaice.models.registry import find_model
+from seaice.models.weights import (
+    Storage,
+    load_model,
+    load_trainable_model,
+    save_model,
+    weights_hash,
+)
 from seaice.sic.learning.lesson import SICLesson, given
+from seaice.train.trainer import Schedule, train
 from seaice.write.metadata.provenance import commit
 
 __all__ = ["Wish", "exported", "weights_of", "written"]
@@ -64,14 +76,14 @@ def weights_of(name: str, data: Path) -> Path:
     WeightsError
         If there are none.
     """
-    entry = find(name)
+    entry = find_model(name)
     if entry.role != "sic":
         raise SettingsError(
             f"{name}, a network for {entry.role!r}",
             "one for 'sic', whose worth the validation worlds can tell",
             "see `seaice models`",
         )
-    shipped = Path(str(files("seaice"))) / "sic" / "weights"
+    shipped = Path(str(files("seaice"))) / "models" / "sic" / "weights"
     for folder in (data / "weights", shipped):
         if (path := folder / f"{name}.safetensors").exists():
             return path
@@ -104,8 +116,8 @@ def exported(wish: Wish, report: Report) -> list[Row]:
     OutputError
         If a file cannot be written, or answers otherwise when it is loaded.
     """
-    network, card = load_trainable(wish.weights, "sic")
-    if card.architecture != find(wish.model).name:
+    network, card = load_trainable_model(wish.weights, "sic")
+    if card.architecture != find_model(wish.model).name:
         raise WeightsError(
             f"{wish.weights} holds {card.architecture}",
             f"weights of {wish.model}",
@@ -122,7 +134,7 @@ def _lesson(wish: Wish, card: Card, report: Report) -> SICLesson:
     training = SICTraining(
         sr_weights=wish.sr_weights,
         name=card.architecture,
-        hyper={key: value for key, value in card.hyper.items() if key != "in_channels"},
+        hyper={key: value for key, value in card.config.items() if key != "in_channels"},
         channels=card.channels,
         crop=96,
         balance="cells",
@@ -152,7 +164,7 @@ def _forms(
     report: Report,
 ) -> Iterator[Export]:
     network, card = trained
-    simpler = folded(network)
+    simpler = fuse_layers(network)
     keep = partial(_kept, wish, window)
     plain = replace(card, form="folded")
     yield keep("folded, float32", "folded", simpler, plain)
@@ -160,16 +172,16 @@ def _forms(
     if wish.int8 == "no":
         return
     report("look at what convolutions read", 0, 1)
-    rounding = rounded(simpler, ranges(simpler, _images(lesson)))
+    rounding = fake_quantize(simpler, activation_ranges(simpler, _images(lesson)))
     eight = replace(card, form="int8")
-    yield keep("int8, after training", "int8", quantized(rounding), eight)
+    yield keep("int8, after training", "int8", quantize(rounding), eight)
     if wish.qat_steps:
         aware = _taught(rounding, lesson, wish, report)
         facts = {**card.training, "rounding": wish.qat_steps}
         one, two = lesson.calibration(aware)
         taught = replace(eight, training=facts, calibration=one, calibration_95=two)
         keep_aware = partial(keep, "int8, aware of it in training", "int8_aware")
-        yield keep_aware(quantized(aware), taught)
+        yield keep_aware(quantize(aware), taught)
 
 
 @torch.no_grad()
@@ -211,10 +223,10 @@ def _kept(
 ) -> Export:
     """A file of a network, which answers as the network does when it is loaded."""
     path = wish.out / f"{card.architecture}_{suffix}.safetensors"
-    source = {"exported_from": weights_id(wish.weights)[:12]}
+    source = {"exported_from": weights_hash(wish.weights)[:12]}
     facts = replace(card, training={**card.training, **source}, commit=commit() or card.commit)
-    save(path, network, facts, storage)
-    made = Export(name=name, path=path, network=load(path, "sic")[0], precision=storage)
+    save_model(path, network, facts, storage)
+    made = Export(name=name, path=path, network=load_model(path, "sic")[0], precision=storage)
     tells = made.tells(window)
     if not torch.equal(tells, replace(made, network=network).tells(window)):
         path.unlink()
@@ -224,7 +236,9 @@ def _kept(
             "export again; if it happens again, the disk or the memory is damaged",
         )
     if facts.form == "int8":
-        _check_integers(path, tells, replace(made, network=float_form(network)).tells(window))
+        _check_integers(
+            path, tells, replace(made, network=float_backend_copy(network)).tells(window)
+        )
     return made
 
 

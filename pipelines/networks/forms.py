@@ -10,7 +10,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from seaice.network.weights import Storage
+from seaice.models.weights import Storage
 from seaice.sic.learning.lesson import SICLesson
 
 __all__ = ["Export", "Looks", "Report", "Row", "judged", "markdown"]

@@ -1,4 +1,4 @@
-"""An official checkpoint in, a file of weights of this package out, to be trained on from."""
+"""Official checkpoints converted to weights files of this package, to start training from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,13 +8,18 @@ from typing import Any
 import torch
 
 from pipelines.training.trainings import compact
-from seaice.network.card import Card
-from seaice.network.catalogue import build, find
-from seaice.network.imported import Fit, fitted, official_tensors
-from seaice.network.weights import save, weights_id
-from seaice.sic.inputs import CHANNELS
-from seaice.sic.inputs import blank_card as blank_sic_card
-from seaice.sr.inputs import blank_card as blank_sr_card
+from seaice.models.card import Card
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.inputs import new_sic_card as blank_sic_card
+from seaice.models.inputs import new_sr_card as blank_sr_card
+from seaice.models.registry import create_model, find_model
+from seaice.models.weights import (
+    WeightsMatch,
+    match_weights,
+    read_checkpoint_tensors,
+    save_model,
+    weights_hash,
+)
 from seaice.write.metadata.provenance import commit
 
 __all__ = ["Imported", "import_weights"]
@@ -22,32 +27,32 @@ __all__ = ["Imported", "import_weights"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of a checkpoint."""
+    """The weights file, and which tensors of the checkpoint it uses."""
 
     path: Path
-    fit: Fit
+    fit: WeightsMatch
 
-    def told(self) -> str:
-        """In words."""
+    def summary(self) -> str:
+        """A summary for the command line."""
         used, fresh, unused = map(len, (self.fit.tensors, self.fit.fresh, self.fit.unused))
-        lines = [f"{used} tensors taken over, {fresh} left fresh, {unused} of the file not used"]
+        lines = [f"{used} tensors used, {fresh} with fresh weights, {unused} of the file not used"]
         if self.fit.adapted:
-            lines.append(f"spread from three colours: {', '.join(self.fit.adapted)}")
+            lines.append(f"adapted from three colours: {', '.join(self.fit.adapted)}")
         return "\n".join([*lines, str(self.path)])
 
 
 def import_weights(
     name: str, file: Path, out: Path, size: str, hyper: Mapping[str, Any], seed: int = 0
 ) -> Imported:
-    """Put an official checkpoint into a network of the catalogue; what it lacks starts fresh.
+    """Initialize a network of the registry from an official checkpoint, as far as it goes.
 
     Parameters
     ----------
     name : of the network
-    file : safetensors, or .pth of tensors alone
+    file : safetensors, or .pth with tensors only
     out : path of the weights to write
-    size : "published" or "compact", what `hyper` differs from
-    seed : of the fresh parts
+    size : "published" or "compact", to which `hyper` is added
+    seed : of parts with fresh weights
 
     Raises
     ------
@@ -56,21 +61,21 @@ def import_weights(
     WeightsError
         If the file cannot be read or does not fit.
     """
-    entry = find(name)
+    entry = find_model(name)
     sizes = {**(compact(name) if size == "compact" else {}), **hyper}
     card = _card(name, entry.role, sizes)
     torch.manual_seed(seed)
-    network = build(name, card.hyper)
+    network = create_model(name, card.config)
     part = network.get_submodule(entry.encoder)
-    fit = fitted(part, official_tensors(file))
+    fit = match_weights(part, read_checkpoint_tensors(file))
     part.load_state_dict(dict(fit.tensors), strict=False)
-    told = {"imported": file.name, "sha256": weights_id(file), "adapted": list(fit.adapted)}
-    card = replace(card, training=told, seed=seed, commit=commit() or "")
-    save(out, network, card)
+    training = {"imported": file.name, "sha256": weights_hash(file), "adapted": list(fit.adapted)}
+    card = replace(card, training=training, seed=seed, commit=commit() or "")
+    save_model(out, network, card)
     return Imported(path=out, fit=fit)
 
 
 def _card(name: str, role: str, hyper: Mapping[str, Any]) -> Card:
     if role == "sr":
         return blank_sr_card(name, hyper)
-    return blank_sic_card(name, {**hyper, "outputs": hyper.get("outputs", 2)}, CHANNELS)
+    return blank_sic_card(name, {**hyper, "outputs": hyper.get("outputs", 2)}, SIC_CHANNELS)

@@ -1,15 +1,16 @@
-"""A page for every network, docs/models/, from its docstring, its entry and what it costs.
+"""A page for every network, docs/models/, from its docstring, registry entry and cost.
 
     python -m pipelines.networks.model_pages
 
-Nothing on these pages is written by hand but the docstrings and the catalogue.
+The pages are generated from docstrings, the registry and counted costs.
 """
 
 import argparse
 import inspect
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,28 @@ from torch import Tensor, nn
 
 from pipelines.networks.models import COLUMNS, SIZES, data_file, models_known, size_of, write_sizes
 from seaice.files import atomic_file
-from seaice.network.catalogue import Architecture, architectures, build
-from seaice.network.cost import cost
-from seaice.sic.inputs import CHANNELS
+from seaice.models.export import count_cost
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.registry import Architecture, create_model, list_models
 
 __all__ = ["Step", "flow", "index", "page", "write_pages"]
 
 OUT = Path("docs") / "models"
-SILENT = (nn.Identity, nn.GELU, nn.ReLU, nn.LayerNorm, nn.BatchNorm2d, nn.GroupNorm)  # not drawn
+SILENT = (
+    nn.Identity,
+    nn.GELU,
+    nn.ReLU,
+    nn.LayerNorm,
+    nn.BatchNorm2d,
+    nn.GroupNorm,
+)  # are not drawn
 LISTS = (nn.ModuleList, nn.Sequential)
 SIDE = {"sr": 64, "sic": 384}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A part of a network that data passes, and what leaves it."""
+    """A part of a network, and the size of its output."""
 
     name: str
     kind: str
@@ -46,25 +54,23 @@ class Step:
 
 
 def small_size(entry: Architecture) -> dict[str, Any]:
-    """Fields of the compact size of a network, for our channels."""
-    compact = getattr(entry.load(), "COMPACT", None)
-    hyper = asdict(compact) if compact is not None else {}
-    return hyper | ({"in_channels": len(CHANNELS)} if entry.role == "sic" else {})
+    """Fields of the compact configuration of a network, for our channels."""
+    return entry.compact() | ({"in_channels": len(SIC_CHANNELS)} if entry.role == "sic" else {})
 
 
 def flow(entry: Architecture) -> list[Step]:
-    """The parts of a network in the order in which data passes them.
+    """The parts of a network in the order of execution.
 
-    Parts that repeat one after another are told once, with their number.
+    Consecutive equal parts are listed once, with their number.
     """
     with torch.device("meta"):
-        network: Any = build(entry.name, small_size(entry)).eval()
+        network: Any = create_model(entry.name, small_size(entry)).eval()
     passed: list[Step] = []
     for name, part in _parts(network, entry.encoder):
         part.register_forward_hook(_noting(passed, name))
-    hyper = network.hyper
-    side = getattr(hyper, "window", None) or SIDE[entry.role]
-    leading = (hyper.frames, hyper.channels) if entry.role == "sr" else (hyper.in_channels,)
+    config = network.config
+    side = getattr(config, "window", None) or SIDE[entry.role]
+    leading = (config.frames, config.channels) if entry.role == "sr" else (config.in_channels,)
     with torch.device("meta"), torch.inference_mode():
         network(torch.zeros(1, *leading, side, side))
     steps = []
@@ -79,7 +85,7 @@ def _times(step: Step, times: int) -> Step:
 
 
 def _parts(network: nn.Module, encoder: str) -> Iterator[tuple[str, nn.Module]]:
-    """The parts that are drawn: the children, and those of the encoder and of lists."""
+    """The parts to draw: children, with the encoder and lists expanded."""
     for name, child in network.named_children():
         if isinstance(child, SILENT):
             continue
@@ -91,8 +97,8 @@ def _parts(network: nn.Module, encoder: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _noting(passed: list[Step], name: str) -> Any:
-    def hook(part: nn.Module, _given: object, told: Any) -> None:
-        first = told if isinstance(told, Tensor) else told[0]
+    def hook(part: nn.Module, _given: object, output: Any) -> None:
+        first = output if isinstance(output, Tensor) else output[0]
         if not isinstance(first, Tensor):
             return
         channels, side = _shape(first)
@@ -101,16 +107,16 @@ def _noting(passed: list[Step], name: str) -> Any:
     return hook
 
 
-def _shape(told: Tensor) -> tuple[int, int]:
+def _shape(output: Tensor) -> tuple[int, int]:
     """Channels and side of a square map, or of tokens, whose channels come last."""
-    if told.ndim == 3:
-        return told.shape[2], math.isqrt(told.shape[1])
-    last = told.shape[1] == told.shape[2] != told.shape[3]
-    return told.shape[-1 if last else -3], told.shape[-2]
+    if output.ndim == 3:
+        return output.shape[2], math.isqrt(output.shape[1])
+    last = output.shape[1] == output.shape[2] != output.shape[3]
+    return output.shape[-1 if last else -3], output.shape[-2]
 
 
 def _picture(steps: list[Step], entry: Architecture) -> Figure:
-    """Boxes from left to right: as high as the map is fine, as wide as it has channels."""
+    """Boxes from left to right; their height grows with resolution, their width with channels."""
     figure = Figure(figsize=(max(4.0, 0.95 * len(steps) + 1.2), 3.0))
     axes: Axes = figure.add_axes((0.01, 0.02, 0.98, 0.96))
     place = 0.0
@@ -137,7 +143,7 @@ def _picture(steps: list[Step], entry: Architecture) -> Figure:
 
 def page(entry: Architecture) -> str:
     """The page of a network, as Markdown."""
-    idea = inspect.cleandoc(entry.load().__doc__ or "")
+    idea = inspect.cleandoc(import_module(entry.module).__doc__ or "")
     title, _, rest = idea.partition("\n")
     lines = [
         f"# {entry.name}",
@@ -149,29 +155,29 @@ def page(entry: Architecture) -> str:
         f"Paper: {entry.paper}.",
         "",
     ]
-    if entry.learns == "weights":
+    if entry.has_weights:
         lines += [f"![how data flows]({entry.name}.png)", "", *_caption(entry), "", *_costs(entry)]
-    if entry.choose:
-        lines += ["", "## When to choose it", "", entry.choose]
+    if entry.when_to_use:
+        lines += ["", "## When to use it", "", entry.when_to_use]
     return "\n".join([*lines, "", "## Commands", "", *_commands(entry), ""])
 
 
 def _caption(entry: Architecture) -> Iterator[str]:
-    given = "64 x 64 coarse cells" if entry.role == "sr" else "a window of the refined map"
-    yield f"The compact size on {given}: above each part its channels and the side of its map;"
-    yield "the higher a box, the finer the map. Skips are not drawn."
+    input_name = "64 x 64 coarse cells" if entry.role == "sr" else "a window of the refined map"
+    yield f"The compact size on {input_name}: above each part its channels and the side of its map;"
+    yield "the higher a box, the finer the map. Skip connections are not drawn."
 
 
 def _costs(entry: Architecture) -> Iterator[str]:
     compact = small_size(entry)
-    published = {"in_channels": len(CHANNELS)} if entry.role == "sic" else {}
+    published = {"in_channels": len(SIC_CHANNELS)} if entry.role == "sic" else {}
     yield "| size | parameters | kFLOP a cell of the map |"
     yield "| --- | ---: | ---: |"
-    for name, hyper in (("compact", compact), ("published", published)):
-        told = cost(entry.name, hyper)
-        yield f"| {name} | {told.parameters:,} | {told.flops / 1e3:.1f} |"
+    for name, config in (("compact", compact), ("published", published)):
+        count = count_cost(entry.name, config)
+        yield f"| {name} | {count.parameters:,} | {count.flops / 1e3:.1f} |"
         if name == "compact":
-            size = f"{told.parameters:,}", f"{told.flops / 1e3:.1f}"
+            size = f"{count.parameters:,}", f"{count.flops / 1e3:.1f}"
     shipped = size_of(entry.name)[:2]
     if shipped != size:
         yield f"| as shipped | {' | '.join(shipped)} |"
@@ -180,15 +186,16 @@ def _costs(entry: Architecture) -> Iterator[str]:
     yield (
         f"Maps are run in windows of {window} cells, blended where they overlap."
         if window
-        else f"A tile feels its edge over {entry.margin} cells; tiles begin at multiples of "
-        f"{entry.multiple_of}."
+        else f"Results within {entry.margin} cells of a tile's edge depend on the edge and are "
+        f"discarded; "
+        f"tiles begin at multiples of {entry.multiple_of}."
     )
 
 
 def _commands(entry: Architecture) -> Iterator[str]:
     upper = entry.role.upper()
     yield f"    make daily {upper}={entry.name}"
-    if entry.learns == "weights":
+    if entry.has_weights:
         yield f"    .venv/bin/seaice train {entry.role} --model {entry.name} --steps 2000"
         yield f"    .venv/bin/seaice compare --{entry.role} {entry.name} --steps 150"
 
@@ -196,9 +203,9 @@ def _commands(entry: Architecture) -> Iterator[str]:
 def write_pages(out: Path) -> Iterator[Path]:
     """Write a page and a picture for each network, and the table of all; yields what is done."""
     out.mkdir(parents=True, exist_ok=True)
-    for entry in architectures().values():
+    for entry in list_models().values():
         yield _written(out / f"{entry.name}.md", page(entry))
-        if entry.learns == "weights":
+        if entry.has_weights:
             with atomic_file(out / f"{entry.name}.png") as part:
                 _picture(flow(entry), entry).savefig(part, format="png", dpi=120)
     yield _written(out / "README.md", index())
@@ -208,22 +215,22 @@ def index() -> str:
     """The table of all networks and formulas, as Markdown."""
     columns = [k for k, name in enumerate(COLUMNS) if name != "paper"]
     known = [[line[k] for k in columns] for line in models_known()]
-    heads = [COLUMNS[k] for k in columns]
-    lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
+    header = [COLUMNS[k] for k in columns]
+    lines = [" | ".join(header), " | ".join("---" for _ in header)]
     lines += [" | ".join(_linked(cell, k, line) for k, cell in enumerate(line)) for line in known]
     return INDEX + "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
 INDEX = """# The networks
 
-One page each, made by `make model-pages`. Scores are those of `make compare`: RMSE of V - H in K,
-of concentration in %, after the same short training (see [results](../results.md)).
+One page each, written by `make model-pages`. Scores are those of `make compare`: RMSE of V - H in
+K, of concentration in %, after the same short training (see [results](../results.md)).
 
 """
 
 
 def _linked(cell: str, column: int, line: list[str]) -> str:
-    return f"[{cell}]({cell}.md)" if column == 1 and cell in architectures() else cell
+    return f"[{cell}]({cell}.md)" if column == 1 and cell in list_models() else cell
 
 
 def _written(path: Path, text: str) -> Path:

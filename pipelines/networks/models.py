@@ -1,8 +1,7 @@
-"""What networks and formulas there are: the table of `seaice models`."""
+"""The table of all networks and formulas: `seaice models`."""
 
 import csv
 from collections.abc import Iterator
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,7 +12,7 @@ COLUMNS = (
     "name",
     "parameters",
     "kFLOP a cell",
-    "feels",
+    "margin",
     "weights",
     "score",
     "what it is",
@@ -24,7 +23,7 @@ _FORMULAS = (
     ("bootstrap", "4", "distance to a line of ice, 18.7 and 36.5 GHz", "Comiso 1986, JGR 91(C1)"),
     ("nasa_team", "4", "three surfaces, 18.7 and 36.5 GHz", "Cavalieri et al. 1984, JGR 89(D4)"),
 )
-SIZES = "sizes.csv"  #: written by `make model-pages`, so that a listing need not build networks
+SIZES = "sizes.csv"  #: written by `make model-pages`, so that listings do not build networks
 _UNITS = {"sr": "K", "sic": "%"}
 
 Line = tuple[str, ...]
@@ -33,28 +32,29 @@ Line = tuple[str, ...]
 def models_known() -> Iterator[Line]:
     """Every network and formula, by `COLUMNS`.
 
-    Parameters and cost are of the weights that ship, or of the compact size where none do; what a
-    tile feels of its edge is in cells of the input, or a window of one size; scores are those of
+    Parameters and cost are those of the shipped weights, or of the compact size without any; the
+    margin is the number of input cells at a tile's edge whose result depends on the edge, or the
+    one window size; scores are those of
     `seaice compare`: RMSE of V - H, or of concentration.
     """
-    from seaice.network.catalogue import architectures
+    from seaice.models.registry import list_models
 
     scores, sizes = _scores(), _sizes()
-    for name, entry in architectures().items():
+    for name, entry in list_models().items():
         score = f"{scores[name]} {_UNITS[entry.role]}" if name in scores else ""
-        weights = "needs none" if entry.learns == "nothing" else _weights(entry.role, name)
+        weights = "needs none" if not entry.has_weights else _weights(entry.role, name)
         size = sizes[name] if name in sizes else size_of(name)
-        yield entry.role, name, *size, weights, score, entry.says, entry.paper
-    for name, feels, says, paper in _FORMULAS:
-        yield "sic", name, "-", "-", feels, "needs none", "", f"{says}, weather filters", paper
-    blend = "xception_aspp where it is sure, else asi"
+        yield entry.role, name, *size, weights, score, entry.title, entry.paper
+    for name, margin, title, paper in _FORMULAS:
+        yield "sic", name, "-", "-", margin, "needs none", "", f"{title}, weather filters", paper
+    blend = "xception_aspp where its uncertainty is small, else asi"
     yield "sic", "blend", "-", "-", "as both", "those of xception_aspp", "", blend, "-"
 
 
 def shipped(role: str | None = None) -> list[Path]:
-    """Files of weights that come with the package."""
+    """Weights files of the package."""
     root = Path(str(files("seaice")))
-    return sorted(root.glob(f"{role or 's*'}/weights/*.safetensors"))
+    return sorted(root.glob(f"models/{role or 's*'}/weights/*.safetensors"))
 
 
 def _weights(role: str, name: str) -> str:
@@ -63,43 +63,41 @@ def _weights(role: str, name: str) -> str:
 
 
 def size_of(name: str) -> tuple[str, str, str]:
-    """Parameters, cost, and how far a tile feels its edge; the network is built to count them."""
-    from seaice.network.catalogue import find
-    from seaice.network.cost import cost
-    from seaice.network.weights import read_card
-    from seaice.sic.inputs import CHANNELS
+    """Parameters, cost, and margin or window; the network is built to count them."""
+    from seaice.models.export import count_cost
+    from seaice.models.inputs import SIC_CHANNELS
+    from seaice.models.registry import find_model
+    from seaice.models.weights import read_card
 
-    entry = find(name)
+    entry = find_model(name)
     role = entry.role
     ours = [path for path in shipped(role) if path.stem == name]
     if ours:
-        hyper = read_card(ours[0]).hyper
+        config = dict(read_card(ours[0]).config)
     else:
-        small = getattr(entry.load(), "COMPACT", None)
-        hyper = asdict(small) if small is not None else {}
-        hyper |= {"in_channels": len(CHANNELS)} if role == "sic" else {}
-    told = cost(name, hyper)
-    window = hyper.get("window")
-    feels = f"window {window}" if window else str(entry.margin)
-    if not told.parameters:
-        return "-", "-", feels
-    return f"{told.parameters:,}", f"{told.flops / 1e3:.1f}", feels
+        config = entry.compact() | {"in_channels": len(SIC_CHANNELS)} if role == "sic" else {}
+    cost = count_cost(name, config)
+    window = config.get("window")
+    margin = f"window {window}" if window else str(entry.margin)
+    if not cost.parameters:
+        return "-", "-", margin
+    return f"{cost.parameters:,}", f"{cost.flops / 1e3:.1f}", margin
 
 
 def write_sizes(path: Path) -> None:
     """Write `size_of` of every network as the table that `models_known` reads."""
     from seaice.files import atomic_file
-    from seaice.network.catalogue import architectures
+    from seaice.models.registry import list_models
 
     with atomic_file(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("name", "parameters", "kflop", "feels"))
-        writer.writerows((name, *size_of(name)) for name in architectures())
+        writer.writerow(("name", "parameters", "kflop", "margin"))
+        writer.writerows((name, *size_of(name)) for name in list_models())
 
 
 def data_file(name: str) -> Path:
-    """A table that comes with the networks."""
-    return Path(str(files("seaice"))) / "network" / "data" / name
+    """A data table of `seaice.models`."""
+    return Path(str(files("seaice"))) / "models" / "data" / name
 
 
 def _sizes() -> dict[str, tuple[str, str, str]]:
@@ -108,7 +106,7 @@ def _sizes() -> dict[str, tuple[str, str, str]]:
         return {}
     with path.open(newline="") as file:
         return {
-            line["name"]: (line["parameters"], line["kflop"], line["feels"])
+            line["name"]: (line["parameters"], line["kflop"], line["margin"])
             for line in csv.DictReader(file)
         }
 

@@ -20,10 +20,10 @@ from pipelines.training.train import train_sr
 from pipelines.training.trainings import SRTraining
 from seaice.evaluate.scores import RANGE
 from seaice.files import atomic_file
-from seaice.network.device import choose_device
-from seaice.network.weights import load, read_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet, Split
+from seaice.models.inference import choose_device
+from seaice.models.weights import load_model, read_card
+from seaice.train.samples import SampleSet, Split
+from seaice.train.super_resolution import SRTask
 from seaice.write.metadata.provenance import commit
 
 __all__ = ["Row", "compared", "markdown", "row_of", "variants", "written"]
@@ -92,8 +92,8 @@ def compared(
         path = folder / f"{settings.name}.safetensors"
         if not _finished(path, settings):
             train_sr(data, folder, settings, device, partial(_told, report, name))
-        network, card = load(path, "sr")
-        lesson = SRLesson(train=samples, valid=samples, card=card, valid_samples=len(samples))
+        network, card = load_model(path, "sr")
+        lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
         scores = lesson.evaluate(network.to(device))
         if not rows:
             rows.append(row_of("bicubic", scores, "bicubic_"))
@@ -109,11 +109,11 @@ def _finished(path: Path, settings: SRTraining) -> bool:
     if not path.exists():
         return False
     card = read_card(path)
-    return card.training["steps"] == settings.schedule.steps and card.hyper == settings.hyper
+    return card.training["steps"] == settings.schedule.steps and card.config == settings.hyper
 
 
 def row_of(name: str, scores: Mapping[str, float], which: str) -> Row:
-    """A row of the table, from the scores of an `SRLesson`; `which` is "" or "bicubic_"."""
+    """A row of the table, from the scores of an `SRTask`; `which` is "" or "bicubic_"."""
     h, v, p = (scores[f"{which}rmse_{channel}"] for channel in ("tb89h", "tb89v", "pd"))
     psnr_h, psnr_v = (20 * math.log10(RANGE / rmse) for rmse in (h, v))
     return name, psnr_h, psnr_v, p, 100 * p / scores["bicubic_rmse_pd"]

@@ -24,12 +24,12 @@ from pipelines.training.train import train_sic, train_sr
 from pipelines.training.trainings import SICTraining, SRTraining
 from pipelines.training.variants import finished, scored
 from seaice.files import atomic_file
-from seaice.network.catalogue import Role, architectures, find
-from seaice.network.cost import Cost, cost
-from seaice.network.weights import load, read_card
-from seaice.sic.inputs import CHANNELS
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet, Split
+from seaice.models.export import ModelCost, count_cost
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.registry import Role, find_model, list_models
+from seaice.models.weights import load_model, read_card
+from seaice.train.samples import SampleSet, Split
+from seaice.train.super_resolution import SRTask
 
 __all__ = ["Budget", "Row", "compared", "everything", "markdown", "written"]
 
@@ -96,7 +96,7 @@ def compared(
 
 def everything() -> dict[Role, list[str]]:
     """Every network that learns from what all are told; `published` is told less."""
-    learning = [entry for entry in architectures().values() if entry.learns == "weights"]
+    learning = [entry for entry in list_models().values() if entry.has_weights]
     roles: tuple[Role, ...] = ("sr", "sic")
     return {
         role: [e.name for e in learning if e.role == role and e.name != "published"]
@@ -134,8 +134,8 @@ def _brightness(
         if not (path.exists() and read_card(path).training["steps"] == budget.steps):
             tell = partial(_told, report, f"{name}, seed {seed}")
             train_sr(budget.data, path.parent, training, device, tell)
-        network, card = load(path, "sr")
-        lesson = SRLesson(train=samples, valid=samples, card=card, valid_samples=len(samples))
+        network, card = load_model(path, "sr")
+        lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
         scores = lesson.evaluate(network.to(device))
         errors.setdefault(BICUBIC, [row_of("", scores, "bicubic_")[3]])
         errors.setdefault(name, []).append(row_of("", scores, "")[3])
@@ -190,11 +190,11 @@ def _rows(role: Role, errors: Errors) -> Iterator[Row]:
         )
 
 
-def _cost(role: Role, name: str) -> Cost:
+def _cost(role: Role, name: str) -> ModelCost:
     if name in BASELINES:
-        return Cost(parameters=0, flops=0.0)
-    hyper = asdict(find(name).load().COMPACT)
-    return cost(name, hyper | ({"in_channels": len(CHANNELS)} if role == "sic" else {}))
+        return ModelCost(parameters=0, flops=0.0)
+    hyper = find_model(name).compact()
+    return count_cost(name, hyper | ({"in_channels": len(SIC_CHANNELS)} if role == "sic" else {}))
 
 
 def markdown(rows: Sequence[Row]) -> str:

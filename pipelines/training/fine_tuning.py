@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +20,14 @@ from torch import nn
 from pipelines.training.trainings import PACES, Pace
 from seaice.config import Settings
 from seaice.errors import NoInputError, SettingsError
-from seaice.network import ranks
-from seaice.network.card import Card
-from seaice.network.catalogue import find
-from seaice.network.device import choose_precision
-from seaice.network.train import Batch, Schedule, train
-from seaice.network.weights import load, load_trainable, save, weights_id
+from seaice.models.card import Card
+from seaice.models.inference import choose_precision
+from seaice.models.registry import find_model, shipped_weights
+from seaice.models.weights import load_model, load_trainable_model, save_model, weights_hash
 from seaice.sic.learning.lesson import SICLesson
-from seaice.sr.refined_samples import INTERPOLATED, add_refined
-from seaice.sr.samples import SampleSet
+from seaice.train import distributed
+from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
+from seaice.train.trainer import Batch, Schedule, train
 from seaice.write.metadata.provenance import commit
 
 __all__ = [
@@ -64,8 +62,7 @@ class FineTuning:
 
 def default_weights() -> Path:
     """The shipped weights of the default concentration network."""
-    name = f"{Settings().sic.name}.safetensors"
-    return Path(str(files("seaice"))) / "sic" / "weights" / name
+    return shipped_weights("sic", Settings().sic.name)
 
 
 def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Report) -> Path:
@@ -100,10 +97,10 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     WeightsError
         If weights are absent, damaged, exported, or for another role.
     """
-    network, start_card = load_trainable(settings.start, "sic")
+    network, start_card = load_trainable_model(settings.start, "sic")
     train_set, valid_set = train_and_valid(settings.data, settings.valid)
     refiner = _refined(settings, device, report)
-    if refiner != INTERPOLATED:  # opened again, now with the refined maps
+    if refiner != INTERPOLATION:  # opened again, now with the refined maps
         train_set, valid_set = train_and_valid(settings.data, settings.valid)
     card = replace(start_card, calibration=(), calibration_95=(), scores={}, seed=settings.seed)
     task = SICLesson(
@@ -121,12 +118,16 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     before = task.evaluate(network.eval())
     schedule = _schedule(settings, card.architecture, device)
     facts = _facts(settings, start_card)
-    key = hashlib.sha256(repr((facts, schedule.binding(), settings.crop)).encode()).hexdigest()
+    key = hashlib.sha256(
+        repr((facts, schedule.result_settings(), settings.crop)).encode()
+    ).hexdigest()
     folder = out / f"{card.architecture}_{key[:12]}"
     run = replace(task.task(network), loss=partial(_loss, task))
     trained, steps = train(run, schedule, folder, device, report)
     path = out / f"{card.architecture}.safetensors"
-    ranks.first(partial(_keep, path, trained, task, card, facts | {"steps": steps}, before))
+    distributed.run_on_main_process_first(
+        partial(_keep, path, trained, task, card, facts | {"steps": steps}, before)
+    )
     return path
 
 
@@ -159,7 +160,7 @@ def _keep(
         calibration=one,
         calibration_95=two,
     )
-    save(path, network, filled)
+    save_model(path, network, filled)
 
 
 def _facts(settings: FineTuning, start: Card) -> dict[str, Any]:
@@ -167,15 +168,15 @@ def _facts(settings: FineTuning, start: Card) -> dict[str, Any]:
     notes = SampleSet.open(settings.data).notes
     facts = {
         "started_from": start.architecture,
-        "start_sha256": weights_id(settings.start),
+        "start_sha256": weights_hash(settings.start),
         "data_sha256": data_hash(settings.data),
         "valid_sha256": data_hash(settings.valid) if settings.valid is not None else "",
         "physics": notes.get("physics", "unknown"),
         "scenes": len(notes.get("scenes", ())),
         "batch": settings.batch,
         "rate": settings.rate,
-        "refined_by": weights_id(settings.sr_weights)[:12] if settings.sr_weights else "0",
-        "interpolated_by": "" if settings.sr_weights else INTERPOLATED,
+        "refined_by": weights_hash(settings.sr_weights)[:12] if settings.sr_weights else "0",
+        "interpolated_by": "" if settings.sr_weights else INTERPOLATION,
     }
     if "offset_kelvin" in start.training:
         facts["offset_kelvin"] = start.training["offset_kelvin"]
@@ -183,16 +184,16 @@ def _facts(settings: FineTuning, start: Card) -> dict[str, Any]:
 
 
 def _schedule(settings: FineTuning, name: str, device: torch.device) -> Schedule:
-    paces = {}
+    lr_multipliers = {}
     if settings.encoder != "trained":
-        paces = {find(name).encoder: PACES[settings.encoder]}
+        lr_multipliers = {find_model(name).encoder: PACES[settings.encoder]}
     return Schedule(
         steps=settings.steps,
         batch=settings.batch,
         rate=settings.rate,
         warm_up=min(30, max(settings.steps // 5, 1)),
         average=0.99,
-        paces=paces,
+        lr_multipliers=lr_multipliers,
         seed=settings.seed,
         precision=choose_precision("auto", device),
         validate_every=max(settings.steps // 5, 1),
@@ -203,10 +204,10 @@ def _schedule(settings: FineTuning, name: str, device: torch.device) -> Schedule
 def _refined(settings: FineTuning, device: torch.device, report: Report) -> str:
     """Refine the samples with super-resolution weights if there are any; the name of both."""
     if settings.sr_weights is None:
-        return INTERPOLATED
-    network, card = load(settings.sr_weights, "sr")
+        return INTERPOLATION
+    network, card = load_model(settings.sr_weights, "sr")
     network.to(device)
-    known = weights_id(settings.sr_weights)
+    known = weights_hash(settings.sr_weights)
     for path in (settings.data, settings.valid):
         for done, of in add_refined(path, (network, card), known, device) if path else ():
             report(done - of, 0.0)

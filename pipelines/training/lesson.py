@@ -7,7 +7,6 @@ name learn from the same samples, in the same order, for as long.
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,8 +18,8 @@ from pipelines.training.train import train_sic, train_sr
 from pipelines.training.trainings import Pace, SICTraining, SRTraining, compact
 from seaice.config import Settled
 from seaice.errors import SettingsError
-from seaice.network.catalogue import Role, find
-from seaice.network.train import Schedule
+from seaice.models.registry import Role, find_model, shipped_weights
+from seaice.train.trainer import Schedule
 from seaice.write.metadata.provenance import commit
 
 __all__ = ["LessonSettings", "learn", "training_of"]
@@ -66,10 +65,11 @@ def training_of(role: Role, told: LessonSettings) -> SRTraining | SICTraining:
     SettingsError
         If the network is for another role, learns nothing, or a setting is for the other role.
     """
-    entry = find(told.model)
-    if entry.role != role or entry.learns == "nothing":
+    entry = find_model(told.model)
+    if entry.role != role or not entry.has_weights:
         raise SettingsError(
-            f"{told.model}, a network for {entry.role!r} that learns {entry.learns}",
+            f"{told.model}, a network for {entry.role!r} "
+            f"with{'' if entry.has_weights else 'out'} weights",
             f"one for {role!r} that learns weights",
             "see `seaice models`",
         )
@@ -113,7 +113,7 @@ def _schedule(base: Schedule, told: LessonSettings) -> Schedule:
 def _refiner(told: LessonSettings) -> Path | None:
     if told.sr_weights == Path("bicubic"):
         return None  # interpolated maps, which cost nothing and favour no network
-    return told.sr_weights or Path(str(files("seaice"))) / "sr" / "weights" / "pmdrnet.safetensors"
+    return told.sr_weights or shipped_weights("sr", "pmdrnet")
 
 
 def learn(

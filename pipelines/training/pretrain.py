@@ -22,16 +22,15 @@ from seaice.grid.dataset import grid_of
 from seaice.grid.definition import Grid
 from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
-from seaice.network import ranks
-from seaice.network.batches import Batch, Source
-from seaice.network.catalogue import build, find
-from seaice.network.train import train
-from seaice.network.weights import save
-from seaice.sic.inputs import blank_card
+from seaice.models.inputs import new_sic_card
+from seaice.models.registry import create_model, find_model
+from seaice.models.weights import save_model
 from seaice.sic.learning.lesson import given
 from seaice.sic.learning.pretraining import PretrainingLesson, Target, autoencoder_of
 from seaice.sic.learning.unlabelled import UnlabelledDay, drawn, middle
 from seaice.stack.frames import five_frames, wanted_dates
+from seaice.train import distributed
+from seaice.train.trainer import Batch, BatchSource, train
 
 __all__ = ["Hiding", "pretrain", "unlabelled_days"]
 
@@ -79,29 +78,29 @@ def pretrain(
     training = training_of("sic", told)
     if not isinstance(training, SICTraining):
         raise TypeError(f"a training of {type(training).__name__}")
-    card = blank_card(training.name, training.hyper, training.channels)
+    card = new_sic_card(training.name, training.hyper, training.channels)
     torch.manual_seed(training.schedule.seed)
-    network = build(training.name, card.hyper)
+    network = create_model(training.name, card.config)
     autoencoder = autoencoder_of(network, hiding.patch)
     lesson = _lesson(data, training, hiding, device, report)
     learnt, steps = train(
         lesson.task(autoencoder), training.schedule, out / training.name, device, report
     )
-    network.get_submodule(find(training.name).encoder).load_state_dict(
+    network.get_submodule(find_model(training.name).encoder).load_state_dict(
         learnt.get_submodule("encoder").state_dict()
     )
     path = out / f"{training.name}.safetensors"
     facts = {"lesson": "masked maps", "steps": steps, "ratio": hiding.ratio, "data": data.name}
     card = replace(card, training=facts, seed=training.schedule.seed, commit=training.commit)
     card = replace(card, scores=dict(lesson.evaluate(learnt)))
-    ranks.first(partial(save, path, network, card))
+    distributed.run_on_main_process_first(partial(save_model, path, network, card))
     return path
 
 
 def _lesson(
     data: Path, training: SICTraining, hiding: Hiding, device: torch.device, report: Report
 ) -> PretrainingLesson:
-    card = blank_card(training.name, training.hyper, training.channels)
+    card = new_sic_card(training.name, training.hyper, training.channels)
     of = _of_samples if (data / "train.zarr").exists() else _of_days
     source, held_out = of(data, training, device, report)
     return PretrainingLesson(
@@ -116,7 +115,7 @@ def _lesson(
 
 def _of_samples(
     data: Path, training: SICTraining, device: torch.device, report: Report
-) -> tuple[Source, Callable[[], Batch]]:
+) -> tuple[BatchSource, Callable[[], Batch]]:
     """Samples of a training set, whose truth nobody looks at, and one of the validation set."""
     lesson, _ = sic_lesson(data, training, device, report)
     return lesson.source, partial(lesson.held_out, 0)
@@ -124,9 +123,9 @@ def _of_samples(
 
 def _of_days(
     data: Path, training: SICTraining, _device: torch.device, _report: Report
-) -> tuple[Source, Callable[[], Batch]]:
+) -> tuple[BatchSource, Callable[[], Batch]]:
     """Samples of the days in a folder; the last day's middle is held out where there are two."""
-    card = blank_card(training.name, training.hyper, training.channels)
+    card = new_sic_card(training.name, training.hyper, training.channels)
     side = card.window // SCALE if card.window else training.crop
     days = list(unlabelled_days(data))
     learnt = days[:-1] or days

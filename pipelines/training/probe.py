@@ -24,7 +24,7 @@ from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import on_refined
 from seaice.instrument import CHANNELS
 from seaice.sic.smearing import block_means
-from seaice.sr.samples import SampleSet
+from seaice.train.samples import SampleSet
 
 __all__ = ["features", "train_probe"]
 

@@ -14,10 +14,10 @@ import torch
 from pipelines.training.train import train_joint, train_sic, train_sr
 from pipelines.training.trainings import JointTraining, SICTraining, SRTraining, compact
 from seaice.errors import SettingsError
-from seaice.network import ranks
-from seaice.network.train import Schedule
-from seaice.sic.inputs import PUBLISHED_CHANNELS
+from seaice.models.inputs import PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, write_samples
+from seaice.train import distributed
+from seaice.train.trainer import Schedule
 from seaice.write.metadata.provenance import commit
 
 __all__ = ["Progress", "Recipe", "Step", "follow", "recipes", "reported"]
@@ -131,7 +131,7 @@ def follow(
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     if "samples" in wanted:
-        ranks.first(partial(_samples, recipe, folder, progress))
+        distributed.run_on_main_process_first(partial(_samples, recipe, folder, progress))
     if "sr" in wanted:
         made.append(_super_resolution(recipe, folder, device, progress))
     if "sic" in wanted:

@@ -1,7 +1,7 @@
 """Real scenes or days of granules, with charts, as training samples.
 
 Each scene or day is gridded, cut into tiles and written to a Zarr group in the layout of simulated
-sets, which `seaice.sr.samples` describes, with three more arrays: `land`, `weight`, which falls
+sets, which `seaice.train.samples` describes, with three more arrays: `land`, `weight`, which falls
 with the chart's own uncertainty, and `scene`, the number of the scene that a sample comes from.
 docs/howto/real_scenes.md describes every array.
 """
@@ -32,8 +32,8 @@ from seaice.grid.gridding.quarters import joined
 from seaice.grid.masks.land import land_mask
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
-from seaice.sr.samples import ABSENT, FRAMES, LAND
 from seaice.stack.frames import five_frames
+from seaice.train.samples import FRAMES, LAND_COUNT, MISSING_COUNT
 
 __all__ = ["SIDE", "chart_weight", "tiles_of", "write_day_samples", "write_scene_samples"]
 
@@ -260,9 +260,9 @@ def _tiles(
                     "tb89": _counts(_cut(tb, *place, 1, np.nan)),
                     "tb89_half": _counts(_cut(half, *place, 2, np.nan)),
                     "low": _counts(_cut(low, *place, 1, np.nan)),
-                    "truth_tb": np.full((2, SCALE * side, SCALE * side), ABSENT, np.uint16),
+                    "truth_tb": np.full((2, SCALE * side, SCALE * side), MISSING_COUNT, np.uint16),
                     "truth_sic": np.where(
-                        np.isfinite(charted), np.round(200 * np.nan_to_num(charted)), LAND
+                        np.isfinite(charted), np.round(200 * np.nan_to_num(charted)), LAND_COUNT
                     ).astype(np.uint8),
                     "land": _cut(land, *place, SCALE, 1).astype(np.uint8),
                     "weight": np.round(255 * _cut(weight, *place, SCALE, 0)).astype(np.uint8),
@@ -293,6 +293,6 @@ def _cut(
 
 
 def _counts(tb: NDArray[np.floating]) -> NDArray[np.uint16]:
-    """Kelvin to hundredths, absent to `ABSENT`."""
-    hundredths = np.round(np.nan_to_num(tb) * 100).clip(0, ABSENT - 1)
-    return np.where(np.isfinite(tb), hundredths, ABSENT).astype(np.uint16)
+    """Kelvin to hundredths, absent to `MISSING_COUNT`."""
+    hundredths = np.round(np.nan_to_num(tb) * 100).clip(0, MISSING_COUNT - 1)
+    return np.where(np.isfinite(tb), hundredths, MISSING_COUNT).astype(np.uint16)

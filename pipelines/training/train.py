@@ -14,20 +14,18 @@ from torch import nn
 
 from pipelines.training.trainings import PACES, JointTraining, SICTraining, SRTraining
 from seaice.errors import WeightsError
-from seaice.network import ranks
-from seaice.network.card import Card
-from seaice.network.catalogue import build, find
-from seaice.network.train import Schedule, Task, train
-from seaice.network.weights import load, load_trainable, save, weights_id
+from seaice.models.card import Card
+from seaice.models.inputs import new_sic_card as blank_sic_card
+from seaice.models.inputs import new_sr_card as blank_sr_card
+from seaice.models.registry import create_model, find_model
+from seaice.models.weights import load_model, load_trainable_model, save_model, weights_hash
 from seaice.sic.calibration import Factors
-from seaice.sic.inputs import blank_card as blank_sic_card
 from seaice.sic.learning.joint import JointLesson, both
 from seaice.sic.learning.lesson import SICLesson, counted_weights
-from seaice.sr.fitting import fit_interpolation
-from seaice.sr.inputs import blank_card as blank_sr_card
-from seaice.sr.learning import SRLesson
-from seaice.sr.refined_samples import INTERPOLATED, add_refined
-from seaice.sr.samples import SampleSet
+from seaice.train import distributed
+from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
+from seaice.train.super_resolution import SRTask, fit_interpolation
+from seaice.train.trainer import Schedule, Task, train
 
 __all__ = ["Report", "sic_lesson", "train_joint", "train_sic", "train_sr"]
 
@@ -41,7 +39,7 @@ def train_sr(
 
     Parameters
     ----------
-    data : folder of the two sample sets, as `seaice.sr.samples` describes them
+    data : folder of the two sample sets, as `seaice.train.samples` describes them
     out : folder for the weights and, below it, the checkpoint and the logs
     report : called with the steps done and the loss
 
@@ -56,7 +54,7 @@ def train_sr(
     SettingsError
         If a checkpoint of other settings lies in `out`, or learning diverges.
     """
-    lesson = SRLesson(
+    lesson = SRTask(
         train=SampleSet.of(data, "train"),
         valid=SampleSet.of(data, "valid"),
         card=blank_sr_card(settings.name, settings.hyper),
@@ -64,7 +62,7 @@ def train_sr(
         difference_weight=settings.difference_weight,
     )
     torch.manual_seed(settings.schedule.seed)
-    network = build(settings.name, settings.hyper)
+    network = create_model(settings.name, settings.hyper)
     if settings.start is None:
         fit_interpolation(network, lesson.train, lesson.card)
     else:
@@ -76,7 +74,7 @@ def train_sr(
 
 def _go_on_from(path: Path, network: nn.Module) -> None:
     """Give a network what weights of a smaller one of its kind hold."""
-    known = load(path, "sr")[0].state_dict()
+    known = load_model(path, "sr")[0].state_dict()
     strange = network.load_state_dict(known, strict=False).unexpected_keys
     if strange:
         raise WeightsError(
@@ -94,7 +92,7 @@ def _start_with(path: Path, network: nn.Module, channels: tuple[str, ...]) -> No
     WeightsError
         If the weights know other channels, or the same in another order.
     """
-    start, card = load_trainable(path, "sic")
+    start, card = load_trainable_model(path, "sic")
     if channels[: len(card.channels)] != card.channels:
         raise WeightsError(
             f"{path}, taught with {', '.join(card.channels)}",
@@ -123,7 +121,7 @@ def train_sic(
     """
     lesson, known = sic_lesson(data, settings, device, report)
     torch.manual_seed(settings.schedule.seed)
-    fresh = build(settings.name, lesson.card.hyper)
+    fresh = create_model(settings.name, lesson.card.config)
     if settings.start is not None:
         _start_with(settings.start, fresh, lesson.card.channels)
     task = lesson.task(fresh)
@@ -145,12 +143,14 @@ def sic_lesson(
     """
     for split in ("train", "valid"):
         SampleSet.of(data, split)  # refused before hours of refining
-    name, known = INTERPOLATED, "0"
+    name, known = INTERPOLATION, "0"
     if settings.sr_weights is not None:
-        refiner, known = load(settings.sr_weights, "sr"), weights_id(settings.sr_weights)
+        refiner, known = load_model(settings.sr_weights, "sr"), weights_hash(settings.sr_weights)
         refiner[0].to(device)
         name = refiner[1].architecture
-        ranks.first(partial(_refine, data, (refiner, known), device, report))
+        distributed.run_on_main_process_first(
+            partial(_refine, data, (refiner, known), device, report)
+        )
     samples = SampleSet.of(data, "train")
     lesson = SICLesson(
         train=samples,
@@ -175,8 +175,8 @@ def _paced(settings: SRTraining | SICTraining) -> Schedule:
     """The schedule, in which the encoder may learn more slowly than the rest."""
     if settings.encoder == "trained":
         return settings.schedule
-    part = find(settings.name).encoder
-    return replace(settings.schedule, paces={part: PACES[settings.encoder]})
+    part = find_model(settings.name).encoder
+    return replace(settings.schedule, lr_multipliers={part: PACES[settings.encoder]})
 
 
 def train_joint(
@@ -195,7 +195,10 @@ def train_joint(
     WeightsError
         If weights to begin with are absent, damaged or of another role.
     """
-    sr, sic = load(settings.sr_weights, "sr"), load_trainable(settings.sic_weights, "sic")
+    sr, sic = (
+        load_model(settings.sr_weights, "sr"),
+        load_trainable_model(settings.sic_weights, "sic"),
+    )
     lesson = _joint_lesson(data, settings, sr[1], sic[1])
     torch.manual_seed(settings.schedule.seed)
     folder, task = out / "joint", lesson.task(both(sr[0], sic[0]))
@@ -212,16 +215,16 @@ def train_joint(
         }
         for path, (part, (card, scores)) in zip(paths, parts.items(), strict=True):
             run = _Run(card, notes, settings.schedule, settings.commit)
-            save(path, network.get_submodule(part), run.filled_card(scores, steps, device))
+            save_model(path, network.get_submodule(part), run.filled_card(scores, steps, device))
 
-    ranks.first(keep)
+    distributed.run_on_main_process_first(keep)
     return paths[0], paths[1]
 
 
 def _joint_lesson(data: Path, settings: JointTraining, sr: Card, sic: Card) -> JointLesson:
     samples, valid = SampleSet.of(data, "train"), SampleSet.of(data, "valid")
     return JointLesson(
-        sr=SRLesson(train=samples, valid=valid, card=sr),
+        sr=SRTask(train=samples, valid=valid, card=sr),
         sic=SICLesson(
             train=samples,
             valid=valid,
@@ -272,9 +275,9 @@ class _Run:
         def keep() -> None:
             card = self.filled_card(task.evaluate(network), steps, device)
             one, two = calibration(network)
-            save(path, network, replace(card, calibration=one, calibration_95=two))
+            save_model(path, network, replace(card, calibration=one, calibration_95=two))
 
-        ranks.first(keep)
+        distributed.run_on_main_process_first(keep)
         return path
 
     def filled_card(self, scores: Mapping[str, float], steps: int, device: torch.device) -> Card:

@@ -1,13 +1,13 @@
 """How networks are trained: settings of one training, without what they are trained on."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from seaice.network.catalogue import find
-from seaice.network.train import Schedule
-from seaice.sic.inputs import CHANNELS
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.registry import find_model
+from seaice.train.trainer import Schedule
 
 __all__ = ["PACES", "JointTraining", "Pace", "SICTraining", "SRTraining", "compact"]
 
@@ -45,7 +45,7 @@ class SICTraining:
     hyper: Mapping[str, Any] = field(default_factory=dict)
     schedule: Schedule = PUBLISHED_SIC
     crop: int = 128  #: coarse cells
-    channels: tuple[str, ...] = CHANNELS
+    channels: tuple[str, ...] = SIC_CHANNELS
     #: what counts alike: every class of concentration, as published, or every cell. Classes pull
     #: doubtful cells of closed ice towards the rarer middle; a last lesson by cells undoes that.
     balance: Literal["classes", "cells"] = "classes"
@@ -81,4 +81,4 @@ def compact(name: str) -> dict[str, Any]:
     >>> compact("pmdrnet")["width"]
     24
     """
-    return asdict(find(name).load().COMPACT)
+    return find_model(name).compact()

@@ -22,13 +22,12 @@ from seaice.evaluate.report import write_report
 from seaice.evaluate.tables import score_table, whole
 from seaice.evaluate.words import definitions
 from seaice.instrument import LOW_CHANNELS
-from seaice.network.device import choose_device
-from seaice.network.run import Machine
-from seaice.network.weights import read_card, weights_id
+from seaice.models.inference import Machine, choose_device
+from seaice.models.inputs import PUBLISHED_CHANNELS, SIC_CHANNELS
+from seaice.models.weights import read_card, weights_hash
 from seaice.page import Section
-from seaice.sic.inputs import CHANNELS, PUBLISHED_CHANNELS
 from seaice.simulate.samples import SPLITS, draw
-from seaice.sr.samples import SampleSet, Split
+from seaice.train.samples import SampleSet, Split
 from seaice.write.metadata.provenance import commit
 
 __all__ = ["compared", "finished", "scored", "variants", "written"]
@@ -42,7 +41,7 @@ Report = Callable[[str, int], None]
 def variants(base: SICTraining) -> Mapping[str, SICTraining]:
     """The network by what it is told, from the least to the most."""
     low = (*PUBLISHED_CHANNELS, "valid", *LOW_CHANNELS, "land")
-    told = {"published": PUBLISHED_CHANNELS, "low frequencies": low, "other days": CHANNELS}
+    told = {"published": PUBLISHED_CHANNELS, "low frequencies": low, "other days": SIC_CHANNELS}
     return {name: replace(base, channels=channels) for name, channels in told.items()}
 
 
@@ -112,7 +111,7 @@ def finished(path: Path, settings: SICTraining) -> bool:
     if not path.exists():
         return False
     card = read_card(path)
-    refiner = weights_id(settings.sr_weights)[:12] if settings.sr_weights else "0"
+    refiner = weights_hash(settings.sr_weights)[:12] if settings.sr_weights else "0"
     wanted = {"steps": settings.schedule.steps, "refined_by": refiner}
     return wanted.items() <= card.training.items() and bool(card.calibration)
 

@@ -17,9 +17,9 @@ from pipelines.methods import network_of
 from pipelines.plan import method
 from pipelines.training.ablations import Row, markdown, row_of
 from seaice.config import NetworkSettings
-from seaice.network.device import choose_device
-from seaice.sr.learning import SRLesson
-from seaice.sr.samples import SampleSet, Split
+from seaice.models.inference import choose_device
+from seaice.train.samples import SampleSet, Split
+from seaice.train.super_resolution import SRTask
 
 __all__ = ["LOOKS", "compared"]
 
@@ -55,7 +55,7 @@ class _Linear(nn.Module):
         return told
 
 
-def compared(network: nn.Module, lesson: SRLesson) -> Iterator[Row]:
+def compared(network: nn.Module, lesson: SRTask) -> Iterator[Row]:
     """Bicubic, the linear part, and the network with fewer and with all frames.
 
     Parameters
@@ -84,7 +84,7 @@ def main() -> None:
     settings = NetworkSettings(name="pmdrnet", weights=told.weights)
     network, card = network_of(method("sr", settings, told.data / "hashes.json"), "sr")
     samples = SampleSet.of(told.data, told.split)
-    lesson = SRLesson(train=samples, valid=samples, card=card, valid_samples=len(samples))
+    lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
     rows = list(compared(network.to(choose_device(told.device)), lesson))
     print(f"{len(samples)} worlds of the {told.split} split\n\n{markdown(rows)}")
 

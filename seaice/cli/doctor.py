@@ -40,7 +40,7 @@ def _software() -> Iterator[Examination]:
 def _device() -> Examination:
     import torch
 
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
 
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "no CUDA device"
@@ -49,12 +49,12 @@ def _device() -> Examination:
 
 
 def _weights() -> Iterator[Examination]:
-    from seaice.network.weights import load
+    from seaice.models.weights import load_model
 
     for path in shipped():
         what = f"weights {path.name}"
         try:
-            _, card = load(path)
+            _, card = load_model(path)
         except SeaIceError as error:
             mend = f"git checkout -- {path}, or install the package again"
             yield Examination(what=what, found=str(error), well=False, mend=mend)

@@ -132,7 +132,7 @@ def _evaluate_sealed(worlds: int | None, again: bool, device: str, dry_run: bool
         sealed_methods,
         this_release,
     )
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
 
     count = worlds or WORLDS
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
@@ -172,7 +172,7 @@ def _evaluate_worlds(
 ) -> None:
     from pipelines.evaluate.worlds import evaluate_worlds, standard
     from seaice.files import ensure_writable
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
     from seaice.simulate.samples import written_samples
 
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)

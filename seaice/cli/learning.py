@@ -147,23 +147,23 @@ def train(
 def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
     from pipelines.training.recipe import follow, recipes
     from seaice.files import ensure_writable
-    from seaice.network import ranks
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
+    from seaice.train import distributed
 
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
-    with ranks.joined(choose_device(run.device)) as chosen:
+    with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
             made = follow(recipes()[recipe], step, out, chosen, progress)
-        if ranks.leads():
+        if distributed.is_main_process():
             typer.echo("\n".join(map(str, made)))
 
 
 def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> None:
     from pipelines.training.fine_tuning import checked_settings, fine_tune
     from seaice.files import ensure_writable
-    from seaice.network import ranks
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
+    from seaice.train import distributed
 
     if step != "sic" or options["data"] is None:
         raise SettingsError(
@@ -175,7 +175,7 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
     run = Settings.read(None, {"run": {"device": device}}).run
     folder = out / "fine_tuned" if out == TRAINING else out
     ensure_writable(folder)
-    with ranks.joined(choose_device(run.device)) as chosen:
+    with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
 
             def report(done: int, _loss: float) -> None:
@@ -185,8 +185,8 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
                     progress("fine-tuning", done, settings.steps)
 
             path = fine_tune(settings, folder, chosen, report)
-        if ranks.leads():
-            from seaice.network.weights import read_card
+        if distributed.is_main_process():
+            from seaice.models.weights import read_card
 
             scores = read_card(path).scores
             for name in ("rmse", "mae", "bias"):
@@ -203,8 +203,8 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
 def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
     from pipelines.training.lesson import SEE, LessonSettings, learn
     from seaice.files import ensure_writable
-    from seaice.network import ranks
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
+    from seaice.train import distributed
 
     if step not in ("sr", "sic") or "model" not in told:
         raise SettingsError(
@@ -219,10 +219,10 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
     lesson = LessonSettings.checked(told, SEE)
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
-    with ranks.joined(choose_device(run.device)) as chosen:
+    with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
             made = learn("sr" if step == "sr" else "sic", lesson, out, chosen, progress)
-        if ranks.leads():
+        if distributed.is_main_process():
             typer.echo(made)
 
 
@@ -242,7 +242,7 @@ def compare(
     """Train networks, all or some, on one budget; a table, and accuracy against cost."""
     from pipelines.training.compare import Budget, compared, everything, written
     from seaice.files import ensure_writable
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
 
     names = {"sr": _names(sr), "sic": _names(sic)} if sr or sic else everything()
     folder = out or data / "compare"
@@ -286,7 +286,7 @@ def pretrain(
     from pipelines.training.lesson import SEE, LessonSettings
     from pipelines.training.pretrain import Hiding, pretrain
     from seaice.files import ensure_writable
-    from seaice.network.device import choose_device
+    from seaice.models.inference import choose_device
 
     named: dict[str, Any] = {"model": model, "steps": steps, "batch": batch, "rate": rate}
     named |= {"crop": crop, "seed": seed, "sr_weights": sr_weights, "hyper": _table(hyper or [])}
@@ -323,7 +323,7 @@ def import_weights(
 
     target = out or Path(f"{model}.safetensors")
     ensure_writable(target.parent)
-    typer.echo(imported(model, file, target, size, _table(hyper or []), seed).told())
+    typer.echo(imported(model, file, target, size, _table(hyper or []), seed).summary())
 
 
 def export(

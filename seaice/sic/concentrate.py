@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
-from seaice.network.card import Card
-from seaice.network.quantize import backend_of
-from seaice.network.run import Machine, Progress, run_tiled
+from seaice.models.card import Card
+from seaice.models.export import backend_of
+from seaice.models.inference import Machine, TileProgress, run_tiled
+from seaice.models.inputs import assemble_sic_input, coarse_channels
 from seaice.sic.calibration import calibrated
 from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
-from seaice.sic.inputs import assemble, coarse_wanted
 from seaice.sic.out_of_range import BANDS, excess_map, widened
 from seaice.sic.smearing import block_means, split
 from seaice.stack.frames import FRAMES
@@ -59,7 +59,7 @@ def concentrate(
     land: NDArray[np.bool_],
     teller: tuple[nn.Module, Card],
     machine: Machine,
-    progress: Progress,
+    progress: TileProgress,
     where: NDArray[np.bool_] | None = None,
 ) -> xr.Dataset:
     """Concentration of a day by a network.
@@ -71,11 +71,11 @@ def concentrate(
 
     Parameters
     ----------
-    refined : as `seaice.sr.refine.refine` makes it
+    refined : as `seaice.models.inference.refine` makes it
     daily_map : of the same day, on the grid that was refined, and with it
         `seaice.stack.frames.other_days`, where known
     land : (y, x) bool, on the refined grid
-    teller : network and card, as `seaice.network.weights.load` gives them
+    teller : network and card, as `seaice.models.weights.load_model` gives them
     progress : called with the tiles done and their number
     where : (y, x) bool, on the refined grid; cells elsewhere are NaN; left out: everywhere
 
@@ -83,7 +83,7 @@ def concentrate(
     -------
     Dataset
         As `product`; attrs: also `sic_precision`, `sic_form` (as `Card.form`) and `sic_backend`
-        ("int8" or "float", as `seaice.network.quantize.Backend`).
+        ("int8" or "float", as `seaice.models.export.Backend`).
 
     Raises
     ------
@@ -92,7 +92,7 @@ def concentrate(
     """
     network, card = teller
     tb = [refined[name].values for name in ("tb89h", "tb89v")]
-    taught = coarse_wanted(card)
+    taught = coarse_channels(card)
     known = {str(name): field.values for name, field in daily_map.items()}
     if set(LAND_SHARES) & set(taught):  # it costs what other networks need not pay
         known |= land_shares(land)
@@ -102,7 +102,7 @@ def concentrate(
     def cut(rows: slice, columns: slice) -> Tensor:
         here = torch.stack([torch.from_numpy(each[rows, columns]) for each in tb])
         there = _coarse_cut(coarse, rows, columns)
-        return assemble(here, there, _tensor(land[rows, columns]), card)
+        return assemble_sic_input(here, there, _tensor(land[rows, columns]), card)
 
     network.to(machine.device)
     wanted = observed & ~land if where is None else observed & ~land & where

@@ -37,14 +37,14 @@ def good(folder: Path) -> Path:
     """The smallest network with weights of its own."""
     import torch
 
-    from seaice.network.catalogue import build
-    from seaice.network.weights import save
-    from seaice.sr.inputs import blank_card
+    from seaice.models.inputs import new_sr_card
+    from seaice.models.registry import create_model
+    from seaice.models.weights import save_model
 
-    card = blank_card("espcn", {"width": 4})
+    card = new_sr_card("espcn", {"width": 4})
     torch.manual_seed(0)
     path = folder / "weights.safetensors"
-    save(path, build("espcn", card.hyper), card)
+    save_model(path, create_model("espcn", card.config), card)
     return path
 
 
@@ -58,10 +58,10 @@ def answered(path: Path) -> str:
     """
     import torch
 
-    from seaice.network.weights import load, read_card
+    from seaice.models.weights import load_model, read_card
 
     read_card(path)
-    network, _ = load(path)
+    network, _ = load_model(path)
     tensors = network.state_dict().values()
     return "" if all(bool(torch.isfinite(each).all()) for each in tensors) else "not finite"
 
@@ -149,7 +149,7 @@ def _card(path: Path, random: Random) -> None:
     """One entry of the card, or of its sizes, is absurd or gone."""
     header, body = _parts(path)
     card = json.loads(header["__metadata__"]["card"])
-    table = card["hyper"] if random.random() < 0.6 else card
+    table = card["config"] if random.random() < 0.6 else card
     name = str(random.choice(sorted(table)))
     if random.random() < 0.1:
         del table[name]

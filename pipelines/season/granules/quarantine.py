@@ -17,7 +17,7 @@ from typing import Any
 import xarray as xr
 
 from pipelines.season.granules.trial import tried
-from pipelines.stages import code_of
+from pipelines.stages import VERSIONS
 from seaice.errors import GranuleError, StorageError
 from seaice.files import atomic_file, is_left, sha256
 from seaice.ingest.read import read_swath
@@ -67,12 +67,13 @@ def _refuse_known(out: Path, path: Path, digest: str) -> None:
         told = json.loads(_entry(out, path).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return
-    if (told["sha256"], told["code"]) == (digest, code_of("ingest")):
+    # Entries of a package before stage versions have "code" in place of "version".
+    if (told["sha256"], told.get("version")) == (digest, VERSIONS["read"]):
         raise GranuleError(told["found"], told["expected"], told["do_next"])
 
 
 def _note(out: Path, path: Path, digest: str, error: GranuleError) -> None:
-    told = {"name": path.name, "sha256": digest, "code": code_of("ingest")}
+    told = {"name": path.name, "sha256": digest, "version": VERSIONS["read"]}
     told |= {"found": error.found, "expected": error.expected, "do_next": error.do_next}
     with atomic_file(_entry(out, path)) as part:
         part.write_text(json.dumps(told, indent=1))

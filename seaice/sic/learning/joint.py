@@ -15,14 +15,19 @@ from torch import Tensor, nn
 
 from seaice.grid.gridding.quarters import quartered
 from seaice.grid.refined import SCALE
-from seaice.network.train import Batch, Task
+from seaice.models.inputs import nearest_upsample, to_kelvin
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.lesson import SICLesson, land_around
-from seaice.sr.augment import Drift, with_missing_swaths
-from seaice.sr.inputs import in_kelvin, on_fine_cells
-from seaice.sr.learning import SRLesson
-from seaice.sr.refined_samples import frames_of
-from seaice.sr.samples import FRAMES, SampleSet, Window, batched, standing_in
+from seaice.train.samples import (
+    FRAMES,
+    SampleSet,
+    Window,
+    frames_of_sample,
+    sample_frame_dropout,
+    stack_batch,
+)
+from seaice.train.super_resolution import BrightnessJitter, SRTask, with_missing_swaths
+from seaice.train.trainer import Batch, Task
 
 __all__ = ["JointLesson", "both"]
 
@@ -46,7 +51,7 @@ class JointLesson:
     many as `sr` has.
     """
 
-    sr: SRLesson
+    sr: SRTask
     sic: SICLesson
     brightness_weight: float = 0.1  #: of the error of super-resolution, beside concentration's
 
@@ -56,11 +61,11 @@ class JointLesson:
 
     def _source(self, random: np.random.Generator, size: int) -> Batch:
         def sample() -> dict[str, NDArray[Any]]:
-            frames = list(standing_in(random))
+            frames = list(sample_frame_dropout(random))
             parts = _read(self.sic.train, self.sic.train.draw(random, self.sic.crop))
             if random.random() < self.sic.low_missing:
                 parts["low"][:] = np.nan
-            if random.random() < self.sr.unquartered:
+            if random.random() < self.sr.p_drop_3km:
                 parts["halves"][:] = np.nan
             if random.random() < self.sic.gappy:
                 seen = parts["tb"]
@@ -68,11 +73,11 @@ class JointLesson:
                 lost = np.isnan(parts["tb"][TARGET]) > np.isnan(seen[TARGET])
                 parts["low"][:, lost.any(0)] = np.nan
             if random.random() < self.sic.drifting:
-                drift = Drift.drawn(random)
+                drift = BrightnessJitter.drawn(random)
                 parts |= {name: drift.on(parts[name]) for name in ("tb", "halves", "brightness")}
             return _framed(parts, frames)
 
-        return batched(sample, size)
+        return stack_batch(sample, size)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Error of concentration, and a weight times that of brightness."""
@@ -95,14 +100,14 @@ class JointLesson:
     def judged(self, network: nn.Module) -> Judgement:
         """What both together tell of the first validation samples.
 
-        Each becomes the kind of day that `seaice.sr.refined_samples` makes of it, so that scores
+        Each becomes the kind of day that `seaice.train.samples` makes of it, so that scores
         can stand beside those of `SICLesson`.
         """
         device = next(network.parameters()).device
 
         def answer(sample: int) -> Answer:
             parts = _read(self.sic.valid, self.sic.valid.whole(sample))
-            framed = _framed(parts, frames_of(sample))
+            framed = _framed(parts, frames_of_sample(sample))
             batch = {name: torch.from_numpy(v)[None].to(device) for name, v in framed.items()}
             given = _to_concentration(batch, self._refined(network, batch)[0])
             return self.sic.answer(network.get_submodule("sic"), given)
@@ -114,8 +119,8 @@ class JointLesson:
         given = {name: batch[name] for name in ("tb", "quarters")} | {"truth": batch["brightness"]}
         told = self.sr.refined(network.get_submodule("sr"), given)
         seen = torch.isfinite(batch["tb"][:, TARGET]).all(1, keepdim=True)
-        kelvin = in_kelvin(told, self.sr.card)
-        refined = torch.where(on_fine_cells(seen, SCALE), kelvin, torch.nan)
+        kelvin = to_kelvin(told, self.sr.card)
+        refined = torch.where(nearest_upsample(seen, SCALE), kelvin, torch.nan)
         return refined, self.sr.error(told, given)
 
 
@@ -128,7 +133,7 @@ def _to_concentration(batch: Batch, refined: Tensor) -> Batch:
 def _read(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
     return {
         "tb": samples.tb89(window),
-        "halves": samples.halves(window),
+        "halves": samples.tb89_3km(window),
         "low": samples.low(window),
         "land_shares": land_around(samples, window),
         "brightness": samples.truth_tb(window),

@@ -13,16 +13,22 @@ from torch import Tensor, nn
 from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
 from seaice.grid.refined import SCALE, on_refined
 from seaice.instrument import LOW_CHANNELS
-from seaice.network.card import Card
-from seaice.network.train import Batch, Task
+from seaice.models.card import Card
+from seaice.models.inputs import assemble_sic_input
 from seaice.sic.calibration import Factors
-from seaice.sic.inputs import assemble
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.loss import CLASSES, class_weights, concentration_loss
-from seaice.sr.augment import Drift, missing_swath
-from seaice.sr.refined_samples import INTERPOLATED, frames_of, interpolated_map
-from seaice.sr.samples import SampleSet, Window, batched
 from seaice.stack.frames import FRAMES, OTHER_DAYS
+from seaice.train.samples import (
+    INTERPOLATION,
+    SampleSet,
+    Window,
+    frames_of_sample,
+    interpolated_map,
+    stack_batch,
+)
+from seaice.train.super_resolution import BrightnessJitter, missing_swath
+from seaice.train.trainer import Batch, Task
 
 __all__ = ["SICLesson", "counted_weights", "given", "land_around"]
 
@@ -75,15 +81,15 @@ class SICLesson:
             if self.smooth_noise:
                 _add_smooth_noise(parts, self.smooth_noise, random)
             if random.random() < self.gappy:
-                _lose_a_swath(parts, frames_of(window.sample), random)
+                _lose_a_swath(parts, frames_of_sample(window.sample), random)
             if random.random() < self.drifting:
-                drift = Drift.drawn(random)
+                drift = BrightnessJitter.drawn(random)
                 parts["refined"], parts["frames"] = map(
                     drift.on, (parts["refined"], parts["frames"])
                 )
             return parts
 
-        return batched(sample, size)
+        return stack_batch(sample, size)
 
     @property
     def _side(self) -> int:
@@ -98,7 +104,7 @@ class SICLesson:
         return {
             "refined": self._refined(samples, window),
             "low": samples.low(window),
-            "frames": samples.tb89(window)[frames_of(window.sample)],
+            "frames": samples.tb89(window)[frames_of_sample(window.sample)],
             "land_shares": land_around(samples, window),
             "truth": samples.truth_sic(window),
             "land": samples.land(window),
@@ -106,13 +112,13 @@ class SICLesson:
         }
 
     def _refined(self, samples: SampleSet, window: Window) -> NDArray[np.float32]:
-        if self.refiner == INTERPOLATED:
+        if self.refiner == INTERPOLATION:
             return interpolated_map(samples, window)
         return samples.refined(window, self.refiner)
 
     def held_out(self, sample: int) -> Batch:
         """A validation sample, as a batch of one."""
-        return batched(lambda: self._parts(self.valid, self._looked_at(sample)), 1)
+        return stack_batch(lambda: self._parts(self.valid, self._looked_at(sample)), 1)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """How wrong a network is on a batch; see `answer`."""
@@ -181,7 +187,7 @@ def given(batch: Batch, card: Card) -> Tensor:
     coarse |= dict(zip(OTHER_DAYS, others, strict=True))
     coarse |= dict(zip(LAND_SHARES, batch["land_shares"].unbind(1), strict=True))
     land = batch["land"] if "land" in batch else torch.isnan(batch["truth"])
-    return assemble(batch["refined"], coarse, land, card)
+    return assemble_sic_input(batch["refined"], coarse, land, card)
 
 
 def land_around(samples: SampleSet, window: Window) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seaice.network import ranks
+from seaice.train import distributed
 
 __all__ = ["PUBLISHED_WEIGHTS", "class_weights", "concentration_loss"]
 
@@ -83,4 +83,4 @@ def concentration_loss(
         sizes = sizes + variance_weight * doubt
     if cell_weights is not None:
         sizes = sizes * cell_weights
-    return (sizes * valid).sum() / ranks.mean(valid.sum()).clamp(min=1)
+    return (sizes * valid).sum() / distributed.mean_over_processes(valid.sum()).clamp(min=1)

@@ -14,18 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seaice.errors import SettingsError
-from seaice.network.batches import Batch, Source
-from seaice.network.card import Card
-from seaice.network.ops.encoder_decoder import EncoderDecoder
-from seaice.network.ops.masking import (
-    Masking,
-    masked_error,
+from seaice.models.card import Card
+from seaice.models.inputs import PUBLISHED_CHANNELS
+from seaice.models.layers.decoder import EncoderDecoder
+from seaice.models.layers.tokens import (
+    PatchMask,
+    masked_mse,
     normalized_patches,
     patchify,
     unpatchify,
 )
-from seaice.network.train import Task
-from seaice.sic.inputs import PUBLISHED_CHANNELS
+from seaice.train.trainer import Batch, BatchSource, Task
 
 __all__ = ["MaskedPrediction", "PretrainingLesson", "Target", "autoencoder_of"]
 
@@ -41,12 +40,12 @@ class MaskedPrediction(nn.Module):
     def __init__(self, network: EncoderDecoder, patch: int) -> None:
         super().__init__()
         self.encoder, self.patch = network.encoder, patch
-        self.unit = network.offers.multiple_of
-        channels = network.hyper.in_channels
+        self.unit = network.spec.multiple_of
+        channels = network.config.in_channels
         self.stand_in = nn.Parameter(torch.zeros(1, channels, 1, 1))
-        self.read = nn.Conv2d(network.offers.deep, channels * STRIDE**2, 1)
+        self.read = nn.Conv2d(network.spec.deep, channels * STRIDE**2, 1)
 
-    def forward(self, image: Tensor, masking: Masking) -> Tensor:
+    def forward(self, image: Tensor, masking: PatchMask) -> Tensor:
         """What every patch is told to be, those that were shown as well.
 
         Parameters
@@ -56,10 +55,10 @@ class MaskedPrediction(nn.Module):
 
         Returns
         -------
-        (batch, patch, cells * channels), as `seaice.network.ops.masking.patchify` orders them
+        (batch, patch, cells * channels), as `seaice.models.layers.tokens.patchify` orders them
         """
         grid = image.shape[2] // self.patch, image.shape[3] // self.patch
-        cells = masking.removed()[..., None].expand(-1, -1, self.patch**2)
+        cells = masking.hidden()[..., None].expand(-1, -1, self.patch**2)
         hidden = unpatchify(cells, self.patch, grid)
         seen = torch.where(hidden > 0, self.stand_in, image)
         rows, columns = image.shape[2:]
@@ -96,7 +95,7 @@ def autoencoder_of(network: nn.Module, patch: int) -> nn.Module:
 class PretrainingLesson:
     """What is hidden, and what counts."""
 
-    source: Source  #: of batches without truth
+    source: BatchSource  #: of batches without truth
     given: Callable[[Batch], Tensor]  #: batch -> (batch, channel, y, x), normalized
     card: Card
     held_out: Callable[[], Batch]  #: one batch that is never learnt from
@@ -122,11 +121,11 @@ class PretrainingLesson:
         rows, columns = (length // side * side for length in image.shape[2:])
         image = image[..., :rows, :columns]
         patches = rows * columns // side**2
-        masking = Masking.of(torch.rand(len(image), patches, device=image.device), self.ratio)
+        masking = PatchMask.of(torch.rand(len(image), patches, device=image.device), self.ratio)
         told, wanted = autoencoder(image, masking), patchify(image, side)
         if self.target == "pattern":
             wanted = normalized_patches(wanted)
-        return masked_error(told, wanted, masking.removed()[..., None] * self._counts(image, side))
+        return masked_mse(told, wanted, masking.hidden()[..., None] * self._counts(image, side))
 
     def _counts(self, image: Tensor, side: int) -> Tensor:
         """(batch, patch, cells * channels), 1 for what was observed of V, H and V - H."""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from seaice.errors import NoInputError
 from seaice.grid.refined import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
-from seaice.network.train import Batch
-from seaice.sr.samples import Window, batched
+from seaice.train.samples import Window, stack_batch
+from seaice.train.trainer import Batch
 
 __all__ = ["UnlabelledDay", "drawn", "middle"]
 
@@ -90,10 +90,10 @@ def drawn(
             "give maps of more days, or of a larger region",
         )
 
-    return batched(sample, size)
+    return stack_batch(sample, size)
 
 
 def middle(day: UnlabelledDay, side: int) -> Batch:
     """The middle of a day, as a batch of one."""
     window = Window.middle(0, (day.low.shape[1], day.low.shape[2]), side)
-    return batched(lambda: day.parts(window), 1)
+    return stack_batch(lambda: day.parts(window), 1)

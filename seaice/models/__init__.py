@@ -1,0 +1,1 @@
+"""Models: registry, cards, weights, inputs, inference and export; knows nothing of training."""

@@ -1,0 +1,1 @@
+"""Concentration models, one file an architecture; `seaice.models.registry` lists them."""

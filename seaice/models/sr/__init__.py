@@ -1,0 +1,1 @@
+"""Super-resolution models, one file an architecture; `seaice.models.registry` lists them."""

@@ -1,1 +1,0 @@
-"""How any network is listed, built, loaded, run and trained; knows nothing of ice."""

@@ -1,1 +1,0 @@
-"""Operators that several architectures need, one file each."""

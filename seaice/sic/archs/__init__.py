@@ -1,1 +1,0 @@
-"""Concentration networks, one file each; `seaice.sic.catalogue` lists them."""

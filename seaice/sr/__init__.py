@@ -1,1 +1,0 @@
-"""Coarse stacks in, fine brightness temperature out."""

@@ -1,1 +1,0 @@
-"""Super-resolution networks, one file each; `seaice.sr.catalogue` lists them."""

@@ -1,0 +1,1 @@
+"""Training: the loop, distributed processes, samples, tasks and losses."""
