@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pipelines.reality.compare import Check, checks
+from pipelines.reality.lines import Line, summary
+from pipelines.reality.lines import table as lines_table
 from pipelines.reality.points import CLOUD, LEVELS, VAPOUR
 from pipelines.reality.spectra import BANDS_KM
 from seaice.errors import NoInputError
@@ -52,12 +53,13 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     return page
 
 
-def tables(real: Table, simulated: Table) -> dict[str, str]:
+def tables(real: Table, simulated: Table, found: Sequence[Line]) -> dict[str, str]:
     """Every table by its name on the page."""
-    found = list(checks(real, simulated))
+    outside = sorted((x for x in found if not x.within), key=lambda x: -x.excess)
     return {
-        "verdict": _verdict(found),
-        "disagreements": _disagreements(found),
+        "verdict": summary(found),
+        "outside": lines_table(outside) if outside else "All lines are within range.",
+        "lines": lines_table(found),
         "percentiles": _percentiles(real, simulated),
         "weather": _weather(real, simulated),
         "air": _air(real, simulated),
@@ -71,26 +73,6 @@ def tables(real: Table, simulated: Table) -> dict[str, str]:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _verdict(found: Sequence[Check]) -> str:
-    topics = dict.fromkeys(check.topic for check in found)
-    rows = []
-    for topic in topics:
-        of = [check for check in found if check.topic == topic]
-        rows.append([topic, str(len(of)), str(sum(check.agrees for check in of))])
-    return _table(("what", "numbers compared", "within what is allowed"), rows)
-
-
-def _disagreements(found: Sequence[Check]) -> str:
-    rows = [
-        [c.topic, c.what, f"{c.real:.4g}", f"{c.simulated:.4g}", f"{c.low:.4g} to {c.high:.4g}"]
-        for c in found
-        if not c.agrees
-    ]
-    if not rows:
-        return "Nothing disagrees by more than is allowed."
-    return _table(("what", "where", "real", "simulated", "allowed"), rows)
 
 
 def _percentiles(real: Table, simulated: Table) -> str:
