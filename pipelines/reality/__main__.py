@@ -7,8 +7,14 @@ figures are derived from the files; without it the figures that come with the pr
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.reality.fields import draw_fields
 from pipelines.reality.lines import as_csv, lines, summary
 from pipelines.reality.pictures import draw
 from pipelines.reality.report import filled, tables
@@ -43,7 +49,7 @@ def compare(page: Path, folder: Path | None = None, effort: Effort | None = None
     start = time.monotonic()
     scenes = renew(folder) if folder else {}
     real, kept = real_figures(), real_lines()
-    simulated, figures = simulate(real, kept, effort or Effort())
+    simulated, figures, edges = simulate(real, kept, effort or Effort())
     found = lines(kept["figures"] | scenes, figures)
     for path, content in (
         (page.with_suffix(".csv"), as_csv(found)),
@@ -54,10 +60,23 @@ def compare(page: Path, folder: Path | None = None, effort: Effort | None = None
     pictures = page.parent / "pictures"
     pictures.mkdir(exist_ok=True)
     draw(real, simulated, pictures)
+    draw_fields(edges, _distribution(real, simulated), pictures)
     print(as_csv(found, everything=True) + "\n" + summary(found))
     if not scenes:
         print("coasts, thin ice, most of land: only with a folder of real scenes (REAL=)")
     print(f"{page}, {page.with_suffix('.csv')}, {pictures}: {time.monotonic() - start:.0f} s")
+
+
+def _distribution(
+    real: Mapping[str, Any], simulated: Mapping[str, Any]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Fractions of the cells with ice by class of concentration, in winter and in summer."""
+    found = {}
+    for season in ("winter", "summer"):
+        both = (np.array(side["distribution"][season], float)[1:] for side in (real, simulated))
+        ours, theirs = (counts / counts.sum() for counts in both)
+        found[season] = (ours, theirs)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Figures of maps, charts and scenes that are computed alike from real and simulated data."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "chart_fractions",
     "closed_ice_slopes",
     "coastal_regression",
+    "detail",
     "from_daily_map",
     "interior_land",
     "mixture_regression",
@@ -45,6 +47,7 @@ WATER_10H = 130.0  #: K at 10.7 GHz H; land is brighter, uncharted open water is
 INTERIOR_KM = 40.0  #: km to the nearest sea beyond which no footprint sees it
 LEAST_SCENES = 8  #: that three coefficients are fitted to
 LEAST_WIDTH = 15.0  #: K, 5th to 95th percentile of 36.5 GHz H from which on slopes are fitted
+MIDDLE = (0.05, 0.95)  #: mean concentration where detail is measured
 FEWEST = 40  #: cells that a regression needs
 
 
@@ -220,4 +223,23 @@ def mixture_regression(fractions: Array, tb: Array) -> dict[str, float]:
         water, ice, rest = (float(x) for x in solution[:, k])
         found |= {f"{name} water": water, f"{name} ice": ice, f"{name} rest": rest}
         found[f"{name} residual"] = float(residual[:, k].std(ddof=3))
+    return found
+
+
+def detail(fine: Array, cell: float, widths: Sequence[float]) -> list[float]:
+    """Root mean square of a field below some scales, where its mean at that scale is 5 to 95 %.
+
+    Parameters
+    ----------
+    fine : (y, x) concentration 0-1
+    cell : km
+    widths : km, sides of the square means that are subtracted
+    """
+    found = []
+    for width in widths:
+        size = max(round(width / cell), 1)
+        mean = ndimage.uniform_filter(fine, size, mode="nearest")
+        chosen = (mean > MIDDLE[0]) & (mean < MIDDLE[1])
+        rest = (fine - mean)[chosen]
+        found.append(float(np.sqrt((rest**2).mean())) if rest.size else float("nan"))
     return found

@@ -32,7 +32,7 @@ class Line:
     simulated: float
     low: float  #: least simulated value within range
     high: float  #: largest
-    rule: str  #: how the range follows from the data: `halves`, `worlds` or `limit`
+    rule: str  #: how the range follows from the data: `halves`, `worlds`, `between`, `limit`
     stored: bool = True  #: whether the real value may be written to files of the repository
 
     @property
@@ -66,8 +66,9 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
 
     Parameters
     ----------
-    real : by `key`: `value`; `rule`; `spread` between two real halves (rule `halves`)
-    simulated : by `key`: a float, or (mean, standard deviation over worlds, number of worlds) for
+    real : by `key`: `value`; `rule`; `spread` between two real halves (rule `halves`);
+        `low` and `high` of two kinds of real data (rule `between`)
+    simulated : by `key`: a float, or (median, standard deviation over worlds, number of worlds) for
         figures whose rule is `worlds`
 
     Returns
@@ -80,14 +81,16 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
         group, place, what, unit = name.split("|")
         value, low, high = float(figure["value"]), -np.inf, np.inf
         ours = simulated.get(name, float("nan"))
+        least = CALIBRATION if unit == "K" and "spectra" not in group else 0.0
         if figure["rule"] == "limit":
             low, high = FILTER_LIMITS["open water" if what.startswith("open water") else "ice"]
+        elif figure["rule"] == "between":
+            low, high = float(figure["low"]), float(figure["high"])
         elif figure["rule"] == "worlds":
             ours, deviation, count = ours if isinstance(ours, Sequence) else (ours, 0.0, 1)
-            allowed = TIMES * max(deviation, CALIBRATION) * np.sqrt(1 + 1 / count)
+            allowed = TIMES * max(deviation, least) * np.sqrt(1 + 1 / count)
             low, high = value - allowed, value + allowed
         else:
-            least = CALIBRATION if unit == "K" and "spectra" not in group else 0.0
             allowed = max(TIMES * float(figure["spread"]), least)
             low, high = value - allowed, value + allowed
         found.append(

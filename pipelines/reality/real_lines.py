@@ -46,6 +46,7 @@ __all__ = [
     "CHART_SEASONS",
     "LAND",
     "SCENE_SEASONS",
+    "chart_counts",
     "chart_figures",
     "chosen_boxes",
     "point_figures_by_half",
@@ -253,6 +254,15 @@ def scene_statistics(path: Path) -> Figures:
             }
 
         found |= _with_spread(scenes.scene.str[:8].to_numpy()[chosen].astype(str), figures)
+    return found
+
+
+def chart_counts(charts: pd.DataFrame) -> dict[str, list[float]]:
+    """Fraction of charted pixels in each of the 12 classes of concentration, by season."""
+    found = {}
+    for season, months in CHART_SEASONS.items():
+        counts = charts[list(CHART_BINS)][charts.time.dt.month.isin(months)].sum().to_numpy(float)
+        found[season] = [round(float(x), 5) for x in counts / counts.sum()]
     return found
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.reality.fields import detail_figures, detail_lines, edge_worlds, renew_fields
 from pipelines.reality.figures import Maps, alike, map_figures, point_figures
 from pipelines.reality.points import joined
 from pipelines.reality.real import concentration_maps, real_points, scene_maps
 from pipelines.reality.real_lines import (
     LAND,
+    chart_counts,
     chart_figures,
     chosen_boxes,
     point_figures_by_half,
@@ -34,6 +36,7 @@ from pipelines.reality.simulated_maps import ice_maps, sea_maps
 from pipelines.reality.surfaces import ICE
 from seaice.errors import NoInputError
 from seaice.files import atomic_file
+from seaice.simulate.world import World
 
 __all__ = ["LINES", "TABLE", "Effort", "real_figures", "real_lines", "renew", "simulate"]
 
@@ -52,6 +55,7 @@ SOURCES = {
     "(Spreen et al. 2008, doi 10.1029/2005JC003384), spectra only",
     "land": "Franz Josef Land, 2019-08-23: regression on land fraction, as quoted in issue 17",
     "charts": "14 320 automatic SAR charts (DMI-ASIP) of 2014 and 2024, derived statistics",
+    "images": "MODIS images, NASA Worldview, from IceFloeTracker.jl (MIT licence), thresholded",
     "ai4arctic": "AI4Arctic Sea Ice Challenge Dataset (DTU Data), statistics of 512 scenes",
 }
 
@@ -61,9 +65,10 @@ class Effort:
     """How many worlds stand behind each figure: more make it more certain and take longer."""
 
     samples: int = 3  #: worlds of each month
-    coasts: int = 10  #: of each place
-    maps: int = 4  #: of each kind and month
+    coasts: int = 8  #: of each place
+    maps: int = 3  #: of each kind and month
     boxes: int = BOXES  #: of each season
+    edges: int = 12  #: at the ice edge of May and June
 
 
 def real_figures() -> dict[str, Any]:
@@ -93,6 +98,9 @@ NAMES = {
     "charts": "asip_sic_histograms.csv.gz",
     "ai4arctic": "ai4arctic_scenes.csv",
 }
+
+
+IMAGES = "modis250m"  #: folder of MODIS images
 
 
 def renew(folder: Path) -> dict[str, Any]:
@@ -135,9 +143,13 @@ def renew(folder: Path) -> dict[str, Any]:
     if found["charts"]:
         charts = read_charts(found["charts"][0])
         figures |= chart_figures(charts)
+        table["distribution"] = chart_counts(charts)
         kept["boxes"] = chosen_boxes(charts, BOXES)
     if found["ai4arctic"]:
         figures |= scene_statistics(found["ai4arctic"][0])
+    if (folder / IMAGES).is_dir():
+        renew_fields(folder / IMAGES)
+    figures |= detail_figures()
     kept["figures"] = kept.get("figures", {}) | figures | LAND
     for path, content in ((TABLE, json.dumps(table)), (LINES, json.dumps(kept, indent=0))):
         with atomic_file(path) as part:
@@ -147,7 +159,7 @@ def renew(folder: Path) -> dict[str, Any]:
 
 def simulate(
     real: Mapping[str, Any], lines: Mapping[str, Any], effort: Effort
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Any], list[World]]:
     """Tables and figures of simulated worlds.
 
     Parameters
@@ -157,8 +169,9 @@ def simulate(
 
     Returns
     -------
-    tables : as `real_figures` has them
-    figures : by `lines.key`, a number or (mean, standard deviation, worlds)
+    tables : as `real_figures` has them, and `distribution`: cells by season in the 12 classes
+    figures : by `lines.key`, a number or (median, standard deviation, worlds)
+    edges : worlds at the ice edge of May and June
     """
     ice, water = simulated_samples(effort.samples)
     north = joined([ice[season.place] for season in ICE if season.hemisphere == "north"])
@@ -167,7 +180,11 @@ def simulate(
     tables |= map_figures(maps)
     figures: dict[str, Any] = sample_lines(ice, water, lines["shares"])
     figures |= map_lines(maps) | coast_lines(effort.coasts)
-    return tables, figures | chart_lines(_thinned(lines["boxes"], effort.boxes))
+    by_box, counts = chart_lines(_thinned(lines["boxes"], effort.boxes))
+    tables["distribution"] = {season: count.tolist() for season, count in counts.items()}
+    edges = edge_worlds(effort.edges, SEED)
+    figures |= by_box | detail_lines([world.ice.at(0.0).concentration for world in edges])
+    return tables, figures, edges
 
 
 def _thinned(boxes: Sequence[Mapping[str, Any]], each: int) -> list[Mapping[str, Any]]:

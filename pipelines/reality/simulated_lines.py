@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipelines.reality.estimators import (
     BINS,
@@ -50,7 +49,6 @@ __all__ = [
     "box_worlds",
     "chart_lines",
     "coast_lines",
-    "detail",
     "map_lines",
     "sample_lines",
     "simulated_samples",
@@ -58,13 +56,13 @@ __all__ = [
 
 Array = NDArray[np.floating]
 Scalars = dict[str, float]
-Deviating = dict[str, tuple[float, float, int]]  #: mean, standard deviation, worlds
+Deviating = dict[str, tuple[float, float, int]]  #: median, standard deviation, worlds
 SEED = 20
 SIDE = 72  #: coarse cells of a world in the box of a chart, 450 km
 MONTHS = np.arange(1.0, 14.0)  #: bounds of the months
+SEA_MONTHS = 8  #: worlds of open water, times those of each month of ice
 LEAST_MONTHS = 3  #: months' worth of worlds of every season: worlds of one month differ by 12 K
 ROUNDING = 0.005  #: concentration that a chart in whole percent does not tell from 0 or 1
-MIDDLE = (0.05, 0.95)  #: mean concentration where detail is measured
 #: Upper-left corner (row, column) of the northern grid and shape, by place: 550 x 550 km around
 #: Franz Josef Land, 500 x 500 km of the coast of East Greenland at 71 to 74 degrees north.
 PLACES: Mapping[str, tuple[int, int, int, date]] = {
@@ -79,7 +77,7 @@ def simulated_samples(each: int) -> tuple[dict[str, Points], Points]:
 
     Parameters
     ----------
-    each : worlds for each month of a season and for each month of open water
+    each : worlds for each month of a season; of open water eight times as many
     """
     rng = np.random.default_rng(SEED)
     ice = {
@@ -87,7 +85,8 @@ def simulated_samples(each: int) -> tuple[dict[str, Points], Points]:
         for season in ICE
     }
     months = tuple(range(1, 13))
-    sea = joined([samples_of(w, rng)[0] for w in worlds("sea", months, each * 12, SEED)])
+    count = each * SEA_MONTHS
+    sea = joined([samples_of(w, rng)[0] for w in worlds("sea", months, count, SEED)])
     return ice, sea
 
 
@@ -136,8 +135,14 @@ def _world(grid: Grid, day: date, seed: int) -> World:
     return make_world(grid, day, seed, land_mask(grid.refine(FINE)))
 
 
-def chart_lines(charts: Sequence[Mapping[str, Any]]) -> Scalars:
-    """Distribution of concentration, and scene-mean TB against it, in worlds in charts' boxes."""
+def chart_lines(charts: Sequence[Mapping[str, Any]]) -> tuple[Scalars, dict[str, Array]]:
+    """Distribution of concentration, and scene-mean TB against it, in worlds in charts' boxes.
+
+    Returns
+    -------
+    figures : by `lines.key`
+    counts : by season, cells of all its worlds in the 12 classes of the charts' histograms
+    """
     counts: list[Array] = []
     fractions: list[Array] = []
     means: list[Array] = []
@@ -153,16 +158,18 @@ def chart_lines(charts: Sequence[Mapping[str, Any]]) -> Scalars:
         month.append(world.day.month)
     months, rows, tb = np.array(month), np.stack(fractions), np.stack(means)
     found: Scalars = {}
+    by_season: dict[str, Array] = {}
     for season, its_months in CHART_SEASONS.items():
         chosen = np.isin(months, its_months)
         if chosen.any():
+            by_season[season] = np.stack(counts)[chosen].sum(axis=0)
             parts = chart_fractions(np.stack(counts)[chosen])
             found |= {key("distribution", season, name, "1"): x for name, x in parts.items()}
     for season, of in SCENE_SEASONS.items():
         chosen = np.isin(months, of) & (1 - rows[:, 2] > LEAST_VALID)
         parts = mixture_regression(rows[chosen], tb[chosen])
         found |= {key("scene statistics", season, name, "K"): x for name, x in parts.items()}
-    return found
+    return found, by_season
 
 
 def map_lines(maps: Maps) -> Scalars:
@@ -199,7 +206,8 @@ def coast_lines(each: int) -> Deviating:
     Returns
     -------
     dict
-        By key: mean over the worlds, their standard deviation, and how many gave the figure.
+        By key: median over the worlds, their standard deviation (from the median absolute
+        deviation, which single worlds hardly change), and how many gave the figure.
     """
     values: dict[str, list[float]] = {}
     for number, (place, (row, column, side, day)) in enumerate(PLACES.items()):
@@ -209,9 +217,13 @@ def coast_lines(each: int) -> Deviating:
             for name, value in _coast_figures(scene, place).items():
                 values.setdefault(name, []).append(value)
     return {
-        name: (float(np.mean(of)), float(np.std(of, ddof=1)) if len(of) > 1 else 0.0, len(of))
+        name: (float(np.median(of)), _deviation(np.array(of)), len(of))
         for name, of in values.items()
     }
+
+
+def _deviation(values: Array) -> float:
+    return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 
 def _coast_figures(scene: GriddedScene, place: str) -> Scalars:
@@ -237,22 +249,3 @@ def _observed(world: World, seed: int) -> GriddedScene:
     daily.add(observe(world, world.brightness(hours), best, rng, LOW_BANDS))
     sic = world.ice.at(hours).concentration
     return from_daily_map(daily.daily_map(world.day), world.land > 0.5, sic)
-
-
-def detail(fine: Array, cell: float, widths: Sequence[float]) -> list[float]:
-    """Root mean square of a field below some scales, where its mean at that scale is 5 to 95 %.
-
-    Parameters
-    ----------
-    fine : (y, x) concentration 0-1
-    cell : km
-    widths : km, sides of the square means that are subtracted
-    """
-    found = []
-    for width in widths:
-        size = max(round(width / cell), 1)
-        mean = ndimage.uniform_filter(fine, size, mode="nearest")
-        chosen = (mean > MIDDLE[0]) & (mean < MIDDLE[1])
-        rest = (fine - mean)[chosen]
-        found.append(float(np.sqrt((rest**2).mean())) if rest.size else float("nan"))
-    return found
