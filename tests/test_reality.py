@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.reality.figures import Maps, alike, map_figures, point_figures
+from pipelines.reality.figures import Maps, map_figures, point_figures, weight_like_real
 from pipelines.reality.points import LEVELS, Points, described, joined, retrieved
 from pipelines.reality.report import filled, tables
 from pipelines.reality.sides import real_figures
@@ -74,7 +74,7 @@ def test_simulated_months_and_vapour_count_as_the_real_ones():
         "water": joined([points([40.0] * 5, vapour=5.0), points([20.0] * 5, vapour=15.0)]),
         "ice north": joined([points([10.0] * 9, month=1), points([12.0] * 2, month=7)]),
     }
-    weighed = alike(simulated, point_figures(real))
+    weighed = weight_like_real(simulated, point_figures(real))
     for name, at in (("water", 20.0), ("ice north", 10.0)):
         share = np.average(np.isclose(weighed[name].pd, at), weights=weighed[name].weight)
         assert share == pytest.approx(0.25, abs=1e-4)

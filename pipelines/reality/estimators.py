@@ -1,4 +1,4 @@
-"""Figures of maps, charts and scenes that are computed alike from real and simulated data."""
+"""Figures of maps, charts and scenes computed by the same code from real and simulated data."""
 
 import math
 from collections.abc import Sequence

@@ -177,8 +177,8 @@ def _pairs(sample: Sequence[World]) -> list[FieldPair]:
             continue
         whole = np.nanmean(image)
         real = min(_crops(image), key=lambda crop, mean=whole: abs(np.nanmean(crop) - mean))  # type: ignore[misc]
-        wanted = np.array([np.nanmean(real), np.nanstd(real)])
-        distance = [float(np.hypot(*(np.array([c.mean(), c.std()]) - wanted))) for c in crops]
+        target = np.array([np.nanmean(real), np.nanstd(real)])
+        distance = [float(np.hypot(*(np.array([c.mean(), c.std()]) - target))) for c in crops]
         best = next((int(i) for i in np.argsort(distance) if int(i) not in used), None)
         if best is None:
             continue

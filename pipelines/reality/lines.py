@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,7 +114,17 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
 HEADER = (
     "group", "place", "name", "unit", "real", "simulated", "low", "high", "rule", "off", "verdict",
 )  # fmt: skip
+GHZ = {"6": "6.9", "7": "7.3", "10": "10.7", "18": "18.7", "23": "23.8", "36": "36.5", "89": "89"}
 NOT_STORED = "-"  #: in files, of figures of scenes that may not be redistributed
+
+
+def _label(name: str) -> str:
+    """A figure's name with channels spelled out.
+
+    >>> _label("tb10h slope")
+    '10.7 GHz H slope'
+    """
+    return re.sub(r"tb(\d+)([hv])", lambda found: f"{GHZ[found[1]]} GHz {found[2].upper()}", name)
 
 
 def _cells(line: Line, *, everything: bool) -> tuple[str, ...]:
@@ -121,7 +132,16 @@ def _cells(line: Line, *, everything: bool) -> tuple[str, ...]:
     if not (line.stored or everything):
         numbers = [NOT_STORED] * 4
     off = "" if line.rule == "limit" else f"{line.excess:.2f}"
-    return (line.group, line.place, line.name, line.unit, *numbers, line.rule, off, line.verdict)
+    return (
+        line.group,
+        line.place,
+        _label(line.name),
+        line.unit,
+        *numbers,
+        line.rule,
+        off,
+        line.verdict,
+    )
 
 
 def as_csv(found: Iterable[Line], *, everything: bool = False) -> str:

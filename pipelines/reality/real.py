@@ -1,4 +1,4 @@
-"""Files of real observations in, samples by surface and maps out."""
+"""Reading files of real observations: samples by surface, and maps."""
 
 from pathlib import Path
 

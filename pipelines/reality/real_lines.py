@@ -151,8 +151,8 @@ def point_figures_by_half(path: Path) -> tuple[Figures, dict[str, list[float]]]:
     halves = [weighted(one) for one in (north[~closed], ~north[~closed])]
     for name, figure in sea.items():
         if figure["rule"] == "halves" and all(name in half for half in halves):
-            apart = abs(halves[0][name] - halves[1][name]) / 2
-            figure["spread"] = float(f"{max(figure['spread'], apart):.3g}")
+            difference = abs(halves[0][name] - halves[1][name]) / 2
+            figure["spread"] = float(f"{max(figure['spread'], difference):.3g}")
     return sea | found, shares
 
 
@@ -323,12 +323,12 @@ def _spectrum_lines(
     stride: int,
     cell: float,
     topic: str,
-    wanted: Callable[[NDArray[np.floating]], bool],
+    is_kind: Callable[[NDArray[np.floating]], bool],
 ) -> Figures:
     pieces, blocks = [], []
     for number, field in enumerate(fields):
         for row, column, piece in placed_windows(field, stride):
-            if wanted(piece):
+            if is_kind(piece):
                 pieces.append(piece)
                 size = BLOCK_WINDOWS * stride
                 blocks.append(f"{number} {row // size} {column // size}")

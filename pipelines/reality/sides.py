@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.reality.fields import detail_figures, detail_lines, edge_worlds, renew_fields
-from pipelines.reality.figures import Maps, alike, map_figures, point_figures
+from pipelines.reality.figures import Maps, map_figures, point_figures, weight_like_real
 from pipelines.reality.points import joined
 from pipelines.reality.real import concentration_maps, real_points, scene_maps
 from pipelines.reality.real_lines import (
@@ -65,8 +65,8 @@ class Effort:
     """How many worlds stand behind each figure: more make it more certain and take longer."""
 
     samples: int = 3  #: worlds of each month
-    coasts: int = 8  #: of each place
-    maps: int = 3  #: of each kind and month
+    coasts: int = 9  #: of each place
+    maps: int = 5  #: of each kind and month
     boxes: int = BOXES  #: of each season
     edges: int = 12  #: at the ice edge of May and June
 
@@ -175,7 +175,7 @@ def simulate(
     """
     ice, water = simulated_samples(effort.samples)
     north = joined([ice[season.place] for season in ICE if season.hemisphere == "north"])
-    tables = dict(point_figures(alike({"ice north": north, "water": water}, real)))
+    tables = dict(point_figures(weight_like_real({"ice north": north, "water": water}, real)))
     maps = _maps(effort.maps)
     tables |= map_figures(maps)
     figures: dict[str, Any] = sample_lines(ice, water, lines["shares"])

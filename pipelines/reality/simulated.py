@@ -1,4 +1,4 @@
-"""Worlds of every month in, samples as the Round Robin Data Package holds them out."""
+"""Samples of simulated worlds as the Round Robin Data Package has them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 SIDE = 96  #: coarse cells of a world
 STRIDE = 5  #: coarse cells between samples, half a footprint
 HOURS = (-30.0, 30.0)  #: from noon of the world's day: two weathers a world
-SPACING = {"low": 100.0, "89": 25.0}  #: km2 of ground per single look
+SPACING = {"low": 100.0, "89": 25.0}  #: km2 of ground per sample
 #: The package holds L1R resampled to the 6.9 GHz footprint, at every channel: see docs/reality.md.
 BEAM = BANDS["6"]
 NOTHING, CLOSED = 0.0005, 0.985  #: shares of a footprint: no ice or land; as good as all ice
@@ -108,10 +108,10 @@ def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, P
     )
     over_water = air.vapour, air.liquid
     over_ice = DRIER * air.vapour, air.liquid_over_ice
-    wanted = (sic < NOTHING) & (land < NOTHING), (thick > CLOSED) & (land < NOTHING)
+    chosen_by_surface = (sic < NOTHING) & (land < NOTHING), (thick > CLOSED) & (land < NOTHING)
     water, ice = (
         _points(tb, [_footprints(x, along_x) for x in weather], world.day.month)[chosen]
-        for weather, chosen in zip((over_water, over_ice), wanted, strict=True)
+        for weather, chosen in zip((over_water, over_ice), chosen_by_surface, strict=True)
     )
     return water, ice
 
@@ -133,7 +133,7 @@ def _footprints(field: Array, along_x: bool) -> Array:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """NEDT over the square root of the looks in a footprint."""
+    """NEDT over the square root of the number of samples in a footprint."""
     area = np.pi / (2 * np.log(2)) * BEAM.across * BEAM.along
     levels = []
     for name in CHANNELS:

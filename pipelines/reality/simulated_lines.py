@@ -60,7 +60,7 @@ Deviating = dict[str, tuple[float, float, int]]  #: median, standard deviation, 
 SEED = 20
 SIDE = 72  #: coarse cells of a world in the box of a chart, 450 km
 MONTHS = np.arange(1.0, 14.0)  #: bounds of the months
-SEA_MONTHS = 8  #: worlds of open water, times those of each month of ice
+SEA_MONTHS = 16  #: worlds of open water, times those of each month of ice
 LEAST_MONTHS = 3  #: months' worth of worlds of every season: worlds of one month differ by 12 K
 ROUNDING = 0.005  #: concentration that a chart in whole percent does not tell from 0 or 1
 #: Upper-left corner (row, column) of the northern grid and shape, by place: 550 x 550 km around
@@ -77,7 +77,7 @@ def simulated_samples(each: int) -> tuple[dict[str, Points], Points]:
 
     Parameters
     ----------
-    each : worlds for each month of a season; of open water eight times as many
+    each : worlds for each month of a season; of open water 16 times as many
     """
     rng = np.random.default_rng(SEED)
     ice = {
@@ -206,8 +206,8 @@ def coast_lines(each: int) -> Deviating:
     Returns
     -------
     dict
-        By key: median over the worlds, their standard deviation (from the median absolute
-        deviation, which single worlds hardly change), and how many gave the figure.
+        By key: median over the worlds, their standard deviation (half of the 16th to
+        84th percentile, which a single world hardly changes), and how many gave the figure.
     """
     values: dict[str, list[float]] = {}
     for number, (place, (row, column, side, day)) in enumerate(PLACES.items()):
@@ -223,7 +223,8 @@ def coast_lines(each: int) -> Deviating:
 
 
 def _deviation(values: Array) -> float:
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+    low, high = np.percentile(values, [16, 84])
+    return float(high - low) / 2
 
 
 def _coast_figures(scene: GriddedScene, place: str) -> Scalars:

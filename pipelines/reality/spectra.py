@@ -1,4 +1,4 @@
-"""Maps in, how much of their variation lies at which wavelength out."""
+"""Spectra of maps: standard deviation by wavelength, slope, noise."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import cast
@@ -119,7 +119,7 @@ def _power(piece: Array) -> Array:
 
 
 def noise(pieces: Iterable[Array]) -> float | None:
-    """Cell-to-cell roughness of the quietest quarter of the windows, in the map's unit.
+    """Cell-to-cell roughness of the quarter of the windows with least of it, in the map's unit.
 
     Second differences along rows and columns over the root of six: what white noise of one
     standard deviation would give.

@@ -44,12 +44,12 @@ ICE = (
 
 
 def class_weights(values: NDArray[np.generic], shares: Array, edges: Array) -> Array:
-    """Weights that give values the wanted share in each class; 0 beyond the classes.
+    """Weights that give values the target fraction in each class; 0 beyond the classes.
 
     Parameters
     ----------
     values : (sample,)
-    shares : (class,) wanted fraction of all weight in each class
+    shares : (class,) target fraction of all weight in each class
     edges : (class + 1,) bounds
     """
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
