@@ -328,8 +328,8 @@ def test_chosen_charts_stand_for_their_season():
 
 
 @pytest.mark.slow
-def test_simulated_worlds_give_every_packaged_line_and_most_agree():
-    """A small run: every line has a simulated value; open water and weather agree."""
+def test_simulated_worlds_give_every_packaged_line_and_open_water_agrees():
+    """A small run: every packaged line has a simulated value."""
     kept = real_lines()
     effort = Effort(samples=1, coasts=2, maps=1, boxes=10, edges=3)
     tables, figures, edges = simulate(real_figures(), kept, effort)
@@ -338,6 +338,6 @@ def test_simulated_worlds_give_every_packaged_line_and_most_agree():
     assert not missing
     assert json.dumps(tables)
     assert len(edges) == 3
-    for group in ("open water", "weather", "filters"):
-        of = [x.within for x in found if x.group == group]
-        assert np.mean(of) > 0.7, group
+    assert all(x.within for x in found if x.group == "filters")
+    for group in ("open water", "weather"):  # few worlds: single lines may be outside
+        assert np.median([x.excess for x in found if x.group == group]) < 1, group
