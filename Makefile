@@ -166,8 +166,8 @@ evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on s
 	  $(call option,date,DATE) $(call option,cell,CELL) $(if $(PRODUCT),,--worlds "$(or $(WORLDS),48)") \
 	  $(call option,device,DEVICE) $(foreach one,$(METHODS),--method "$(one)")
 
-reality: $(VENV)/.run ## simulated days beside real observations: docs/reality.md; RRDP= SCENE= MAPS=
-	@$(BIN)/python -m pipelines.reality $(call option,rrdp,RRDP) $(call option,scene,SCENE) $(if $(MAPS),--maps $(MAPS))
+reality: $(VENV)/.run ## simulated days against real observations, with verdicts: docs/reality.md; REAL=folder of files
+	@$(BIN)/python -m pipelines.reality $(call option,real,REAL)
 
 classical: $(VENV)/.run ## formulas on real samples beside published figures: docs/classical.md, RRDP=file
 	@$(BIN)/python -m pipelines.classical.page "$(RRDP)"

@@ -1,1 +1,1 @@
-"""The simulated days beside real observations: `python -m pipelines.reality`."""
+"""Simulated days compared with real observations: `python -m pipelines.reality`."""

@@ -1,4 +1,4 @@
-"""Samples and maps of one side in, its table of figures out."""
+"""Tables of figures of samples and of maps, real or simulated."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.reality.points import Figures, Points, described
 from pipelines.reality.spectra import noise, pack_or_edge, spectrum, windows
 
-__all__ = ["SEASONS", "Maps", "alike", "map_figures", "point_figures"]
+__all__ = ["SEASONS", "Maps", "map_figures", "point_figures", "weight_like_real"]
 
 Array = NDArray[np.floating]
 #: Months of the real closed-ice samples of the north, all of 2017. It has none of the others.
@@ -38,7 +38,7 @@ def point_figures(surfaces: Mapping[str, Points]) -> Figures:
 
     Parameters
     ----------
-    surfaces : keys begin with `water` or `ice`; `ice north` is also told by season
+    surfaces : keys begin with `water` or `ice`; `ice north` is also split by season
     """
     every = dict(surfaces)
     for season, months in SEASONS.items():
@@ -53,7 +53,7 @@ def point_figures(surfaces: Mapping[str, Points]) -> Figures:
     return found
 
 
-def alike(surfaces: Mapping[str, Points], real: Mapping[str, Any]) -> dict[str, Points]:
+def weight_like_real(surfaces: Mapping[str, Points], real: Mapping[str, Any]) -> dict[str, Points]:
     """Simulated samples weighted so that they stand for the months and the vapour of the real.
 
     Parameters
@@ -78,8 +78,8 @@ def map_figures(maps: Maps) -> Figures:
     for name, sics in (("sic", maps.sic), ("asi", maps.asi)):
         pieces = list(_pieces(sics, stride=16))
         for kind in ("pack", "edge"):
-            told = spectrum([x for x in pieces if pack_or_edge(x) == kind], 6.25)
-            found |= {f"{name} {kind}": told} if told else {}
+            table = spectrum([x for x in pieces if pack_or_edge(x) == kind], 6.25)
+            found |= {f"{name} {kind}": table} if table else {}
     return found
 
 
@@ -92,10 +92,10 @@ def _shares(values: NDArray[np.generic], edges: Array) -> list[float]:
     return [round(float(n) / max(values.size, 1), 5) for n in counts]
 
 
-def _ratio(values: NDArray[np.generic], edges: Array, wanted: list[float]) -> Array:
-    """Weights that give values the wanted share in each class."""
+def _ratio(values: NDArray[np.generic], edges: Array, target: list[float]) -> Array:
+    """Weights that give values the target fraction in each class."""
     have = np.array(_shares(values, edges))
-    factor = np.array(wanted) / np.maximum(have, 1e-9) * (have > 0)
+    factor = np.array(target) / np.maximum(have, 1e-9) * (have > 0)
     weight: Array = factor[_class(values, edges)]
     return weight
 

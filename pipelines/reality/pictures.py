@@ -1,4 +1,4 @@
-"""Figures of both sides in, pictures out."""
+"""The pictures of docs/reality.md: real and simulated figures side by side."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,8 +65,8 @@ def _percentiles(real: Table, simulated: Table) -> Figure:
         places = np.arange(len(LEVELS))
         for table, colour, mark, label in _sides(real, simulated):
             if name in table:
-                told = table[name]["percentiles"]["pd"]
-                ax.plot(places, told, mark, color=colour, label=label)
+                values = table[name]["percentiles"]["pd"]
+                ax.plot(places, values, mark, color=colour, label=label)
         ax.set(title=title, xlabel="percentile", ylim=(0, 70 if name == "water" else 25))
         ax.set_xticks(places, [str(level) for level in LEVELS])
         ax.grid(alpha=0.3)
@@ -95,8 +95,8 @@ def _weather(real: Table, simulated: Table) -> Figure:
 
 
 def _bars(ax: Axes, rows: Any, shift: float, colour: str, mark: str, label: str) -> None:
-    told = [(k + shift, row["mean"], row["spread"]) for k, row in enumerate(rows) if row]
-    x, mean, spread = np.array(told).T
+    values = [(k + shift, row["mean"], row["spread"]) for k, row in enumerate(rows) if row]
+    x, mean, spread = np.array(values).T
     ax.errorbar(x, mean, spread, fmt=mark, color=colour, capsize=3, label=label)
 
 
@@ -123,13 +123,18 @@ def _spectra(real: Table, simulated: Table) -> Figure:
     ):
         for table, colour, mark, label in _sides(real, simulated):
             if table.get(name):
-                told = scale * np.array(table[name]["spread"])
-                ax.semilogx(BANDS_KM, told, mark, color=colour, label=label)
+                values = scale * np.array(table[name]["spread"])
+                ax.semilogx(BANDS_KM, values, mark, color=colour, label=label)
         found = name.replace("sic", "asi")
         if found != name and simulated.get(found):
-            told = scale * np.array(simulated[found]["spread"])
+            values = scale * np.array(simulated[found]["spread"])
             ax.semilogx(
-                BANDS_KM, told, "^:", color=SIMULATED, alpha=0.6, label="simulated, as ASI finds it"
+                BANDS_KM,
+                values,
+                "^:",
+                color=SIMULATED,
+                alpha=0.6,
+                label="simulated, as ASI finds it",
             )
         ax.set(title=title, xlabel="wavelength, km", ylabel=f"spread per octave, {unit}")
         ax.set_xticks(BANDS_KM, [f"{band:g}" for band in BANDS_KM])

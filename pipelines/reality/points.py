@@ -1,4 +1,4 @@
-"""Samples of a known surface in, what describes them out: the same for real and simulated."""
+"""Samples of a known surface and the figures that describe them, real or simulated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ Figures = dict[str, object]
 LEVELS = (1, 5, 25, 50, 75, 95, 99)  #: percentiles that are compared
 VAPOUR = (0.0, 5.0, 10.0, 15.0, 20.0, np.inf)  #: kg m-2, classes of column water vapour
 CLOUD = (0.0, 0.01, 0.05, 0.1, 0.2, np.inf)  #: kg m-2, classes of column cloud liquid
-FEWEST = 30  #: samples a class needs to be told
+FEWEST = 30  #: least number of samples of a class
 SHOWN = 200  #: samples of a surface in the scatter plot
 
 
@@ -53,7 +53,7 @@ class Points:
         return self.channel("tb89v") - self.channel("tb89h")
 
     def weighted(self, weight: Array) -> "Points":
-        """The same samples, each counting as told."""
+        """The same samples with other weights."""
         return replace(self, weight=weight)
 
     def ratio(self, name: str) -> Array:
@@ -155,8 +155,8 @@ def _classes(
             rows.append(None)
             continue
         mean, spread = _moments(chosen.pd, chosen.weight)
-        told = {"samples": int(chosen.weight.size), "mean": mean, "spread": spread}
-        rows.append(told | {"asi": retrieved(chosen, truth)})
+        row = {"samples": int(chosen.weight.size), "mean": mean, "spread": spread}
+        rows.append(row | {"asi": retrieved(chosen, truth)})
     return rows
 
 

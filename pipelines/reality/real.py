@@ -1,4 +1,4 @@
-"""Files of real observations in, samples by surface and maps out."""
+"""Reading files of real observations: samples by surface, and maps."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pipelines.reality.points import Points, joined
 from seaice.instrument import CHANNELS
 from seaice.sic.classical.weather import weather_filter
 
-__all__ = ["concentration_maps", "real_points", "scene_maps"]
+__all__ = ["concentration_maps", "read_points", "real_points", "scene_maps"]
 
 #: How the files spell the bands.
 LABEL = {
@@ -22,6 +22,21 @@ BLOCK = 3  #: cells of the scene that make one of about the daily grid's size
 LANDLESS = 95.0  #: K of 6.9 GHz H; open water has 75 to 90, and land in its footprint more
 
 
+def read_points(path: Path) -> tuple[Points, xr.Dataset]:
+    """All samples of the Round Robin Data Package, and the table they are from."""
+    with xr.open_dataset(path) as file:
+        table = file.load()
+    names = [f"tb{LABEL[name[2:-1]]}{name[-1]}" for name in CHANNELS]
+    points = Points(
+        tb=np.stack([table[name].values for name in names]).astype(float),
+        vapour=table.era_tcwv.values,
+        liquid=table.era_tclw.values,
+        month=table.time.dt.month.values,
+        weight=np.ones(table.sizes["sample"]),
+    )
+    return points, table
+
+
 def real_points(path: Path) -> dict[str, Points]:
     """The samples of the Round Robin Data Package by surface and hemisphere.
 
@@ -30,16 +45,7 @@ def real_points(path: Path) -> dict[str, Points]:
     dict
         `water`, `water north`, `water south`, `ice north`, `ice south`
     """
-    with xr.open_dataset(path) as file:
-        table = file.load()
-    names = [f"tb{LABEL[name[2:-1]]}{name[-1]}" for name in CHANNELS]
-    every = Points(
-        tb=np.stack([table[name].values for name in names]).astype(float),
-        vapour=table.era_tcwv.values,
-        liquid=table.era_tclw.values,
-        month=table.time.dt.month.values,
-        weight=np.ones(table.sizes["sample"]),
-    )
+    every, table = read_points(path)
     found = {}
     for surface, sic in (("water", 0), ("ice", 1)):
         for half, letter in (("north", "N"), ("south", "S")):

@@ -1,11 +1,12 @@
-"""Figures of both sides in, the tables of docs/reality.md out."""
+"""The tables of docs/reality.md."""
 
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from pipelines.reality.compare import Check, checks
+from pipelines.reality.lines import Line, summary
+from pipelines.reality.lines import table as lines_table
 from pipelines.reality.points import CLOUD, LEVELS, VAPOUR
 from pipelines.reality.spectra import BANDS_KM
 from seaice.errors import NoInputError
@@ -52,12 +53,13 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     return page
 
 
-def tables(real: Table, simulated: Table) -> dict[str, str]:
+def tables(real: Table, simulated: Table, found: Sequence[Line]) -> dict[str, str]:
     """Every table by its name on the page."""
-    found = list(checks(real, simulated))
+    outside = sorted((x for x in found if not x.within), key=lambda x: -x.excess)
     return {
-        "verdict": _verdict(found),
-        "disagreements": _disagreements(found),
+        "verdict": summary(found),
+        "outside": lines_table(outside) if outside else "All lines are within range.",
+        "lines": lines_table(found),
         "percentiles": _percentiles(real, simulated),
         "weather": _weather(real, simulated),
         "air": _air(real, simulated),
@@ -73,36 +75,16 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _verdict(found: Sequence[Check]) -> str:
-    topics = dict.fromkeys(check.topic for check in found)
-    rows = []
-    for topic in topics:
-        of = [check for check in found if check.topic == topic]
-        rows.append([topic, str(len(of)), str(sum(check.agrees for check in of))])
-    return _table(("what", "numbers compared", "within what is allowed"), rows)
-
-
-def _disagreements(found: Sequence[Check]) -> str:
-    rows = [
-        [c.topic, c.what, f"{c.real:.4g}", f"{c.simulated:.4g}", f"{c.low:.4g} to {c.high:.4g}"]
-        for c in found
-        if not c.agrees
-    ]
-    if not rows:
-        return "Nothing disagrees by more than is allowed."
-    return _table(("what", "where", "real", "simulated", "allowed"), rows)
-
-
 def _percentiles(real: Table, simulated: Table) -> str:
     rows = []
     for name in SURFACES:
         for side, table in (("real", real), ("simulated", simulated)):
             if name in table:
-                told = [f"{x:.1f}" for x in table[name]["percentiles"]["pd"]]
+                cells = [f"{x:.1f}" for x in table[name]["percentiles"]["pd"]]
                 middle = [f"{table[name]['percentiles'][c][3]:.0f}" for c in ("tb89v", "tb89h")]
                 count = str(table[name]["samples"])
                 correlation = f"{table[name]['correlation']:.2f}"
-                rows.append([name, side, count, *told, *middle, correlation])
+                rows.append([name, side, count, *cells, *middle, correlation])
     heads = ("surface", "side", "samples", *(f"{x} %" for x in LEVELS), "V", "H", "V-H corr.")
     return _table(heads, rows)
 
@@ -111,14 +93,14 @@ def _weather(real: Table, simulated: Table) -> str:
     rows = []
     for kind, edges in (("vapour", VAPOUR), ("cloud", CLOUD)):
         for k, (low, high) in enumerate(pairwise(edges)):
-            told = [
+            cells = [
                 "-"
                 if not t[s][kind][k]
                 else f"{t[s][kind][k]['mean']:.1f} ± {t[s][kind][k]['spread']:.1f}"
                 for s in ("water", "ice north")
                 for t in (real, simulated)
             ]
-            rows.append([f"{kind} {_span(low, high)}", *told])
+            rows.append([f"{kind} {_span(low, high)}", *cells])
     heads = ("kg m-2", "water real", "water simulated", "ice real", "ice simulated")
     return _table(heads, rows)
 
@@ -129,8 +111,8 @@ def _air(real: Table, simulated: Table) -> str:
         for side, table in (("real", real), ("simulated", simulated)):
             if name in table:
                 one = table[name]["percentiles"]
-                told = [" / ".join(f"{one[n][k]:.3g}" for k in (1, 3, 5)) for n in AIR]
-                rows.append([name, side, *told])
+                cells = [" / ".join(f"{one[n][k]:.3g}" for k in (1, 3, 5)) for n in AIR]
+                rows.append([name, side, *cells])
     return _table(("samples of", "side", *(f"{n} kg m-2, 5/50/95 %" for n in AIR)), rows)
 
 
@@ -165,9 +147,15 @@ def _spectra(real: Table, simulated: Table) -> str:
         for side, table in (("real", real), ("simulated", simulated)):
             if table.get(name):
                 scale = 1.0 if name == "sea" else 100.0
-                told = [f"{scale * x:.2f}" for x in table[name]["spread"]]
+                cells = [f"{scale * x:.2f}" for x in table[name]["spread"]]
                 rows.append(
-                    [title, side, str(table[name]["windows"]), *told, f"{table[name]['slope']:.1f}"]
+                    [
+                        title,
+                        side,
+                        str(table[name]["windows"]),
+                        *cells,
+                        f"{table[name]['slope']:.1f}",
+                    ]
                 )
     return _table(("map", "side", "windows", *(f"{b:g} km" for b in BANDS_KM), "slope"), rows)
 
@@ -194,5 +182,5 @@ def _asi(real: Table) -> str:
 
 
 def _asi_row(name: str, weather: str, one: Table) -> list[str]:
-    told = [f"{one['asi'][k][0]:+.1f} ± {one['asi'][k][1]:.1f}" for k in ("plain", "filtered")]
-    return [name, weather, str(one["samples"]), *told]
+    cells = [f"{one['asi'][k][0]:+.1f} ± {one['asi'][k][1]:.1f}" for k in ("plain", "filtered")]
+    return [name, weather, str(one["samples"]), *cells]

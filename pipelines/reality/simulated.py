@@ -1,4 +1,4 @@
-"""Worlds of every month in, samples as the Round Robin Data Package holds them out."""
+"""Samples of simulated worlds as the Round Robin Data Package has them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipelines.reality.points import Points, joined
-from seaice.grid.definition import NORTH, Grid
+from seaice.grid.definition import HEMISPHERES, Grid
 from seaice.grid.masks.land import land_mask
 from seaice.instrument import BANDS, CHANNELS
 from seaice.simulate.atmosphere import DRIER
@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 SIDE = 96  #: coarse cells of a world
 STRIDE = 5  #: coarse cells between samples, half a footprint
 HOURS = (-30.0, 30.0)  #: from noon of the world's day: two weathers a world
-SPACING = {"low": 100.0, "89": 25.0}  #: km2 of ground per single look
+SPACING = {"low": 100.0, "89": 25.0}  #: km2 of ground per sample
 #: The package holds L1R resampled to the 6.9 GHz footprint, at every channel: see docs/reality.md.
 BEAM = BANDS["6"]
 NOTHING, CLOSED = 0.0005, 0.985  #: shares of a footprint: no ice or land; as good as all ice
@@ -35,7 +35,9 @@ ENOUGH: Mapping[Kind, float] = {"pack": 0.5, "sea": 0.5, "edge": 0.1}
 ROUGH = 4  #: coarse cells per axis of the map on which places are sought
 
 
-def worlds(kind: Kind, months: tuple[int, ...], count: int, seed: int) -> Iterator[World]:
+def worlds(
+    kind: Kind, months: tuple[int, ...], count: int, seed: int, hemisphere: str = "north"
+) -> Iterator[World]:
     """Worlds in the pack, on the open sea or at the ice edge, month after month.
 
     Parameters
@@ -44,11 +46,13 @@ def worlds(kind: Kind, months: tuple[int, ...], count: int, seed: int) -> Iterat
     months : cycled through
     count : worlds
     seed : everything random follows from it
+    hemisphere : `north` or `south`
     """
+    whole = HEMISPHERES[hemisphere]
     rng = np.random.default_rng([seed, len(kind)])
     for k in range(count):
         day = date(2018, months[k % len(months)], int(rng.integers(1, 28)))
-        grid = _place(kind, day, rng)
+        grid = _place(kind, day, rng, whole)
         yield make_world(grid, day, int(rng.integers(2**31)), _land_of(grid))
 
 
@@ -57,9 +61,9 @@ def _land_of(grid: Grid) -> NDArray[np.bool_]:
     return land_mask(grid.refine(FINE))
 
 
-def _place(kind: Kind, day: date, rng: np.random.Generator) -> Grid:
+def _place(kind: Kind, day: date, rng: np.random.Generator, whole: Grid) -> Grid:
     """The best of some random places: not every month has 600 km of each kind."""
-    land, ice = _rough(day)
+    land, ice = _rough(day, whole)
     side = SIDE // ROUGH
     suits = {"pack": ice > 0.96, "sea": ice < 0.01, "edge": (ice > 0.1) & (ice < 0.9)}[kind] & ~land
     rows = rng.integers(20, land.shape[0] - side - 20, TRIES)
@@ -68,14 +72,14 @@ def _place(kind: Kind, day: date, rng: np.random.Generator) -> Grid:
     good = np.flatnonzero(np.array(shares) >= min(ENOUGH[kind], max(shares)))
     first = int(good[0])
     row, column = int(rows[first]) * ROUGH, int(columns[first]) * ROUGH
-    return NORTH.crop(slice(row, row + SIDE), slice(column, column + SIDE))
+    return whole.crop(slice(row, row + SIDE), slice(column, column + SIDE))
 
 
-def _rough(day: date) -> tuple[NDArray[np.bool_], Array]:
-    """Land and concentration of the northern grid on cells of 25 km."""
-    rows, columns = (n // ROUGH for n in NORTH.shape)
-    coarse = replace(NORTH, cell=NORTH.cell * ROUGH, shape=(rows, columns))
-    land = land_mask(NORTH)[: rows * ROUGH, : columns * ROUGH]
+def _rough(day: date, whole: Grid) -> tuple[NDArray[np.bool_], Array]:
+    """Land and concentration of a hemisphere on cells of 25 km."""
+    rows, columns = (n // ROUGH for n in whole.shape)
+    coarse = replace(whole, cell=whole.cell * ROUGH, shape=(rows, columns))
+    land = land_mask(whole)[: rows * ROUGH, : columns * ROUGH]
     share = land.reshape(rows, ROUGH, columns, ROUGH).mean(axis=(1, 3))
     return share > 0, coarse_concentration(coarse, day)
 
@@ -104,10 +108,10 @@ def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, P
     )
     over_water = air.vapour, air.liquid
     over_ice = DRIER * air.vapour, air.liquid_over_ice
-    wanted = (sic < NOTHING) & (land < NOTHING), (thick > CLOSED) & (land < NOTHING)
+    chosen_by_surface = (sic < NOTHING) & (land < NOTHING), (thick > CLOSED) & (land < NOTHING)
     water, ice = (
         _points(tb, [_footprints(x, along_x) for x in weather], world.day.month)[chosen]
-        for weather, chosen in zip((over_water, over_ice), wanted, strict=True)
+        for weather, chosen in zip((over_water, over_ice), chosen_by_surface, strict=True)
     )
     return water, ice
 
@@ -129,7 +133,7 @@ def _footprints(field: Array, along_x: bool) -> Array:
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """NEDT over the square root of the looks in a footprint."""
+    """NEDT over the square root of the number of samples in a footprint."""
     area = np.pi / (2 * np.log(2)) * BEAM.across * BEAM.along
     levels = []
     for name in CHANNELS:

@@ -1,4 +1,4 @@
-"""Worlds in, maps of open water and of concentration as instrument and ASI show them out."""
+"""Maps of simulated worlds: open water as one pass shows it, concentration as ASI finds it."""
 
 from collections.abc import Iterable
 
@@ -29,8 +29,8 @@ def sea_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
         hidden = _land(world) | (cover > 0.001)
         daily = Accumulator(world.grid, HIGH_CHANNELS)
         daily.add(observe(world, world.brightness(0.0), _passes(world)[0], rng, ()))
-        told = daily.daily_map(world.day)
-        pair = np.stack([told["tb89v"].values, told["tb89h"].values])
+        daily_map = daily.daily_map(world.day)
+        pair = np.stack([daily_map["tb89v"].values, daily_map["tb89h"].values])
         found.append(_inside(np.where(hidden, np.nan, pair)))
     return Maps(sea=found)
 
@@ -46,9 +46,9 @@ def ice_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
         for one in _passes(world):
             seen = world.brightness(world.hours(one.middle))
             daily.add(observe(world, seen, one, rng, ("18", "23", "36")))
-        told = daily.daily_map(world.day)
-        water = weather_filter(*(told[name].values for name in ("tb18v", "tb23v", "tb36v")))
-        sic = np.where(water, 0, asi((told["tb89v"] - told["tb89h"]).values))
+        daily_map = daily.daily_map(world.day)
+        water = weather_filter(*(daily_map[name].values for name in ("tb18v", "tb23v", "tb36v")))
+        sic = np.where(water, 0, asi((daily_map["tb89v"] - daily_map["tb89h"]).values))
         found.append(_inside(np.where(land, np.nan, sic)))
     return Maps(sic=truth, asi=found)
 

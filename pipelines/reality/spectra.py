@@ -1,13 +1,24 @@
-"""Maps in, how much of their variation lies at which wavelength out."""
+"""Spectra of maps: standard deviation by wavelength, slope, noise."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.reality.lines import key
 from pipelines.reality.points import Figures
 
-__all__ = ["BANDS_KM", "SIDE", "noise", "pack_or_edge", "spectrum", "windows"]
+__all__ = [
+    "BANDS_KM",
+    "SIDE",
+    "noise",
+    "pack_or_edge",
+    "placed_windows",
+    "spectrum",
+    "spectrum_scalars",
+    "windows",
+]
 
 Array = NDArray[np.floating]
 SIDE = 32  #: cells of a window, 200 km on the 6.25 km grid
@@ -18,11 +29,38 @@ FIT_KM = (12.5, 120.0)  #: wavelengths between which a slope is fitted
 
 def windows(field: Array, stride: int = SIDE // 2) -> Iterator[Array]:
     """Square pieces of a map without gaps, half overlapping, (SIDE, SIDE)."""
+    for _, _, piece in placed_windows(field, stride):
+        yield piece
+
+
+def placed_windows(field: Array, stride: int) -> Iterator[tuple[int, int, Array]]:
+    """Square pieces of a map without gaps, each with its first row and column."""
     for row in range(0, field.shape[0] - SIDE + 1, stride):
         for column in range(0, field.shape[1] - SIDE + 1, stride):
             piece = field[row : row + SIDE, column : column + SIDE]
             if np.isfinite(piece).all():
-                yield piece
+                yield row, column, piece
+
+
+def spectrum_scalars(pieces: Iterable[Array], cell: float, topic: str) -> dict[str, float]:
+    """Slope and spread by band of a spectrum, by the keys of the reality check.
+
+    Parameters
+    ----------
+    pieces : windows of one kind
+    cell : km
+    topic : `brightness spectra` or `concentration spectra KIND`
+    """
+    found = spectrum(pieces, cell)
+    if not found:
+        return {}
+    group, _, kind = topic.partition(" spectra")
+    place, unit = (kind.strip() or "V - H of open water", "K" if group == "brightness" else "1")
+    group = f"{group} spectra"
+    scalars = {key(group, place, "slope", ""): float(cast(float, found["slope"]))}
+    for band, value in zip(BANDS_KM, cast(list[float], found["spread"]), strict=True):
+        scalars[key(group, place, f"standard deviation near {band:g} km", unit)] = float(value)
+    return scalars
 
 
 def pack_or_edge(sic: Array) -> str:
@@ -81,7 +119,7 @@ def _power(piece: Array) -> Array:
 
 
 def noise(pieces: Iterable[Array]) -> float | None:
-    """Cell-to-cell roughness of the quietest quarter of the windows, in the map's unit.
+    """Cell-to-cell roughness of the quarter of the windows with least of it, in the map's unit.
 
     Second differences along rows and columns over the root of six: what white noise of one
     standard deviation would give.

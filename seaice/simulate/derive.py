@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seaice.instrument import CHANNELS
 from seaice.simulate.emission import weather_terms
 
-__all__ = ["derive_concentration", "derive_emission"]
+__all__ = ["derive_concentration", "derive_emission", "fitted_half"]
 
 DATA = Path(__file__).parent / "data"
 RRDP_BAND = {"6": "6p9", "7": "7p3", "10": "10p7", "18": "18p7", "23": "23p8", "36": "36p5"}
@@ -27,6 +27,26 @@ COMPONENTS = 6
 #: Months of melting closed ice in the north: of July are wet snow, of August bare ice.
 MELTING = {"wet snow": 7, "bare ice": 8}
 QUANTILES = np.linspace(0.0, 1.0, 41)
+FITTED_DAYS = 5  #: the tables are derived from every other period of so many days
+
+
+def fitted_half(points: xr.Dataset) -> NDArray[np.bool_]:
+    """Which samples the tables are derived from; the reality check judges by the others.
+
+    Melting ice is derived from all: half of its 296 samples do not determine six components. Every
+    other period of five days, counted from 1970: a granule, and the weather of a day, is in
+    one half only.
+
+    Parameters
+    ----------
+    points : samples with `time`
+
+    Returns
+    -------
+    (sample,) bool
+    """
+    days = points.time.values.astype("datetime64[D]").astype(np.int64)
+    return np.asarray(days // FITTED_DAYS % 2 == 0)
 
 
 def _channels(points: xr.Dataset) -> NDArray[np.float64]:
@@ -90,8 +110,10 @@ def _drawn(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def derive_emission(rrdp: Path) -> None:
     """Write `data/emission.json` from the Round Robin Data Package samples."""
-    points = xr.open_dataset(rrdp)
+    every = xr.open_dataset(rrdp)
+    points = every.isel(sample=fitted_half(every))
     closed = points.sic == 1
+    melting = every.isel(sample=(every.sic == 1) & (every.hemisphere == "N"))
     table = {
         "source": "Round Robin Data Package, doi 10.6084/m9.figshare.6626549, derived statistics",
         "channels": list(CHANNELS),
@@ -100,11 +122,7 @@ def derive_emission(rrdp: Path) -> None:
             "north": _ice(points.isel(sample=closed & (points.hemisphere == "N"))),
             "south": _ice(points.isel(sample=closed & (points.hemisphere == "S"))),
             **{
-                kind: _ice(
-                    points.isel(
-                        sample=closed & (points.hemisphere == "N") & (points.time.dt.month == month)
-                    )
-                )
+                kind: _ice(melting.isel(sample=melting.time.dt.month == month))
                 for kind, month in MELTING.items()
             },
         },

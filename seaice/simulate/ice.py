@@ -134,42 +134,51 @@ def coarse_concentration(grid: Grid, day: date) -> Array:
     return sampled
 
 
-def _with_coastal_ice(
-    coarse: Array, land: Array, climate: Climate, rng: np.random.Generator
-) -> Array:
-    """The coarse map with ice along coasts that 25 km maps and their filters do not show.
+def _coastal_ice(coarse: Array, land: Array, climate: Climate, rng: np.random.Generator) -> Array:
+    """Ice along coasts that 25 km maps and their filters do not show, (y, x) 0-1.
 
-    Only where the map has ice within some 60 km; densest in straits and bays.
+    Densest in straits and bays. Within some 60 km of ice in the map; where `Climate.remnants` says
+    so, also along coasts that the pack has left.
     """
     if climate.coastal <= 0:
-        return coarse
+        return np.zeros_like(coarse)
     patches = gaussian_field(rng, coarse.shape, 2.8, 30) - np.float32(rng.uniform(1.0, 3.0))
     near = ndimage.gaussian_filter(coarse, 8, mode="nearest") > 0.03
     away = ndimage.distance_transform_edt(land < 0.5).astype(np.float32)
-    shelter = np.where(near, np.exp(-away / 3), 0)
+    shelter = np.where(near | climate.remnants, np.exp(-away / 3), 0)
     density = np.float32(rng.uniform(0.3, 1.0))
     patches = patches + np.float32(climate.coastal) * shelter
     extra = density * np.clip(patches / 0.5, 0, 1) * (shelter > 0.05)
-    return np.asarray(np.maximum(coarse, extra), np.float32)
+    return np.asarray(extra, np.float32)
 
 
-def _level(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
+def _level(coarse: Array, coastal: Array, climate: Climate, rng: np.random.Generator) -> Array:
     """Mean of the concentration field before the logistic function, (y, x) on the fine grid.
 
     From the map: its log-odds, less than all the way, so that texture opens and closes it.
     """
-    if climate.place == "nowhere":
-        return np.full([n * FINE for n in coarse.shape], -40, np.float32)
-    if climate.place == "anywhere":
-        tilt = gaussian_field(rng, coarse.shape, 4.0, 200)
-        return enlarge(np.float32(climate.level) + np.float32(0.7) * tilt, FINE)
+    if climate.place == "map":
+        level = _odds(np.maximum(coarse, coastal), climate)
+    else:
+        level = np.full(coarse.shape, -40, np.float32)
+        if climate.place == "anywhere":
+            tilt = gaussian_field(rng, coarse.shape, 4.0, 200)
+            level = np.float32(climate.level) + np.float32(0.7) * tilt
+        level = np.where(coastal > 0.02, np.maximum(level, _odds(coastal, climate)), level)
+    return enlarge(level.astype(np.float32), FINE)
+
+
+def _odds(coarse: Array, climate: Climate) -> Array:
+    """Log-odds of a coarse concentration, less than all the way."""
     odds = special.logit(np.clip(coarse, 0.02, 0.98)) / 1.6
     closed = 0.96 - 0.06 * (1 - climate.melt)  # in winter, what is less than all is mostly noise
     odds = np.where(coarse > closed, 4.0, np.where(coarse < 0.02, -8.0, odds))
-    return enlarge(odds.astype(np.float32), FINE)
+    return np.asarray(odds, np.float32)
 
 
-def _concentration(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
+def _concentration(
+    coarse: Array, coastal: Array, climate: Climate, rng: np.random.Generator
+) -> Array:
     """Fine structure around the coarse map: marginal zones, bands, eddies, brash, leads.
 
     A logistic function of a Gaussian field: mostly 0 or 1 with smooth transitions between, as
@@ -182,7 +191,7 @@ def _concentration(coarse: Array, climate: Climate, rng: np.random.Generator) ->
     swirl = [6 * enlarge(gaussian_field(rng, coarse.shape, 4, 20), FINE) for _ in range(2)]
     share = np.float32(climate.bands)
     texture = np.sqrt(1 - share) * texture + np.sqrt(share) * shift(streaks, *swirl)
-    odds = (_level(coarse, climate, rng) + texture) / np.float32(climate.softness)
+    odds = (_level(coarse, coastal, climate, rng) + texture) / np.float32(climate.softness)
     grain = gaussian_field(rng, shape, 2.2, 8.0)
     cover = special.expit(odds + np.float32(climate.brash) * grain).astype(np.float32)
     cover = np.where(cover > 0.97, np.float32(1), cover)
@@ -193,14 +202,14 @@ def _concentration(coarse: Array, climate: Climate, rng: np.random.Generator) ->
     return np.asarray(cover, np.float32)
 
 
-def _floes(coarse: Array, climate: Climate, rng: np.random.Generator) -> Array:
+def _floes(coarse: Array, coastal: Array, climate: Climate, rng: np.random.Generator) -> Array:
     """Another generator, for the sealed worlds: floes of power-law sizes fill the coarse map.
 
     Nested thresholds of white noise smoothed at floe sizes of 2 to 40 km: each size closes its
     part of what the map asks for. Nothing of `_concentration` is used.
     """
     shape = (coarse.shape[0] * FINE, coarse.shape[1] * FINE)
-    wanted = enlarge(coarse, FINE)
+    wanted = enlarge(np.maximum(coarse, coastal), FINE)
     warped = [4 * enlarge(gaussian_field(rng, coarse.shape, 3.5, 12), FINE) for _ in range(2)]
     wanted = shift(wanted, *warped)
     cover = np.zeros(shape, np.float32)
@@ -342,9 +351,10 @@ def make_ice(
     rng : generator
     """
     table = ice_table("south" if hemisphere_of(grid) == "south" else physics.ice)
-    coarse = _with_coastal_ice(coarse_concentration(grid, day), land, climate, rng)
+    coarse = coarse_concentration(grid, day)
+    coastal = _coastal_ice(coarse, land, climate, rng)
     draw = _floes if physics.fields == "floes" else _concentration
-    cover = draw(coarse, climate, rng)
+    cover = draw(coarse, coastal, climate, rng)
     thin = _thin(cover.shape, climate, rng)
     thin = 1 - (1 - thin) * (1 - _washed_over(cover, climate, rng))
     skin = _skin(grid.shape, cover, climate, table, rng)

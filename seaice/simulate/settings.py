@@ -108,6 +108,7 @@ class Climate:
     thin_level: float  #: mean of the field of thin ice before the logistic function
     edge_loss: float  #: largest loss of brightness of flooded floes and brash at the edge, 0-1
     coastal: float  #: how readily ice stays along coasts and between islands
+    remnants: bool  #: it stays there also where the pack is far away
     drift: float  #: km per day, standard deviation of ice drift
     ice_offset: float  #: K, day-scale offset of ice temperature
     ice_spread: tuple[float, ...]  #: K, offsets of cold ice, one a channel
@@ -158,6 +159,7 @@ def draw_climate(
         thin_level=float(rng.normal(-0.6, 0.8)),
         edge_loss=_edge_loss(usual, rng),
         coastal=float(rng.uniform(0.0, 3.0)) * float(rng.random() < (0.7 if mixed else 0.3)),
+        remnants=bool(mixed and rng.random() < 0.5),
         drift=float(rng.uniform(2.0, 11.0)),
         ice_offset=float(rng.normal(0, 3)),
         ice_spread=_spread(rng, 2.0, 0.7),
