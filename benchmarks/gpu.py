@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Row, Taken
 from benchmarks.north import made_day, ours
 from benchmarks.shipped import NAMES, sampled_plainly, shipped
-from seaice.grid.definition import NORTH
+from seaice.grid.grid import NORTH
 from seaice.models.inference import Machine, choose_device
 from seaice.models.layers.deformable import ConvGeometry, modulated_deform_conv
 from seaice.models.registry import create_model

@@ -15,9 +15,8 @@ from pyresample import AreaDefinition, SwathDefinition, kd_tree
 from pyresample.ewa import fornav, ll2cr
 
 from benchmarks.measure import Row, Taken, copy_rate, interleaved, peak
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.resample import Accumulator, grid_day
-from seaice.grid.gridding.splat import HIGH_BEAM, lattice_of, located, splat
+from seaice.grid.grid import NORTH
+from seaice.grid.gridding import HIGH_BEAM, Accumulator, grid_day, lattice_of, located, splat
 from seaice.instrument import HIGH_CHANNELS
 from tests.granules import make_swath
 

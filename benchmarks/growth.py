@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, interleaved, peak
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.resample import grid_day
+from seaice.grid.grid import NORTH
+from seaice.grid.gridding import grid_day
 from seaice.models.registry import create_model
 from tests.granules import make_swath
 

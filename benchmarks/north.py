@@ -19,17 +19,14 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, Taken, peak
 from benchmarks.shipped import sampled_plainly, shipped
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import NORTH, Grid
-from seaice.grid.gridding.quarters import QUARTERS
-from seaice.grid.masks.land import land_mask, near_sea
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import QUARTERS, SCALE
+from seaice.grid.grid import NORTH, Grid, coordinates
+from seaice.grid.masks import land_mask, near_sea
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.sic.concentrate import concentrate
-from seaice.stack.frames import FRAMES, OTHER_DAYS
-from seaice.stack.tiles import stitch
+from seaice.stack import FRAMES, OTHER_DAYS, stitch
 
 CPU = torch.device("cpu")
 DRIFT = 1  #: cells from frame to frame

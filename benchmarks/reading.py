@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from benchmarks.measure import Row, interleaved, peak
-from seaice.ingest.names import L1B_HIGH, L1B_LOW, LAND_HIGH, LATITUDE, LONGITUDE, QUALITY_HIGH
-from seaice.ingest.read import read_swath
+from seaice.io.amsr import L1B_HIGH, L1B_LOW, LAND_HIGH, LATITUDE, LONGITUDE, QUALITY_HIGH
+from seaice.io.readers import read_swath
 from tests.granules import make_swath, write_l1b
 
 SCANS = 2060  #: of a half orbit, overlap included

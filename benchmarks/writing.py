@@ -11,8 +11,7 @@ from scipy.ndimage import zoom
 
 from benchmarks.measure import Row, interleaved, peak
 from seaice.config import Format
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import NORTH
+from seaice.grid.grid import NORTH, coordinates
 from seaice.sic.flags import Flag
 from seaice.write.product import write_product
 from seaice.write.rounding import DIGITS

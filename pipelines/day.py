@@ -17,18 +17,16 @@ from pipelines.plan import Plan, region_warnings
 from pipelines.stages import Progress
 from seaice.errors import FinalStandsError, GranuleError, NoInputError, PredictionError
 from seaice.files import alone
-from seaice.grid.dataset import hemisphere_of
-from seaice.grid.gridding.gridded import daily_map_from_au_si6
-from seaice.grid.gridding.input_checks import InputChecks, reports_of
-from seaice.grid.gridding.overlap import days_that_differ
-from seaice.grid.gridding.resample import grid_day
-from seaice.grid.masks.land import land_mask
-from seaice.grid.refined import SCALE
-from seaice.ingest.folder import counted
-from seaice.ingest.scan_times import preferred_first
+from seaice.grid.blocks import SCALE
+from seaice.grid.grid import hemisphere_of
+from seaice.grid.gridding import daily_map_from_au_si6, grid_day
+from seaice.grid.input_checks import InputChecks, days_that_differ, reports_of
+from seaice.grid.masks import land_mask
+from seaice.io.checks import preferred_first
+from seaice.io.granules import counted
 from seaice.models.memory import release_memory
 from seaice.sic.flags import explained
-from seaice.stack.frames import five_frames, other_days, real_frames
+from seaice.stack import five_frames, other_days, real_frames
 from seaice.write.metadata.provenance import frames_of, provenance
 from seaice.write.product import Made, document_in, made_in, write_product
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from seaice.config import RunSettings
 from seaice.errors import StorageError
 from seaice.files import alone, atomic_file, sha256
-from seaice.storage import Entry, Store
+from seaice.io.object_store import Entry, Store
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,8 +11,8 @@ from torch import nn
 
 from pipelines.plan import BLEND, HALO, Method, Plan
 from seaice.config import RunSettings
-from seaice.grid.masks.land import land_mask, near_sea
-from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.masks import land_mask, near_sea
 from seaice.models.card import Card
 from seaice.models.inference import (
     Machine,

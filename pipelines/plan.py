@@ -16,14 +16,15 @@ from pipelines.stages import VERSIONS, Stages, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
-from seaice.grid.definition import NORTH, Grid
+from seaice.grid.grid import NORTH, Grid
 from seaice.grid.regions import WIDEST_REGION, degrees_across, region_grid, widened
-from seaice.ingest.au_si6 import find_au_si6
-from seaice.ingest.read import find_granules, left_out_of, read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
+from seaice.io.granules import find_granules, left_out_of
+from seaice.io.nsidc import find_au_si6
+from seaice.io.readers import read_swath
 from seaice.models.card import Card
 from seaice.models.registry import Role, find_model, shipped_weights
-from seaice.stack.frames import wanted_dates
+from seaice.stack import wanted_dates
 from seaice.write.names import product_name
 
 __all__ = [

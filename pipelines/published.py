@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.plan import Plan
+from seaice.io.object_store import Store
 from seaice.series.reading import page_path
-from seaice.storage import Store
 from seaice.write.manifest import read_manifest
 from seaice.write.product import made_in
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from seaice.dates import checked_date
 from seaice.errors import SettingsError
-from seaice.storage import brought_near
+from seaice.io.object_store import brought_near
 
 __all__ = [
     "Format",

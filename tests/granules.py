@@ -12,8 +12,8 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import map_coordinates
 
-from seaice.grid.definition import HEMISPHERES
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import HEMISPHERES
+from seaice.grid.masks import land_mask
 from seaice.grid.projection import project
 from seaice.instrument import CHANNELS, HORNS, LOW_BANDS, LOW_CHANNELS
 

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import HEMISPHERES
+from seaice.grid.grid import HEMISPHERES, coordinates
 from seaice.sic.flags import Flag
 from seaice.vocabulary import attrs
 

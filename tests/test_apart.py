@@ -12,11 +12,11 @@ from granules import make_swath, write_scene
 
 from pipelines.faults.bad.references import good
 from pipelines.scenes.apart import read_apart
-from seaice.apart import apart
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.apart import open_apart
 from seaice.evaluate.fields.open import open_field
-from seaice.ingest.scene import read_scene
+from seaice.io.isolation import apart
+from seaice.io.scene import read_scene
 
 READER = """
 import os, signal

@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from seaice.grid.gridding.resample import grid_day
+from seaice.grid.gridding import grid_day
 from seaice.grid.regions import region_grid
-from seaice.ingest.read import read_swath
+from seaice.io.readers import read_swath
 from seaice.sic.classical.asi import asi
 from seaice.simulate.days import simulate_days
 

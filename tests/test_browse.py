@@ -18,7 +18,7 @@ from seaice.browse.server import PAGE, server
 from seaice.browse.tiles import ABSENT, SIDE, deepest, tile
 from seaice.cli import app
 from seaice.errors import NoInputError, UnknownNameError
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.product.cell import cell_at
 from seaice.write.geotiff import percent
 from seaice.write.metadata.provenance import provenance

@@ -11,7 +11,7 @@ from products import made_product
 from pystac.validation.local_validator import LocalValidator
 
 from pipelines.catalogue import PLAYED, catalogue
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.metadata.provenance import provenance
 from seaice.write.metadata.stac import ITEM
 from seaice.write.product import write_product

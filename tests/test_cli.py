@@ -15,7 +15,7 @@ from pipelines.plan import WEIGHTLESS
 from seaice.cli import app
 from seaice.cli.doctor import granules_examined
 from seaice.config import Settings
-from seaice.grid.definition import NORTH
+from seaice.grid.grid import NORTH
 
 VERBS = (
     "simulate",

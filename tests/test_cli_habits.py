@@ -10,7 +10,7 @@ from products import made_product
 from typer.testing import CliRunner
 
 from seaice.cli import app
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.product import write_product
 
 runner = CliRunner()

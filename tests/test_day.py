@@ -16,14 +16,15 @@ from products import made_product
 from pipelines.day import check_explained
 from pipelines.plan import BICUBIC_MARGIN, HALO
 from seaice.errors import PredictionError
-from seaice.grid.gridding.resample import grid_day
-from seaice.grid.masks.land import land_mask
+from seaice.grid.gridding import grid_day
+from seaice.grid.masks import land_mask
 from seaice.grid.regions import region_grid, widened
-from seaice.ingest.read import find_granules, read_swath
-from seaice.ingest.source import opened
+from seaice.io.granules import find_granules
+from seaice.io.hdf5 import opened
+from seaice.io.readers import read_swath
 from seaice.sic.classical.daily import by_asi
 from seaice.sic.evidence.evidenced import evidenced
-from seaice.stack.frames import five_frames, real_frames, wanted_dates
+from seaice.stack import five_frames, real_frames, wanted_dates
 from seaice.write.rounding import rounded
 
 
@@ -58,7 +59,7 @@ def reads(monkeypatch):
         seen.append(path.name)
         return opened(path)
 
-    monkeypatch.setattr("seaice.ingest.read.opened", watched)
+    monkeypatch.setattr("seaice.io.readers.opened", watched)
     return seen
 
 

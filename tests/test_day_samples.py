@@ -15,7 +15,7 @@ from pipelines.training.scene_samples import write_day_samples
 from seaice.cli import app
 from seaice.config import RunSettings
 from seaice.errors import NoInputError
-from seaice.grid.masks.land import land_mask
+from seaice.grid.masks import land_mask
 from seaice.simulate.days import simulate_days, truth_path
 from seaice.train.samples import SampleSet
 

@@ -14,7 +14,7 @@ from pipelines.faults.days import copied_days
 from pipelines.faults.endurance import WARM, growth, held
 from pipelines.faults.network import Way
 from pipelines.faults.trial import ended, forked
-from seaice.ingest.read import read_swath
+from seaice.io.readers import read_swath
 
 
 def test_how_a_child_ends_is_told():

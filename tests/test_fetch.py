@@ -13,10 +13,7 @@ from typer.testing import CliRunner
 
 from seaice.cli import app
 from seaice.errors import NoInputError, SettingsError
-from seaice.fetch.archive import Remote, dated_name
-from seaice.fetch.jaxa import Jaxa
-from seaice.fetch.nsidc import Nsidc
-from seaice.fetch.transfer import bring
+from seaice.io.download import Jaxa, Nsidc, Remote, bring, dated_name
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 FOLDER = "standard/GCOM-W/GCOM-W.AMSR2/L1B/2/2020/03"
@@ -213,7 +210,7 @@ def test_a_dry_run_lists_days_without_an_account(catalogue, tmp_path, monkeypatc
 
 
 def test_the_command_brings_what_the_search_found(catalogue, server, root, tmp_path, monkeypatch):
-    monkeypatch.setattr("seaice.fetch.jaxa.HOST", server.host)
+    monkeypatch.setattr("seaice.io.download.HOST", server.host)
     monkeypatch.setattr(Jaxa.__init__, "__defaults__", ("L1B", server.host, server.port))
     words = ("fetch", "--start", "2020-03-01", "--end", "2020-03-02", "-o", str(tmp_path / "in"))
     told = CliRunner().invoke(app, list(words))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.errors import NoInputError
-from seaice.stack.frames import five_frames, source_dates, wanted_dates
+from seaice.stack import five_frames, source_dates, wanted_dates
 
 DAY = date(2020, 3, 1)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pyproj import Geod, Proj
 
-from seaice.grid.area import cell_areas
-from seaice.grid.definition import HEMISPHERES
+from seaice.grid.grid import HEMISPHERES
+from seaice.grid.projection import cell_areas
 
 
 @pytest.fixture(params=["north", "south"])

@@ -9,15 +9,14 @@ import pytest
 import rasterio
 import xarray as xr
 
+from pipelines.derive.climatology import LAND, MASKED, possible
 from seaice.errors import SettingsError
-from seaice.grid.definition import NORTH, SOUTH
-from seaice.grid.masks.climatology import outside_climatology
-from seaice.grid.masks.derive_climatology import LAND, MASKED, possible
-from seaice.grid.masks.land import lake_mask, land_mask
+from seaice.grid.grid import NORTH, SOUTH
+from seaice.grid.masks import lake_mask, land_mask, outside_climatology
 from seaice.grid.projection import project
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
-DATA = Path(str(files("seaice.grid.masks") / "data"))
+DATA = Path(str(files("seaice.grid") / "data"))
 LAKES = [(47.7, -87.5), (60.9, 31.5), (53.5, 108.2), (66.0, -121.0), (61.7, -114.0)]
 NO_LAKES = [(64.0, -150.0), (72.0, -40.0), (60.0, 90.0), (90.0, 0.0), (58.0, 20.0)]
 

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.errors import SettingsError
-from seaice.grid.dataset import coordinates, grid_of
-from seaice.grid.definition import HEMISPHERES, NORTH
+from seaice.grid.grid import HEMISPHERES, NORTH, coordinates, grid_of
 
 
 @given(

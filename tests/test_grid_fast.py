@@ -7,9 +7,17 @@ import pytest
 import xarray as xr
 
 from seaice.errors import GranuleError
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.resample import Accumulator, grid_day
-from seaice.grid.gridding.splat import HIGH_BEAM, LOW_BEAM, QUARTER_BEAM, lattice_of, located, splat
+from seaice.grid.grid import NORTH
+from seaice.grid.gridding import (
+    HIGH_BEAM,
+    LOW_BEAM,
+    QUARTER_BEAM,
+    Accumulator,
+    grid_day,
+    lattice_of,
+    located,
+    splat,
+)
 from seaice.grid.projection import project
 from tests.granules import make_swath
 

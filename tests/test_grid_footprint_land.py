@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
+from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import BANDS
 from seaice.simulate.antenna import footprint_mean
 

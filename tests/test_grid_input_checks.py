@@ -8,11 +8,10 @@ import xarray as xr
 from sea import changed, sea_swath
 
 from seaice.errors import GranuleError
-from seaice.grid.gridding.geolocation import check_geolocation, geolocation
-from seaice.grid.gridding.input_checks import InputChecks, reports_of
-from seaice.grid.gridding.overlap import Overlaps, days_that_differ
-from seaice.grid.gridding.resample import grid_day
+from seaice.grid.gridding import grid_day
+from seaice.grid.input_checks import InputChecks, Overlaps, days_that_differ, reports_of
 from seaice.grid.regions import region_grid
+from seaice.grid.registration import check_geolocation, geolocation
 
 
 @pytest.fixture(scope="module")

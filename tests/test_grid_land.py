@@ -8,12 +8,12 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_erosion
 
+from pipelines.derive.land import majority
 from seaice.errors import SettingsError
-from seaice.grid.definition import HEMISPHERES, NORTH, Grid
-from seaice.grid.masks.derive_land import majority
-from seaice.grid.masks.land import coast_mask, land_mask, near_sea
+from seaice.grid.grid import HEMISPHERES, NORTH, Grid
+from seaice.grid.masks import land_mask, near_sea
 from seaice.grid.projection import project
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -75,15 +75,7 @@ def test_a_crop_of_a_mask_is_the_mask_of_the_crop(crop, factor):
     row, column, rows, columns = crop
     grid = whole.crop(slice(row, row + rows), slice(column, column + columns))
     around = whole.crop(slice(max(row - 9, 0), row + 99), slice(max(column - 9, 0), column + 19))
-    for mask in (land_mask, coast_mask):
-        np.testing.assert_array_equal(mask(grid), mask(around)[grid.within(around)])
-
-
-def test_coast_is_water_beside_land():
-    land, coast = land_mask(NORTH), coast_mask(NORTH)
-    assert not (land & coast).any()
-    touched = binary_dilation(land, np.ones((3, 3), bool))
-    np.testing.assert_array_equal(coast, touched & ~land)
+    np.testing.assert_array_equal(land_mask(grid), land_mask(around)[grid.within(around)])
 
 
 def test_islands_are_there_at_the_fine_grid():

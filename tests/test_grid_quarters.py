@@ -12,11 +12,9 @@ from hypothesis.extra.numpy import array_shapes
 from pyproj import Geod
 from scipy import ndimage
 
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.gridded import daily_map_from_au_si6
-from seaice.grid.gridding.quarters import QUARTERS, joined, quartered
-from seaice.grid.gridding.resample import Accumulator, grid_day
-from seaice.grid.gridding.splat import QUARTER_BEAM
+from seaice.grid.blocks import QUARTERS, joined, quartered
+from seaice.grid.grid import NORTH
+from seaice.grid.gridding import QUARTER_BEAM, Accumulator, daily_map_from_au_si6, grid_day
 from seaice.instrument import HIGH_CHANNELS
 
 DAY = date(2020, 3, 3)

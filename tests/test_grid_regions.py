@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.errors import SettingsError, UnknownNameError
-from seaice.grid.definition import HEMISPHERES, NORTH
+from seaice.grid.grid import HEMISPHERES, NORTH
 from seaice.grid.projection import project
 from seaice.grid.regions import NAMES, SNAP, region_grid
 

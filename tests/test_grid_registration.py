@@ -5,11 +5,10 @@ import pytest
 import xarray as xr
 from pyproj import Transformer
 
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.registration import DISPLACED, _sampled, displacement, registered
-from seaice.grid.masks.footprint_land import land_shares
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import NORTH
+from seaice.grid.masks import land_mask, land_shares
 from seaice.grid.projection import project
+from seaice.grid.registration import DISPLACED, _sampled, displacement, registered
 from seaice.instrument import LOW_BANDS
 
 GRID = NORTH.crop(slice(900, 996), slice(720, 816))  # Franz Josef Land

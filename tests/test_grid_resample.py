@@ -13,10 +13,17 @@ from pyresample import AreaDefinition, SwathDefinition, kd_tree
 from pyresample.utils import fwhm2sigma
 
 from seaice.errors import NoInputError
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import NORTH, SOUTH
-from seaice.grid.gridding.resample import Accumulator, grid_day, on_day
-from seaice.grid.gridding.splat import HIGH_BEAM, LOW_BEAM, lattice_of, located, splat
+from seaice.grid.grid import NORTH, SOUTH, grid_of
+from seaice.grid.gridding import (
+    HIGH_BEAM,
+    LOW_BEAM,
+    Accumulator,
+    grid_day,
+    lattice_of,
+    located,
+    on_day,
+    splat,
+)
 from seaice.grid.projection import project
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from tests.granules import make_swath

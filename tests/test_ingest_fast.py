@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from seaice.ingest.coregistration import low_positions
-from seaice.ingest.counts import brightness_temperature, count_quality, decoded
+from seaice.io.coregistration import low_positions
+from seaice.io.decoding import brightness_temperature, count_quality, decoded
 from tests.granules import make_swath
 
 

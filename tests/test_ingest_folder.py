@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from pipelines.season.granules.inventory import Inventory
 from seaice.config import RunSettings
 from seaice.errors import GranuleError, NoInputError
-from seaice.ingest.folder import listing
-from seaice.ingest.names import GranuleName
-from seaice.ingest.read import find_granules, left_out_of, read_swath
+from seaice.io.granules import GranuleName, find_granules, left_out_of, listing
+from seaice.io.readers import read_swath
 
 DAY = date(2020, 3, 3)
 

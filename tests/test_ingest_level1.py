@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seaice.errors import GranuleError
-from seaice.ingest.coregistration import low_positions
-from seaice.ingest.read import read_swath
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
+from seaice.io.coregistration import low_positions
+from seaice.io.readers import read_swath
 from tests.granules import make_swath, write_l1b, write_l1r
 
 OVERLAP = 5

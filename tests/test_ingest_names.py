@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.errors import GranuleError
-from seaice.ingest.coregistration import format_parameters, low_positions, parse_parameters
-from seaice.ingest.names import L1B_HIGH, L1B_LOW, L1R_HIGH, L1R_LOW, GranuleName
-from seaice.ingest.time import LEAPS, tai93_to_utc, utc_to_tai93
 from seaice.instrument import LOW_BANDS, LOW_CHANNELS
+from seaice.io.amsr import L1B_HIGH, L1B_LOW, L1R_HIGH, L1R_LOW
+from seaice.io.coregistration import format_parameters, low_positions, parse_parameters
+from seaice.io.decoding import LEAPS, tai93_to_utc, utc_to_tai93
+from seaice.io.granules import GranuleName
 from tests.granules import make_swath
 
 names = st.builds(

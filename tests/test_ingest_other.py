@@ -9,13 +9,11 @@ import pytest
 import xarray as xr
 
 from seaice.errors import GranuleError, NoInputError
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import NORTH, SOUTH
-from seaice.grid.gridding.gridded import daily_map_from_au_si6
-from seaice.grid.gridding.resample import grid_day
-from seaice.ingest.au_si6 import find_au_si6, read_au_si6
-from seaice.ingest.scene import read_scene
+from seaice.grid.grid import NORTH, SOUTH, grid_of
+from seaice.grid.gridding import daily_map_from_au_si6, grid_day
 from seaice.instrument import CHANNELS, LOW_CHANNELS
+from seaice.io.nsidc import find_au_si6, read_au_si6
+from seaice.io.scene import read_scene
 from tests.granules import make_swath, write_au_si6, write_scene
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sea import MEDIANS, changed, sea_swath
 
 from seaice.errors import GranuleError
-from seaice.ingest.plausibility import OPEN_WATER, _check_horns, check_plausibility, flagged_share
-from seaice.ingest.read import read_swath
 from seaice.instrument import LOW_CHANNELS
+from seaice.io.checks import OPEN_WATER, _check_horns, check_plausibility, flagged_share
+from seaice.io.readers import read_swath
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 POINTS = SHARED / "real" / "rrdp_amsr2_points.nc"

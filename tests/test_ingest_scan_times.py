@@ -7,7 +7,7 @@ import pytest
 from granules import make_swath
 
 from seaice.errors import GranuleError
-from seaice.ingest.scan_times import SeenScans, check_start, preferred_first
+from seaice.io.checks import SeenScans, check_start, preferred_first
 
 NAME = Path("GW1AM2_202003031000_035A_L1SGBTBR_2220220.h5")
 

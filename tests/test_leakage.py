@@ -15,7 +15,7 @@ from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError
 from seaice.simulate import samples
 from seaice.simulate.samples import MARGIN, SIDE, SPLITS
-from seaice.stack.frames import wanted_dates
+from seaice.stack import wanted_dates
 from seaice.train.samples import SampleSet
 
 YEARS = (2018, 2019, 2020)  # the year that is drawn, and what borders a leap day

@@ -5,7 +5,7 @@ import pytest
 from pipelines.plan import method, region_warnings
 from seaice.config import NetworkSettings, RunSettings
 from seaice.errors import SettingsError, UnknownNameError
-from seaice.grid.definition import NORTH
+from seaice.grid.grid import NORTH
 from seaice.grid.regions import degrees_across, region_grid, widened
 
 

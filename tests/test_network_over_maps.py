@@ -11,13 +11,13 @@ from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.errors import PredictionError
-from seaice.grid.masks.footprint_land import LAND_SHARES
+from seaice.grid.masks import LAND_SHARES
 from seaice.models.inference import no_progress, refine, run_tiled
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model, find_model
 from seaice.sic.concentrate import concentrate
-from seaice.stack.frames import OTHER_DAYS
+from seaice.stack import OTHER_DAYS
 
 SHAPE = (40, 36)
 #: what the windowed networks that ship are told; the bounds on seams are those of such networks

@@ -23,7 +23,7 @@ from pipelines.stages import silent
 from seaice.config import RunSettings, Settings
 from seaice.errors import GranuleError, StorageError
 from seaice.files import sha256
-from seaice.ingest.read import find_granules
+from seaice.io.granules import find_granules
 
 PLACE = "north_box_-130_80_-124_81"
 
@@ -96,7 +96,7 @@ def test_many_days_are_each_day_made_alone(granules, finished, tmp_path):
 @pytest.mark.slow
 def test_what_is_finished_is_left_alone(granules, finished, client, monkeypatch):
     before = everything(finished)
-    monkeypatch.setattr("seaice.ingest.read.opened", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("seaice.io.readers.opened", lambda path: pytest.fail("read again"))
     counts = reprocess(
         [settings(granules, finished)], DAY, DAY + timedelta(days=1), client, lambda *told: None
     )

@@ -17,7 +17,7 @@ from seaice.evaluate.paper.page import INCHES, LETTERS, save, typeset
 from seaice.evaluate.paper.tables import escaped, tabular
 from seaice.evaluate.records import Record, read_csv, write_csv
 from seaice.evaluate.scores import CLASS_LABELS
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.product import write_product
 from seaice.write.style import LAND_COLOUR
 

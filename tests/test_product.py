@@ -7,7 +7,7 @@ from pyproj import Geod, Transformer
 
 import seaice
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.product.cell import MEANINGS, cell_at, cell_of_store, place_of
 from seaice.sic.flags import Flag
 from seaice.write.product import write_product

@@ -7,7 +7,7 @@ from products import made_product
 
 import seaice
 from seaice.errors import NoInputError, SettingsError
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.product import write_product
 from seaice.write.season.store import write_day
 

@@ -13,7 +13,7 @@ from defusedxml.ElementTree import fromstring
 from matplotlib.image import imread
 from products import made_product
 
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.sic.flags import Flag
 from seaice.write.product import write_product
 from seaice.write.qgis.project import KINDS, Day, write_project

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipelines.scenes.run import ground_of
 from seaice.cli import app
-from seaice.grid.definition import HEMISPHERES
+from seaice.grid.grid import HEMISPHERES
 from seaice.instrument import BANDS
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -87,7 +87,7 @@ def test_a_scene_becomes_a_product_on_the_part_of_the_grid_it_covers(tmp_path, s
 def test_the_ground_of_a_scene_holds_every_cell_of_it_with_room(tmp_path):
     from pyproj import Transformer
 
-    from seaice.ingest.scene import read_scene
+    from seaice.io.scene import read_scene
 
     write_scene(tmp_path / "scene.nc")
     scene = read_scene(tmp_path / "scene.nc")

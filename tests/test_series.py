@@ -22,9 +22,9 @@ from pipelines.series import rebuild_series, record
 from pipelines.stages import silent
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Lattice
-from seaice.grid.area import cell_areas
-from seaice.grid.definition import HEMISPHERES, NORTH
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import HEMISPHERES, NORTH
+from seaice.grid.masks import land_mask
+from seaice.grid.projection import cell_areas
 from seaice.series.extent import AREA, Factors, Parts, extents, shown
 from seaice.series.reading import document_of, maps_of
 from seaice.series.record import Row, entered, read_series, series_path, write_series

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import HEMISPHERES
-from seaice.grid.refined import on_refined
+from seaice.grid.blocks import on_refined
+from seaice.grid.grid import HEMISPHERES, coordinates
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.blend import blend
 from seaice.sic.classical.bootstrap import PUBLISHED as BOOTSTRAP

@@ -6,17 +6,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import NORTH, SOUTH
-from seaice.grid.masks.climatology import outside_climatology
-from seaice.grid.masks.land import lake_mask
+from seaice.grid.grid import NORTH, SOUTH, coordinates
+from seaice.grid.masks import lake_mask, outside_climatology
 from seaice.sic.disagreement import disagreement
 from seaice.sic.evidence.between_days import between_days
 from seaice.sic.evidence.evidenced import evidenced
 from seaice.sic.evidence.pole_hole import across_the_pole
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import smearing, split
-from seaice.stack.frames import real_frames
+from seaice.stack import real_frames
 
 DAY = date(2020, 3, 3)
 POLE = NORTH.crop(slice(896, 976), slice(576, 656))  # 250 km around

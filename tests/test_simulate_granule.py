@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 from pyproj import Geod
 
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.resample import grid_day
-from seaice.grid.masks.land import land_mask
-from seaice.ingest.read import read_swath
+from seaice.grid.grid import NORTH
+from seaice.grid.gridding import grid_day
+from seaice.grid.masks import land_mask
+from seaice.io.readers import read_swath
 from seaice.simulate.days import _write_truth, simulate_days, truth_path
 from seaice.simulate.lattice import enlarge
 from seaice.simulate.orbit import PERIOD, half_orbits, looks

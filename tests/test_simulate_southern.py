@@ -5,9 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from seaice.grid.area import cell_areas
-from seaice.grid.definition import SOUTH
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import SOUTH
+from seaice.grid.masks import land_mask
+from seaice.grid.projection import cell_areas
 from seaice.simulate.settings import draw_climate
 from seaice.simulate.southern import EXTENT, southern_concentration
 from seaice.simulate.world import make_world

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from seaice.grid.definition import NORTH
+from seaice.grid.grid import NORTH
 from seaice.instrument import CHANNELS, LOW_CHANNELS
 from seaice.simulate.atmosphere import make_atmosphere
 from seaice.simulate.emission import ice_table, water_table, weather_terms

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.grid.gridding.quarters import quartered
+from seaice.grid.blocks import quartered
 from seaice.models.inputs import assemble_sr_input, new_sr_card
 from seaice.models.layers.upsampling import bicubic_upsample
 

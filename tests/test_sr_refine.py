@@ -9,15 +9,14 @@ import xarray as xr
 from granules import write_au_si6
 from test_network_contract import SMALL, lively
 
-from seaice.grid.dataset import coordinates, grid_of
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.gridded import daily_map_from_au_si6
-from seaice.grid.gridding.quarters import quartered
+from seaice.grid.blocks import quartered
+from seaice.grid.grid import NORTH, coordinates, grid_of
+from seaice.grid.gridding import daily_map_from_au_si6
 from seaice.models.inference import Machine, no_progress, refine, run_tiled
 from seaice.models.inputs import assemble_sr_input, new_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model
-from seaice.stack.frames import five_frames
+from seaice.stack import five_frames
 from seaice.train.super_resolution import reconstruction_loss
 
 MACHINE = Machine(device=torch.device("cpu"))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seaice.stack.tiles import Tiling, stitch
+from seaice.stack import Tiling, stitch
 
 shapes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 

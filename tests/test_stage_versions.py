@@ -23,8 +23,8 @@ from test_sr_refine import MACHINE, bicubic, stack
 from pipelines.plan import Method, Plan
 from pipelines.stages import VERSIONS
 from seaice.config import Settings
-from seaice.grid.definition import NORTH
-from seaice.ingest.read import read_swath
+from seaice.grid.grid import NORTH
+from seaice.io.readers import read_swath
 from seaice.models.inference import no_progress, refine
 from seaice.models.inputs import SIC_CHANNELS
 from seaice.models.inputs import new_sic_card as sic_card

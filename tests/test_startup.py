@@ -7,7 +7,7 @@ import sys
 from products import made_product
 
 from seaice import __version__
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.product import write_product
 
 #: Each takes between half a second and four seconds to import.

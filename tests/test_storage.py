@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from days import DAY, PRODUCT, REGION, write_five_days
 
-from seaice import storage
 from seaice.errors import SettingsError, StorageError
 from seaice.files import sha256
-from seaice.storage import Store, is_url
+from seaice.io import object_store as storage
+from seaice.io.object_store import Store, is_url
 
 SECRET = "s3cr3t-of-the-test"
 

@@ -14,7 +14,7 @@ import xarray as xr
 from products import made_product
 from pyproj import CRS, Transformer
 
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.product import write_product
 from seaice.write.rounding import rounded
 

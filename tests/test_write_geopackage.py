@@ -7,8 +7,8 @@ import shapely
 from products import made_product
 from pyproj import Geod, Proj, Transformer
 
-from seaice.grid.area import cell_areas
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
+from seaice.grid.projection import cell_areas
 from seaice.sic.flags import Flag
 from seaice.write.vectors.geopackage import write_geopackage
 from seaice.write.vectors.ice_chart import CLASSES, ice_classes, ice_edge

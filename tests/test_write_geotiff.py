@@ -11,7 +11,7 @@ from pyproj import CRS
 from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.sic.flags import Flag
 from seaice.write import geotiff
 from seaice.write.geotiff import percent, rasters, write_geotiff

@@ -5,7 +5,7 @@ import pytest
 import shapely
 from pyproj import Transformer
 
-from seaice.grid.definition import HEMISPHERES
+from seaice.grid.grid import HEMISPHERES
 from seaice.write.vectors.graticule import graticule
 
 GRIDS = {

@@ -11,8 +11,7 @@ from compliance_checker.runner import CheckSuite, ComplianceChecker
 from products import made_product
 
 from seaice.config import WriteSettings
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import HEMISPHERES
+from seaice.grid.grid import HEMISPHERES, grid_of
 from seaice.write.metadata.acdd import extent
 from seaice.write.netcdf import write_netcdf
 from seaice.write.zarr_store import write_zarr

@@ -42,7 +42,7 @@ from seaice.sic.classical.uncertainty import (
 )
 from seaice.sic.concentrate import concentrate
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.stack.frames import five_frames, other_days
+from seaice.stack import five_frames, other_days
 from seaice.train.samples import SampleSet
 
 __all__ = ["ROWS", "fields", "half_widths", "network_factors", "scene_cells"]

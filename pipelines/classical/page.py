@@ -15,7 +15,7 @@ from pipelines.reality.points import Points
 from pipelines.reality.real import real_points
 from seaice.errors import NoInputError, SeaIceError
 from seaice.files import atomic_file
-from seaice.grid.dataset import Hemisphere
+from seaice.grid.grid import Hemisphere
 from seaice.instrument import CHANNELS
 from seaice.sic.classical.adjustment import as_amsre
 from seaice.sic.classical.asi import asi

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.evaluate.methods import Networks, standard, told_of, ways, world_of
-from seaice.grid.area import cell_areas
-from seaice.grid.definition import NORTH
+from seaice.grid.grid import NORTH
+from seaice.grid.projection import cell_areas
 from seaice.models.inference import Machine
 from seaice.series.extent import AREA, EXTENT, Factors, Parts, parts_of
 from seaice.simulate.samples import SPLITS, draw, write_samples

@@ -14,9 +14,8 @@ from pipelines.methods import network_of
 from pipelines.plan import BLEND, Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SettingsError
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.quarters import quartered
+from seaice.grid.blocks import quartered
+from seaice.grid.grid import NORTH, coordinates
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inference import Machine, no_progress, refine
@@ -25,7 +24,7 @@ from seaice.sic.classical.asi import asi
 from seaice.sic.classical.blend import blend
 from seaice.sic.classical.daily import FORMULAS as CLASSICAL
 from seaice.sic.concentrate import concentrate
-from seaice.stack.frames import OTHER_DAYS
+from seaice.stack import OTHER_DAYS
 from seaice.train.samples import SampleSet
 
 __all__ = [

@@ -22,10 +22,10 @@ from seaice.evaluate.scenes import (
     cell_errors,
     iter_scenes,
 )
-from seaice.grid.gridding.resample import grid_day
+from seaice.grid.gridding import grid_day
 from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.page import Section, Table
-from seaice.stack.frames import five_frames, other_days
+from seaice.stack import five_frames, other_days
 
 __all__ = [
     "ALL",

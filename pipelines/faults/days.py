@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from seaice.ingest.names import SCAN_TIME
+from seaice.io.amsr import SCAN_TIME
 
 __all__ = ["copied_days", "small_days"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.faults.network import Fault, Way, opened
 from pipelines.faults.trial import Trial, ended, forked
-from seaice.storage import Store
+from seaice.io.object_store import Store
 
 __all__ = ["store_fails", "store_served"]
 
@@ -88,7 +88,7 @@ def store_fails(trial: Trial, out: Path, random: Random) -> None:
 
 def _through(server: tuple[str, int], shares: Mapping[Fault, float], random: Random) -> None:
     """Let this process find its store behind faults, until it ends."""
-    from seaice import storage
+    from seaice.io import object_store as storage
 
     storage.PAUSE, storage.TIMEOUTS = 0.05, {"connect_timeout": 2, "read_timeout": 2}
     way = Way(host=server[0], port=server[1], shares=shares, silence=3, random=random)

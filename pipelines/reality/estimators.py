@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seaice.grid.gridding.splat import LOW_BEAM
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
+from seaice.grid.gridding import LOW_BEAM
 from seaice.instrument import BANDS, CHANNELS
 
 __all__ = [
@@ -80,7 +80,7 @@ def footprint_mean(cells: Array, name: str) -> Array:
     """A field of 6.25 km cells as a channel's gridded footprints see it, (y, x).
 
     The beam counts as wide in all directions as the mean of its widths; for low frequencies the
-    weight that joins samples in gridding is added, as in `seaice.grid.masks.footprint_land`.
+    weight that joins samples in gridding is added, as in `seaice.grid.masks.land_shares`.
     """
     band = BANDS[name[2:-1]]
     beam = math.sqrt(band.along * band.across) / math.sqrt(8 * math.log(2))

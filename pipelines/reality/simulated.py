@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipelines.reality.points import Points, joined
-from seaice.grid.definition import HEMISPHERES, Grid
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import HEMISPHERES, Grid
+from seaice.grid.masks import land_mask
 from seaice.instrument import BANDS, CHANNELS
 from seaice.simulate.atmosphere import DRIER
 from seaice.simulate.ice import FINE, LOW, coarse_concentration

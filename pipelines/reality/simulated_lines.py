@@ -37,9 +37,9 @@ from pipelines.reality.surfaces import (
     ice_scalars,
     water_scalars,
 )
-from seaice.grid.definition import NORTH, Grid
-from seaice.grid.gridding.resample import Accumulator
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import NORTH, Grid
+from seaice.grid.gridding import Accumulator
+from seaice.grid.masks import land_mask
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE
 from seaice.simulate.observe import observe, sightings, slot

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.reality.figures import Maps
-from seaice.grid.gridding.resample import Accumulator
+from seaice.grid.gridding import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.weather import weather_filter

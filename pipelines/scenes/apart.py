@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from seaice.apart import Arrays, apart
-from seaice.ingest.scene import read_scene
+from seaice.io.isolation import Arrays, apart
+from seaice.io.scene import read_scene
 
 __all__ = ["handed", "read_apart"]
 
@@ -15,7 +15,7 @@ LAYOUT = "layout"  #: dimensions and attributes as JSON, beside the arrays
 
 
 def read_apart(path: Path) -> xr.Dataset:
-    """The same as `seaice.ingest.scene.read_scene`, but a damaged file cannot end this process.
+    """The same as `seaice.io.scene.read_scene`, but a damaged file cannot end this process.
 
     Raises
     ------

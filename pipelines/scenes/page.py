@@ -26,13 +26,12 @@ from pipelines.scenes.run import ground_of, run_scene
 from seaice.config import Settings
 from seaice.errors import SeaIceError
 from seaice.files import atomic_file
-from seaice.grid.gridding.registration import displacement, registered
-from seaice.grid.gridding.resample import grid_day
-from seaice.grid.masks.footprint_land import land_shares
-from seaice.grid.masks.land import land_mask
-from seaice.grid.refined import SCALE, on_refined
-from seaice.ingest.scene import read_scene
+from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.gridding import grid_day
+from seaice.grid.masks import land_mask, land_shares
+from seaice.grid.registration import displacement, registered
 from seaice.instrument import CHANNELS
+from seaice.io.scene import read_scene
 from seaice.sic.classical.asi import asi
 from seaice.simulate.emission import Kind, ice_table
 from seaice.write.style import NO_DATA_COLOUR, colour_of

@@ -12,12 +12,12 @@ from pipelines.scenes.apart import read_apart
 from pipelines.stages import Progress
 from seaice.config import Settings
 from seaice.files import ensure_writable, sha256_of_all
-from seaice.grid.definition import Grid
-from seaice.grid.gridding.registration import displacement, registered
-from seaice.grid.masks.land import land_mask
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
+from seaice.grid.grid import Grid
+from seaice.grid.masks import land_mask
 from seaice.grid.regions import covering_points
-from seaice.stack.frames import wanted_dates
+from seaice.grid.registration import displacement, registered
+from seaice.stack import wanted_dates
 from seaice.write.product import Made
 
 __all__ = ["ground_of", "run_scene"]
@@ -27,12 +27,12 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
     """The product of one scene: its folder and what it holds.
 
     Its low frequencies are put where coasts say they belong
-    (`seaice.grid.gridding.registration`). The scene's one frame stands in for all five; every cell
+    (`seaice.grid.registration`). The scene's one frame stands in for all five; every cell
     is flagged `substituted_frame` and `single_overpass`.
 
     Parameters
     ----------
-    file : AMSR2 channels with latitude and longitude per cell, see `seaice.ingest.scene`
+    file : AMSR2 channels with latitude and longitude per cell, see `seaice.io.scene`
     settings : hemisphere, region and granules are the scene's own, whatever they say
 
     Raises

@@ -16,8 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, grid_of
 from seaice.series.reading import maps_of
 from seaice.sic.flags import Flag, explained
 from seaice.vocabulary import VOCABULARY

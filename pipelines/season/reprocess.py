@@ -18,7 +18,7 @@ from pipelines.season.log import RUNS, note, place_of
 from pipelines.season.tasks import Job, Outcome, look, make_day, make_map
 from seaice.config import Settings
 from seaice.files import ensure_writable, swept
-from seaice.stack.frames import wanted_dates
+from seaice.stack import wanted_dates
 
 if TYPE_CHECKING:
     from distributed import Client, Future

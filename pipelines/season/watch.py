@@ -16,7 +16,7 @@ from pipelines.season.reprocess import jobs_of
 from pipelines.season.tasks import Job, Outcome, look, make_day
 from seaice.config import RunSettings, Settings
 from seaice.files import ensure_writable
-from seaice.storage import Entry
+from seaice.io.object_store import Entry
 
 __all__ = ["Watcher", "watch"]
 

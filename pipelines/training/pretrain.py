@@ -18,17 +18,16 @@ from pipelines.training.lesson import LessonSettings, training_of
 from pipelines.training.train import Report, sic_lesson
 from pipelines.training.trainings import SICTraining
 from seaice.errors import NoInputError
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
-from seaice.grid.masks.land import land_mask
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
+from seaice.grid.grid import Grid, grid_of
+from seaice.grid.masks import land_mask
 from seaice.models.inputs import new_sic_card
 from seaice.models.registry import create_model, find_model
 from seaice.models.weights import save_model
 from seaice.sic.learning.lesson import given
 from seaice.sic.learning.pretraining import PretrainingLesson, Target, autoencoder_of
 from seaice.sic.learning.unlabelled import UnlabelledDay, drawn, middle
-from seaice.stack.frames import five_frames, wanted_dates
+from seaice.stack import five_frames, wanted_dates
 from seaice.train import distributed
 from seaice.train.trainer import Batch, BatchSource, train
 

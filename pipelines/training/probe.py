@@ -20,8 +20,8 @@ from torch import nn
 from pipelines.evaluate.real_scenes import gridded, pooled
 from seaice.errors import SeaIceError
 from seaice.evaluate.scenes import ChartedScene, open_scenes, scene_scores
-from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
-from seaice.grid.refined import on_refined
+from seaice.grid.blocks import on_refined
+from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import CHANNELS
 from seaice.sic.smearing import block_means
 from seaice.train.samples import SampleSet

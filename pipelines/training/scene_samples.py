@@ -28,11 +28,10 @@ from seaice.evaluate.charts import Cells, read_chart
 from seaice.evaluate.fields.told import day_in_name
 from seaice.evaluate.scenes import ChartedScene, iter_scenes
 from seaice.files import atomic_folder
-from seaice.grid.gridding.quarters import joined
-from seaice.grid.masks.land import land_mask
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE, joined
+from seaice.grid.masks import land_mask
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
-from seaice.stack.frames import five_frames
+from seaice.stack import five_frames
 from seaice.train.samples import FRAMES, LAND_COUNT, MISSING_COUNT
 
 __all__ = ["SIDE", "chart_weight", "tiles_of", "write_day_samples", "write_scene_samples"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.networks.models import shipped
 from pipelines.season.granules.inventory import Inventory
 from seaice.errors import GranuleError, SeaIceError, to_install
-from seaice.ingest.folder import candidate_day, counted
+from seaice.io.granules import candidate_day, counted
 from seaice.write.metadata.provenance import commit, software
 
 __all__ = ["Examination", "examined", "granules_examined"]
@@ -104,8 +104,8 @@ def _readable(path: Path) -> str:
     GranuleError
         If it cannot be read.
     """
-    from seaice.ingest.au_si6 import read_au_si6
-    from seaice.ingest.read import read_swath
+    from seaice.io.nsidc import read_au_si6
+    from seaice.io.readers import read_swath
 
     if path.suffix == ".he5":
         sizes = read_au_si6(path, "north").sizes

@@ -4,7 +4,7 @@ import typer
 
 from seaice.cli.show import rows
 from seaice.config import Settings
-from seaice.ingest.folder import counted
+from seaice.io.granules import counted
 
 __all__ = ["day_told", "demo_told"]
 

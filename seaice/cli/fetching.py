@@ -22,8 +22,7 @@ from seaice.cli.show import failed, rows
 from seaice.errors import SettingsError, to_install
 
 if TYPE_CHECKING:
-    from seaice.fetch.archive import Archive, Remote
-    from seaice.fetch.transfer import Told
+    from seaice.io.download import Archive, Remote, Told
 
 __all__ = ["fetch"]
 
@@ -40,7 +39,7 @@ def fetch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come, only.")] = False,
 ) -> None:
     """Bring granules of some days from JAXA or NSIDC; stopped at any time, it goes on."""
-    from seaice.fetch.transfer import bring, there
+    from seaice.io.download import bring, there
 
     first, last = first_and_last(f"{start}:{end}")
     archive = _archive(source, level)
@@ -85,10 +84,10 @@ def _archive(source: str, level: str) -> "Archive":
             f"type: {to_install('seaice[fetch]')}",
         )
     if source == "nsidc":
-        from seaice.fetch.nsidc import Nsidc
+        from seaice.io.download import Nsidc
 
         return Nsidc()
-    from seaice.fetch.jaxa import Jaxa, level_of
+    from seaice.io.download import Jaxa, level_of
 
     return Jaxa(level_of(level))
 

@@ -26,7 +26,7 @@ from seaice.cli.options import first_and_last, hemispheres, parameter, parameter
 from seaice.cli.show import failed, rows
 from seaice.config import Settings
 from seaice.errors import SettingsError
-from seaice.storage import Store, is_url
+from seaice.io.object_store import Store, is_url
 
 if TYPE_CHECKING:
     from pipelines.season.tasks import Outcome

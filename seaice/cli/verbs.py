@@ -19,7 +19,7 @@ from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_sett
 from seaice.cli.show import failed, product_made, watched
 from seaice.config import Settings
 from seaice.errors import FinalStandsError, SeaIceError
-from seaice.ingest.folder import counted
+from seaice.io.granules import counted
 
 __all__ = ["app"]
 

@@ -24,9 +24,8 @@ from pyproj import Transformer
 from seaice.errors import NoInputError
 from seaice.evaluate.charts import CHARTED_FRACTION, Chart, sigrid_concentration
 from seaice.evaluate.fields.ice_chart import tie_points, total_codes
-from seaice.ingest.netcdf import open_netcdf
-from seaice.ingest.source import translated
 from seaice.instrument import BANDS, CHANNELS
+from seaice.io.hdf5 import open_netcdf, translated
 from seaice.vocabulary import TB_RANGE
 
 __all__ = ["MEAN_STD", "class_concentrations", "is_ai4arctic", "native_name", "read_ai4arctic"]
@@ -76,7 +75,7 @@ def is_ai4arctic(dataset: xr.Dataset) -> bool:
 
 
 def read_ai4arctic(path: Path, charts: Path | None = None) -> xr.Dataset:
-    """A scene in the layout that `seaice.ingest.scene` reads, with its chart.
+    """A scene in the layout that `seaice.io.scene` reads, with its chart.
 
     Parameters
     ----------

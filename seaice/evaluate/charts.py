@@ -33,8 +33,7 @@ from rasterio.features import rasterize
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.ice_chart import fraction_of
 from seaice.evaluate.fields.told import as_fraction, day_in_name
-from seaice.ingest.netcdf import open_netcdf
-from seaice.ingest.source import MOST_CELLS, translated
+from seaice.io.hdf5 import MOST_CELLS, open_netcdf, translated
 
 __all__ = [
     "ANALYST",

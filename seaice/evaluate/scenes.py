@@ -1,6 +1,6 @@
 """Real scenes with an ice chart: reading them, and scores of a retrieval against the chart.
 
-A scene is a NetCDF file of AMSR2 channels on an image grid, as `seaice.ingest.scene` or
+A scene is a NetCDF file of AMSR2 channels on an image grid, as `seaice.io.scene` or
 `seaice.evaluate.ai4arctic` reads it. Its chart is looked for in this order: in the file itself
 (`sic_chart` in percent, or `SIC` in tenths and 255 where not charted), in a file whose name
 matches, and, in a folder of charts, by the date in the file's name (`seaice.evaluate.charts`).
@@ -25,14 +25,13 @@ from scipy.spatial import cKDTree
 from seaice.errors import NoInputError
 from seaice.evaluate.ai4arctic import class_concentrations, is_ai4arctic, read_ai4arctic
 from seaice.evaluate.charts import Cells, Chart, chart_in, find_chart, read_chart
-from seaice.grid.definition import NORTH, Grid
-from seaice.grid.gridding.registration import displacement, registered
-from seaice.grid.masks.land import land_mask
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
+from seaice.grid.grid import NORTH, Grid
+from seaice.grid.masks import land_mask
 from seaice.grid.regions import covering_points
-from seaice.ingest.netcdf import open_netcdf
-from seaice.ingest.scene import scene_swath
-from seaice.ingest.source import translated
+from seaice.grid.registration import displacement, registered
+from seaice.io.hdf5 import open_netcdf, translated
+from seaice.io.scene import scene_swath
 
 __all__ = [
     "CLASSES",
@@ -187,7 +186,7 @@ def _open(path: Path, charts: Path | None) -> ChartedScene | None:
 
 
 def _scene_file(path: Path, charts: Path | None) -> xr.Dataset | None:
-    """A scene in the layout of `seaice.ingest.scene`; None if the file has no image at 89 GHz."""
+    """A scene in the layout of `seaice.io.scene`; None if the file has no image at 89 GHz."""
     with translated(path), open_netcdf(path, decode_times=False) as file:
         if is_ai4arctic(file):
             return read_ai4arctic(path, charts)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
-from seaice.grid.dataset import Hemisphere
-from seaice.grid.definition import HEMISPHERES, Grid
+from seaice.grid.grid import HEMISPHERES, Grid, Hemisphere
 from seaice.grid.projection import project
 
 __all__ = [

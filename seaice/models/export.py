@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from seaice.errors import SettingsError
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
 from seaice.models.layers.convolution import fuse_conv_bn
 from seaice.models.registry import create_model, find_model
 

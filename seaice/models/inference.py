@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.errors import PredictionError, SettingsError
-from seaice.grid.dataset import coordinates, grid_of
-from seaice.grid.refined import on_refined
+from seaice.grid.blocks import on_refined
+from seaice.grid.grid import coordinates, grid_of
 from seaice.instrument import HIGH_CHANNELS
 from seaice.models.card import Card
 from seaice.models.export import backend_of
 from seaice.models.inputs import assemble_sr_input, to_kelvin
 from seaice.models.layers.dropout import DropKey, monte_carlo_mean
 from seaice.models.memory import malloc_tuning
-from seaice.stack.tiles import Tile, Tiling, stitch
+from seaice.stack import Tile, Tiling, stitch
 from seaice.vocabulary import attrs
 
 __all__ = [
@@ -321,7 +321,7 @@ def refine(
 
     Parameters
     ----------
-    stack : as `seaice.stack.frames.five_frames` makes it
+    stack : as `seaice.stack.five_frames` makes it
     network, card : as `seaice.models.weights.load_model` gives them, or
         `without_weights` and `seaice.models.inputs.new_sr_card`
     weights : hash of the weights, for the attributes

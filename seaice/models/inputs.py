@@ -8,13 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seaice.errors import WeightsError
-from seaice.grid.gridding.quarters import QUARTERS
-from seaice.grid.masks.footprint_land import LAND_SHARES
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import QUARTERS, SCALE
+from seaice.grid.masks import LAND_SHARES
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.registry import find_model
-from seaice.stack.frames import OTHER_DAYS
+from seaice.stack import OTHER_DAYS
 
 __all__ = [
     "PUBLISHED_CHANNELS",

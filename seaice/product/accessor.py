@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from seaice.errors import UnknownNameError
-from seaice.grid.area import cell_areas
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
+from seaice.grid.projection import cell_areas
 from seaice.product.cell import Cell, cell_at, cells_at, one_day
 from seaice.sic.flags import Flag
 from seaice.write.vectors.ice_chart import EDGE, ice_edge

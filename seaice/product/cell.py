@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 
 from seaice.errors import SettingsError
-from seaice.grid.dataset import grid_of, lattice
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, grid_of, lattice
 from seaice.sic.flags import Flag
 
 if TYPE_CHECKING:

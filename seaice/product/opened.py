@@ -9,7 +9,7 @@ import xarray as xr
 import zarr
 
 from seaice.errors import NoInputError, SettingsError
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.names import named
 from seaice.write.season.layout import STATUS
 from seaice.write.season.store import open_season

@@ -9,9 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice import __version__
-from seaice.grid.area import cell_areas
-from seaice.grid.dataset import grid_of, hemisphere_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, grid_of, hemisphere_of
+from seaice.grid.projection import cell_areas
 from seaice.series.extent import extents
 from seaice.series.record import Row
 from seaice.series.seas import sea_numbers, seas

@@ -88,7 +88,7 @@ def extents(
     sic : (y, x) 0-1, NaN where nothing is known
     deviation : (y, x) one standard deviation of each cell's error; None: not told
     sea : (y, x) what is sea; values elsewhere do not count
-    areas : (y, x) km2 on the ground, `seaice.grid.area.cell_areas`
+    areas : (y, x) km2 on the ground, `seaice.grid.projection.cell_areas`
     numbers : (y, x) 0 in no sea, n in the n-th
     cell : m, side of a cell on the map
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from seaice.ingest.folder import counted
+from seaice.io.granules import counted
 from seaice.series.record import Row
 from seaice.series.seas import seas
 from seaice.sic.classical.tie_points import GUARD

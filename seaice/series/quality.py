@@ -16,8 +16,7 @@ import xarray as xr
 
 from seaice.errors import GranuleError
 from seaice.files import atomic_file
-from seaice.ingest.folder import counted
-from seaice.ingest.names import GranuleName
+from seaice.io.granules import GranuleName, counted
 from seaice.page import Picture, Section, Table, drawn, html_page
 from seaice.series.extent import shown
 from seaice.series.findings import Day, alerts, left_out, shares

@@ -10,8 +10,7 @@ import numpy as np
 import rasterio
 import xarray as xr
 
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, coordinates
 from seaice.write.names import named
 from seaice.write.product import document_in
 

@@ -21,8 +21,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from seaice.grid.dataset import Hemisphere, hemisphere_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, Hemisphere, hemisphere_of
 from seaice.grid.projection import plane_of, project
 
 __all__ = ["Sea", "sea_numbers", "seas"]
@@ -70,7 +69,7 @@ def sea_numbers(grid: Grid) -> NDArray[np.uint8]:
     (y, x) uint8
         Place in `seas(hemisphere)`; 0 in no named one. Land is not told from sea.
 
-    >>> from seaice.grid.definition import NORTH
+    >>> from seaice.grid.grid import NORTH
     >>> pole = NORTH.crop(slice(936, 937), slice(616, 617))
     >>> seas("north")[int(sea_numbers(pole)[0, 0])].name
     'central_arctic'

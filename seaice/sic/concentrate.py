@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
-from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.export import backend_of
@@ -21,7 +21,7 @@ from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.out_of_range import BANDS, excess_map, widened
 from seaice.sic.smearing import block_means, split
-from seaice.stack.frames import FRAMES
+from seaice.stack import FRAMES
 from seaice.vocabulary import attrs
 
 __all__ = ["Told", "concentrate", "product"]
@@ -73,7 +73,7 @@ def concentrate(
     ----------
     refined : as `seaice.models.inference.refine` makes it
     daily_map : of the same day, on the grid that was refined, and with it
-        `seaice.stack.frames.other_days`, where known
+        `seaice.stack.other_days`, where known
     land : (y, x) bool, on the refined grid
     teller : network and card, as `seaice.models.weights.load_model` gives them
     progress : called with the tiles done and their number

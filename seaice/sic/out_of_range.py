@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.grid.masks.footprint_land import land_shares
+from seaice.grid.masks import land_shares
 
 __all__ = ["BANDS", "GUARD", "KELVIN_PER_UNIT", "SUPPORT", "excess", "excess_map", "widened"]
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from seaice.compiled import compiled
-from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.blocks import SCALE, on_refined
 
 __all__ = ["FACTOR", "block_means", "smearing", "split"]
 

@@ -12,9 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.files import atomic_file
-from seaice.grid.dataset import coordinates
-from seaice.grid.definition import Grid
-from seaice.grid.masks.land import land_mask
+from seaice.grid.grid import Grid, coordinates
+from seaice.grid.masks import land_mask
 from seaice.simulate.granule import OVERLAP_SCANS, write_granule
 from seaice.simulate.ice import FINE
 from seaice.simulate.lattice import enlarge

@@ -12,8 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.files import atomic_file
-from seaice.ingest.coregistration import format_parameters
-from seaice.ingest.names import (
+from seaice.instrument import HORNS
+from seaice.io.amsr import (
     COREGISTRATION,
     L1B_HIGH,
     L1B_LOW,
@@ -26,8 +26,8 @@ from seaice.ingest.names import (
     SCALE,
     SCAN_TIME,
 )
-from seaice.ingest.time import utc_to_tai93
-from seaice.instrument import HORNS
+from seaice.io.coregistration import format_parameters
+from seaice.io.decoding import utc_to_tai93
 from seaice.simulate.observe import COREGISTRATION as PARAMETERS
 from seaice.simulate.observe import Pass
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage, special
 
-from seaice.grid.dataset import hemisphere_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, hemisphere_of
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.simulate.emission import IceTable, Kind, ice_table
 from seaice.simulate.lattice import enlarge, shift, shrink

@@ -7,9 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid
 from seaice.grid.projection import project
-from seaice.ingest.coregistration import low_positions
 from seaice.instrument import (
     BANDS,
     CHANNELS,
@@ -18,6 +17,7 @@ from seaice.instrument import (
     LOW_BANDS,
     LOW_CHANNELS,
 )
+from seaice.io.coregistration import low_positions
 from seaice.simulate.antenna import footprint_mean
 from seaice.simulate.ice import FINE, LOW
 from seaice.simulate.lattice import shrink

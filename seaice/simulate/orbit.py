@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.ingest.names import GranuleName
+from seaice.io.granules import GranuleName
 from seaice.sensors import AMSR2
 
 __all__ = ["SCAN_SECONDS", "HalfOrbit", "Looks", "half_orbits", "looks"]

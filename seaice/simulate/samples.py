@@ -18,10 +18,10 @@ import zarr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seaice.grid.definition import NORTH
-from seaice.grid.gridding.quarters import joined
-from seaice.grid.gridding.resample import Accumulator
-from seaice.grid.masks.land import land_mask
+from seaice.grid.blocks import joined
+from seaice.grid.grid import NORTH
+from seaice.grid.gridding import Accumulator
+from seaice.grid.masks import land_mask
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.ice import FINE, coarse_concentration
 from seaice.simulate.observe import Sighting, coverage, observe, sightings, slot

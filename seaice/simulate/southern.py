@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid
 
 __all__ = ["southern_concentration"]
 
@@ -26,7 +26,7 @@ INNER = 0.97  #: concentration far inside
 def southern_concentration(grid: Grid, day: date) -> NDArray[np.float32]:
     """Mean concentration of the day of year, on a coarse southern grid, (y, x) 0-1.
 
-    >>> from seaice.grid.definition import SOUTH
+    >>> from seaice.grid.grid import SOUTH
     >>> february, september = (southern_concentration(SOUTH, date(2018, m, 15)) for m in (2, 9))
     >>> bool((september >= february).all())
     True

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seaice.grid.dataset import hemisphere_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, hemisphere_of
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.atmosphere import DRIER, Air, Atmosphere, make_atmosphere
 from seaice.simulate.emission import absorption, water_table, weather_terms

@@ -27,8 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.errors import NoInputError
-from seaice.grid.gridding.quarters import quartered
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE, quartered
 from seaice.models.card import Card
 from seaice.models.inputs import assemble_sr_input, nearest_upsample, new_sr_card, to_kelvin
 from seaice.models.weights import create_weightless_model

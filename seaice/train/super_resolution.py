@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.gridding.quarters import quartered
+from seaice.grid.blocks import quartered
 from seaice.models.card import Card
 from seaice.models.inputs import assemble_sr_input, nearest_upsample, new_sr_card, to_kelvin
 from seaice.models.layers.upsampling import (

@@ -16,7 +16,7 @@ from rasterio.enums import Resampling
 from rasterio.shutil import copy
 
 from seaice import __version__
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.sic.flags import Flag
 from seaice.write.style import (
     LAND,

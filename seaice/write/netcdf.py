@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, grid_of
 from seaice.vocabulary import attrs
 from seaice.write.metadata.cf import CHUNK, described, encoding, in_seconds
 

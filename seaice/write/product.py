@@ -130,7 +130,7 @@ def document_in(path: Path) -> dict[str, Any] | None:
 
 def _project(product: "xr.Dataset", stem: Path) -> Made:
     """All layers of the product as QGIS opens them."""
-    from seaice.grid.dataset import grid_of
+    from seaice.grid.grid import grid_of
     from seaice.write.qgis.project import Day, write_project
 
     path, day = named(stem, ".qgz"), date.fromisoformat(product.attrs["date"])

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from shapely import clip_by_rect, get_coordinates
 
 from seaice import __version__
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
-from seaice.ingest.folder import counted
+from seaice.grid.grid import Grid, grid_of
+from seaice.io.granules import counted
 from seaice.sic.flags import Flag
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 from seaice.write.vectors.graticule import graticule

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from seaice.ingest.names import COREGISTRATION, LATITUDE, LONGITUDE, OVERLAP, SCALE, SCAN_TIME
+from seaice.io.amsr import COREGISTRATION, LATITUDE, LONGITUDE, OVERLAP, SCALE, SCAN_TIME
 from seaice.vocabulary import TB_RANGE
 
 __all__ = [
@@ -52,7 +52,7 @@ def answered(path: Path) -> str:
     SeaIceError
         Where it is refused.
     """
-    from seaice.ingest.read import read_swath
+    from seaice.io.readers import read_swath
 
     return unlawful(read_swath(path))
 

@@ -10,7 +10,7 @@ from typing import Self
 from pipelines.fetched import Fetched
 from seaice.config import RunSettings
 from seaice.errors import NoInputError, SettingsError
-from seaice.ingest.folder import Listing, candidate_day, date_of_name, listing, unusable
+from seaice.io.granules import Listing, candidate_day, date_of_name, listing, unusable
 
 __all__ = ["Inventory", "days_between"]
 

@@ -20,7 +20,7 @@ from pipelines.season.granules.trial import tried
 from pipelines.stages import VERSIONS
 from seaice.errors import GranuleError, StorageError
 from seaice.files import atomic_file, is_left, sha256
-from seaice.ingest.read import read_swath
+from seaice.io.readers import read_swath
 
 __all__ = ["guarded", "quarantined"]
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from seaice.apart import Arrays, apart
+from seaice.io.isolation import Arrays, apart
 
 __all__ = ["handed", "tried"]
 
@@ -20,7 +20,7 @@ def tried(path: Path) -> None:
 
 def handed(path: str) -> Arrays:
     """Read a granule, in that process; nothing is handed over."""
-    from seaice.ingest.read import read_swath
+    from seaice.io.readers import read_swath
 
     read_swath(Path(path))
     return {}

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 
-from seaice.apart import Arrays, apart
 from seaice.evaluate.fields.field import Field, Lattice
 from seaice.evaluate.fields.open import open_field
 from seaice.evaluate.fields.safely import readable
+from seaice.io.isolation import Arrays, apart
 
 __all__ = ["handed", "open_apart"]
 

@@ -9,7 +9,7 @@ from rasterio.errors import RasterioIOError
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.field import Field, Lattice
 from seaice.evaluate.fields.told import as_fraction, day_in_name, time_of
-from seaice.ingest.source import MOST_CELLS
+from seaice.io.hdf5 import MOST_CELLS
 
 __all__ = ["read_geotiff"]
 

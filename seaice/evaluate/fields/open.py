@@ -41,7 +41,7 @@ def _of_dataset(path: Path, day: date | None) -> Field:
 
     from seaice.evaluate.fields.ice_chart import chart_field, is_chart
     from seaice.evaluate.fields.netcdf import field_of
-    from seaice.ingest.netcdf import open_netcdf
+    from seaice.io.hdf5 import open_netcdf
 
     store = _store(path) if path.is_dir() else path
     held = xr.open_zarr(store, chunks=None) if store.is_dir() else open_netcdf(store)

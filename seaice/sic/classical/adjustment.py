@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import Hemisphere
+from seaice.grid.grid import Hemisphere
 
 __all__ = ["AS_AMSRE", "as_amsre"]
 

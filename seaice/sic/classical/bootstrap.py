@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import Hemisphere
+from seaice.grid.grid import Hemisphere
 
 __all__ = ["PUBLISHED", "Bootstrap", "Plane", "bootstrap"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import Hemisphere, grid_of, hemisphere_of
-from seaice.grid.refined import bands, on_refined
+from seaice.grid.blocks import bands, on_refined
+from seaice.grid.grid import Hemisphere, grid_of, hemisphere_of
 from seaice.instrument import HIGH_CHANNELS
 from seaice.sic.classical.adjustment import as_amsre
 from seaice.sic.classical.asi import asi

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import Hemisphere
+from seaice.grid.grid import Hemisphere
 from seaice.sic.classical import asi, bootstrap, nasa_team
 from seaice.sic.classical.weather import FILTERS, gradient_ratio, weather_filter
 

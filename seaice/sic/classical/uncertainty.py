@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from seaice.grid.gridding.splat import HIGH_BEAM
-from seaice.grid.refined import SCALE, bands, on_refined
+from seaice.grid.blocks import SCALE, bands, on_refined
+from seaice.grid.gridding import HIGH_BEAM
 from seaice.instrument import BANDS
 from seaice.sic.calibration import boxes
 from seaice.sic.classical.asi import PUBLISHED, TiePoints

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import Hemisphere
+from seaice.grid.grid import Hemisphere
 
 __all__ = [
     "FILTERS",

@@ -9,11 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
-from seaice.grid.masks.climatology import outside_climatology
-from seaice.grid.masks.land import lake_mask
-from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.grid import Grid, grid_of
+from seaice.grid.masks import lake_mask, outside_climatology
 from seaice.sic.disagreement import EDGE
 from seaice.sic.evidence.between_days import between_days
 from seaice.sic.evidence.pole_hole import across_the_pole

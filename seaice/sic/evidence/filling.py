@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.refined import on_refined
+from seaice.grid.blocks import on_refined
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import smearing
 

@@ -5,9 +5,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label
 
-from seaice.grid.dataset import grid_of, hemisphere_of
-from seaice.grid.definition import Grid
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
+from seaice.grid.grid import Grid, grid_of, hemisphere_of
 from seaice.sic.evidence.filling import missing, put
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import block_means

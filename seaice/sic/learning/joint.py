@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.gridding.quarters import quartered
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE, quartered
 from seaice.models.inputs import nearest_upsample, to_kelvin
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.lesson import SICLesson, land_around

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter, zoom
 from torch import Tensor, nn
 
-from seaice.grid.masks.footprint_land import LAND_SHARES, land_shares
-from seaice.grid.refined import SCALE, on_refined
+from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inputs import assemble_sic_input
 from seaice.sic.calibration import Factors
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.loss import CLASSES, class_weights, concentration_loss
-from seaice.stack.frames import FRAMES, OTHER_DAYS
+from seaice.stack import FRAMES, OTHER_DAYS
 from seaice.train.samples import (
     INTERPOLATION,
     SampleSet,

@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.errors import NoInputError
-from seaice.grid.refined import SCALE
+from seaice.grid.blocks import SCALE
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.train.samples import Window, stack_batch
 from seaice.train.trainer import Batch

@@ -7,9 +7,8 @@ import xarray as xr
 from pyproj import Transformer
 
 from seaice import __version__
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
-from seaice.ingest.folder import counted
+from seaice.grid.grid import Grid, grid_of
+from seaice.io.granules import counted
 from seaice.write.metadata.clock import made_at
 from seaice.write.names import product_name
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from seaice.errors import GranuleError, SettingsError
-from seaice.ingest.names import GranuleName
+from seaice.io.granules import GranuleName
 
 __all__ = ["made_at"]
 

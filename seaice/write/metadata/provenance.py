@@ -14,8 +14,8 @@ import xarray as xr
 
 import seaice
 from seaice import __version__
-from seaice.grid.dataset import grid_of
-from seaice.stack.frames import source_dates, wanted_dates
+from seaice.grid.grid import grid_of
+from seaice.stack import source_dates, wanted_dates
 from seaice.write.metadata.clock import made_at
 
 __all__ = ["commit", "frames_of", "modified", "provenance", "software"]

@@ -13,8 +13,7 @@ import numpy as np
 import xarray as xr
 from pyproj import Transformer
 
-from seaice.grid.dataset import grid_of
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid, grid_of
 from seaice.write.names import ITEM, product_name
 
 __all__ = ["COLLECTION", "ITEM", "write_collection", "write_item"]

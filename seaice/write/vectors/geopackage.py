@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS, Proj
 
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
 from seaice.write.metadata.clock import made_at
 from seaice.write.vectors.graticule import graticule
 from seaice.write.vectors.ice_chart import CLASSES, EDGE, KM, ice_classes, ice_edge

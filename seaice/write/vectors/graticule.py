@@ -5,7 +5,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from seaice.grid.definition import Grid
+from seaice.grid.grid import Grid
 
 __all__ = ["degrees", "graticule"]
 

@@ -13,8 +13,8 @@ from rasterio.features import shapes, sieve
 from scipy.ndimage import label
 from shapely.geometry import shape
 
-from seaice.grid.area import cell_areas
-from seaice.grid.dataset import grid_of
+from seaice.grid.grid import grid_of
+from seaice.grid.projection import cell_areas
 from seaice.sic.flags import Flag
 
 __all__ = ["CLASSES", "EDGE", "IceClass", "Patches", "ice_classes", "ice_edge"]

@@ -1,1 +1,0 @@
-"""Granules from their archives: found by date, brought whole, a bad network outwaited."""

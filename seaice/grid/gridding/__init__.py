@@ -1,1 +1,0 @@
-"""Swaths in, daily maps out."""

@@ -1,0 +1,326 @@
+"""All checks of the granules of one day, their results, and agreement between granules.
+
+A granule that fails is refused with a `GranuleError` by `InputChecks.checked` before it is gridded;
+one that disagrees with the other granules is known only when all are read (`outliers`).
+
+Each granule's 89 GHz samples over sea are averaged in cells of 50 km. The median difference of two
+granules over their common cells is nearly free of weather and drift; from all pairs of a day an
+offset of each granule against the others follows by robust least squares. A granule with an offset
+beyond what weather explains is not used if at least two others agree with each other.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date as Date
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.grid.grid import HEMISPHERES, Hemisphere
+from seaice.grid.projection import project
+from seaice.grid.registration import check_geolocation
+from seaice.instrument import HIGH_CHANNELS
+from seaice.io.checks import SeenScans, check_plausibility, check_start, flagged_share
+
+__all__ = ["Disagreement", "InputChecks", "Overlaps", "Report", "days_that_differ", "reports_of"]
+
+
+CELL = 50_000.0  #: m
+SAMPLES = 60_000  #: of a granule that are averaged; more would not change a median of cells
+PER_CELL = 3  #: samples that a cell's mean needs
+FEWEST = 30  #: common cells that a pair needs
+FEWEST_DAYS = 3  #: days that tell which one differs
+ROUNDS = 30  #: of reweighting
+#: K that an offset must exceed: weather between overpasses, which averages out over many cells.
+#: tb89h over open water varies by 18 K (one standard deviation of real samples), tb89v by 6 K.
+LIMITS = {"tb89v": 7.0, "tb89h": 14.0}
+SCATTER = {"tb89v": 60.0, "tb89h": 120.0}  #: K divided by the root of the common cells, added
+#: K by which a day may differ from the others of five: ice and weather change within days
+BETWEEN_DAYS = {"tb89v": 12.0, "tb89h": 20.0}
+ALIKE = 0.5  #: a limit times this: what the others may differ among themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """A granule that differs from the others of its day."""
+
+    granule: str
+    channel: str
+    offset: float  #: K, granule minus the others
+    limit: float  #: K
+    cells: int  #: common cells of 50 km
+    certain: bool  #: whether the others agree, so that this granule is the wrong one
+
+    @property
+    def refusal(self) -> str:
+        """Why the granule is not used, and what to do."""
+        return (
+            f"{self.found}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
+            "again, or leave it out."
+        )
+
+    @property
+    def found(self) -> str:
+        """What is wrong, without the granule's name."""
+        return (
+            f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K "
+            f"over {self.cells} common cells of 50 km at sea"
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Overlaps:
+    """Cell means of the granules of one day."""
+
+    hemisphere: Hemisphere
+    names: list[str] = field(default_factory=list)
+    means: dict[str, list[NDArray[np.float32]]] = field(
+        default_factory=lambda: {name: [] for name in HIGH_CHANNELS}
+    )
+
+    def add(self, swath: xr.Dataset) -> None:
+        """Average a swath's samples over sea in cells."""
+        grid = HEMISPHERES[self.hemisphere]
+        step = max(1, int(np.sqrt(swath["tb89v"].size / SAMPLES)))
+        part = {
+            name: swath[name].values[..., ::step, ::step].ravel()
+            for name in (*HIGH_CHANNELS, "latitude", "longitude", "land_fraction")
+        }
+        sea = ~(part["land_fraction"] > 0)
+        x, y = project(part["latitude"][sea], part["longitude"][sea], grid.crs)
+        left, bottom, right, top = grid.bounds
+        inside = (x > left) & (x < right) & (y > bottom) & (y < top)
+        width = int((right - left) // CELL) + 1
+        size = width * (int((top - bottom) // CELL) + 1)
+        cell = ((top - y[inside]) // CELL).astype(int) * width
+        cell += ((x[inside] - left) // CELL).astype(int)
+        for name in HIGH_CHANNELS:
+            values = part[name][sea][inside]
+            known = np.isfinite(values)
+            count = np.bincount(cell[known], minlength=size)
+            total = np.bincount(cell[known], weights=values[known], minlength=size)
+            enough = count >= PER_CELL
+            mean = np.full(size, np.nan, np.float32)
+            mean[enough] = total[enough] / count[enough]
+            self.means[name].append(mean)
+        self.names.append(str(swath.attrs.get("granule", "unnamed")))
+
+    def disagreements(self) -> list[Disagreement]:
+        """Granules that differ from the others, the largest difference of each, worst first."""
+        found: dict[str, Disagreement] = {}
+        for channel in HIGH_CHANNELS:
+            for each in self._of(channel):
+                known = found.get(each.granule)
+                if known is None or _excess(each) > _excess(known):
+                    found[each.granule] = each
+        return sorted(found.values(), key=_excess, reverse=True)
+
+    def outliers(self) -> list[Disagreement]:
+        """Granules that are certainly wrong; removed one by one, as each distorts the others."""
+        found: list[Disagreement] = []
+        while certain := [each for each in self.disagreements() if each.certain]:
+            found.append(certain[0])
+            place = self.names.index(certain[0].granule)
+            del self.names[place]
+            for channel in self.means:
+                del self.means[channel][place]
+        return found
+
+    def _of(self, channel: str) -> list[Disagreement]:
+        difference, cells = _differences(self.means[channel])
+        offsets = _offsets(difference, cells)
+        common = np.array([np.nan_to_num(row).sum() for row in cells])
+        limits = LIMITS[channel] + SCATTER[channel] / np.sqrt(np.maximum(common, 1))
+        wrong = np.abs(offsets) > limits
+        others = np.flatnonzero(~wrong & (common > 0))
+        alike = others.size >= 2 and bool(
+            (np.abs(offsets[others]) < np.maximum(ALIKE * limits[others], 1.0)).mean() > 0.5
+        )
+        return [
+            Disagreement(
+                granule=self.names[n],
+                channel=channel,
+                offset=float(offsets[n]),
+                limit=float(limits[n]),
+                cells=int(common[n]),
+                certain=alike,
+            )
+            for n in np.flatnonzero(wrong)
+        ]
+
+
+def days_that_differ(
+    maps: Mapping[Date, xr.Dataset], sea: NDArray[np.bool_]
+) -> list[tuple[Date, str, float]]:
+    """Days of which the median of 89 GHz differs from that of the other days; three or more days.
+
+    Parameters
+    ----------
+    maps : daily maps on one grid
+    sea : (y, x) bool on that grid
+
+    Returns
+    -------
+    list of (date, channel, offset in K)
+    """
+    if len(maps) < FEWEST_DAYS:
+        return []
+    found: dict[Date, tuple[Date, str, float]] = {}
+    for channel, limit in BETWEEN_DAYS.items():
+        fields = [each[channel].values[sea] for each in maps.values()]
+        for day, offset in zip(maps, _offsets(*_differences(fields)), strict=True):
+            if abs(offset) > limit:
+                found.setdefault(day, (day, channel, float(offset)))
+    return list(found.values())
+
+
+def _excess(each: Disagreement) -> float:
+    return abs(each.offset) / each.limit
+
+
+def _differences(
+    means: Sequence[NDArray[np.float32]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median difference (first minus second) and common cells of each pair; 0 cells: NaN."""
+    count = len(means)
+    difference = np.full((count, count), np.nan)
+    cells = np.zeros((count, count))
+    for first, second in combinations(range(count), 2):
+        apart = means[first] - means[second]
+        apart = apart[np.isfinite(apart)]
+        if apart.size >= FEWEST:
+            median = float(np.median(apart))
+            difference[first, second], difference[second, first] = median, -median
+            cells[first, second] = cells[second, first] = apart.size
+    return difference, cells
+
+
+def _offsets(difference: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Offset of each granule, their weighted median 0, so that the pairs' misfits are least.
+
+    Least absolute misfit by iterative reweighting; a pair weighs as the root of its cells.
+    """
+    count = len(difference)
+    offsets = np.zeros(count)
+    known = np.isfinite(difference)
+    if not known.any():
+        return offsets
+    weight = np.where(known, np.sqrt(cells), 0.0)
+    target = np.where(known, difference, 0.0)
+    for _ in range(ROUNDS):
+        misfit = np.abs(target - (offsets[:, None] - offsets[None, :]))
+        robust = weight / np.maximum(misfit, 0.1)
+        system = np.diag(robust.sum(1)) - robust + 1e-6 * np.eye(count)
+        offsets = np.linalg.solve(system, (robust * target).sum(1))
+        offsets -= np.median(offsets[known.any(1)])
+    return np.asarray(offsets)
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was found of one granule."""
+
+    name: str
+    used: bool = False
+    samples: int = 0  #: 89 GHz samples, of both horns, that fell into the region on the day
+    reason: str = ""  #: why it was not used
+    geolocation: str = ""
+    flagged: float = 0.0  #: share of 89 GHz samples that the instrument flags
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class InputChecks:
+    """The checks of one day's granules, one after another."""
+
+    hemisphere: Hemisphere
+    reports: dict[str, Report] = field(default_factory=dict)
+    seen: SeenScans = field(default_factory=SeenScans)
+    overlaps: Overlaps = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.overlaps = Overlaps(hemisphere=self.hemisphere)
+
+    def checked(self, swath: xr.Dataset, path: Path) -> xr.Dataset:
+        """The scans of a swath that may be gridded.
+
+        Raises
+        ------
+        GranuleError
+            If the granule must be left out.
+        """
+        report = self.report(path.name)
+        check_start(swath, path)
+        report.flagged = round(flagged_share(swath), 4)
+        report.warnings += check_plausibility(swath)
+        place = check_geolocation(swath, self.hemisphere)
+        report.geolocation = place.summary
+        fresh, note = self.seen.unseen(swath)
+        if note:
+            report.warnings.append(note)
+        self.overlaps.add(fresh)
+        return fresh
+
+    def report(self, name: str) -> Report:
+        """The report of a file, begun where there is none."""
+        return self.reports.setdefault(name, Report(name=name))
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note why a file is not used."""
+        self.report(name).reason = reason
+
+    def outliers(self) -> dict[str, Disagreement]:
+        """Granules (file names without .h5) that certainly disagree with the others of the day."""
+        return {each.granule: each for each in self.overlaps.outliers()}
+
+    def note_disagreements(self) -> None:
+        """Add warnings for granules that disagree where it is unclear which one is wrong."""
+        for each in self.overlaps.disagreements():
+            note = f"{each.found}; it is used, as too few others tell which one is wrong"
+            self.report(f"{each.granule}.h5").warnings.append(note)
+
+    def note_used(self, daily_map: xr.Dataset) -> None:
+        """Note which granules reached the region on the day."""
+        pairs = zip(daily_map.attrs["granules"], daily_map.attrs["samples"], strict=True)
+        samples = dict(pairs)
+        for report in self.reports.values():
+            report.samples = int(samples.get(report.name.removesuffix(".h5"), 0))
+            report.used = report.samples > 0
+            if not report.used and not report.reason:
+                report.reason = "no sample in the region on this day"
+
+    @property
+    def rejected(self) -> list[str]:
+        """ "name: reason" of each granule that failed a check."""
+        absent = "no sample in the region on this day"
+        found = (each for each in self.reports.values() if each.reason not in ("", absent))
+        return [f"{each.name}: {each.reason}" for each in found]
+
+    @property
+    def warnings(self) -> list[str]:
+        """ "name: warning" of each granule that is used."""
+        return [
+            f"{each.name}: {warning}"
+            for each in self.reports.values()
+            if not each.reason
+            for warning in each.warnings
+        ]
+
+    def attributes(self) -> dict[str, object]:
+        """For a daily map: `rejected`, `input_warnings`, and all reports as JSON in `inputs`."""
+        reports = [asdict(each) for each in self.reports.values()]
+        return {
+            "rejected": self.rejected,
+            "input_warnings": self.warnings,
+            "inputs": json.dumps(reports),
+        }
+
+
+def reports_of(daily_map: xr.Dataset) -> dict[str, Report]:
+    """The reports that a daily map carries, by file name; none for maps of others."""
+    reports = json.loads(daily_map.attrs.get("inputs", "[]"))
+    return {each["name"]: Report(**each) for each in reports}

@@ -1,0 +1,207 @@
+"""Masks of land, lakes and possible ice, and land fractions of low-frequency footprints.
+
+The masks ship with the package, for any part of either hemisphere; `pipelines.derive` made them.
+Ice shelves and lakes are land; lakes also have a mask of their own.
+"""
+
+import math
+from importlib.resources import as_file, files
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from scipy.ndimage import distance_transform_cdt, gaussian_filter
+
+from seaice.errors import SettingsError
+from seaice.grid.blocks import SCALE
+from seaice.grid.grid import HEMISPHERES, NORTH, Grid, hemisphere_of
+from seaice.grid.gridding import LOW_BEAM
+from seaice.instrument import BANDS
+
+__all__ = [
+    "LAND_SHARES",
+    "SOUTHERN_LIMIT",
+    "lake_mask",
+    "land_mask",
+    "land_shares",
+    "near_sea",
+    "outside_climatology",
+]
+
+FACTORS = (1, 4)  #: how much finer than the hemisphere's 6.25 km a mask ships
+NEAR = 40  #: cells of 6.25 km: what networks of concentration look at around a cell, and more
+
+
+def land_mask(grid: Grid) -> NDArray[np.bool_]:
+    """Where the cells of a grid are land.
+
+    Parameters
+    ----------
+    grid : NORTH, SOUTH, `refine(4)` of them, or a crop of those
+
+    Returns
+    -------
+    (y, x) bool
+        At 1.5625 km, land at the cell's centre; at 6.25 km, land in at least half of the cell.
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+
+    >>> land_mask(HEMISPHERES["south"]).shape
+    (1328, 1264)
+    """
+    return _read("land", *_place(grid))
+
+
+def near_sea(grid: Grid) -> NDArray[np.bool_]:
+    """Where sea, within the grid or outside of it, is at most 250 km away along x and along y.
+
+    Parameters
+    ----------
+    grid : NORTH or SOUTH, or a crop of one: cells of 6.25 km
+
+    Returns
+    -------
+    (y, x) bool
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+
+    >>> float(near_sea(HEMISPHERES["north"]).mean().round(2))
+    0.72
+    """
+    whole, rows, columns = _place(grid, FACTORS[:1])
+    fine = land_mask(whole.refine(FACTORS[-1]))
+    inland = fine.reshape(whole.shape[0], FACTORS[-1], whole.shape[1], -1).all(axis=(1, 3))
+    away = distance_transform_cdt(inland, "chessboard")
+    return np.asarray(away[rows, columns] <= NEAR, bool)
+
+
+def lake_mask(grid: Grid) -> NDArray[np.bool_]:
+    """Where the cells of a grid are lake, of 10 km2 or more; `land_mask` calls them land.
+
+    Parameters
+    ----------
+    grid : `refine(4)` of NORTH or SOUTH, or a crop of those: cells of 1.5625 km
+
+    Returns
+    -------
+    (y, x) bool
+
+    Raises
+    ------
+    SettingsError
+        If the grid has another cell size or lattice.
+    """
+    return _read("lakes", *_place(grid, FACTORS[-1:]))
+
+
+def _read(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[np.bool_]:
+    """A part of a mask in `data/`."""
+    name = f"{what}_{hemisphere_of(whole)}_{int(whole.cell)}m.tif"
+    window = Window.from_slices(rows, columns)
+    with as_file(files("seaice.grid") / "data" / name) as path, rasterio.open(path) as mask:
+        return np.asarray(mask.read(1, window=window), bool)
+
+
+def _place(grid: Grid, factors: tuple[int, ...] = FACTORS) -> tuple[Grid, slice, slice]:
+    """The whole grid that has a mask, and which of its rows and columns are meant."""
+    coarse = HEMISPHERES[hemisphere_of(grid)]
+    for factor in factors:
+        whole = coarse.refine(factor)
+        if whole.cell == grid.cell:
+            try:
+                rows, columns = grid.within(whole)
+            except ValueError:
+                break
+            return whole, rows, columns
+    raise SettingsError(
+        f"a grid of {grid.cell:g} m cells with its corner at ({grid.left:g}, {grid.top:g}) m",
+        f"cells of the {' or '.join(f'{6.25 / factor:g} km' for factor in factors)} grid of a "
+        "hemisphere",
+        "crop NORTH or SOUTH, or their refine(4)",
+    )
+
+
+#: degrees; in the satellite record ice has come as far north as about 54 south, off Bouvet Island
+SOUTHERN_LIMIT = -50.0
+
+
+def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
+    """Where no ice has been seen in this calendar month since 1978.
+
+    North: the mask of EUMETSAT OSI SAF's record, made by `derive_climatology` beside. South:
+    one parallel, 50 degrees, in every month, for no record ships with the package.
+
+    Parameters
+    ----------
+    grid : NORTH, SOUTH, or a crop of those, 6.25 km
+    month : 1 to 12
+
+    Returns
+    -------
+    (y, x) bool
+
+    Raises
+    ------
+    ValueError
+        If the grid is no part of a hemisphere's 6.25 km grid.
+
+    >>> pole = HEMISPHERES["north"].crop(slice(928, 944), slice(608, 624))
+    >>> outside_climatology(pole, 9).any()
+    np.False_
+    """
+    hemisphere = hemisphere_of(grid)
+    if hemisphere == "south":
+        _, latitude = grid.lonlat()
+        return latitude > SOUTHERN_LIMIT
+    window = Window.from_slices(*grid.within(HEMISPHERES[hemisphere]))
+    name = f"ice_possible_{hemisphere}_6250m.tif"
+    with (
+        as_file(files("seaice.grid") / "data" / name) as path,
+        rasterio.open(path) as possible,
+    ):
+        return np.asarray(possible.read(month, window=window) == 0)
+
+
+#: one for every distinct footprint: 7.3 GHz sees what 6.9 does, and 23.8 what 18.7 does
+LAND_SHARES = ("land_6", "land_10", "land_18", "land_36")
+#: standard deviation of a Gaussian over its full width at half maximum
+PER_WIDTH = 1 / math.sqrt(8 * math.log(2))
+
+
+def land_shares(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
+    """Share of land in what a gridded low-frequency cell stems from, one map a footprint.
+
+    A cell of the daily map is blurred by the antenna's beam, here as wide in all directions as the
+    mean of its two widths, and by the weight that joins samples in gridding.
+
+    Parameters
+    ----------
+    land : (4y, 4x) bool, on the refined grid; beyond its edge goes on what stands there
+
+    Returns
+    -------
+    dict of (y, x) float32
+        0-1 on the coarse grid, as `LAND_SHARES`.
+
+    >>> half = np.zeros((256, 256), bool)
+    >>> half[:128] = True
+    >>> [round(float(share[34, 0]), 2) for share in land_shares(half).values()]
+    [0.22, 0.13, 0.03, 0.0]
+    """
+    rows, columns = land.shape
+    cells = land.reshape(rows // SCALE, SCALE, columns // SCALE, SCALE).mean((1, 3))
+    return {name: _blurred(cells, name.removeprefix("land_")) for name in LAND_SHARES}
+
+
+def _blurred(cells: NDArray[np.floating], band: str) -> NDArray[np.float32]:
+    beam = 1000 * math.sqrt(BANDS[band].along * BANDS[band].across) * PER_WIDTH
+    joined = LOW_BEAM.sigma / math.sqrt(2)
+    width = math.hypot(beam, joined) / NORTH.cell
+    return np.asarray(gaussian_filter(cells.astype(np.float32), width, mode="nearest"))

@@ -1,1 +1,0 @@
-"""Land, lakes and where ice may be."""

@@ -1,0 +1,395 @@
+"""Checks of one swath: brightness temperatures, positions of the horns, scan times.
+
+A file may be complete and still hold wrong numbers: polarizations swapped, a constant, an offset, a
+wrong scale, the positions of horns A and B swapped. `check_plausibility` refuses what cannot be an
+observation and returns warnings for what is only unusual. Its limits come from 42 639 real AMSR2
+samples (Round Robin Data Package, doi 10.6084/m9.figshare.6626549), which cover open water and
+closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
+
+One satellite makes one scan at a time. Scans of two files with the same times and positions are the
+same observation, for example of a standard granule and of a direct-readout copy that starts a
+minute later; `SeenScans` counts them once.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.errors import GranuleError
+from seaice.instrument import BANDS, HIGH_CHANNELS, LOW_BANDS
+from seaice.io.decoding import Quality
+from seaice.io.granules import LONGEST, GranuleName
+
+__all__ = [
+    "OPEN_WATER",
+    "SeenScans",
+    "check_plausibility",
+    "check_start",
+    "flagged_share",
+    "preferred_first",
+]
+
+Array = NDArray[np.float32]
+
+SAMPLES = 60_000  #: samples of a swath that are looked at; more would not change a median
+FEWEST = 500  #: samples that a median needs
+LEAST_SPREAD = 3.0  #: K between percentiles 1 and 99 of tb89v; the sensor's noise alone gives 5.6
+POLAR = 50.0  #: degrees of latitude: nearer to the equator the real samples say nothing of level
+MANY_FLAGGED = 0.2  #: share of samples flagged by the instrument from which on a warning is given
+ALL_FLAGGED = 0.99  #: share from which on the granule is refused
+LAGS = (1, 2, 3)  #: scans by which one horn follows the other: AMSR2's footprints are 1.5 apart
+CLEARLY = 1.03  #: ratio of mean differences from which on one order of the horns is the true one
+ERRORS = 6.0  #: standard errors by which the mean differences must differ besides
+FARTHER = 2.0  #: km by which the positions of the other order must be farther apart
+
+
+class Level(NamedTuple):
+    """Open water is selected by V - H, which an offset does not change; V must then lie between."""
+
+    least_difference: float  #: K, V - H from which on a sample is open water without doubt
+    low: float  #: K, of the median of V
+    high: float  #: K, of the median of V
+
+
+#: Medians of V of real open water, month by month and hemisphere by hemisphere, lie within
+#: 160.3-162.4 (6.9 GHz), 169.3-170.9 (10.7), 188.3-191.7 (18.7), 211.3-217.1 (36.5) and
+#: 239.8-245.2 K (89); the limits are 6 to 8 K wider.
+OPEN_WATER = {
+    "6": Level(75.0, 154.0, 168.0),
+    "10": Level(72.0, 163.0, 177.0),
+    "18": Level(68.0, 181.0, 199.0),
+    "36": Level(58.0, 204.0, 224.0),
+    "89": Level(45.0, 232.0, 252.0),
+}
+
+
+def check_plausibility(swath: xr.Dataset) -> list[str]:
+    """Refuse a swath that cannot be an observation; what is unusual about one that may be.
+
+    Parameters
+    ----------
+    swath : as `seaice.io.readers.read_swath` returns it
+
+    Returns
+    -------
+    list of str
+        Warnings, each a clause without the granule's name.
+
+    Raises
+    ------
+    GranuleError
+        If the brightness temperatures are constant, if V is not above H over the sea, if open
+        water has an impossible level, if the positions of horns A and B are swapped, or if the
+        instrument flags every sample.
+    """
+    _check_flags(swath)
+    _check_spread(swath)
+    _check_polarization(swath)
+    _check_level(swath)
+    _check_horns(swath)
+    return _warnings(swath)
+
+
+def flagged_share(swath: xr.Dataset) -> float:
+    """Share of the 89 GHz samples whose quality byte is not 0."""
+    flags = swath["quality_flag"].values
+    return float(((flags & Quality.FLAGGED) > 0).mean()) if flags.size else 0.0
+
+
+def _warnings(swath: xr.Dataset) -> list[str]:
+    shares = {
+        "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_share(
+            swath
+        ),
+        "low-frequency samples are flagged by the instrument (Pixel Data Quality 6 to 36)": float(
+            swath.attrs.get("flagged_low", 0.0)
+        ),
+    }
+    return [
+        f"{share:.0%} of the {what}; they are used" for what, share in shares.items()
+        if share >= MANY_FLAGGED
+    ]  # fmt: skip
+
+
+def _check_flags(swath: xr.Dataset) -> None:
+    share = flagged_share(swath)
+    if share >= ALL_FLAGGED:
+        raise _refused(
+            swath,
+            f"the instrument flags {share:.0%} of the 89 GHz samples (Pixel Data Quality 89)",
+            "samples that the instrument calls good",
+            "leave the granule out, or fetch a later processing of it",
+        )
+
+
+def _check_spread(swath: xr.Dataset) -> None:
+    values = _thinned(swath["tb89v"].values)
+    values = values[np.isfinite(values)]
+    if values.size < FEWEST:
+        return
+    low, high = np.percentile(values, [1, 99])
+    if high - low < LEAST_SPREAD:
+        raise _refused(
+            swath,
+            f"tb89v lies between {low:.1f} and {high:.1f} K in 98 of 100 samples",
+            f"a spread of more than {LEAST_SPREAD:g} K, as sensor noise alone gives",
+        )
+
+
+def _check_polarization(swath: xr.Dataset) -> None:
+    """At 55 degrees incidence the median of V is above that of H over every sea surface."""
+    sea = ~(_thinned(swath["land_fraction"].values) > 0)
+    pairs = {"89": tuple(_thinned(swath[name].values) for name in HIGH_CHANNELS)}
+    pairs |= {band: _low_pair(swath, band) for band in LOW_BANDS if f"tb{band}v" in swath}
+    low_sea = ~(_at_low(swath, "land_fraction") > 0)
+    for band, (h, v) in pairs.items():
+        difference = (v - h)[sea if band == "89" else low_sea]
+        difference = difference[np.isfinite(difference)]
+        if difference.size >= FEWEST and (median := float(np.median(difference))) <= 0:
+            raise _refused(
+                swath,
+                f"V is below H at {BANDS[band].label} GHz (median of V - H: {median:.1f} K at sea)",
+                "V above H; the two may be swapped",
+            )
+
+
+def _check_level(swath: xr.Dataset) -> None:
+    """Open water, known by V - H, has a level that varies by a few kelvins only."""
+    for band, limits in OPEN_WATER.items():
+        if band == "89":
+            h, v = (_thinned(swath[name].values) for name in HIGH_CHANNELS)
+            land = _thinned(swath["land_fraction"].values)
+            latitude = _thinned(swath["latitude"].values)
+        elif f"tb{band}v" in swath:
+            h, v = _low_pair(swath, band)
+            land, latitude = (_at_low(swath, name) for name in ("land_fraction", "latitude"))
+        else:
+            continue
+        water = (v - h > limits.least_difference) & ~(land > 0) & (np.abs(latitude) >= POLAR)
+        if water.sum() < FEWEST:
+            continue
+        median = float(np.median(v[water]))
+        if not limits.low <= median <= limits.high:
+            raise _refused(
+                swath,
+                f"open water has a median of {median:.1f} K at {BANDS[band].label} GHz V",
+                f"{limits.low:g} to {limits.high:g} K; the calibration or scale may be wrong",
+            )
+
+
+def _check_horns(swath: xr.Dataset) -> None:
+    """Positions and brightness temperatures must agree on which horn sees a place first.
+
+    Horn B sees 1.5 scans later or earlier what horn A sees. Lags at which the brightness
+    temperatures of both agree best are those at which their positions are nearest.
+    """
+    if swath.sizes["horn"] != 2 or swath.sizes["scan"] < 8 * LAGS[-1]:
+        return
+    step = max(1, swath.sizes["pixel"] // 60)
+    tb = swath["tb89v"].values[..., ::step]
+    latitude, longitude = (swath[name].values[..., ::step] for name in ("latitude", "longitude"))
+    both = {sign: _mean_difference(tb, sign) for sign in (1, -1)}
+    differences = {sign: mean for sign, (mean, _) in both.items()}
+    error = float(np.linalg.norm([error for _, error in both.values()]))
+    distances = {sign: _mean_distance(latitude, longitude, sign) for sign in (1, -1)}
+    if not all(map(np.isfinite, (*differences.values(), *distances.values()))):
+        return
+    seen = 1 if differences[1] < differences[-1] else -1
+    excess = differences[-seen] - differences[seen]
+    clear = excess > max((CLEARLY - 1.0) * differences[seen], ERRORS * error)
+    if clear and distances[seen] > distances[-seen] + FARTHER:
+        raise _refused(
+            swath,
+            "positions of horns A and B that contradict their 89 GHz brightness temperatures "
+            f"(mean difference {differences[seen]:.1f} K at {distances[seen]:.0f} km, "
+            f"{differences[-seen]:.1f} K at {distances[-seen]:.0f} km)",
+            "the smaller difference at the shorter distance; the positions may be swapped",
+        )
+
+
+def _lagged(values: Array, lag: int) -> tuple[Array, Array]:
+    """Horn A of a scan, and horn B of the scan that is `lag` later."""
+    a, b = values
+    return (a[:-lag], b[lag:]) if lag > 0 else (a[-lag:], b[:lag])
+
+
+def _mean_difference(tb: Array, sign: int) -> tuple[float, float]:
+    """Mean of |A - B| in K over `LAGS`, and its standard error; NaN for too few samples."""
+    pairs = [_lagged(tb, sign * lag) for lag in LAGS]
+    parts = [np.abs(a - b)[np.isfinite(a - b)] for a, b in pairs]
+    if any(part.size < FEWEST for part in parts):
+        return np.nan, np.nan
+    errors = [part.std() / np.sqrt(part.size) for part in parts]
+    return float(np.mean([part.mean() for part in parts])), float(np.mean(errors))
+
+
+def _mean_distance(latitude: Array, longitude: Array, sign: int) -> float:
+    """Mean distance in km of the positions of both horns, `LAGS` scans apart."""
+    found = []
+    for lag in LAGS:
+        (la, lb), (oa, ob) = _lagged(latitude, sign * lag), _lagged(longitude, sign * lag)
+        east = (np.remainder(oa - ob + 180.0, 360.0) - 180.0) * np.cos(np.radians(la))
+        distance = 111.2 * np.hypot(la - lb, east)
+        known = distance[np.isfinite(distance)]
+        found.append(known.mean() if known.size else np.nan)
+    return float(np.mean(found))
+
+
+def _low_pair(swath: xr.Dataset, band: str) -> tuple[Array, Array]:
+    """H and V of a low-frequency band, thinned; NaN for a channel that is not there."""
+    v = _thinned(swath[f"tb{band}v"].values)
+    name = f"tb{band}h"
+    return (_thinned(swath[name].values) if name in swath else np.full_like(v, np.nan)), v
+
+
+def _at_low(swath: xr.Dataset, name: str) -> Array:
+    """A variable of horn A at the samples of the low frequencies (every second one), thinned."""
+    every = swath.sizes["pixel"] // swath.sizes["pixel_low"]
+    return _thinned(swath[name].values[0, :, ::every][:, : swath.sizes["pixel_low"]])
+
+
+def _thinned(values: Array) -> Array:
+    """Every n-th scan and pixel, so that about `SAMPLES` are left; the same for equal shapes."""
+    step = max(1, int(np.sqrt(values.size / SAMPLES)))
+    return np.asarray(values[..., ::step, ::step])
+
+
+def _refused(
+    swath: xr.Dataset,
+    found: str,
+    expected: str,
+    do_next: str = "fetch the granule again, or leave it out",
+) -> GranuleError:
+    return GranuleError(f"{swath.attrs.get('granule', 'a swath')}: {found}", expected, do_next)
+
+
+EARLY = timedelta(minutes=5)  #: by which scans may begin before the minute of the name
+SCAN = np.timedelta64(750, "ms")  #: half a scan
+FEW = 60  #: repeated scans of neighbouring granules that are dropped without a word
+SAME_PLACE = 50.0  #: km between positions of the same scan in two files
+
+
+def preferred_first(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Standard granules before direct readout, L1B before L1R; else the order given."""
+    return tuple(sorted(paths, key=_rank))
+
+
+def _rank(path: Path) -> tuple[bool, bool]:
+    try:
+        name = GranuleName.parse(path)
+    except GranuleError:
+        return (False, False)
+    return name.receipt != "SG", name.level != "L1B"
+
+
+def check_start(swath: xr.Dataset, path: Path) -> None:
+    """Compare the first scan with the start that the file's name bears.
+
+    Raises
+    ------
+    GranuleError
+        If the scans begin 5 minutes or more before it, or an hour or more after it.
+    """
+    time = swath["time"].values
+    known = time[~np.isnat(time)]
+    try:
+        start = GranuleName.parse(path).start
+    except GranuleError:
+        return
+    if not known.size:
+        return
+    first, last = known.min(), known.max()
+    named = np.datetime64(start, "ns")
+    if not named - np.timedelta64(EARLY) <= first < named + np.timedelta64(LONGEST):
+        raise GranuleError(
+            f"{path.name}: scans from {_minute(first)} to {_minute(last)} UTC",
+            f"scans from {_minute(named)} on, as its name says",
+            "fetch the granule again, or give it the name that JAXA gave it",
+        )
+
+
+@dataclass(slots=True)
+class SeenScans:
+    """Times and positions of the scans that were used so far."""
+
+    names: list[str] = field(default_factory=list)
+    times: list[NDArray[np.datetime64]] = field(default_factory=list)
+    places: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def unseen(self, swath: xr.Dataset) -> tuple[xr.Dataset, str]:
+        """The scans of a swath that no earlier one held, and a note where many were dropped.
+
+        Raises
+        ------
+        GranuleError
+            If no scan is new, or earlier scans with the same times lie elsewhere.
+        """
+        time, name = swath["time"].values, str(swath.attrs.get("granule", "unnamed"))
+        place = _middles(swath)
+        repeated = np.zeros(time.size, bool)
+        others: list[str] = []
+        for other, seen, where in zip(self.names, self.times, self.places, strict=True):
+            same = (time >= seen[0] - SCAN) & (time <= seen[-1] + SCAN)
+            if not same.any():
+                continue
+            nearest = np.clip(np.searchsorted(seen, time[same]), 0, seen.size - 1)
+            _check_place(name, other, _distance(place[same], where[nearest]))
+            repeated |= same
+            others.append(other)
+        fresh = ~repeated
+        if others and not fresh.any():
+            raise GranuleError(
+                f"{name}: all of its {time.size} scans are also in {', '.join(others)}",
+                "scans of its own",
+                "nothing; one of the copies is enough",
+            )
+        self._remember(name, time[fresh], place[fresh])
+        if not others:
+            return swath, ""
+        dropped = int(repeated.sum())
+        note = f"{dropped} of its scans are also in {', '.join(others)} and counted once"
+        return swath.isel(scan=np.flatnonzero(fresh)), note if dropped > FEW else ""
+
+    def _remember(
+        self, name: str, time: NDArray[np.datetime64], place: NDArray[np.float64]
+    ) -> None:
+        known = ~np.isnat(time)
+        if known.any():
+            order = np.argsort(time[known])
+            self.names.append(name)
+            self.times.append(time[known][order])
+            self.places.append(place[known][order])
+
+
+def _middles(swath: xr.Dataset) -> NDArray[np.float64]:
+    """Latitude and longitude of the middle sample of horn A, (scan, 2) degrees."""
+    middle = swath.sizes["pixel"] // 2
+    columns = [swath[name].values[0, :, middle] for name in ("latitude", "longitude")]
+    return np.stack(columns, -1).astype(np.float64)
+
+
+def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Median distance, km; NaN where no position is known."""
+    a, b = np.radians(one), np.radians(other)
+    inner = np.sin(a[:, 0]) * np.sin(b[:, 0])
+    inner += np.cos(a[:, 0]) * np.cos(b[:, 0]) * np.cos(a[:, 1] - b[:, 1])
+    known = inner[np.isfinite(inner)]
+    return float(6371.0 * np.median(np.arccos(np.clip(known, -1, 1)))) if known.size else np.nan
+
+
+def _check_place(name: str, other: str, distance: float) -> None:
+    if distance > SAME_PLACE:
+        raise GranuleError(
+            f"{name}: scans at the same times as in {other}, {distance:.0f} km away",
+            "one position of the satellite at a time; one of the two has wrong times or positions",
+            "compare both with the archive and remove the wrong one",
+        )
+
+
+def _minute(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[m]")).replace("T", " ")

@@ -1,0 +1,295 @@
+"""Names of AMSR2 level 1 files, and the files of a folder that a day needs.
+
+Every file whose name looks like a granule's is either used or listed with the reason why it is not:
+a name that is not JAXA's, a compressed or unfinished download, something that is not a regular
+file, another sensor, an older processing of the same granule.
+
+Source of the names: JAXA, "AMSR2 Level 1 Product Format Specification".
+"""
+
+import re
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date as Date
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from seaice.errors import GranuleError, NoInputError
+
+__all__ = [
+    "LONGEST",
+    "GranuleName",
+    "LeftOut",
+    "Listing",
+    "candidate_day",
+    "counted",
+    "date_of_name",
+    "find_granules",
+    "granules_of",
+    "irregular",
+    "left_out_of",
+    "listing",
+    "unusable",
+]
+
+_PATTERN = re.compile(
+    r"GW1AM2_(?P<start>\d{12})_(?P<path>\d{3})(?P<direction>[AD])"
+    r"_L1(?P<receipt>[A-Z]{2})(?P<level>[BR])TBR_(?P<version>\d{7})"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GranuleName:
+    """What the name of a level 1 file says.
+
+    >>> name = GranuleName.parse("GW1AM2_201307010942_035A_L1SGBTBR_2220220.h5")
+    >>> name.start, name.path, name.level
+    (datetime.datetime(2013, 7, 1, 9, 42), 35, 'L1B')
+    >>> name.format()
+    'GW1AM2_201307010942_035A_L1SGBTBR_2220220.h5'
+    """
+
+    start: datetime  #: UTC, to the minute
+    path: int  #: of the 233 paths of a 16-day cycle
+    direction: Literal["A", "D"]  #: ascending, descending
+    level: Literal["L1B", "L1R"]
+    version: str  #: seven digits; a higher number is a later processing
+    receipt: str = "SG"  #: "SG" standard product, "DL" direct receipt
+
+    @classmethod
+    def parse(cls, name: str | Path) -> Self:
+        """Read a file name, with or without folder and suffix.
+
+        Raises
+        ------
+        GranuleError
+            If it is no name of an AMSR2 level 1 brightness temperature file.
+        """
+        stem = Path(name).name.removesuffix(".h5")
+        match = _PATTERN.fullmatch(stem)
+        if match is None:
+            raise _misnamed(stem)
+        try:
+            start = datetime.strptime(match["start"], "%Y%m%d%H%M")
+        except ValueError:
+            raise _misnamed(stem) from None
+        return cls(
+            start=start,
+            path=int(match["path"]),
+            direction="A" if match["direction"] == "A" else "D",
+            level="L1B" if match["level"] == "B" else "L1R",
+            version=match["version"],
+            receipt=match["receipt"],
+        )
+
+    def format(self) -> str:
+        """The file name, with suffix; `parse` takes it back."""
+        return (
+            f"GW1AM2_{self.start:%Y%m%d%H%M}_{self.path:03d}{self.direction}"
+            f"_L1{self.receipt}{self.level[-1]}TBR_{self.version}.h5"
+        )
+
+
+def _misnamed(stem: str) -> GranuleError:
+    return GranuleError(
+        f"a file called {stem!r}",
+        "a level 1 name such as GW1AM2_201307010942_035A_L1SGBTBR_2220220.h5",
+        "give files under the names JAXA gave them",
+    )
+
+
+LONGEST = timedelta(hours=1)  #: longer than any half orbit (49.6 min) with its overlap
+#: level 1 of AMSR2, AMSR3 (which adds GGWAM3) and NSIDC's gridded AU_SI6, however the name goes on
+LOOKS = re.compile(
+    r"(?P<sensor>GW1AM2|GGWAM3)_?(?P<day>\d{8})(?P<minute>\d{4}).*L1"
+    r"|AMSR_U2_L3_SeaIce6km_.*_(?P<gridded>\d{8})",
+    re.IGNORECASE,
+)
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".7z")
+UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".download", ".filepart")
+KINDS = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that looks like a granule and is not used."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The files of one UTC day."""
+
+    used: tuple[Path, ...]  #: in order of time
+    left_out: tuple[LeftOut, ...]  #: in order of name
+
+
+def counted(number: int, noun: str = "granule") -> str:
+    """A number and its noun.
+
+    >>> counted(1), counted(2), counted(0)
+    ('1 granule', '2 granules', '0 granules')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def candidate_day(name: str) -> str | None:
+    """The day (YYYYMMDD) that the name of a file bears if it looks like a granule; else None.
+
+    >>> candidate_day("GW1AM2_202003031000_035A_L1SGBTBR_2220220 (1).h5")
+    '20200303'
+    >>> candidate_day("GW1AM2_20200303_01D_EQMA_L3SGT06HA2220220.h5") is None
+    True
+    """
+    match = None if name.startswith(".") else LOOKS.match(name)
+    return (match["day"] or match["gridded"]) if match else None
+
+
+def date_of_name(day: str) -> Date | None:
+    """YYYYMMDD as a date; None where it is none.
+
+    >>> date_of_name("20200303"), date_of_name("20201399")
+    (datetime.date(2020, 3, 3), None)
+    """
+    try:
+        return datetime.strptime(day, "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def irregular(path: Path) -> str | None:
+    """What a path is where it is no regular file that can be opened without waiting; else None."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to nothing" if path.is_symlink() else "no file"
+    except OSError as error:
+        return f"not accessible ({error.strerror})"
+    return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def listing(paths: Iterable[Path], date: Date, *, local: bool = True) -> Listing:
+    """Of many files, those that hold scans of a UTC day, each granule once.
+
+    Of files with the same start and path one is used: the standard product before direct receipt,
+    L1B before L1R, the later version before the earlier.
+
+    Parameters
+    ----------
+    paths : any files; those whose names do not look like a granule's are passed over
+    date : UTC day; names decide, and a granule that starts in the hour before is included
+    local : whether the paths are on this machine, so that they can be looked at
+    """
+    best: dict[tuple[datetime, int], tuple[tuple[bool, bool, str], Path]] = {}
+    left_out: list[LeftOut] = []
+    for path in sorted(path for path in paths if _may_reach(path.name, date)):
+        reason = unusable(path, local=local)
+        if reason:
+            left_out.append(LeftOut(path.name, reason))
+            continue
+        if path.suffix == ".he5":
+            continue
+        name = GranuleName.parse(path)
+        rank = name.receipt == "SG", name.level == "L1B", name.version
+        key = name.start, name.path
+        worse, better = sorted([best.get(key, (rank, path)), (rank, path)])
+        if worse[1] != better[1]:
+            reason = f"{better[1].name} holds the same scans and is preferred"
+            left_out.append(LeftOut(worse[1].name, reason))
+        best[key] = better
+    left_out.sort(key=lambda each: each.name)
+    return Listing(used=tuple(best[key][1] for key in sorted(best)), left_out=tuple(left_out))
+
+
+def unusable(path: Path, *, local: bool = True) -> str | None:
+    """Why a file that looks like a granule cannot be one; None where it may be."""
+    name = path.name
+    if name.upper().startswith("GGWAM3"):
+        return "AMSR3 is not supported yet; expected AMSR2 level 1 files (GW1AM2_..., .h5)"
+    if name.lower().endswith(PACKED):
+        return "it is compressed; unpack it (gunzip, unzip) and keep its name"
+    if name.lower().endswith(UNFINISHED):
+        return "its download is not finished; finish it or remove it"
+    kind = irregular(path) if local else None
+    if kind:
+        return f"it is {kind}; expected a regular file"
+    if path.suffix == ".he5" and re.fullmatch(r"AMSR_U2_L3_SeaIce6km_\w+_\d{8}\.he5", name):
+        return None
+    try:
+        parsed = GranuleName.parse(path)
+    except GranuleError as error:
+        return f"its name is not {error.expected}; {error.do_next}, remove a second copy"
+    if name != parsed.format():
+        return f"its name is not {parsed.format()}; rename it or remove a second copy"
+    return None
+
+
+def _may_reach(name: str, date: Date) -> bool:
+    """Whether the name looks like a granule that may hold scans of a day."""
+    day = candidate_day(name)
+    if day is None:
+        return False
+    minute = (LOOKS.match(name) or {"minute": None})["minute"]
+    try:
+        start = datetime.strptime(day + (minute or "1200"), "%Y%m%d%H%M")
+    except ValueError:
+        return day == f"{date:%Y%m%d}"
+    midnight = datetime.combine(date, time())
+    return midnight - LONGEST < start < midnight + timedelta(days=1)
+
+
+def find_granules(folder: str | Path, date: Date) -> list[Path]:
+    """Granules below a folder that may hold scans of a UTC day, each once, in order of time.
+
+    Of files with the same start and path one is kept: the standard product before direct
+    receipt, L1B before L1R, the later version before the earlier.
+
+    Raises
+    ------
+    NoInputError
+        If there is no such folder.
+
+    Notes
+    -----
+    Names decide. A granule that starts in the hour before midnight is included, as it may reach
+    into the day; `seaice.grid.gridding.on_day` then takes the scans that do.
+    `left_out_of` names the files that look like granules and are not used.
+    """
+    return list(_listed(folder, date).used)
+
+
+def left_out_of(folder: str | Path, date: Date) -> tuple[LeftOut, ...]:
+    """Files below a folder that look like granules of a UTC day and are not used, with reasons.
+
+    Raises
+    ------
+    NoInputError
+        If there is no such folder.
+    """
+    return _listed(folder, date).left_out
+
+
+def granules_of(paths: Iterable[Path], date: Date) -> list[Path]:
+    """Those of many files that `find_granules` would take for a UTC day, were they there."""
+    return list(listing(paths, date, local=False).used)
+
+
+def _listed(folder: str | Path, date: Date) -> Listing:
+    if not Path(folder).is_dir():
+        raise NoInputError(
+            f"no folder {folder}", "a folder of AMSR2 granules", "check GRANULES= or --granules"
+        )
+    return listing(Path(folder).rglob("*"), date)

@@ -1,0 +1,287 @@
+"""HDF5 and NetCDF files from any source, opened without following links to other files.
+
+The C library of NetCDF ends the process on some damaged files; HDF5 is read with h5py instead,
+classic NetCDF with scipy. Whatever these libraries raise becomes a `GranuleError` or, if the disk
+or network failed, a `StorageError`.
+"""
+
+import errno
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.errors import GranuleError, StorageError
+from seaice.io.granules import irregular
+
+__all__ = [
+    "FETCH_AGAIN",
+    "MOST_CELLS",
+    "Source",
+    "ensure_regular",
+    "open_netcdf",
+    "opened",
+    "translated",
+]
+
+#: failures of what a file lies on, or of this process, which may pass
+OF_STORAGE = frozenset(
+    {
+        errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET,
+        errno.EHOSTUNREACH, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    }
+)  # fmt: skip
+#: deflate, shuffle, fletcher32, szip, nbit, scaleoffset: no plug-in is ever loaded
+BUILT_IN = frozenset(range(1, 7))
+MOST = 2**28  #: bytes that one chunk may unpack to
+MOST_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
+FETCH_AGAIN = "fetch the file again, or leave it out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """An open file and where it came from."""
+
+    path: Path
+    file: h5py.File
+    #: datasets looked up so far; None: no dataset
+    known: dict[str, h5py.Dataset | None] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a dataset of this name."""
+        return self._found(name) is not None
+
+    def _found(self, name: str) -> h5py.Dataset | None:
+        if name not in self.known:
+            there = self.file[name] if self._is_inside(name) else None
+            self.known[name] = there if isinstance(there, h5py.Dataset) else None
+            if isinstance(there, h5py.Dataset):
+                self._check_self_contained(there)
+        return self.known[name]
+
+    def _is_inside(self, name: str) -> bool:
+        """Whether a name leads to something by hard links alone: no other file is opened."""
+        place: h5py.Group = self.file
+        *groups, last = name.split("/")
+        for part in groups:
+            if not isinstance(place.get(part, getlink=True), h5py.HardLink):
+                return False
+            if not isinstance(place[part], h5py.Group):
+                return False
+            place = place[part]
+        return isinstance(place.get(last, getlink=True), h5py.HardLink)
+
+    def _check_self_contained(self, dataset: h5py.Dataset) -> None:
+        """Refuse data that lie in other files, that need a plug-in, or that unpack to too much."""
+        made = dataset.id.get_create_plist()
+        filters = {made.get_filter(index)[0] for index in range(made.get_nfilters())}
+        chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
+        if dataset.external or dataset.is_virtual or not filters <= BUILT_IN or chunk > MOST:
+            how = "external" if dataset.external or dataset.is_virtual else f"filters {filters}"
+            raise self.error(
+                f"{dataset.name!r} kept as {how}, {chunk} bytes a chunk",
+                "data inside the file, packed as HDF5 itself can",
+                FETCH_AGAIN,
+            )
+
+    def dataset(self, name: str) -> h5py.Dataset:
+        """A dataset, still on disk.
+
+        Raises
+        ------
+        GranuleError
+            If there is none of this name.
+        """
+        found = self._found(name)
+        if found is None:
+            raise self.error(f"no dataset {name!r}", "all datasets of the format", FETCH_AGAIN)
+        return found
+
+    def array(self, name: str, shape: tuple[int, ...], scans: slice) -> NDArray[np.generic]:
+        """The scans wanted of a dataset whose scan axis is the last but one.
+
+        Raises
+        ------
+        GranuleError
+            If it is missing or not of this shape.
+        """
+        return np.asarray(self._shaped(name, shape)[..., scans, :])
+
+    def fill(
+        self, name: str, shape: tuple[int, ...], scans: slice, onto: NDArray[np.generic]
+    ) -> None:
+        """The same into an array that is there, in its own type.
+
+        Raises
+        ------
+        GranuleError
+            If it is missing or not of this shape.
+        """
+        self._shaped(name, shape).read_direct(onto, np.s_[..., scans, :])
+
+    def _shaped(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+        dataset = self.dataset(name)
+        if dataset.shape != shape:
+            raise self.error(f"{name!r} of shape {dataset.shape}", f"shape {shape}", FETCH_AGAIN)
+        return dataset
+
+    def text(self, name: str, otherwise: str) -> str:
+        """A global attribute; JAXA writes them as arrays of one string."""
+        if name not in self.file.attrs:
+            return otherwise
+        value = np.atleast_1d(self.file.attrs[name]).ravel()
+        first = value[0] if value.size else otherwise
+        return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
+
+    def required_text(self, name: str) -> str:
+        """A global attribute that must be there.
+
+        Raises
+        ------
+        GranuleError
+            If it is not.
+        """
+        if name not in self.file.attrs:
+            raise self.error(f"no attribute {name!r}", "all attributes of the format", FETCH_AGAIN)
+        return self.text(name, "")
+
+    def error(self, found: str, expected: str, do_next: str) -> GranuleError:
+        """A GranuleError that names the file."""
+        return GranuleError(f"{self.path.name}: {found}", expected, do_next)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Whatever a file library finds wrong inside becomes a GranuleError.
+
+    Raises
+    ------
+    GranuleError
+        With the library's words as the found part, and its error as the cause.
+    StorageError
+        If not the file is wrong, but what it lies on.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
+        _check_storage(path, error)
+        raise GranuleError(
+            f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
+            "a whole file",
+            "fetch the file again (it may have been cut short), or leave it out",
+        ) from error
+
+
+def _check_storage(path: Path, error: Exception) -> None:
+    """Tell a disk or network that failed from a file that is damaged: HDF5 says errno in words."""
+    said = re.search(r"errno = (\d+)", str(error))
+    code = int(said[1]) if said else getattr(error, "errno", None)
+    if code in OF_STORAGE:
+        raise StorageError(
+            f"{path.name}: its disk or network failed ({os.strerror(code)})",
+            "a file that can be read",
+            "run again; if it stays so, copy the file anew",
+        ) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """Open an HDF5 file to read.
+
+    Raises
+    ------
+    GranuleError
+        If the file is absent, no HDF5, truncated, or damaged where it is read.
+    """
+    with translated(path):
+        ensure_regular(path)
+        if not h5py.is_hdf5(path):
+            raise _not_hdf5(path)
+        with h5py.File(path, "r") as file:
+            yield Source(path=path, file=file)
+
+
+def ensure_regular(path: Path) -> None:
+    """Refuse what is no regular file: opening a FIFO or a device may wait for ever.
+
+    Raises
+    ------
+    GranuleError
+        If there is no file at the path, or something that is no regular file.
+    """
+    kind = irregular(path)
+    if kind == "no file":
+        raise GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
+    if kind:
+        raise GranuleError(f"{path.name}: {kind}", "a regular file", "leave it out")
+
+
+def _not_hdf5(path: Path) -> GranuleError:
+    with path.open("rb") as stream:
+        stream.read(8)  # HDF5 says "no HDF5" of a disk that fails, too
+    return GranuleError(
+        f"{path.name}: {path.stat().st_size} bytes that are not HDF5",
+        "an HDF5 file as JAXA or NSIDC gives them",
+        FETCH_AGAIN,
+    )
+
+
+def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
+    """A NetCDF file, its values still on disk.
+
+    Parameters
+    ----------
+    decode_times : whether numbers with a unit of time become times
+
+    Raises
+    ------
+    GranuleError
+        If it is none, is damaged, leads to other files, or declares more than a map can hold.
+    """
+    with translated(path):
+        ensure_regular(path)
+        if not _is_netcdf(path):
+            raise GranuleError(
+                f"{path.name}: cannot be read ({_what(path)})",
+                "a NetCDF file",
+                "give another file, or fetch this one again",
+            )
+        if h5py.is_hdf5(path):
+            _check_inside(path)
+            return xr.open_dataset(
+                path, engine="h5netcdf", decode_times=decode_times, phony_dims="access"
+            )
+        return xr.open_dataset(path, engine="scipy", decode_times=decode_times)
+
+
+def _what(path: Path) -> str:
+    return "it is a folder" if path.is_dir() else "it is neither NetCDF nor HDF5"
+
+
+def _is_netcdf(path: Path) -> bool:
+    """Whether a file begins as HDF5 or classic NetCDF; others make xarray guess, and say so."""
+    if path.is_dir():
+        return False
+    with path.open("rb") as file:
+        return file.read(3) == b"CDF" or h5py.is_hdf5(path)
+
+
+def _check_inside(path: Path) -> None:
+    """Refuse links and storage outside the file, and absurd sizes."""
+    with opened(path) as source:
+        for name in source.file:
+            dataset = source.dataset(name)
+            if dataset.size is not None and dataset.size > MOST_CELLS:
+                raise source.error(
+                    f"{name!r} of {dataset.size} values",
+                    f"at most {MOST_CELLS}",
+                    "give a map of one hemisphere",
+                )

@@ -1,0 +1,99 @@
+"""NSIDC AU_SI6: 89 GHz already gridded to 6.25 km, a second door for days without swaths.
+
+Source: Meier, Markus, Comiso, "AMSR-E/AMSR2 Unified L3 Daily 6.25 km Polar Gridded 89 GHz
+Brightness Temperatures", NSIDC, doi 10.5067/NX1R09ORNOZN, user guide.
+"""
+
+import re
+from datetime import date as Date
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from seaice.errors import GranuleError, NoInputError
+from seaice.instrument import HIGH_CHANNELS
+from seaice.io.granules import irregular
+from seaice.io.hdf5 import FETCH_AGAIN, Source, opened
+from seaice.vocabulary import TB_RANGE, attrs
+
+__all__ = ["date_of", "find_au_si6", "read_au_si6"]
+
+KELVIN = 0.1  #: K per count
+SHAPES = {"north": (1792, 1216), "south": (1328, 1264)}
+
+
+def read_au_si6(path: str | Path, hemisphere: Literal["north", "south"]) -> xr.Dataset:
+    """Daily mean 89 GHz temperatures of one hemisphere, row 0 at the top.
+
+    Counts of 0 are fill; they and anything outside 50-350 K become NaN.
+
+    Returns
+    -------
+    Dataset
+        tb89h, tb89v (y, x) float32, K, without coordinates; attrs `granule` and `date`.
+
+    Raises
+    ------
+    GranuleError
+        If the file is absent, damaged, of another format, undated, or empty.
+    """
+    path = Path(path)
+    date = date_of(path)
+    with opened(path) as source:
+        fields = {name: _kelvin(source, hemisphere, name) for name in HIGH_CHANNELS}
+    return xr.Dataset(fields, attrs={"granule": path.stem, "date": date.isoformat()})
+
+
+def date_of(path: str | Path) -> Date:
+    """The day of a file such as AMSR_U2_L3_SeaIce6km_B04_20200303.he5.
+
+    Raises
+    ------
+    GranuleError
+        If the name ends in no date.
+
+    >>> date_of("AMSR_U2_L3_SeaIce6km_B04_20200303.he5")
+    datetime.date(2020, 3, 3)
+    """
+    match = re.search(r"_(\d{8})$", Path(path).stem)
+    try:
+        return datetime.strptime(match[1] if match else "", "%Y%m%d").date()
+    except ValueError:
+        raise GranuleError(
+            f"a file called {Path(path).name!r}",
+            "a name that ends in its day, such as AMSR_U2_L3_SeaIce6km_B04_20200303.he5",
+            "give files under the names NSIDC gave them",
+        ) from None
+
+
+def find_au_si6(folder: str | Path, date: Date) -> list[Path]:
+    """AU_SI6 files of a day below a folder; none is an empty list.
+
+    Raises
+    ------
+    NoInputError
+        If there is no such folder.
+    """
+    if not Path(folder).is_dir():
+        raise NoInputError(f"no folder {folder}", "a folder of AU_SI6 files", "check the path")
+    found = Path(folder).rglob(f"AMSR_U2_L3_SeaIce6km_*_{date:%Y%m%d}.he5")
+    return sorted(path for path in found if irregular(path) is None)
+
+
+def _kelvin(source: Source, hemisphere: Literal["north", "south"], channel: str) -> xr.Variable:
+    pole = hemisphere[0].upper()
+    field = f"SI_06km_{pole}H_89{channel[-1].upper()}_DAY"
+    name = f"HDFEOS/GRIDS/{pole}pPolarGrid06km/Data Fields/{field}"
+    raw = source.array(name, SHAPES[hemisphere], slice(None))
+    if raw.dtype.kind not in "iu":
+        raise source.error(f"{field!r} as {raw.dtype}", "integers of 0.1 K", FETCH_AGAIN)
+    counts = raw.astype(np.int32)
+    low, high = (round(kelvin / KELVIN) for kelvin in TB_RANGE)
+    known = (counts >= low) & (counts <= high)
+    if not known.any():
+        raise source.error(f"{field!r} empty", "temperatures", FETCH_AGAIN)
+    kelvin = np.where(known, counts, np.nan) * KELVIN
+    return xr.Variable(("y", "x"), kelvin.astype(np.float32), attrs(channel))

@@ -1,0 +1,56 @@
+"""Readers of swath files by format.
+
+A new format is one more entry of `READERS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from seaice.io.amsr import is_l1b, is_l1r, read_l1b, read_l1r
+from seaice.io.hdf5 import Source, opened
+
+__all__ = ["READERS", "Reader", "read_swath"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A format of swath files."""
+
+    says: str  #: one line for people
+    accepts: Callable[[Source], bool]  #: whether an open file is of this format
+    read: Callable[[Source], xr.Dataset]
+
+
+READERS = (
+    Reader(says="JAXA AMSR2 L1B (HDF5)", accepts=is_l1b, read=read_l1b),
+    Reader(says="JAXA AMSR2 L1R (HDF5)", accepts=is_l1r, read=read_l1r),
+)
+
+
+def read_swath(path: str | Path) -> xr.Dataset:
+    """Read one granule of any format in `READERS`.
+
+    Returns
+    -------
+    Dataset
+        The swath of docs/architecture.md: overlap scans trimmed, counts masked before scaling.
+
+    Raises
+    ------
+    GranuleError
+        If the file is absent, damaged, of another format or sensor, or holds no 89 GHz.
+    """
+    with opened(Path(path)) as source:
+        for reader in READERS:
+            if reader.accepts(source):
+                return reader.read(source)
+        product = source.text("ProductName", "no product name")
+        datasets = ", ".join(repr(name) for name in list(source.file)[:3]) or "none"
+        raise source.error(
+            f"product {product!r} with datasets {datasets}",
+            " or ".join(reader.says for reader in READERS),
+            "give swaths (level 1); gridded (level 3) files hold no samples to grid",
+        )

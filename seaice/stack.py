@@ -1,0 +1,313 @@
+"""Five-day stacks of daily maps, and tiles of maps.
+
+The outermost `margin` cells of a tile are affected by its edge and discarded; over the next
+`feather` cells two neighbours are blended with cosine weights.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from seaice.errors import NoInputError
+from seaice.instrument import HIGH_CHANNELS
+from seaice.vocabulary import attrs
+
+__all__ = [
+    "FRAMES",
+    "OTHER_DAYS",
+    "Span",
+    "Tile",
+    "Tiling",
+    "five_frames",
+    "other_days",
+    "real_frames",
+    "source_dates",
+    "stitch",
+    "wanted_dates",
+]
+
+FRAMES = 5  #: of a stack: the day and two on either side
+#: polarization difference of the other frames: ice stays where clouds pass
+OTHER_DAYS = ("pd_2_before", "pd_1_before", "pd_1_after", "pd_2_after")
+
+
+def wanted_dates(day: date) -> tuple[date, ...]:
+    """The dates of the frames around a day, t-2 to t+2.
+
+    >>> [d.day for d in wanted_dates(date(2020, 3, 1))]
+    [28, 29, 1, 2, 3]
+    """
+    return tuple(day + timedelta(days=n) for n in range(-(FRAMES // 2), FRAMES // 2 + 1))
+
+
+def source_dates(available: Collection[date], day: date) -> tuple[date, ...]:
+    """Which day's map stands in each frame: its own, else the nearest in time.
+
+    Of two equally near maps the one nearer to the day itself is taken: it resembles more what
+    the networks refine.
+
+    Raises
+    ------
+    NoInputError
+        If the day itself has no map: nothing can stand in for what is to be mapped.
+
+    >>> [d.day for d in source_dates({date(2020, 3, 2), date(2020, 3, 3)}, date(2020, 3, 3))]
+    [2, 2, 3, 3, 3]
+    """
+    if day not in available:
+        raise NoInputError(
+            f"no usable observation on {day}",
+            "at least one granule of that day that covers the region",
+            "give a folder that holds the day's granules, or another date",
+        )
+    window = [other for other in wanted_dates(day) if other in available]
+    return tuple(
+        min(window, key=lambda other: (abs(other - wanted), abs(other - day)))
+        for wanted in wanted_dates(day)
+    )
+
+
+def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
+    """The stack around a day: 89 GHz maps of t-2 to t+2, with what stands where.
+
+    Parameters
+    ----------
+    maps : daily maps by date, all on one grid; dates outside the window are left alone
+    day : the day to be mapped
+
+    Returns
+    -------
+    Dataset, dims frame (5), y, x
+        `tb89h`, `tb89v` (float32, K, NaN where absent), `valid` (bool: both observed),
+        `tb89h_quarter`, `tb89v_quarter` (frame, quarter, y, x);
+        coordinates `frame_date` (wanted), `source_date` (standing there), `substituted`.
+        attrs: those of the day's map, `date`, and `status`: "final" if every frame is its own
+        day's, else "provisional".
+
+    Raises
+    ------
+    NoInputError
+        If the day itself has no map.
+    """
+    sources = source_dates(maps.keys(), day)
+    wanted = wanted_dates(day)
+    substituted = [source != own for source, own in zip(sources, wanted, strict=True)]
+    channels = {
+        name: (
+            ("frame", "y", "x"),
+            np.stack([maps[source][name].values for source in sources]),
+            attrs(name),
+        )
+        for name in HIGH_CHANNELS
+    }
+    valid = np.logical_and.reduce([np.isfinite(values) for _, values, _ in channels.values()])
+    quarters = {
+        name: (
+            ("frame", "quarter", "y", "x"),
+            np.stack([maps[source][name].values for source in sources]),
+            attrs(name),
+        )
+        for name in (f"{channel}_quarter" for channel in HIGH_CHANNELS)
+    }
+    return xr.Dataset(
+        channels | quarters | {"valid": (("frame", "y", "x"), valid)},
+        coords={
+            "y": maps[day]["y"],
+            "x": maps[day]["x"],
+            "frame_date": ("frame", np.array(wanted, "datetime64[ns]")),
+            "source_date": ("frame", np.array(sources, "datetime64[ns]")),
+            "substituted": ("frame", np.array(substituted)),
+        },
+        attrs=maps[day].attrs
+        | {"date": day.isoformat(), "status": "provisional" if any(substituted) else "final"},
+    )
+
+
+def other_days(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
+    """The polarization difference of the other four frames, as `OTHER_DAYS`, each (y, x) in K.
+
+    Raises
+    ------
+    NoInputError
+        If the day itself has no map.
+    """
+    sources = source_dates(maps.keys(), day)
+    beside = [source for n, source in enumerate(sources) if n != FRAMES // 2]
+    return xr.Dataset(
+        {
+            name: (("y", "x"), (maps[source]["tb89v"] - maps[source]["tb89h"]).values, attrs("pd"))
+            for name, source in zip(OTHER_DAYS, beside, strict=True)
+        }
+    )
+
+
+def real_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
+    """Which of the five days each cell was really observed on; what stands in does not count.
+
+    Returns
+    -------
+    DataArray, dims y, x
+        uint8 bits 1, 2, 4, 8, 16: t-2 to t+2.
+    """
+    like = maps[day][HIGH_CHANNELS[0]]
+    bits = np.zeros(like.shape, np.uint8)
+    for frame, wanted in enumerate(wanted_dates(day)):
+        if wanted in maps:
+            seen = [np.isfinite(maps[wanted][name].values) for name in HIGH_CHANNELS]
+            bits |= np.logical_and.reduce(seen) * np.uint8(1 << frame)
+    return xr.DataArray(bits, dims=like.dims, attrs=attrs("real_frames"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A tile along one axis, in cells."""
+
+    start: int
+    stop: int
+    kept_start: int  #: what is used of it begins here
+    kept_stop: int
+    feather: int  #: cells from `kept_start` on that are blended with the tile before; 0: none
+    faded: int = 0  #: cells of a feather that lay before `kept_start` and were cut away
+
+    @property
+    def cells(self) -> slice:
+        """What is cut."""
+        return slice(self.start, self.stop)
+
+    @property
+    def kept(self) -> slice:
+        """What is used."""
+        return slice(self.kept_start, self.kept_stop)
+
+    def weights(self, scale: int) -> NDArray[np.float32]:
+        """How much this tile counts against those before it, (kept cells * scale,)."""
+        weights = np.ones((self.kept_stop - self.kept_start) * scale, np.float32)
+        whole = (self.faded + self.feather) * scale
+        steps = np.arange(self.faded * scale, whole)[: len(weights)] + 0.5
+        weights[: len(steps)] = 0.5 - 0.5 * np.cos(np.pi * steps / max(whole, 1))
+        return weights
+
+    def trimmed(self, kept: slice, margin: int, unit: int) -> "Span":
+        """No more of it than `kept`, a part of what is used, needs; it begins at a multiple."""
+        cut = kept.start - self.kept_start
+        return Span(
+            start=max((kept.start - margin) // unit * unit, self.start),
+            stop=min(-(-(kept.stop + margin) // unit) * unit, self.stop),
+            kept_start=kept.start,
+            kept_stop=kept.stop,
+            feather=max(self.feather - cut, 0),
+            faded=self.faded + min(cut, self.feather),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A tile: its rows and its columns."""
+
+    rows: Span
+    columns: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiling:
+    """How maps are cut: every tile begins at a multiple of `multiple_of`.
+
+    >>> [(t.columns.start, t.columns.stop) for t in Tiling(side=8, margin=2).over((4, 13))]
+    [(0, 8), (4, 12), (8, 13)]
+    """
+
+    side: int
+    margin: int = 0
+    feather: int = 0
+    multiple_of: int = 1
+    #: the last tile ends with the map: it is cut short, or begins earlier and is whole
+    last: Literal["short", "whole"] = "short"
+
+    def __post_init__(self) -> None:
+        if self.step < 1 or self.side % self.multiple_of:
+            raise ValueError(
+                f"tiles of {self.side} cells keep nothing between margins of {self.margin} and a "
+                f"feather of {self.feather}, or are no multiple of {self.multiple_of}."
+            )
+
+    @property
+    def step(self) -> int:
+        """Cells from tile to tile."""
+        step = self.side - 2 * self.margin - self.feather
+        return step // self.multiple_of * self.multiple_of
+
+    def over(self, shape: tuple[int, int]) -> Iterator[Tile]:
+        """Tiles that cover a map of (y, x) cells, row by row."""
+        for rows in self._spans(shape[0]):
+            for columns in self._spans(shape[1]):
+                yield Tile(rows=rows, columns=columns)
+
+    def trimmed(self, tile: Tile, wanted: NDArray[np.bool_]) -> Tile:
+        """A tile cut down to the box of its wanted cells and a margin around them.
+
+        Parameters
+        ----------
+        wanted : (y, x) of the whole map; some cell that the tile uses is wanted
+        """
+        here = wanted[tile.rows.kept, tile.columns.kept]
+        rows, columns = (
+            span.trimmed(
+                _ends(np.asarray(here.any(axis)), span.kept_start), self.margin, self.multiple_of
+            )
+            for axis, span in ((1, tile.rows), (0, tile.columns))
+        )
+        return Tile(rows=rows, columns=columns)
+
+    def _spans(self, length: int) -> Iterator[Span]:
+        start, used = 0, 0
+        while used < length:
+            if self.last == "whole":
+                start = min(start, self._last_start(length))
+            stop = min(start + self.side, length)
+            kept_start = start + self.margin if start else 0
+            kept_stop = stop - self.margin if stop < length else length
+            yield Span(
+                start=start,
+                stop=stop,
+                kept_start=kept_start,
+                kept_stop=kept_stop,
+                feather=max(used - kept_start, 0),
+            )
+            start, used = start + self.step, kept_stop
+
+    def _last_start(self, length: int) -> int:
+        """Where a whole tile begins that reaches the map's end, if the map is as large as it."""
+        return -(-max(length - self.side, 0) // self.multiple_of) * self.multiple_of
+
+
+def _ends(wanted: NDArray[np.bool_], first: int) -> slice:
+    """From the first to the last of them, counted from `first` on."""
+    places = np.flatnonzero(wanted)
+    return slice(first + int(places[0]), first + int(places[-1]) + 1)
+
+
+def stitch(onto: NDArray[np.float32], tile: Tile, told: NDArray[np.float32], scale: int) -> None:
+    """Lay a tile on a map, blended with what lies there; NaN is where nothing lies yet.
+
+    Parameters
+    ----------
+    onto : (channel, scale * y, scale * x), changed in place
+    tile : where it was cut
+    told : (channel, scale * rows, scale * columns), what became of it; finite
+    scale : cells of `onto` to a cell of the tiling
+    """
+    target, source = [slice(None)], [slice(None)]
+    for span in (tile.rows, tile.columns):
+        target.append(slice(span.kept_start * scale, span.kept_stop * scale))
+        first = span.kept_start - span.start
+        length = span.kept_stop - span.kept_start
+        source.append(slice(first * scale, (first + length) * scale))
+    there, new = onto[tuple(target)], told[tuple(source)]
+    weights = tile.rows.weights(scale)[:, None] * tile.columns.weights(scale)
+    blended = there + weights * (new - there)
+    there[...] = np.where(np.isnan(there) | (weights == 1), new, blended)

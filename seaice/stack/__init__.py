@@ -1,1 +1,0 @@
-"""Daily maps in, five-frame stacks out."""
