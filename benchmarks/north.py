@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, Taken, peak
 from benchmarks.shipped import sampled_plainly, shipped
-from seaice.grid.blocks import QUARTERS, SCALE
+from seaice.grid.blocks import QUARTERS, SCALE, block_mean
 from seaice.grid.grid import NORTH, Grid, coordinates
 from seaice.grid.masks import land_mask, near_sea
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
@@ -47,7 +47,7 @@ def made_day(grid: Grid) -> Day:
     """Five frames of a crop of the north, and the map of the middle one."""
     random = np.random.default_rng(0)
     land = land_mask(grid.refine(SCALE))
-    share = land.reshape(grid.shape[0], SCALE, grid.shape[1], SCALE).mean((1, 3))
+    share = block_mean(land)
     ice = np.clip(0.5 + 3 * _waves(random, grid.shape), 0, 1)
     frames = [np.roll(ice, DRIFT * (frame - FRAMES // 2), axis=1) for frame in range(FRAMES)]
     seen = [_brightness(each, share, random) for each in frames]

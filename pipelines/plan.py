@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -234,7 +234,7 @@ class Plan:
         """Name of a daily map: the granules, the grid, and how one becomes the other."""
         return key_of(
             versions=(VERSIONS["read"], VERSIONS["grid"]),
-            grid=asdict(self.grid),
+            grid=self.grid.to_dict(),
             channels=self.channels,
             granules=[(path.name, self.hashes[path]) for path in self.granules[day]],
         )
@@ -259,7 +259,7 @@ class Plan:
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
             fill=self.settings.run.fill,
-            region=asdict(self.region_grid),
+            region=self.region_grid.to_dict(),
         )
 
     @property

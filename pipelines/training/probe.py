@@ -20,10 +20,9 @@ from torch import nn
 from pipelines.evaluate.real_scenes import gridded, pooled
 from seaice.errors import SeaIceError
 from seaice.evaluate.scenes import ChartedScene, open_scenes, scene_scores
-from seaice.grid.blocks import on_refined
+from seaice.grid.blocks import block_mean, on_refined
 from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import CHANNELS
-from seaice.sic.smearing import block_means
 from seaice.train.samples import SampleSet
 
 __all__ = ["features", "train_probe"]
@@ -66,7 +65,7 @@ def _sample_cells(samples: SampleSet, index: int, rng: np.random.Generator) -> t
     tb = tb + rng.normal(0, OFFSET, (len(tb), 1, 1)).astype(np.float32)
     truth = samples.truth_sic(window)
     shares = np.stack([*land_shares(np.isnan(truth)).values()])
-    planes, target = features(tb, shares), block_means(truth)
+    planes, target = features(tb, shares), block_mean(truth)
     good = np.flatnonzero(np.isfinite(planes).all(0).ravel() & np.isfinite(target).ravel())
     if not good.size:
         return np.empty((0, len(planes)), np.float32), np.empty(0, np.float32)

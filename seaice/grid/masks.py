@@ -14,7 +14,7 @@ from rasterio.windows import Window
 from scipy.ndimage import distance_transform_cdt, gaussian_filter
 
 from seaice.errors import SettingsError
-from seaice.grid.blocks import SCALE
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import HEMISPHERES, NORTH, Grid, hemisphere_of
 from seaice.grid.gridding import LOW_BEAM
 from seaice.instrument import BANDS
@@ -195,8 +195,7 @@ def land_shares(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
     >>> [round(float(share[34, 0]), 2) for share in land_shares(half).values()]
     [0.22, 0.13, 0.03, 0.0]
     """
-    rows, columns = land.shape
-    cells = land.reshape(rows // SCALE, SCALE, columns // SCALE, SCALE).mean((1, 3))
+    cells = block_mean(land)
     return {name: _blurred(cells, name.removeprefix("land_")) for name in LAND_SHARES}
 
 

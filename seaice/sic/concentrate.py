@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.blocks import SCALE, block_mean, on_refined
 from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
@@ -20,7 +20,7 @@ from seaice.sic.calibration import calibrated
 from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.out_of_range import BANDS, excess_map, widened
-from seaice.sic.smearing import block_means, split
+from seaice.sic.smearing import split
 from seaice.stack import FRAMES
 from seaice.vocabulary import attrs
 
@@ -159,7 +159,7 @@ def product(
     nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
     tb = {str(name): field.values for name, field in daily_map.items() if name in CHANNELS}
     absent = [name for name in HIGH_CHANNELS if name not in tb]
-    tb |= {name: block_means(refined[name].values) for name in absent}
+    tb |= {name: block_mean(refined[name].values) for name in absent}
     beyond = on_refined(excess_map(tb, reasons[Flag.LAND], bands))
     reasons = {**reasons, Flag.OUT_OF_RANGE: (beyond > 0) & ~nothing}
     algorithm = widened(told.algorithm, beyond)

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 
-from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.open import open_field
 from seaice.evaluate.fields.safely import readable
+from seaice.grid.grid import Grid
 from seaice.io.isolation import Arrays, apart
 
 __all__ = ["handed", "open_apart"]
@@ -31,7 +32,7 @@ def open_apart(path: Path, day: date | None = None) -> Field:
         return open_field(path, day)
     with readable(path):
         told = apart(__name__, path, str(day or ""), seconds=SECONDS, memory=MEMORY)
-        lattice = Lattice(
+        lattice = Grid.from_affine(
             crs=str(told["crs"]), transform=Affine(*told["transform"]), shape=told["sic"].shape
         )
         time = told["time"].flat[0]

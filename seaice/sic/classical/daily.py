@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.blocks import bands, on_refined
+from seaice.grid.blocks import bands, block_mean, on_refined
 from seaice.grid.grid import Hemisphere, grid_of, hemisphere_of
 from seaice.instrument import HIGH_CHANNELS
 from seaice.sic.classical.adjustment import as_amsre
@@ -31,7 +31,7 @@ from seaice.sic.classical.uncertainty import (
 from seaice.sic.classical.weather import WeatherFilter, limits_of, weather_filter
 from seaice.sic.concentrate import Told, product
 from seaice.sic.flags import Flag, everyday
-from seaice.sic.smearing import block_means, smearing
+from seaice.sic.smearing import smearing
 
 __all__ = ["FORMULAS", "Choices", "Day", "by_asi", "by_bootstrap", "by_nasa_team"]
 
@@ -69,7 +69,7 @@ class Day:
         daily_map : channels that it lacks are NaN
         land : (4y, 4x) bool
         """
-        high = {name: block_means(refined[name].values) for name in HIGH_CHANNELS}
+        high = {name: block_mean(refined[name].values) for name in HIGH_CHANNELS}
         nothing = np.full_like(high["tb89h"], np.nan)
         low = {name: daily_map[name].values if name in daily_map else nothing for name in LOW}
         return cls(refined=refined, daily_map=daily_map, land=land, tb=low | high)
@@ -82,7 +82,7 @@ class Day:
     @property
     def coarse_land(self) -> Mask:
         """6.25 km cells of which half or more is land, (y, x)."""
-        return np.asarray(block_means(self.land.astype(np.float32)) >= 0.5)
+        return np.asarray(block_mean(self.land.astype(np.float32)) >= 0.5)
 
     def tie_points(self, choices: Choices) -> Chosen:
         """The tie points of this day."""
@@ -237,7 +237,7 @@ def _finished(
     raw = np.where(day.land, np.nan, raw).astype(np.float32)
     water = on_refined(day.open_water(choices)) & sea
     sic = np.where(water, np.float32(0), raw)
-    over = on_refined(spilled(block_means(sic), day.coarse_land)) & sea & (sic > 0)
+    over = on_refined(spilled(block_mean(sic), day.coarse_land)) & sea & (sic > 0)
     sic = np.where(over, np.float32(0), sic)
     timed = on_refined(~np.isnat(day.daily_map["obs_time"].values))
     reasons = everyday(day.land, observed, timed, day.refined.attrs)
