@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.plan import Plan
-from seaice.io.object_store import Store
+from seaice.io.object_store import ObjectStore
 from seaice.series.reading import page_path
 from seaice.write.manifest import read_manifest
 from seaice.write.product import made_in
@@ -25,7 +25,7 @@ MANIFEST = ".sha256"
 AT_ONCE = 8  #: files on their way
 
 
-def listed_in(store: Store, name: str) -> dict[str, str]:
+def listed_in(store: ObjectStore, name: str) -> dict[str, str]:
     """The SHA-256 of each file of a product in a store; empty where it is not published.
 
     A list that is damaged, or names a path outside the product's folder, counts as none: what it
@@ -53,7 +53,7 @@ def published(plan: Plan) -> dict[str, Any] | None:
     """
     if plan.settings.run.publish_to is None:
         return None
-    store, name = Store.at(plan.settings.run.publish_to), plan.folder.name
+    store, name = ObjectStore.at(plan.settings.run.publish_to), plan.folder.name
     document = f"{plan.product_key}/{name}.json"
     if document not in listed_in(store, name):
         return None
@@ -73,10 +73,10 @@ def publish(plan: Plan) -> None:
         If the store does not take it; what it shows is then as it was.
     """
     if plan.settings.run.publish_to is not None and made_in(plan.folder):
-        put_product(plan.folder, Store.at(plan.settings.run.publish_to))
+        put_product(plan.folder, ObjectStore.at(plan.settings.run.publish_to))
 
 
-def put_product(folder: Path, store: Store) -> None:
+def put_product(folder: Path, store: ObjectStore) -> None:
     """Put a product's folder into a store, the list of its files last.
 
     Raises
@@ -100,8 +100,8 @@ def put_product(folder: Path, store: Store) -> None:
         store.put(f"{name}/{page.name}", page)
 
 
-def _tidy(store: Store, name: str, keep: set[str]) -> None:
+def _tidy(store: ObjectStore, name: str, keep: set[str]) -> None:
     """Remove generations older than the last two: the former stays for who reads it still."""
-    held = Store(url=f"{store.url}/{name}").entries()
+    held = ObjectStore(url=f"{store.url}/{name}").entries()
     old = [file for file in held if "/" in file and file not in keep]
     store.remove(f"{name}/{file}" for file in old)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seaice.grid.blocks import block_mean, on_refined
+from seaice.grid.blocks import block_mean, repeat_to_fine_grid
 
 
 @given(
@@ -50,4 +50,4 @@ def test_rows_and_columns_beyond_the_last_block_are_dropped():
 @given(st.integers(1, 6))
 def test_the_mean_of_repeated_cells_is_the_cell(factor):
     coarse = np.random.default_rng(2).integers(0, 200, (5, 6)).astype(np.float32)
-    np.testing.assert_array_equal(block_mean(on_refined(coarse, factor), factor), coarse)
+    np.testing.assert_array_equal(block_mean(repeat_to_fine_grid(coarse, factor), factor), coarse)

@@ -11,7 +11,7 @@ from days import DAY, PRODUCT, REGION, write_five_days
 from seaice.errors import SettingsError, StorageError
 from seaice.files import sha256
 from seaice.io import object_store as storage
-from seaice.io.object_store import Store, is_url
+from seaice.io.object_store import ObjectStore, is_url
 
 SECRET = "s3cr3t-of-the-test"
 
@@ -21,7 +21,7 @@ def memory(tmp_path):
     """A store in memory."""
     from fsspec.implementations.memory import MemoryFileSystem
 
-    yield Store.at(f"memory://{tmp_path.name}")
+    yield ObjectStore.at(f"memory://{tmp_path.name}")
     MemoryFileSystem.store.clear()
 
 
@@ -81,7 +81,7 @@ def through(server, environment, monkeypatch):
 @pytest.mark.parametrize("url", ["s3://user:word@ice/maps", "s3://ice/maps?key=x", "s3://ice#x"])
 def test_a_url_with_more_than_a_place_is_refused_and_not_repeated(url):
     with pytest.raises(SettingsError) as refused:
-        Store.at(url)
+        ObjectStore.at(url)
     assert "word" not in str(refused.value)
 
 
@@ -109,7 +109,7 @@ def test_urls_stand_apart_in_settings_and_come_back_the_same():
 
 @pytest.mark.slow
 def test_s3_keeps_what_is_put(environment, tmp_path):
-    keeps_what_is_put(Store.at("s3://ice/a"), tmp_path)
+    keeps_what_is_put(ObjectStore.at("s3://ice/a"), tmp_path)
 
 
 def test_memory_keeps_what_is_put(memory, tmp_path):
@@ -130,14 +130,14 @@ def keeps_what_is_put(store, tmp_path):
     assert (store.text("text"), store.text("none")) == ("Größe", None)
     store.remove(["text", "none"])
     assert list(store.entries()) == ["deep/file"]
-    assert Store.at(f"{store.url}/nothing").entries() == {}
+    assert ObjectStore.at(f"{store.url}/nothing").entries() == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "half"])
 def test_a_failing_network_is_asked_again(fault, through, tmp_path):
     way = through(**{fault: 0.4})
-    store = Store.at(f"s3://ice/{fault}")
+    store = ObjectStore.at(f"s3://ice/{fault}")
     for number in range(8):
         content = bytes([number]) * 5000
         store.put(f"{number}", content)
@@ -149,7 +149,7 @@ def test_a_failing_network_is_asked_again(fault, through, tmp_path):
 @pytest.mark.slow
 def test_silence_is_not_waited_for(through, tmp_path):
     way = through(silence=0.3)
-    store = Store.at("s3://ice/silence")
+    store = ObjectStore.at("s3://ice/silence")
     for number in range(5):
         store.put(f"{number}", b"x")
         store.fetch(f"{number}", tmp_path / "back")
@@ -160,7 +160,7 @@ def test_silence_is_not_waited_for(through, tmp_path):
 def test_a_store_that_never_answers_is_told_of_and_nothing_is_left(through, tmp_path):
     through(**{"500": 1.0})
     with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 tries") as told:
-        Store.at("s3://ice/down").fetch("file", tmp_path / "file")
+        ObjectStore.at("s3://ice/down").fetch("file", tmp_path / "file")
     assert SECRET not in str(told.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -173,7 +173,7 @@ def test_no_server_at_all(environment, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     _forget()
     with pytest.raises(StorageError, match="cannot be listed"):
-        Store.at("s3://ice/down").entries()
+        ObjectStore.at("s3://ice/down").entries()
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_granules_are_known_by_their_hash_when_they_are_gone(fetched, monkeypatc
     here = [path for path in paths if path.exists()]
     assert len(here) == 2  # no more than the limit
     assert hashes[here[0]] == sha256(here[0])
-    monkeypatch.setattr(Store, "fetch", lambda *told: pytest.fail("fetched again"))
+    monkeypatch.setattr(ObjectStore, "fetch", lambda *told: pytest.fail("fetched again"))
     assert fetched.hashes(paths) == hashes
 
 
@@ -250,7 +250,7 @@ def test_a_reader_sees_the_old_product_or_the_new_one_wherever_the_writer_is_sto
 
     store = memory
     folder = product(tmp_path / "seaice_sic_x", "0", "old")
-    put, stopped = Store.put, 0
+    put, stopped = ObjectStore.put, 0
     expected = {None, "old"}
     for key, content in (("0", "old"), ("1", "new")):
         product(folder, key, content)
@@ -262,12 +262,12 @@ def test_a_reader_sees_the_old_product_or_the_new_one_wherever_the_writer_is_sto
                     raise KeyboardInterrupt
                 put(self, name, content)
 
-            monkeypatch.setattr(Store, "put", until)
+            monkeypatch.setattr(ObjectStore, "put", until)
             try:
                 put_product(folder, store)
             except KeyboardInterrupt:
                 stopped += 1
-            monkeypatch.setattr(Store, "put", put)
+            monkeypatch.setattr(ObjectStore, "put", put)
             assert seen(store, folder.name) in expected
         assert seen(store, folder.name) == content
         expected = {content, "new"}
@@ -289,7 +289,7 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plain.toml").write_text('[write]\nformats = ["zarr"]\n')
     write_five_days(tmp_path / "granules")
-    store = Store.at("s3://ice/day")
+    store = ObjectStore.at("s3://ice/day")
     for path in (tmp_path / "granules").iterdir():
         store.put(f"granules/{path.name}", path)
     way = through(**{"500": 0.1, "half": 0.05})

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.faults.network import Fault, Way, opened
 from pipelines.faults.trial import Trial, ended, forked
-from seaice.io.object_store import Store
+from seaice.io.object_store import ObjectStore
 
 __all__ = ["store_fails", "store_served"]
 
@@ -66,7 +66,7 @@ def _stocked(server: tuple[str, int], granules: Path) -> int:
 
     _through(server, {}, np.random.default_rng(0))
     fsspec.filesystem("s3").mkdirs(BUCKET)
-    store = Store.at(f"s3://{BUCKET}/granules")
+    store = ObjectStore.at(f"s3://{BUCKET}/granules")
     for path in granules.iterdir():
         store.put(path.name, path)
     return 0
@@ -100,7 +100,7 @@ def _fetched_all(server: tuple[str, int], url: str, out: Path, random: Random) -
     from pipelines.season.stored import damages_stored, fetched_product, statuses_stored
 
     _through(server, {}, random)
-    store = Store.at(url)
+    store = ObjectStore.at(url)
     if [*damages_stored(store)] or any(day.state != "final" for day in statuses_stored(store)):
         return 1
     for name in {path.partition("/")[0] for path in store.entries()}:

@@ -12,13 +12,13 @@ from pipelines.published import MANIFEST, listed_in, put_product
 from pipelines.season.status import PRODUCT, Status, no_products, status_of
 from pipelines.season.verify import Checked, Damage, problems_of_product
 from seaice.errors import StorageError
-from seaice.io.object_store import Store
+from seaice.io.object_store import ObjectStore
 from seaice.write.manifest import is_inside, read_manifest
 
 __all__ = ["checked_stored", "damages_stored", "fetched_product", "put_again", "statuses_stored"]
 
 
-def statuses_stored(store: Store) -> Iterator[Status]:
+def statuses_stored(store: ObjectStore) -> Iterator[Status]:
     """Every day that the store shows, by place and date.
 
     Raises
@@ -33,7 +33,7 @@ def statuses_stored(store: Store) -> Iterator[Status]:
         yield status_of({} if absent else _document(store, name, files), place, str(day))
 
 
-def checked_stored(store: Store) -> Checked:
+def checked_stored(store: ObjectStore) -> Checked:
     """How many products the store shows.
 
     Raises
@@ -49,7 +49,7 @@ def checked_stored(store: Store) -> Checked:
     return Checked(products=products, days=0)
 
 
-def damages_stored(store: Store) -> Iterator[Damage]:
+def damages_stored(store: ObjectStore) -> Iterator[Damage]:
     """What is damaged in the store; every product is fetched and read, one after another.
 
     Raises
@@ -66,7 +66,7 @@ def damages_stored(store: Store) -> Iterator[Damage]:
             yield Damage(what=name, place=place, day=day, problems=problems)
 
 
-def put_again(store: Store, damage: Damage, work: Path) -> Damage:
+def put_again(store: ObjectStore, damage: Damage, work: Path) -> Damage:
     """Put a damaged product into the store anew, from the folder where it was made.
 
     Parameters
@@ -92,7 +92,7 @@ def _products(held: dict[str, Any]) -> Iterator[tuple[str, str, date]]:
             yield name, known["place"], date.fromisoformat(known["day"])
 
 
-def _document(store: Store, name: str, files: dict[str, str]) -> dict[str, Any]:
+def _document(store: ObjectStore, name: str, files: dict[str, str]) -> dict[str, Any]:
     """The provenance of a product; empty where it cannot be read."""
     for file in files:
         if file.endswith(f"/{name}.json"):
@@ -104,7 +104,7 @@ def _document(store: Store, name: str, files: dict[str, str]) -> dict[str, Any]:
     return {}
 
 
-def fetched_product(store: Store, name: str, folder: Path) -> tuple[str, ...]:
+def fetched_product(store: ObjectStore, name: str, folder: Path) -> tuple[str, ...]:
     """Bring a product near as the folder it was made as; what could not be fetched."""
     try:
         files = read_manifest(store.text(f"{name}/{name}{MANIFEST}") or "")

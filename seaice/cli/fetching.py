@@ -22,7 +22,7 @@ from seaice.cli.show import failed, rows
 from seaice.errors import SettingsError, to_install
 
 if TYPE_CHECKING:
-    from seaice.io.download import Archive, Remote, Told
+    from seaice.io.download import Archive
 
 __all__ = ["fetch"]
 
@@ -39,7 +39,7 @@ def fetch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come, only.")] = False,
 ) -> None:
     """Bring granules of some days from JAXA or NSIDC; stopped at any time, it goes on."""
-    from seaice.io.download import bring, there
+    from seaice.io.download import download_files, is_downloaded
 
     first, last = first_and_last(f"{start}:{end}")
     archive = _archive(source, level)
@@ -51,7 +51,7 @@ def fetch(
             "a way to it",
             "look at your network, and try again later",
         ) from error
-    missing = [remote for remote in found if not there(remote, out)]
+    missing = [remote for remote in found if not is_downloaded(remote, out)]
     _listed(found, missing)
     if dry_run:
         typer.echo("nothing was done (--dry-run)")
@@ -62,7 +62,7 @@ def fetch(
         )
     losses = 0
     with _bar(missing) as told:
-        for brought in bring(archive, missing, out, told, connections=connections):
+        for brought in download_files(archive, missing, out, told, connections=connections):
             if brought.why_not:
                 failed(f"{brought.remote.name}: {brought.why_not}")
                 losses += 1
@@ -84,12 +84,12 @@ def _archive(source: str, level: str) -> "Archive":
             f"type: {to_install('seaice[fetch]')}",
         )
     if source == "nsidc":
-        from seaice.io.download import Nsidc
+        from seaice.io.download import NsidcArchive
 
-        return Nsidc()
-    from seaice.io.download import Jaxa, level_of
+        return NsidcArchive()
+    from seaice.io.download import JaxaArchive, parse_level
 
-    return Jaxa(level_of(level))
+    return JaxaArchive(parse_level(level))
 
 
 def _listed(found: "list[Remote]", missing: "list[Remote]") -> None:

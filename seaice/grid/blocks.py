@@ -14,13 +14,21 @@ from numpy.typing import NDArray
 
 from seaice.compiled import compiled
 
-__all__ = ["QUARTERS", "SCALE", "bands", "block_mean", "joined", "on_refined", "quartered"]
+__all__ = [
+    "QUARTERS",
+    "SCALE",
+    "block_mean",
+    "depth_to_space",
+    "repeat_to_fine_grid",
+    "row_blocks",
+    "space_to_depth",
+]
 
 SCALE = 4  #: refined cells to a cell of the daily map, along each axis
-BAND = 512  #: rows, whole cells of the daily map
+BLOCK_ROWS = 512  #: rows, whole cells of the daily map
 
 
-def on_refined(coarse: NDArray[Any], scale: int = SCALE) -> NDArray[Any]:
+def repeat_to_fine_grid(coarse: NDArray[Any], scale: int = SCALE) -> NDArray[Any]:
     """(y, x) -> (scale y, scale x): every refined cell says what its coarse cell says.
 
     >>> on_refined(np.array([[1, 2]]), 2).tolist()
@@ -97,19 +105,19 @@ def _sum_blocks(
                     total[layer, row, column] += along
 
 
-def bands(rows: int) -> Iterator[slice]:
+def row_blocks(rows: int) -> Iterator[slice]:
     """All rows of a refined map, some at a time: what passes between steps stays small.
 
     >>> list(bands(600))
     [slice(0, 512, None), slice(512, 600, None)]
     """
-    return (slice(first, min(first + BAND, rows)) for first in range(0, rows, BAND))
+    return (slice(first, min(first + BLOCK_ROWS, rows)) for first in range(0, rows, BLOCK_ROWS))
 
 
 QUARTERS = ("nw", "ne", "sw", "se")  #: in their order along the dimension `quarter`
 
 
-def quartered(fine: NDArray[Any]) -> NDArray[Any]:
+def space_to_depth(fine: NDArray[Any]) -> NDArray[Any]:
     """(..., 2 y, 2 x) -> (..., 4, y, x).
 
     >>> quartered(np.array([[1, 2], [3, 4]])).ravel().tolist()
@@ -123,8 +131,8 @@ def quartered(fine: NDArray[Any]) -> NDArray[Any]:
     return ordered.reshape(*front, 4, rows // 2, columns // 2)
 
 
-def joined(quarters: NDArray[Any]) -> NDArray[Any]:
-    """(..., 4, y, x) -> (..., 2 y, 2 x), the inverse of `quartered`."""
+def depth_to_space(quarters: NDArray[Any]) -> NDArray[Any]:
+    """(..., 4, y, x) -> (..., 2 y, 2 x), the inverse of `space_to_depth`."""
     *front, _, rows, columns = quarters.shape
     blocks = quarters.reshape(*front, 2, 2, rows, columns)
     lead = range(len(front))

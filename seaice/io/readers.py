@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from seaice.io.amsr import is_l1b, is_l1r, read_l1b, read_l1r
-from seaice.io.hdf5 import Source, opened
+from seaice.io.hdf5 import HDF5File, open_hdf5
 
 __all__ = ["READERS", "Reader", "read_swath"]
 
@@ -20,8 +20,8 @@ class Reader:
     """A format of swath files."""
 
     says: str  #: one line for people
-    accepts: Callable[[Source], bool]  #: whether an open file is of this format
-    read: Callable[[Source], xr.Dataset]
+    accepts: Callable[[HDF5File], bool]  #: whether an open file is of this format
+    read: Callable[[HDF5File], xr.Dataset]
 
 
 READERS = (
@@ -43,7 +43,7 @@ def read_swath(path: str | Path) -> xr.Dataset:
     GranuleError
         If the file is absent, damaged, of another format or sensor, or holds no 89 GHz.
     """
-    with opened(Path(path)) as source:
+    with open_hdf5(Path(path)) as source:
         for reader in READERS:
             if reader.accepts(source):
                 return reader.read(source)

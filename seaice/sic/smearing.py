@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from seaice.grid.blocks import block_mean, on_refined
+from seaice.grid.blocks import block_mean, repeat_to_fine_grid
 
 __all__ = ["FACTOR", "smearing", "split"]
 
@@ -39,7 +39,7 @@ def smearing(sic: Map) -> Map:
     most = maximum_filter(np.where(absent, -np.inf, means), 3)
     least = minimum_filter(np.where(absent, np.inf, means), 3)
     across = np.where(absent, 0, most - least) * FACTOR
-    return np.where(np.isnan(sic), np.nan, on_refined(across)).astype(np.float32)
+    return np.where(np.isnan(sic), np.nan, repeat_to_fine_grid(across)).astype(np.float32)
 
 
 def split(sic: Map, total: Map) -> tuple[Map, Map]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from seaice.io.isolation import Arrays, apart
+from seaice.io.isolation import Arrays, read_in_subprocess
 
 __all__ = ["handed", "tried"]
 
@@ -15,7 +15,7 @@ def tried(path: Path) -> None:
     GranuleError
         If it is refused, ends the process, or takes more time or memory than it may.
     """
-    apart(__name__, path)
+    read_in_subprocess(__name__, path)
 
 
 def handed(path: str) -> Arrays:

@@ -10,7 +10,7 @@ from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.open import open_field
 from seaice.evaluate.fields.safely import readable
 from seaice.grid.grid import Grid
-from seaice.io.isolation import Arrays, apart
+from seaice.io.isolation import Arrays, read_in_subprocess
 
 __all__ = ["handed", "open_apart"]
 
@@ -31,7 +31,7 @@ def open_apart(path: Path, day: date | None = None) -> Field:
     if not path.is_file():
         return open_field(path, day)
     with readable(path):
-        told = apart(__name__, path, str(day or ""), seconds=SECONDS, memory=MEMORY)
+        told = read_in_subprocess(__name__, path, str(day or ""), seconds=SECONDS, memory=MEMORY)
         lattice = Grid.from_affine(
             crs=str(told["crs"]), transform=Affine(*told["transform"]), shape=told["sic"].shape
         )
