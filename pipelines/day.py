@@ -203,7 +203,7 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
         if outliers:
             checks = InputChecks(hemisphere=hemisphere_of(plan.grid))
             for name, outlier in outliers.items():
-                checks.leave_out(f"{name}.h5", outlier.refusal)
+                checks.reject(f"{name}.h5", outlier.rejection)
             made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
         if not made["n_obs"].values[plan.within(0)].any():
             raise NoInputError(
@@ -237,9 +237,9 @@ def _readable(
         if checks.report(path.name).reason:
             continue
         try:
-            swath = checks.checked(plan.read(path), path)
+            swath = checks.check(plan.read(path), path)
         except GranuleError as error:
-            checks.leave_out(path.name, str(error))
+            checks.reject(path.name, str(error))
         else:
             yield swath
     progress(len(paths), len(paths))

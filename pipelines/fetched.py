@@ -47,7 +47,7 @@ class Fetched:
         """
         if run.granules_from is None or run.granules is None:
             raise ValueError("granules of a folder need not be fetched")
-        store, limit = ObjectStore.at(run.granules_from), int(run.cache_gb * 1e9)
+        store, limit = ObjectStore.from_url(run.granules_from), int(run.cache_gb * 1e9)
         return cls(store=store, folder=run.granules, limit=limit)
 
     def listed(self) -> list[Path]:
@@ -58,7 +58,7 @@ class Fetched:
         StorageError
             If the store does not answer.
         """
-        held = {name: entry for name, entry in self.store.entries().items() if _is_granule(name)}
+        held = {name: entry for name, entry in self.store.list_files().items() if _is_granule(name)}
         with atomic_file(self.folder / INDEX) as part:
             part.write_text(json.dumps(held))
         return [self.folder / name for name in sorted(held)]
@@ -112,7 +112,7 @@ class Fetched:
                 os.utime(path)
                 return
             name = path.relative_to(self.folder).as_posix()
-            digest = self.store.fetch(name, path)
+            digest = self.store.download(name, path)
             if path.stat().st_size != entry[0] or known not in (None, digest):
                 path.unlink()
                 raise StorageError(

@@ -23,7 +23,7 @@ import os, signal
 import numpy as np
 from seaice.errors import NoInputError
 
-def handed(path, how):
+def read_arrays(path, how):
     if how == "killed":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "slow":

@@ -107,7 +107,7 @@ def test_the_one_that_disagrees_is_found_among_four(day, bad, offset):
     (found,) = overlaps(spoilt).outliers()
     assert found.granule == f"granule_{bad}"
     assert found.offset == pytest.approx(offset, abs=3)
-    assert f"{offset:+.0f}"[0] in found.refusal
+    assert f"{offset:+.0f}"[0] in found.rejection
 
 
 def test_two_of_six_are_found_one_after_the_other(day):
@@ -128,9 +128,9 @@ def test_a_map_carries_what_was_found_of_every_granule(day, tmp_path):
     checks = InputChecks(hemisphere="north")
     grid = region_grid("-130,80,-124,81", "north")
     paths = [tmp_path / f"granule_{n}.h5" for n in range(4)]
-    swaths = [checks.checked(swath, path) for swath, path in zip(day, paths, strict=True)]
+    swaths = [checks.check(swath, path) for swath, path in zip(day, paths, strict=True)]
     made = grid_day(swaths, grid, date(2020, 3, 3))
-    checks.leave_out("bad.h5", "it is bad")
+    checks.reject("bad.h5", "it is bad")
     checks.note_used(made)
     reports = read_reports(made.assign_attrs(checks.attributes()))
     assert set(reports) == {"bad.h5", *(path.name for path in paths)}

@@ -46,18 +46,18 @@ def scene(dx, dy, land=LAND):
 def test_coasts_tell_the_direction(turn):
     dx, dy = DISPLACEMENT * np.cos(turn), DISPLACEMENT * np.sin(turn)
     found = estimate_displacement(scene(dx, dy), GRID, LAND)
-    assert found.why == "coasts"
+    assert found.reason == "coasts"
     assert np.hypot(found.x - dx, found.y - dy) < 1200
 
 
 def test_what_stands_where_it_belongs_is_left_there():
     found = estimate_displacement(scene(0, 0), GRID, LAND)
-    assert (found.x, found.y, found.why) == (0, 0, "as stored: coasts fit best so")
+    assert (found.x, found.y, found.reason) == (0, 0, "as stored: coasts fit best so")
 
 
 def test_without_coasts_nothing_is_moved():
     found = estimate_displacement(scene(DISPLACEMENT, 0), GRID, np.zeros_like(LAND))
-    assert (found.x, found.y, found.why) == (0, 0, "as stored: too little coast")
+    assert (found.x, found.y, found.reason) == (0, 0, "as stored: too little coast")
 
 
 def test_moved_positions_lie_as_far_as_was_told():

@@ -33,37 +33,37 @@ def test_times_far_from_the_name_are_refused(swath, minutes):
 
 
 def test_a_copy_adds_nothing(swath):
-    seen = UsedScans()
-    assert seen.unseen(swath)[0] is swath
+    used = UsedScans()
+    assert used.new_scans(swath)[0] is swath
     with pytest.raises(GranuleError, match="all of its 200 scans are also in made_202003031000"):
-        seen.unseen(swath.assign_attrs(granule="copy"))
+        used.new_scans(swath.assign_attrs(granule="copy"))
 
 
 @pytest.mark.parametrize("first", [10, 150])
 def test_of_a_copy_that_reaches_farther_only_new_scans_are_used(swath, first):
-    seen = UsedScans()
-    seen.unseen(swath.isel(scan=slice(0, first + 20)))
-    fresh, note = seen.unseen(swath.isel(scan=slice(first, None)).assign_attrs(granule="copy"))
+    used = UsedScans()
+    used.new_scans(swath.isel(scan=slice(0, first + 20)))
+    fresh, note = used.new_scans(swath.isel(scan=slice(first, None)).assign_attrs(granule="copy"))
     assert fresh.sizes["scan"] == 200 - first - 20
     assert fresh["time"].values.min() == swath["time"].values[first + 20]
     assert note == ""
     with pytest.raises(GranuleError):
-        seen.unseen(swath.isel(scan=slice(5, 190)))
+        used.new_scans(swath.isel(scan=slice(5, 190)))
 
 
 def test_many_repeated_scans_are_told(swath):
-    seen = UsedScans()
-    seen.unseen(swath.isel(scan=slice(0, 150)))
-    _, note = seen.unseen(swath.assign_attrs(granule="copy"))
+    used = UsedScans()
+    used.new_scans(swath.isel(scan=slice(0, 150)))
+    _, note = used.new_scans(swath.assign_attrs(granule="copy"))
     assert note.startswith("150 of its scans are also in")
 
 
 def test_the_same_time_elsewhere_is_a_contradiction(swath):
-    seen = UsedScans()
-    seen.unseen(swath)
+    used = UsedScans()
+    used.new_scans(swath)
     elsewhere = make_swath(200, phase=2400.0).assign_attrs(granule="other")
     with pytest.raises(GranuleError, match="km away"):
-        seen.unseen(elsewhere)
+        used.new_scans(elsewhere)
 
 
 def test_standard_granules_come_before_direct_readout():

@@ -26,7 +26,7 @@ def statuses_stored(store: ObjectStore) -> Iterator[Status]:
     StorageError
         If it does not answer.
     """
-    held = store.entries()
+    held = store.list_files()
     for name, place, day in _products(held):
         files = listed_in(store, name)
         absent = [file for file in files if f"{name}/{file}" not in held]
@@ -43,7 +43,7 @@ def checked_stored(store: ObjectStore) -> Checked:
     StorageError
         If it does not answer.
     """
-    products = sum(1 for _ in _products(store.entries()))
+    products = sum(1 for _ in _products(store.list_files()))
     if not products:
         raise no_products(store.url)
     return Checked(products=products, days=0)
@@ -57,7 +57,7 @@ def damages_stored(store: ObjectStore) -> Iterator[Damage]:
     StorageError
         If it does not answer.
     """
-    for name, place, day in _products(store.entries()):
+    for name, place, day in _products(store.list_files()):
         with tempfile.TemporaryDirectory() as near:
             folder = Path(near, name)
             lost = fetched_product(store, name, folder)
@@ -97,7 +97,7 @@ def _document(store: ObjectStore, name: str, files: dict[str, str]) -> dict[str,
     for file in files:
         if file.endswith(f"/{name}.json"):
             try:
-                told: dict[str, Any] = json.loads(store.text(f"{name}/{file}") or "{}")
+                told: dict[str, Any] = json.loads(store.read_text(f"{name}/{file}") or "{}")
             except ValueError:
                 break
             return told if isinstance(told, dict) else {}
@@ -107,7 +107,7 @@ def _document(store: ObjectStore, name: str, files: dict[str, str]) -> dict[str,
 def fetched_product(store: ObjectStore, name: str, folder: Path) -> tuple[str, ...]:
     """Bring a product near as the folder it was made as; what could not be fetched."""
     try:
-        files = read_manifest(store.text(f"{name}/{name}{MANIFEST}") or "")
+        files = read_manifest(store.read_text(f"{name}/{name}{MANIFEST}") or "")
     except ValueError as error:
         return (f"its list of files is damaged: {error}",)
     lost, lines = [], []
@@ -117,7 +117,7 @@ def fetched_product(store: ObjectStore, name: str, folder: Path) -> tuple[str, .
             return (f"its list names {file}, which is not in a folder of its own",)
         lines.append(f"{digest}  {own}\n")
         try:
-            store.fetch(f"{name}/{file}", folder / own)
+            store.download(f"{name}/{file}", folder / own)
         except StorageError as error:
             lost.append(error.found)
     folder.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """All checks of the granules of one day, their results, and agreement between granules.
 
-A granule that fails is refused with a `GranuleError` by `InputChecks.checked` before it is gridded;
+A granule that fails is refused with a `GranuleError` by `InputChecks.check` before it is gridded;
 one that disagrees with the other granules is known only when all are read (`outliers`).
 
 Each granule's 89 GHz samples over sea are averaged in cells of 50 km. The median difference of two
@@ -63,15 +63,15 @@ class Disagreement:
     certain: bool  #: whether the others agree, so that this granule is the wrong one
 
     @property
-    def refusal(self) -> str:
+    def rejection(self) -> str:
         """Why the granule is not used, and what to do."""
         return (
-            f"{self.found}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
+            f"{self.description}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
             "again, or leave it out."
         )
 
     @property
-    def found(self) -> str:
+    def description(self) -> str:
         """What is wrong, without the granule's name."""
         return (
             f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K "
@@ -247,13 +247,13 @@ class InputChecks:
 
     hemisphere: Hemisphere
     reports: dict[str, GranuleReport] = field(default_factory=dict)
-    seen: UsedScans = field(default_factory=UsedScans)
+    used_scans: UsedScans = field(default_factory=UsedScans)
     overlaps: Overlaps = field(init=False)
 
     def __post_init__(self) -> None:
         self.overlaps = Overlaps(hemisphere=self.hemisphere)
 
-    def checked(self, swath: xr.Dataset, path: Path) -> xr.Dataset:
+    def check(self, swath: xr.Dataset, path: Path) -> xr.Dataset:
         """The scans of a swath that may be gridded.
 
         Raises
@@ -267,7 +267,7 @@ class InputChecks:
         report.warnings += check_plausibility(swath)
         place = check_geolocation(swath, self.hemisphere)
         report.geolocation = place.summary
-        fresh, note = self.seen.unseen(swath)
+        fresh, note = self.used_scans.new_scans(swath)
         if note:
             report.warnings.append(note)
         self.overlaps.add(fresh)
@@ -277,7 +277,7 @@ class InputChecks:
         """The report of a file, begun where there is none."""
         return self.reports.setdefault(name, GranuleReport(name=name))
 
-    def leave_out(self, name: str, reason: str) -> None:
+    def reject(self, name: str, reason: str) -> None:
         """Note why a file is not used."""
         self.report(name).reason = reason
 
@@ -288,7 +288,7 @@ class InputChecks:
     def note_disagreements(self) -> None:
         """Add warnings for granules that disagree where it is unclear which one is wrong."""
         for each in self.overlaps.disagreements():
-            note = f"{each.found}; it is used, as too few others tell which one is wrong"
+            note = f"{each.description}; it is used, as too few others tell which one is wrong"
             self.report(f"{each.granule}.h5").warnings.append(note)
 
     def note_used(self, daily_map: xr.Dataset) -> None:

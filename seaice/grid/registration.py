@@ -58,7 +58,7 @@ class Displacement:
 
     x: float  #: m to add
     y: float  #: m to add
-    why: Literal["coasts", "as stored: coasts fit best so", "as stored: too little coast"]
+    reason: Literal["coasts", "as stored: coasts fit best so", "as stored: too little coast"]
 
 
 def estimate_displacement(swath: xr.Dataset, grid: Grid, land: NDArray[np.bool_]) -> Displacement:
@@ -79,7 +79,7 @@ def estimate_displacement(swath: xr.Dataset, grid: Grid, land: NDArray[np.bool_]
     looks = [swath[name].values for name in COAST_CHANNELS]
     seen = near & np.logical_and.reduce([np.isfinite(tb) for tb in looks])
     if seen.sum() < MIN_COASTAL_CELLS:
-        return Displacement(x=0.0, y=0.0, why="as stored: too little coast")
+        return Displacement(x=0.0, y=0.0, reason="as stored: too little coast")
     tb = [look[seen] for look in looks]
 
     def unexplained(dx: float, dy: float) -> float:
@@ -91,8 +91,8 @@ def estimate_displacement(swath: xr.Dataset, grid: Grid, land: NDArray[np.bool_]
     missed = [unexplained(*step) for step in tried]
     best = int(np.argmin(missed))
     if missed[best] > (1 - MIN_IMPROVEMENT) * unexplained(0.0, 0.0):
-        return Displacement(x=0.0, y=0.0, why="as stored: coasts fit best so")
-    return Displacement(x=float(tried[best][0]), y=float(tried[best][1]), why="coasts")
+        return Displacement(x=0.0, y=0.0, reason="as stored: coasts fit best so")
+    return Displacement(x=float(tried[best][0]), y=float(tried[best][1]), reason="coasts")
 
 
 def apply_displacement(swath: xr.Dataset, moved: Displacement, crs: str) -> xr.Dataset:
@@ -102,7 +102,7 @@ def apply_displacement(swath: xr.Dataset, moved: Displacement, crs: str) -> xr.D
     longitude, latitude = to_sphere.transform(x + moved.x, y + moved.y)
     shape = (len(LOW_BANDS), *x.shape)
     places = {"latitude_low": latitude, "longitude_low": longitude}
-    told = f"low frequencies moved by {moved.x / 1e3:.1f}, {moved.y / 1e3:.1f} km ({moved.why})"
+    told = f"low frequencies moved by {moved.x / 1e3:.1f}, {moved.y / 1e3:.1f} km ({moved.reason})"
     return swath.assign(
         {
             name: swath[name].copy(data=np.broadcast_to(place.astype(np.float32), shape))
@@ -150,13 +150,13 @@ class GeolocationCheck:
     score: float | None  #: correlation; None: not checked
     best: float | None = None  #: the largest correlation of a moved swath
     move: tuple[float, float] = (0.0, 0.0)  #: km to the north and to the east that give it
-    why: str = ""  #: why it was not checked
+    reason: str = ""  #: why it was not checked
 
     @property
     def summary(self) -> str:
         """One clause for a report."""
         if self.score is None:
-            return f"not checked: {self.why}"
+            return f"not checked: {self.reason}"
         return f"agreement with the land mask {self.score:.2f} ({self.samples} coastal samples)"
 
 
@@ -207,7 +207,7 @@ def score_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> GeolocationC
     step = max(1, int(np.sqrt(latitude.size / MAX_SAMPLES)))
     latitude, longitude, land = (each[::step, ::step] for each in (latitude, longitude, land))
     if not np.isfinite(land).any():
-        return GeolocationCheck(samples=0, score=None, why="no land flag")
+        return GeolocationCheck(samples=0, score=None, reason="no land flag")
     grid = HEMISPHERES[hemisphere]
     x, y = project(latitude, longitude, grid.crs)
     share, coast = _masks(hemisphere)
@@ -219,11 +219,11 @@ def score_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> GeolocationC
     near[inside] = coast[rows[inside].round().astype(int), columns[inside].round().astype(int)]
     count = int(near.sum())
     if count < MIN_COASTAL_SAMPLES:
-        return GeolocationCheck(samples=count, score=None, why=f"{count} coastal samples")
+        return GeolocationCheck(samples=count, score=None, reason=f"{count} coastal samples")
     every = max(1, count // MAX_COASTAL_SAMPLES)
     row, column, flag = (each[near][::every] for each in (rows, columns, land))
     if flag.std() == 0:
-        return GeolocationCheck(samples=count, score=None, why="the land flag is constant")
+        return GeolocationCheck(samples=count, score=None, reason="the land flag is constant")
     middle = grid.top / grid.cell - 0.5, -grid.left / grid.cell - 0.5
     pole = 1.0 if hemisphere == "north" else -1.0
     to_north = _unit(pole * (middle[0] - row), pole * (middle[1] - column))

@@ -211,12 +211,12 @@ def _positions(
     source: HDF5File,
     scans: Scans,
     horn: str,
-    onto: tuple[NDArray[np.float32], NDArray[np.float32]],
+    out: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     """Fill in latitude, and longitude in [-180, 180), of a horn; NaN where either is absent."""
-    for name, values in zip((LATITUDE[horn], LONGITUDE[horn]), onto, strict=True):
-        source.fill(name, (scans.total, PIXELS_89), scans.kept, values)
-    _wrap(*onto)
+    for name, values in zip((LATITUDE[horn], LONGITUDE[horn]), out, strict=True):
+        source.read_into(name, (scans.total, PIXELS_89), scans.kept, values)
+    _wrap(*out)
 
 
 @compiled

@@ -325,7 +325,7 @@ class UsedScans:
     times: list[NDArray[np.datetime64]] = field(default_factory=list)
     places: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def unseen(self, swath: xr.Dataset) -> tuple[xr.Dataset, str]:
+    def new_scans(self, swath: xr.Dataset) -> tuple[xr.Dataset, str]:
         """The scans of a swath that no earlier one held, and a note where many were dropped.
 
         Raises

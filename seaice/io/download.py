@@ -53,7 +53,7 @@ class RemoteFile:
 
     name: str
     day: date
-    place: str  #: path or URL on the server
+    location: str  #: path or URL on the server
     size: int | None = None  #: bytes, where the search tells
     checksum: tuple[str, str] | None = None  #: algorithm ("sha256", "md5") and digest, likewise
 
@@ -71,8 +71,8 @@ class Session(Protocol):
 class Archive(Protocol):
     """Where granules come from."""
 
-    says: str  #: whose it is
-    account: str  #: how one gets an account and where it is told
+    title: str  #: whose it is
+    account_help: str  #: how one gets an account and where it is told
 
     def find(self, first: date, last: date) -> list[RemoteFile]:
         """Files of the days from `first` to `last`, both included, in order of time."""
@@ -120,8 +120,8 @@ TIMEOUT = 60  #: s without a byte
 class JaxaArchive:
     """AMSR2 level 1 granules of JAXA, account free of charge."""
 
-    says = "JAXA G-Portal"
-    account = (
+    title = "JAXA G-Portal"
+    account_help = (
         f"register at https://gportal.jaxa.jp (free), then: export {USER}=... {PASSWORD}=...  "
         "(G-Portal's SFTP password is the word anonymous)"
     )
@@ -153,7 +153,7 @@ class JaxaArchive:
             name, day = parse_remote_name(product.data_path)
             if first <= day <= last:
                 place = product.data_path.removeprefix(DOWNLOAD)
-                remotes[name] = RemoteFile(name=name, day=day, place=place, size=_size(product))
+                remotes[name] = RemoteFile(name=name, day=day, location=place, size=_size(product))
         return [remotes[name] for name in sorted(remotes)]
 
     def has_account(self) -> bool:
@@ -161,7 +161,7 @@ class JaxaArchive:
         return bool(os.environ.get(USER) and os.environ.get(PASSWORD))
 
     @contextmanager
-    def session(self) -> Iterator["_Sftp"]:
+    def session(self) -> Iterator["_SftpSession"]:
         """A connection by SFTP.
 
         Raises
@@ -219,14 +219,14 @@ class _SftpSession:
 
     def size(self, remote: RemoteFile) -> int:
         """Bytes of a file."""
-        size: int | None = self._client.stat(remote.place).st_size
+        size: int | None = self._client.stat(remote.location).st_size
         if size is None:
             raise OSError(f"the server does not tell the size of {remote.name}")
         return size
 
     def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
         """Its bytes from `start` on."""
-        with self._client.open(remote.place, "rb") as file:
+        with self._client.open(remote.location, "rb") as file:
             file.seek(start)
             file.prefetch(self.size(remote))
             while block := file.read(BLOCK):
@@ -278,8 +278,8 @@ ALGORITHMS = {"SHA-256": "sha256", "MD5": "md5"}
 class NsidcArchive:
     """AMSR2 daily maps of 6.25 km, of NASA's archive at NSIDC."""
 
-    says = "NSIDC (NASA Earthdata)"
-    account = (
+    title = "NSIDC (NASA Earthdata)"
+    account_help = (
         "register at https://urs.earthdata.nasa.gov (free), then: "
         "export EARTHDATA_USERNAME=... EARTHDATA_PASSWORD=... (or EARTHDATA_TOKEN=...)"
     )
@@ -303,7 +303,7 @@ class NsidcArchive:
         return bool(named or os.environ.get("EARTHDATA_TOKEN"))
 
     @contextmanager
-    def session(self) -> Iterator["_Https"]:
+    def session(self) -> Iterator["_HttpsSession"]:
         """A connection by HTTPS.
 
         Raises
@@ -328,14 +328,16 @@ class _HttpsSession:
         """Bytes of a file."""
         if remote.size is not None:
             return remote.size
-        answer = self._session.head(remote.place, allow_redirects=True, timeout=TIMEOUT)
+        answer = self._session.head(remote.location, allow_redirects=True, timeout=TIMEOUT)
         answer.raise_for_status()
         return int(answer.headers["Content-Length"])
 
     def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
         """Its bytes from `start` on; skipped here where the server sends all of it."""
         asked = {"Range": f"bytes={start}-"} if start else {}
-        with self._session.get(remote.place, headers=asked, stream=True, timeout=TIMEOUT) as answer:
+        with self._session.get(
+            remote.location, headers=asked, stream=True, timeout=TIMEOUT
+        ) as answer:
             answer.raise_for_status()
             skip = start if answer.status_code != 206 else 0
             for block in answer.iter_content(BLOCK):
@@ -356,7 +358,7 @@ def _remote(granule: Any, link: str) -> RemoteFile | None:
     return RemoteFile(
         name=name,
         day=day,
-        place=link,
+        location=link,
         size=told.get("SizeInBytes"),
         checksum=(algorithm, checksum["Value"].lower()) if algorithm else None,
     )
@@ -379,7 +381,7 @@ class DownloadResult:
     """What became of one file."""
 
     remote: RemoteFile
-    why_not: str = ""  #: "" where it is there
+    error: str = ""  #: "" where it is there
 
 
 def is_downloaded(remote: RemoteFile, folder: Path) -> bool:
@@ -391,7 +393,7 @@ def download_files(
     archive: Archive,
     remotes: Sequence[RemoteFile],
     folder: Path,
-    told: ProgressCallback,
+    progress: ProgressCallback,
     *,
     connections: int = 1,
     sleep: Callable[[float], None] = time.sleep,
@@ -404,7 +406,7 @@ def download_files(
 
     Parameters
     ----------
-    told : called as bytes come
+    progress : called as bytes come
     connections : at the same time, at most `CONNECTIONS`
 
     Yields
@@ -431,14 +433,14 @@ def download_files(
     with ThreadPoolExecutor(connections) as pool:
         for at in range(0, len(missing), connections):
             group = missing[at : at + connections]
-            yield from pool.map(lambda one: _download(archive, one, folder, told, sleep), group)
+            yield from pool.map(lambda one: _download(archive, one, folder, progress, sleep), group)
 
 
 def _download(
     archive: Archive,
     remote: RemoteFile,
     folder: Path,
-    told: ProgressCallback,
+    progress: ProgressCallback,
     sleep: Callable[[float], None],
 ) -> DownloadResult:
     """One file, tried several times, each on a new connection."""
@@ -448,10 +450,10 @@ def _download(
             sleep(min(FIRST_PAUSE * 2 ** (trial - 1), MAX_PAUSE))
         try:
             with archive.session() as session:
-                _transfer(session, remote, folder, told)
+                _transfer(session, remote, folder, progress)
         except AccessDeniedError as error:
             raise SettingsError(
-                str(error), f"a way into {archive.says}", archive.account
+                str(error), f"a way into {archive.title}", archive.account_help
             ) from error
         except NETWORK_ERRORS as error:
             if isinstance(error, OSError) and error.errno in LOCAL_DISK_ERRNOS:
@@ -461,10 +463,12 @@ def _download(
             why = f"{error or type(error).__name__} ({MAX_ATTEMPTS} tries)"
         else:
             return DownloadResult(remote=remote)
-    return DownloadResult(remote=remote, why_not=why)
+    return DownloadResult(remote=remote, error=why)
 
 
-def _transfer(session: Session, remote: RemoteFile, folder: Path, told: ProgressCallback) -> None:
+def _transfer(
+    session: Session, remote: RemoteFile, folder: Path, progress: ProgressCallback
+) -> None:
     """Go on with a file where it stopped, verify it, give it its name."""
     part = folder / f".{remote.name}.part"
     with alone(folder / remote.name):
@@ -479,7 +483,7 @@ def _transfer(session: Session, remote: RemoteFile, folder: Path, told: Progress
             for block in session.blocks(remote, have) if have < size else ():
                 file.write(block)
                 have += len(block)
-                told(remote, have)
+                progress(remote, have)
         if have < size:
             raise OSError(f"the connection ended after {have} of {size} bytes")
         try:

@@ -134,7 +134,7 @@ class DayFiles:
     """The files of one UTC day."""
 
     used: tuple[Path, ...]  #: in order of time
-    left_out: tuple[UnusedFile, ...]  #: in order of name
+    unused: tuple[UnusedFile, ...]  #: in order of name
 
 
 def count_phrase(number: int, noun: str = "granule") -> str:
@@ -194,11 +194,11 @@ def select_files(paths: Iterable[Path], date: Date, *, local: bool = True) -> Da
     local : whether the paths are on this machine, so that they can be looked at
     """
     best: dict[tuple[datetime, int], tuple[tuple[bool, bool, str], Path]] = {}
-    left_out: list[UnusedFile] = []
+    unused: list[UnusedFile] = []
     for path in sorted(path for path in paths if _may_hold_scans(path.name, date)):
         reason = unusable_reason(path, local=local)
         if reason:
-            left_out.append(UnusedFile(path.name, reason))
+            unused.append(UnusedFile(path.name, reason))
             continue
         if path.suffix == ".he5":
             continue
@@ -208,10 +208,10 @@ def select_files(paths: Iterable[Path], date: Date, *, local: bool = True) -> Da
         worse, better = sorted([best.get(key, (rank, path)), (rank, path)])
         if worse[1] != better[1]:
             reason = f"{better[1].name} holds the same scans and is preferred"
-            left_out.append(UnusedFile(worse[1].name, reason))
+            unused.append(UnusedFile(worse[1].name, reason))
         best[key] = better
-    left_out.sort(key=lambda each: each.name)
-    return DayFiles(used=tuple(best[key][1] for key in sorted(best)), left_out=tuple(left_out))
+    unused.sort(key=lambda each: each.name)
+    return DayFiles(used=tuple(best[key][1] for key in sorted(best)), unused=tuple(unused))
 
 
 def unusable_reason(path: Path, *, local: bool = True) -> str | None:
@@ -279,7 +279,7 @@ def find_unused_files(folder: str | Path, date: Date) -> tuple[UnusedFile, ...]:
     NoInputError
         If there is no such folder.
     """
-    return _files_of_day(folder, date).left_out
+    return _files_of_day(folder, date).unused
 
 
 def select_granules(paths: Iterable[Path], date: Date) -> list[Path]:

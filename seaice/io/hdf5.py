@@ -53,19 +53,19 @@ class HDF5File:
     path: Path
     file: h5py.File
     #: datasets looked up so far; None: no dataset
-    known: dict[str, h5py.Dataset | None] = field(default_factory=dict)
+    datasets: dict[str, h5py.Dataset | None] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         """Whether there is a dataset of this name."""
-        return self._found(name) is not None
+        return self._lookup(name) is not None
 
-    def _found(self, name: str) -> h5py.Dataset | None:
-        if name not in self.known:
+    def _lookup(self, name: str) -> h5py.Dataset | None:
+        if name not in self.datasets:
             there = self.file[name] if self._is_inside(name) else None
-            self.known[name] = there if isinstance(there, h5py.Dataset) else None
+            self.datasets[name] = there if isinstance(there, h5py.Dataset) else None
             if isinstance(there, h5py.Dataset):
                 self._check_self_contained(there)
-        return self.known[name]
+        return self.datasets[name]
 
     def _is_inside(self, name: str) -> bool:
         """Whether a name leads to something by hard links alone: no other file is opened."""
@@ -105,7 +105,7 @@ class HDF5File:
         GranuleError
             If there is none of this name.
         """
-        found = self._found(name)
+        found = self._lookup(name)
         if found is None:
             raise self.error(f"no dataset {name!r}", "all datasets of the format", FETCH_AGAIN)
         return found
@@ -120,8 +120,8 @@ class HDF5File:
         """
         return np.asarray(self._shaped(name, shape)[..., scans, :])
 
-    def fill(
-        self, name: str, shape: tuple[int, ...], scans: slice, onto: NDArray[np.generic]
+    def read_into(
+        self, name: str, shape: tuple[int, ...], scans: slice, out: NDArray[np.generic]
     ) -> None:
         """The same into an array that is there, in its own type.
 
@@ -130,7 +130,7 @@ class HDF5File:
         GranuleError
             If it is missing or not of this shape.
         """
-        self._shaped(name, shape).read_direct(onto, np.s_[..., scans, :])
+        self._shaped(name, shape).read_direct(out, np.s_[..., scans, :])
 
     def _shaped(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
         dataset = self.dataset(name)

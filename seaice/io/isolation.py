@@ -3,7 +3,7 @@
 Libraries in C are ended, or have their memory spoilt, by some damaged files. So what reads the
 file hands over plain arrays, and never comes back:
 `python -m seaice.io.isolation MODULE INTO ARGUMENT...`
-calls `handed(ARGUMENT...)` of a module and writes its arrays to INTO.
+calls `read_arrays(ARGUMENT...)` of a module and writes its arrays to INTO.
 """
 
 import importlib
@@ -37,7 +37,7 @@ Arrays = Mapping[str, NDArray[Any]]
 def read_in_subprocess(
     module: str, path: Path, *more: str, seconds: int = CPU_SECONDS, memory: int = MEMORY_LIMIT
 ) -> Arrays:
-    """What `module.handed(str(path), *more)` gives, called in a process of its own.
+    """What `module.read_arrays(str(path), *more)` gives, called in a process of its own.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _unreadable(path: Path, how: str) -> errors.GranuleError:
 
 def main(module: str, into: str, seconds: str, memory: str, *given: str) -> int:
     """Read; tell in the exit code how it went."""
-    read = importlib.import_module(module).handed
+    read = importlib.import_module(module).read_arrays
     until = ceil(time.process_time() + int(seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (until, until + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -52,7 +52,7 @@ def resolve_remote_paths(run: Any) -> Any:
     Raises
     ------
     SettingsError
-        As `Store.at`.
+        As `ObjectStore.from_url`.
 
     >>> brought_near({"out": "s3://ice/maps", "work": "near"})["out"]
     PosixPath('near/out/s3_ice_maps')
@@ -64,10 +64,10 @@ def resolve_remote_paths(run: Any) -> Any:
     for key, apart in {"granules": "granules_from", "out": "publish_to"}.items():
         url = str(run.get(key, ""))
         if is_url(url):
-            near[apart] = ObjectStore.at(url).url
+            near[apart] = ObjectStore.from_url(url).url
             near[key] = work / key / re.sub(r"[^A-Za-z0-9.-]+", "_", near[apart]).strip("_")
         elif near.get(apart) is not None:
-            near[apart] = ObjectStore.at(str(near[apart])).url
+            near[apart] = ObjectStore.from_url(str(near[apart])).url
     return near
 
 
@@ -78,7 +78,7 @@ class ObjectStore:
     url: str
 
     @classmethod
-    def at(cls, url: str) -> Self:
+    def from_url(cls, url: str) -> Self:
         """The store at a URL; nothing is asked of it yet.
 
         Raises
@@ -86,7 +86,7 @@ class ObjectStore:
         SettingsError
             If the URL names no bucket, or holds more than a place.
 
-        >>> Store.at("s3:/ice/amsr2/").url
+        >>> ObjectStore.from_url("s3:/ice/amsr2/").url
         's3://ice/amsr2'
         """
         told = URL.fullmatch(url)
@@ -100,7 +100,7 @@ class ObjectStore:
             )
         return cls(url=clean)
 
-    def entries(self) -> dict[str, FileState]:
+    def list_files(self) -> dict[str, FileState]:
         """Every file, by name.
 
         Raises
@@ -108,9 +108,9 @@ class ObjectStore:
         StorageError
             If the store does not answer, however often it is asked; so all methods below.
         """
-        return _with_retries(f"{self.url} cannot be listed", self._entries)
+        return _with_retries(f"{self.url} cannot be listed", self._list_files)
 
-    def fetch(self, name: str, path: Path) -> str:
+    def download(self, name: str, path: Path) -> str:
         """Bring a file to `path`, whole or not at all; its SHA-256.
 
         Raises
@@ -119,16 +119,16 @@ class ObjectStore:
             If the disk refuses.
         """
         return _with_retries(
-            f"{self.url}/{name} cannot be fetched", partial(self._fetch, name, path)
+            f"{self.url}/{name} cannot be fetched", partial(self._download, name, path)
         )
 
-    def text(self, name: str) -> str | None:
+    def read_text(self, name: str) -> str | None:
         """The content of a small file; None where it is not there."""
-        return _with_retries(f"{self.url}/{name} cannot be read", partial(self._text, name))
+        return _with_retries(f"{self.url}/{name} cannot be read", partial(self._read_text, name))
 
-    def put(self, name: str, content: Path | bytes) -> None:
+    def upload(self, name: str, content: Path | bytes) -> None:
         """Put a file; object stores show it whole or not at all."""
-        _with_retries(f"{self.url}/{name} cannot be written", partial(self._put, name, content))
+        _with_retries(f"{self.url}/{name} cannot be written", partial(self._upload, name, content))
 
     def remove(self, names: Iterable[str]) -> None:
         """Take files away; what is not there is no mistake."""
@@ -139,7 +139,7 @@ class ObjectStore:
         system = _filesystem(self.url.partition("://")[0])
         return system, str(system._strip_protocol(self.url))
 
-    def _entries(self) -> dict[str, FileState]:
+    def _list_files(self) -> dict[str, FileState]:
         system, root = self._system()
         try:
             found = system.find(root, detail=True)
@@ -147,7 +147,7 @@ class ObjectStore:
             return {}
         return {path[len(root) + 1 :]: _file_state(told) for path, told in found.items()}
 
-    def _fetch(self, name: str, path: Path) -> str:
+    def _download(self, name: str, path: Path) -> str:
         system, root = self._system()
         with atomic_file(path) as part:
             try:
@@ -158,14 +158,14 @@ class ObjectStore:
                 raise _RemoteError(error) from error
             return sha256(part)
 
-    def _text(self, name: str) -> str | None:
+    def _read_text(self, name: str) -> str | None:
         system, root = self._system()
         try:
             return str(system.cat_file(f"{root}/{name}").decode())
         except FileNotFoundError:
             return None
 
-    def _put(self, name: str, content: Path | bytes) -> None:
+    def _upload(self, name: str, content: Path | bytes) -> None:
         system, root = self._system()
         if isinstance(content, bytes):
             system.pipe_file(f"{root}/{name}", content)

@@ -19,14 +19,14 @@ __all__ = ["READERS", "Reader", "read_swath"]
 class Reader:
     """A format of swath files."""
 
-    says: str  #: one line for people
-    accepts: Callable[[HDF5File], bool]  #: whether an open file is of this format
+    description: str  #: one line for people
+    matches: Callable[[HDF5File], bool]  #: whether an open file is of this format
     read: Callable[[HDF5File], xr.Dataset]
 
 
 READERS = (
-    Reader(says="JAXA AMSR2 L1B (HDF5)", accepts=is_l1b, read=read_l1b),
-    Reader(says="JAXA AMSR2 L1R (HDF5)", accepts=is_l1r, read=read_l1r),
+    Reader(description="JAXA AMSR2 L1B (HDF5)", matches=is_l1b, read=read_l1b),
+    Reader(description="JAXA AMSR2 L1R (HDF5)", matches=is_l1r, read=read_l1r),
 )
 
 
@@ -45,12 +45,12 @@ def read_swath(path: str | Path) -> xr.Dataset:
     """
     with open_hdf5(Path(path)) as source:
         for reader in READERS:
-            if reader.accepts(source):
+            if reader.matches(source):
                 return reader.read(source)
         product = source.text("ProductName", "no product name")
         datasets = ", ".join(repr(name) for name in list(source.file)[:3]) or "none"
         raise source.error(
             f"product {product!r} with datasets {datasets}",
-            " or ".join(reader.says for reader in READERS),
+            " or ".join(reader.description for reader in READERS),
             "give swaths (level 1); gridded (level 3) files hold no samples to grid",
         )

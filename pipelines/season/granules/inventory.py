@@ -89,7 +89,7 @@ class Inventory:
 
     def left_out(self, day: date) -> tuple[str, ...]:
         """Files that look like granules of a UTC day and are not used: "name: reason"."""
-        return tuple(map(str, self._listed(day).left_out))
+        return tuple(map(str, self._listed(day).unused))
 
     def _listed(self, day: date) -> DayFiles:
         near = [f"{each:%Y%m%d}" for each in (day - timedelta(days=1), day)]

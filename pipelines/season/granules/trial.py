@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seaice.io.isolation import Arrays, read_in_subprocess
 
-__all__ = ["handed", "tried"]
+__all__ = ["read_arrays", "tried"]
 
 
 def tried(path: Path) -> None:
@@ -18,7 +18,7 @@ def tried(path: Path) -> None:
     read_in_subprocess(__name__, path)
 
 
-def handed(path: str) -> Arrays:
+def read_arrays(path: str) -> Arrays:
     """Read a granule, in that process; nothing is handed over."""
     from seaice.io.readers import read_swath
 

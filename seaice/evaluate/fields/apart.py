@@ -12,7 +12,7 @@ from seaice.evaluate.fields.safely import readable
 from seaice.grid.grid import Grid
 from seaice.io.isolation import Arrays, read_in_subprocess
 
-__all__ = ["handed", "open_apart"]
+__all__ = ["open_apart", "read_arrays"]
 
 SECONDS = 300  #: of processor time
 MEMORY = 12 * 1024**3  #: bytes of address space; a radar scene with its chart takes 5
@@ -46,7 +46,7 @@ def open_apart(path: Path, day: date | None = None) -> Field:
         )
 
 
-def handed(path: str, day: str) -> Arrays:
+def read_arrays(path: str, day: str) -> Arrays:
     """The field as plain arrays, in that process."""
     field = open_field(Path(path), date.fromisoformat(day) if day else None)
     layers = {name: getattr(field, name) for name in ("sic", "doubt", "tb")}
