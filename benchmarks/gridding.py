@@ -16,7 +16,14 @@ from pyresample.ewa import fornav, ll2cr
 
 from benchmarks.measure import Row, Taken, copy_rate, interleaved, peak
 from seaice.grid.grid import NORTH
-from seaice.grid.gridding import HIGH_BEAM, Accumulator, grid_day, lattice_of, located, splat
+from seaice.grid.gridding import (
+    HIGH_BEAM,
+    Accumulator,
+    accumulate,
+    compiled_grid,
+    grid_day,
+    project_samples,
+)
 from seaice.instrument import HIGH_CHANNELS
 from tests.granules import make_swath
 
@@ -36,14 +43,16 @@ def ours(swath: xr.Dataset) -> Maps:
 
 def means_alone(swath: xr.Dataset) -> Maps:
     """The two means that the others make, by the same kernel."""
-    lattice = lattice_of(NORTH)
+    lattice = compiled_grid(NORTH)
     cells = np.zeros((*NORTH.shape, 4), np.float32), np.zeros(NORTH.shape, np.uint16)
     for horn in range(swath.sizes["horn"]):
         part = swath.isel(horn=horn)
         h, v, latitude, longitude = (
             part[name].values for name in (*HIGH_CHANNELS, "latitude", "longitude")
         )
-        splat((h, v), located((latitude, longitude), lattice), cells, lattice, HIGH_BEAM)
+        accumulate(
+            (h, v), project_samples((latitude, longitude), lattice), cells, lattice, HIGH_BEAM
+        )
     sums = cells[0]
     with np.errstate(invalid="ignore"):  # cells that nothing reaches
         return {

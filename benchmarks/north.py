@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, Taken, peak
 from benchmarks.shipped import sampled_plainly, shipped
-from seaice.grid.blocks import QUARTERS, SCALE
+from seaice.grid.blocks import QUARTERS, SCALE, block_mean
 from seaice.grid.grid import NORTH, Grid, coordinates
 from seaice.grid.masks import land_mask, near_sea
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.sic.concentrate import concentrate
-from seaice.stack import FRAMES, OTHER_DAYS, stitch
+from seaice.stack import FRAMES, NEIGHBOUR_PD_CHANNELS, stitch
 
 CPU = torch.device("cpu")
 DRIFT = 1  #: cells from frame to frame
@@ -47,7 +47,7 @@ def made_day(grid: Grid) -> Day:
     """Five frames of a crop of the north, and the map of the middle one."""
     random = np.random.default_rng(0)
     land = land_mask(grid.refine(SCALE))
-    share = land.reshape(grid.shape[0], SCALE, grid.shape[1], SCALE).mean((1, 3))
+    share = block_mean(land)
     ice = np.clip(0.5 + 3 * _waves(random, grid.shape), 0, 1)
     frames = [np.roll(ice, DRIFT * (frame - FRAMES // 2), axis=1) for frame in range(FRAMES)]
     seen = [_brightness(each, share, random) for each in frames]
@@ -67,7 +67,7 @@ def made_day(grid: Grid) -> Day:
     low = {name: seen[FRAMES // 2][name.endswith("v")] - 5 for name in CHANNELS}
     maps = low | {name: values[FRAMES // 2] for name, values in tb.items()}
     others = (0, 1, 3, 4)
-    maps |= {n: seen[k][1] - seen[k][0] for n, k in zip(OTHER_DAYS, others, strict=True)}
+    maps |= {n: seen[k][1] - seen[k][0] for n, k in zip(NEIGHBOUR_PD_CHANNELS, others, strict=True)}
     maps["n_obs"] = np.full(grid.shape, 5, np.uint16)
     maps["obs_time"] = np.full(grid.shape, np.datetime64("2020-03-03T11:00", "ns"))
     daily = xr.Dataset({name: (("y", "x"), values) for name, values in maps.items()}, at, told)

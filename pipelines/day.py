@@ -20,13 +20,13 @@ from seaice.files import alone
 from seaice.grid.blocks import SCALE
 from seaice.grid.grid import hemisphere_of
 from seaice.grid.gridding import daily_map_from_au_si6, grid_day
-from seaice.grid.input_checks import InputChecks, days_that_differ, reports_of
+from seaice.grid.input_checks import InputChecks, differing_days, read_reports
 from seaice.grid.masks import land_mask
-from seaice.io.checks import preferred_first
-from seaice.io.granules import counted
+from seaice.io.checks import by_preference
+from seaice.io.granules import count_phrase
 from seaice.models.memory import release_memory
 from seaice.sic.flags import explained
-from seaice.stack import five_frames, other_days, real_frames
+from seaice.stack import five_frames, neighbour_pd, observed_frames
 from seaice.write.metadata.provenance import frames_of, provenance
 from seaice.write.product import Made, document_in, made_in, write_product
 
@@ -117,8 +117,8 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
 
         days = maps or daily_maps(plan, progress)
         fine = refined(plan, progress, days).load()
-        coarse = days[plan.day].load().assign(other_days(days, plan.day))
-        coarse["real_frames"] = real_frames(days, plan.day)
+        coarse = days[plan.day].load().assign(neighbour_pd(days, plan.day))
+        coarse["real_frames"] = observed_frames(days, plan.day)
         told = partial(progress, "concentrate")
         # not named, so that it is not held while what takes its place is made
         made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
@@ -203,7 +203,7 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
         if outliers:
             checks = InputChecks(hemisphere=hemisphere_of(plan.grid))
             for name, outlier in outliers.items():
-                checks.leave_out(f"{name}.h5", outlier.refusal)
+                checks.reject(f"{name}.h5", outlier.rejection)
             made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
         if not made["n_obs"].values[plan.within(0)].any():
             raise NoInputError(
@@ -219,7 +219,7 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
         plan.refused[day] = tuple(rejected or (f"{path.name}: {error}" for path in paths[:1]))
         why = f" (left out: {rejected[0]})" if rejected else f" ({error.found})"
         raise NoInputError(
-            f"{counted(len(paths), 'file')} of {day}, none with a usable sample in the region{why}",
+            f"{count_phrase(len(paths), 'file')} of {day}, none with a usable sample in the region{why}",
             error.expected,
             error.do_next,
         ) from error
@@ -232,14 +232,14 @@ def _readable(
 
     Why others are left out is noted in `checks`; those already noted there are not read.
     """
-    for done, path in enumerate(preferred_first(tuple(paths))):
+    for done, path in enumerate(by_preference(tuple(paths))):
         progress(done, len(paths))
         if checks.report(path.name).reason:
             continue
         try:
-            swath = checks.checked(plan.read(path), path)
+            swath = checks.check(plan.read(path), path)
         except GranuleError as error:
-            checks.leave_out(path.name, str(error))
+            checks.reject(path.name, str(error))
         else:
             yield swath
     progress(len(paths), len(paths))
@@ -281,7 +281,7 @@ def _document(
 
 def _granules(plan: Plan, day: date, maps: Maps) -> list[dict[str, object]]:
     """Each granule of a date: its hash, whether it was used, with how many samples, or why not."""
-    reports = reports_of(maps[day]) if day in maps else {}
+    reports = read_reports(maps[day]) if day in maps else {}
     refused = dict(entry.split(": ", 1) for entry in plan.refused.get(day, ()))
     entries: list[dict[str, object]] = []
     for path in plan.granules[day]:
@@ -317,7 +317,7 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
             yield from (f"{day}: {each}" for each in maps[day].attrs.get("input_warnings", ()))
         elif paths:
             yield (
-                f"{day}: none of {counted(len(paths))} was usable; the nearest day is used instead"
+                f"{day}: none of {count_phrase(len(paths))} was usable; the nearest day is used instead"
             )
-    for day, channel, offset in days_that_differ(maps, ~land_mask(plan.grid)):
+    for day, channel, offset in differing_days(maps, ~land_mask(plan.grid)):
         yield f"{day}: {channel} differs from the other days by {offset:+.0f} K (median over sea)"

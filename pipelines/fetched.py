@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from seaice.config import RunSettings
 from seaice.errors import StorageError
 from seaice.files import alone, atomic_file, sha256
-from seaice.io.object_store import Entry, Store
+from seaice.io.object_store import FileState, ObjectStore
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,7 @@ GRIDDED = ".he5"  #: is read without asking for it
 class Fetched:
     """A folder that stands for a store: a path in it is a granule, here yet or not."""
 
-    store: Store
+    store: ObjectStore
     folder: Path
     limit: int  #: bytes of granules that are kept
 
@@ -47,7 +47,7 @@ class Fetched:
         """
         if run.granules_from is None or run.granules is None:
             raise ValueError("granules of a folder need not be fetched")
-        store, limit = Store.at(run.granules_from), int(run.cache_gb * 1e9)
+        store, limit = ObjectStore.from_url(run.granules_from), int(run.cache_gb * 1e9)
         return cls(store=store, folder=run.granules, limit=limit)
 
     def listed(self) -> list[Path]:
@@ -58,12 +58,12 @@ class Fetched:
         StorageError
             If the store does not answer.
         """
-        held = {name: entry for name, entry in self.store.entries().items() if _is_granule(name)}
+        held = {name: entry for name, entry in self.store.list_files().items() if _is_granule(name)}
         with atomic_file(self.folder / INDEX) as part:
             part.write_text(json.dumps(held))
         return [self.folder / name for name in sorted(held)]
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, FileState]:
         """Size and state of every granule as they were listed last, by name."""
         told: Mapping[str, list[Any]] = json.loads((self.folder / INDEX).read_text())
         return {name: (int(size), str(tag)) for name, (size, tag) in told.items()}
@@ -96,7 +96,7 @@ class Fetched:
         self._bring(path, self._entry(path, self.entries()))
         return path
 
-    def _entry(self, path: Path, entries: Mapping[str, Entry]) -> Entry:
+    def _entry(self, path: Path, entries: Mapping[str, FileState]) -> FileState:
         name = path.relative_to(self.folder).as_posix()
         if name not in entries:
             raise StorageError(
@@ -104,7 +104,7 @@ class Fetched:
             )
         return entries[name]
 
-    def _bring(self, path: Path, entry: Entry) -> None:
+    def _bring(self, path: Path, entry: FileState) -> None:
         """Fetch, unless the file is here and is what it was."""
         with alone(path):  # who wants the same one waits
             known = self._known(path, entry)
@@ -112,7 +112,7 @@ class Fetched:
                 os.utime(path)
                 return
             name = path.relative_to(self.folder).as_posix()
-            digest = self.store.fetch(name, path)
+            digest = self.store.download(name, path)
             if path.stat().st_size != entry[0] or known not in (None, digest):
                 path.unlink()
                 raise StorageError(
@@ -127,7 +127,7 @@ class Fetched:
     def _note(self, path: Path) -> Path:
         return self.folder / KNOWN / f"{path.relative_to(self.folder).as_posix()}.json"
 
-    def _known(self, path: Path, entry: Entry) -> str | None:
+    def _known(self, path: Path, entry: FileState) -> str | None:
         try:
             told = json.loads(self._note(path).read_text())
             return str(told["sha256"]) if tuple(told["entry"]) == entry else None

@@ -11,7 +11,7 @@ from torch import nn
 
 from pipelines.plan import BLEND, HALO, Method, Plan
 from seaice.config import RunSettings
-from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.blocks import SCALE, repeat_to_fine_grid
 from seaice.grid.masks import land_mask, near_sea
 from seaice.models.card import Card
 from seaice.models.inference import (
@@ -67,7 +67,7 @@ def concentrate_with(
     else:
         teller = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run, plan.settings.sic.dropkey_draws)
-        where = on_refined(_within(plan, HALO))
+        where = repeat_to_fine_grid(_within(plan, HALO))
         made = concentrate(refined, daily_map, land, teller, machine, progress, where)
         made.attrs["sic_execution"] = json.dumps(execution_record(machine))
         if plan.sic.name == BLEND:

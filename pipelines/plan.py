@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
 from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
 from seaice.grid.grid import NORTH, Grid
-from seaice.grid.regions import WIDEST_REGION, degrees_across, region_grid, widened
+from seaice.grid.regions import MAX_REGION_WIDTH, longitude_span, pad_region, region_grid
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
-from seaice.io.granules import find_granules, left_out_of
+from seaice.io.granules import find_granules, find_unused_files
 from seaice.io.nsidc import find_au_si6
 from seaice.io.readers import read_swath
 from seaice.models.card import Card
 from seaice.models.registry import Role, find_model, shipped_weights
-from seaice.stack import wanted_dates
+from seaice.stack import frame_dates
 from seaice.write.names import product_name
 
 __all__ = [
@@ -160,8 +160,8 @@ def region_label(region: str) -> str:
 
 def region_warnings(run: RunSettings) -> Iterator[str]:
     """What is odd about a run's region."""
-    across = degrees_across(run.region) or 0.0
-    if across > WIDEST_REGION:
+    across = longitude_span(run.region) or 0.0
+    if across > MAX_REGION_WIDTH:
         west, south, east, north = (edge.strip() for edge in run.region.split(","))
         yield (
             f"region {run.region} spans {across:g} degrees of longitude, from {west} eastwards to "
@@ -184,7 +184,7 @@ def ground_computed(settings: Settings) -> Grid:
     """
     run = settings.run
     margins = _margin("sr", settings.sr) + _margin("sic", settings.sic)
-    return widened(ground(run), HALO + margins, run.one_hemisphere)
+    return pad_region(ground(run), HALO + margins, run.one_hemisphere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +234,7 @@ class Plan:
         """Name of a daily map: the granules, the grid, and how one becomes the other."""
         return key_of(
             versions=(VERSIONS["read"], VERSIONS["grid"]),
-            grid=asdict(self.grid),
+            grid=self.grid.to_dict(),
             channels=self.channels,
             granules=[(path.name, self.hashes[path]) for path in self.granules[day]],
         )
@@ -259,7 +259,7 @@ class Plan:
             network=(self.sic.name, self.sic.sha256, self.settings.run.precision),
             chosen=self.settings.sic.model_dump(exclude={"name", "weights"}),
             fill=self.settings.run.fill,
-            region=asdict(self.region_grid),
+            region=self.region_grid.to_dict(),
         )
 
     @property
@@ -305,7 +305,7 @@ def plan(settings: Settings, find: Find | None = None, left_out: LeftOut | None 
     find = find or _finder(run)
     granules = {
         day: find(run.granules, day) if later or day <= run.date else ()
-        for day in wanted_dates(run.date)
+        for day in frame_dates(run.date)
     }
     unused = {day: left_out(run.granules, day) for day in granules} if left_out else {}
     if not granules[run.date]:
@@ -368,7 +368,7 @@ def _finder(run: RunSettings) -> Find:
 
 def _left_out(folder: Path, day: date) -> tuple[str, ...]:
     """A date's files that look like granules and are not used, "name: reason"."""
-    return tuple(map(str, left_out_of(folder, day)))
+    return tuple(map(str, find_unused_files(folder, day)))
 
 
 def granules_found(folder: Path, day: date) -> tuple[Path, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.plan import Plan
-from seaice.io.object_store import Store
+from seaice.io.object_store import ObjectStore
 from seaice.series.reading import page_path
 from seaice.write.manifest import read_manifest
 from seaice.write.product import made_in
@@ -25,7 +25,7 @@ MANIFEST = ".sha256"
 AT_ONCE = 8  #: files on their way
 
 
-def listed_in(store: Store, name: str) -> dict[str, str]:
+def listed_in(store: ObjectStore, name: str) -> dict[str, str]:
     """The SHA-256 of each file of a product in a store; empty where it is not published.
 
     A list that is damaged, or names a path outside the product's folder, counts as none: what it
@@ -37,7 +37,7 @@ def listed_in(store: Store, name: str) -> dict[str, str]:
         If the store does not answer.
     """
     try:
-        return read_manifest(store.text(f"{name}/{name}{MANIFEST}") or "")
+        return read_manifest(store.read_text(f"{name}/{name}{MANIFEST}") or "")
     except ValueError as error:
         logger.warning("the list of files of %s in %s is not used: %s", name, store.url, error)
         return {}
@@ -53,12 +53,12 @@ def published(plan: Plan) -> dict[str, Any] | None:
     """
     if plan.settings.run.publish_to is None:
         return None
-    store, name = Store.at(plan.settings.run.publish_to), plan.folder.name
+    store, name = ObjectStore.from_url(plan.settings.run.publish_to), plan.folder.name
     document = f"{plan.product_key}/{name}.json"
     if document not in listed_in(store, name):
         return None
     try:
-        told: Any = json.loads(store.text(f"{name}/{document}") or "null")
+        told: Any = json.loads(store.read_text(f"{name}/{document}") or "null")
     except ValueError:
         return None  # damaged: it counts as not made
     return told if isinstance(told, dict) and "status" in told else None
@@ -73,10 +73,10 @@ def publish(plan: Plan) -> None:
         If the store does not take it; what it shows is then as it was.
     """
     if plan.settings.run.publish_to is not None and made_in(plan.folder):
-        put_product(plan.folder, Store.at(plan.settings.run.publish_to))
+        put_product(plan.folder, ObjectStore.from_url(plan.settings.run.publish_to))
 
 
-def put_product(folder: Path, store: Store) -> None:
+def put_product(folder: Path, store: ObjectStore) -> None:
     """Put a product's folder into a store, the list of its files last.
 
     Raises
@@ -88,20 +88,20 @@ def put_product(folder: Path, store: Store) -> None:
     key = json.loads((folder / f"{name}.json").read_text())["key"]
     own = read_manifest((folder / f"{name}{MANIFEST}").read_text())
     manifest = "".join(f"{digest}  {key}/{file}\n" for file, digest in own.items())
-    former = store.text(f"{name}/{name}{MANIFEST}") or ""
+    former = store.read_text(f"{name}/{name}{MANIFEST}") or ""
     if former != manifest:
         replaced = listed_in(store, name)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda file: store.put(f"{name}/{key}/{file}", folder / file), own))
-        store.put(f"{name}/{name}{MANIFEST}", manifest.encode())
+            list(pool.map(lambda file: store.upload(f"{name}/{key}/{file}", folder / file), own))
+        store.upload(f"{name}/{name}{MANIFEST}", manifest.encode())
         _tidy(store, name, keep={*read_manifest(manifest), *replaced})
     page = page_path(folder)
     if page.exists():
-        store.put(f"{name}/{page.name}", page)
+        store.upload(f"{name}/{page.name}", page)
 
 
-def _tidy(store: Store, name: str, keep: set[str]) -> None:
+def _tidy(store: ObjectStore, name: str, keep: set[str]) -> None:
     """Remove generations older than the last two: the former stays for who reads it still."""
-    held = Store(url=f"{store.url}/{name}").entries()
+    held = ObjectStore(url=f"{store.url}/{name}").list_files()
     old = [file for file in held if "/" in file and file not in keep]
     store.remove(f"{name}/{file}" for file in old)

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from seaice.dates import checked_date
 from seaice.errors import SettingsError
-from seaice.io.object_store import brought_near
+from seaice.io.object_store import resolve_remote_paths
 
 __all__ = [
     "Format",
@@ -98,7 +98,7 @@ class RunSettings(Settled):
         default="gaps", description="of cells not observed: pole hole, days on both sides; or none"
     )
 
-    _near = model_validator(mode="before")(brought_near)
+    _near = model_validator(mode="before")(resolve_remote_paths)
 
     @field_validator("date", mode="before")
     @classmethod

@@ -19,24 +19,24 @@ from seaice.vocabulary import attrs
 
 __all__ = [
     "FRAMES",
-    "OTHER_DAYS",
+    "NEIGHBOUR_PD_CHANNELS",
     "Span",
     "Tile",
     "Tiling",
     "five_frames",
-    "other_days",
-    "real_frames",
+    "frame_dates",
+    "neighbour_pd",
+    "observed_frames",
     "source_dates",
     "stitch",
-    "wanted_dates",
 ]
 
 FRAMES = 5  #: of a stack: the day and two on either side
 #: polarization difference of the other frames: ice stays where clouds pass
-OTHER_DAYS = ("pd_2_before", "pd_1_before", "pd_1_after", "pd_2_after")
+NEIGHBOUR_PD_CHANNELS = ("pd_2_before", "pd_1_before", "pd_1_after", "pd_2_after")
 
 
-def wanted_dates(day: date) -> tuple[date, ...]:
+def frame_dates(day: date) -> tuple[date, ...]:
     """The dates of the frames around a day, t-2 to t+2.
 
     >>> [d.day for d in wanted_dates(date(2020, 3, 1))]
@@ -65,10 +65,10 @@ def source_dates(available: Collection[date], day: date) -> tuple[date, ...]:
             "at least one granule of that day that covers the region",
             "give a folder that holds the day's granules, or another date",
         )
-    window = [other for other in wanted_dates(day) if other in available]
+    window = [other for other in frame_dates(day) if other in available]
     return tuple(
         min(window, key=lambda other: (abs(other - wanted), abs(other - day)))
-        for wanted in wanted_dates(day)
+        for wanted in frame_dates(day)
     )
 
 
@@ -95,7 +95,7 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
         If the day itself has no map.
     """
     sources = source_dates(maps.keys(), day)
-    wanted = wanted_dates(day)
+    wanted = frame_dates(day)
     substituted = [source != own for source, own in zip(sources, wanted, strict=True)]
     channels = {
         name: (
@@ -128,8 +128,8 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
     )
 
 
-def other_days(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
-    """The polarization difference of the other four frames, as `OTHER_DAYS`, each (y, x) in K.
+def neighbour_pd(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
+    """The polarization difference of the other four frames, as `NEIGHBOUR_PD_CHANNELS`, each (y, x) in K.
 
     Raises
     ------
@@ -141,12 +141,12 @@ def other_days(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
     return xr.Dataset(
         {
             name: (("y", "x"), (maps[source]["tb89v"] - maps[source]["tb89h"]).values, attrs("pd"))
-            for name, source in zip(OTHER_DAYS, beside, strict=True)
+            for name, source in zip(NEIGHBOUR_PD_CHANNELS, beside, strict=True)
         }
     )
 
 
-def real_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
+def observed_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
     """Which of the five days each cell was really observed on; what stands in does not count.
 
     Returns
@@ -156,7 +156,7 @@ def real_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
     """
     like = maps[day][HIGH_CHANNELS[0]]
     bits = np.zeros(like.shape, np.uint8)
-    for frame, wanted in enumerate(wanted_dates(day)):
+    for frame, wanted in enumerate(frame_dates(day)):
         if wanted in maps:
             seen = [np.isfinite(maps[wanted][name].values) for name in HIGH_CHANNELS]
             bits |= np.logical_and.reduce(seen) * np.uint8(1 << frame)
@@ -257,7 +257,7 @@ class Tiling:
         here = wanted[tile.rows.kept, tile.columns.kept]
         rows, columns = (
             span.trimmed(
-                _ends(np.asarray(here.any(axis)), span.kept_start), self.margin, self.multiple_of
+                _extent(np.asarray(here.any(axis)), span.kept_start), self.margin, self.multiple_of
             )
             for axis, span in ((1, tile.rows), (0, tile.columns))
         )
@@ -285,7 +285,7 @@ class Tiling:
         return -(-max(length - self.side, 0) // self.multiple_of) * self.multiple_of
 
 
-def _ends(wanted: NDArray[np.bool_], first: int) -> slice:
+def _extent(wanted: NDArray[np.bool_], first: int) -> slice:
     """From the first to the last of them, counted from `first` on."""
     places = np.flatnonzero(wanted)
     return slice(first + int(places[0]), first + int(places[-1]) + 1)

@@ -15,7 +15,7 @@ from pipelines.scenes.apart import read_apart
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.apart import open_apart
 from seaice.evaluate.fields.open import open_field
-from seaice.io.isolation import apart
+from seaice.io.isolation import read_in_subprocess
 from seaice.io.scene import read_scene
 
 READER = """
@@ -23,7 +23,7 @@ import os, signal
 import numpy as np
 from seaice.errors import NoInputError
 
-def handed(path, how):
+def read_arrays(path, how):
     if how == "killed":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "slow":
@@ -46,7 +46,7 @@ def reader(tmp_path, monkeypatch):
 
 
 def test_arrays_come_from_another_process(reader, tmp_path):
-    told = apart(reader, tmp_path, "well")
+    told = read_in_subprocess(reader, tmp_path, "well")
     assert told["path"] == str(tmp_path)
     assert told["process"] != os.getpid()
 
@@ -61,12 +61,12 @@ def test_arrays_come_from_another_process(reader, tmp_path):
 )
 def test_whatever_ends_it_is_a_sentence(reader, tmp_path, how, seconds, words):
     with pytest.raises(GranuleError, match=words):
-        apart(reader, tmp_path, how, seconds=seconds)
+        read_in_subprocess(reader, tmp_path, how, seconds=seconds)
 
 
 def test_a_refusal_keeps_its_kind_and_words(reader, tmp_path):
     with pytest.raises(NoInputError) as told:
-        apart(reader, tmp_path, "refused")
+        read_in_subprocess(reader, tmp_path, "refused")
     assert (told.value.found, told.value.do_next) == ("a cat", "give one")
 
 

@@ -18,13 +18,13 @@ from pipelines.plan import BICUBIC_MARGIN, HALO
 from seaice.errors import PredictionError
 from seaice.grid.gridding import grid_day
 from seaice.grid.masks import land_mask
-from seaice.grid.regions import region_grid, widened
+from seaice.grid.regions import pad_region, region_grid
 from seaice.io.granules import find_granules
-from seaice.io.hdf5 import opened
+from seaice.io.hdf5 import open_hdf5
 from seaice.io.readers import read_swath
 from seaice.sic.classical.daily import by_asi
 from seaice.sic.evidence.evidenced import evidenced
-from seaice.stack import five_frames, real_frames, wanted_dates
+from seaice.stack import five_frames, frame_dates, observed_frames
 from seaice.write.rounding import rounded
 
 
@@ -57,7 +57,7 @@ def reads(monkeypatch):
 
     def watched(path):
         seen.append(path.name)
-        return opened(path)
+        return open_hdf5(path)
 
     monkeypatch.setattr("seaice.io.readers.opened", watched)
     return seen
@@ -79,15 +79,15 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
     from seaice.models.weights import create_weightless_model
 
     region = region_grid(REGION, "north")
-    grid = widened(region, HALO + BICUBIC_MARGIN, "north")
+    grid = pad_region(region, HALO + BICUBIC_MARGIN, "north")
     maps = {
         day: grid_day(map(read_swath, find_granules(granules, day)), grid, day)
-        for day in wanted_dates(DAY)
+        for day in frame_dates(DAY)
     }
     machine = Machine(device=torch.device("cpu"))
     network, card = create_weightless_model("bicubic"), new_sr_card("bicubic", {})
     fine = refine(five_frames(maps, DAY), network, card, machine, "none", no_progress)
-    seen = maps[DAY].assign(real_frames=real_frames(maps, DAY))
+    seen = maps[DAY].assign(real_frames=observed_frames(maps, DAY))
     expected = evidenced(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     rows, columns = region.refine(4).within(grid.refine(4))
     expected, made = rounded(expected.isel(y=rows, x=columns)), product(finished)

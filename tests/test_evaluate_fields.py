@@ -13,8 +13,10 @@ from pyproj import Transformer
 
 from seaice.errors import NoInputError, SettingsError
 from seaice.evaluate.fields.common import onto, together
-from seaice.evaluate.fields.field import Field, Lattice, block_means
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.open import open_field
+from seaice.grid.blocks import block_mean
+from seaice.grid.grid import Grid
 from seaice.write.product import write_product
 from seaice.write.rounding import rounded
 
@@ -23,7 +25,9 @@ LEFT, TOP = -600_000.0, 400_000.0
 
 
 def field(sic, cell=1562.5, left=LEFT, top=TOP, crs="EPSG:3411", transform=None, **more):
-    lattice = Lattice(crs=crs, transform=transform or north_up(left, top, cell), shape=sic.shape)
+    lattice = Grid.from_affine(
+        crs=crs, transform=transform or north_up(left, top, cell), shape=sic.shape
+    )
     return Field(name="made", lattice=lattice, sic=sic.astype(np.float32), time=None, **more)
 
 
@@ -145,7 +149,7 @@ def test_real_maps_of_two_services_agree_on_where_the_ice_is():
 def test_on_a_lattice_that_fits_means_are_means_of_blocks(factor):
     """Exactly as an independent mean over blocks has it."""
     sic = smooth((40, 60))
-    found = onto(field(sic), field(sic).lattice.coarsened(factor))
+    found = onto(field(sic), field(sic).lattice.coarsen(factor))
     wanted = sic.reshape(40 // factor, factor, 60 // factor, factor).mean((1, 3))
     np.testing.assert_allclose(found.sic, wanted, atol=1e-6)
 
@@ -159,7 +163,9 @@ def test_on_a_turned_lattice_means_are_those_of_the_area():
     )
     slope = 0.5 + 1.1e-6 * (x - x.mean()) + 0.7e-6 * (y - y.mean())
     middle = (LEFT + 156_250.0, TOP - 156_250.0)
-    target = Lattice(crs="EPSG:3411", transform=turned(31.0, 9e3, (20, 20), middle), shape=(20, 20))
+    target = Grid.from_affine(
+        crs="EPSG:3411", transform=turned(31.0, 9e3, (20, 20), middle), shape=(20, 20)
+    )
     found = onto(field(slope), target)
     column, row = np.meshgrid(np.arange(20) + 0.5, np.arange(20) + 0.5)
     xs, ys = target.transform @ (column, row)
@@ -171,7 +177,9 @@ def test_on_a_turned_lattice_means_are_those_of_the_area():
 def test_between_two_projections_each_cell_is_the_mean_of_the_ice_that_lies_in_it():
     """The oracle draws points in the target cells, brings them back, and looks what lies there."""
     source = field(smooth((256, 256)), 1562.5, left=-200e3, top=200e3)
-    target = Lattice(crs="EPSG:6931", transform=north_up(-125e3, 125e3, 12.5e3), shape=(20, 20))
+    target = Grid.from_affine(
+        crs="EPSG:6931", transform=north_up(-125e3, 125e3, 12.5e3), shape=(20, 20)
+    )
     found = onto(source, target)
     back = Transformer.from_crs("EPSG:6931", "EPSG:3411", always_xy=True)
     random = np.random.default_rng(0)
@@ -188,7 +196,7 @@ def test_between_two_projections_each_cell_is_the_mean_of_the_ice_that_lies_in_i
 def test_ice_area_is_conserved_on_the_way_to_cells_that_fit_badly():
     """All ice of the source is in the target, whose lattice has no line in common with it."""
     source = field(smooth((128, 128)), 1562.5)
-    target = Lattice(
+    target = Grid.from_affine(
         crs="EPSG:3411", transform=north_up(LEFT - 50e3, TOP + 50e3, 7.3e3), shape=(45, 45)
     )
     wide = np.zeros((256, 256))
@@ -202,12 +210,12 @@ def test_land_gives_nothing_to_its_neighbours_and_half_of_a_cell_must_be_known()
     sic = np.ones((8, 8))
     sic[:, 3:] = np.nan  # three columns of sea: one whole block and half of the next
     sic[4:, 2:] = np.nan  # two columns there: the second block holds none
-    found = onto(field(sic), field(sic).lattice.coarsened(2)).sic
+    found = onto(field(sic), field(sic).lattice.coarsen(2)).sic
     wanted = np.full((4, 4), np.nan)
     wanted[:, 0] = 1
     wanted[:2, 1] = 1
     np.testing.assert_array_equal(found, wanted)
-    np.testing.assert_array_equal(block_means(sic, 2), wanted)
+    np.testing.assert_array_equal(block_mean(sic, 2, min_valid=0.5, dtype=np.float64), wanted)
 
 
 def test_a_chart_far_finer_than_the_product_comes_onto_its_cells():
@@ -242,7 +250,7 @@ def test_a_chart_in_degrees_is_brought_to_the_plane_of_the_product():
     assert chart.lattice.cell == pytest.approx(111_200 * np.sqrt(np.prod(sides)), rel=1e-3)
     product = field(np.ones((200, 200)), 3125.0, left=-300e3, top=-100e3)
     ours, theirs = together(product, chart)
-    assert not ours.lattice.geographic
+    assert not ours.lattice.is_geographic
     np.testing.assert_allclose(theirs.sic[np.isfinite(theirs.sic)], 0.7, atol=1e-6)
 
 

@@ -13,7 +13,13 @@ from typer.testing import CliRunner
 
 from seaice.cli import app
 from seaice.errors import NoInputError, SettingsError
-from seaice.io.download import Jaxa, Nsidc, Remote, bring, dated_name
+from seaice.io.download import (
+    JaxaArchive,
+    NsidcArchive,
+    RemoteFile,
+    download_files,
+    parse_remote_name,
+)
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 FOLDER = "standard/GCOM-W/GCOM-W.AMSR2/L1B/2/2020/03"
@@ -48,16 +54,18 @@ def server(root, mischief, tmp_path, monkeypatch):
         monkeypatch.setenv("SEAICE_KNOWN_HOSTS", str(hosts))
         monkeypatch.setenv("GPORTAL_USERNAME", "ice")
         monkeypatch.setenv("GPORTAL_PASSWORD", "anonymous")
-        yield Jaxa(host="127.0.0.1", port=port)
+        yield JaxaArchive(host="127.0.0.1", port=port)
 
 
 def remotes(names=NAMES):
-    return [Remote(name=name, day=DAY, place=f"{FOLDER}/{name}") for name in names]
+    return [RemoteFile(name=name, day=DAY, location=f"{FOLDER}/{name}") for name in names]
 
 
 def brought(archive, folder, names=NAMES, **options):
     waits = []
-    told = bring(archive, remotes(names), folder, lambda *_: None, sleep=waits.append, **options)
+    told = download_files(
+        archive, remotes(names), folder, lambda *_: None, sleep=waits.append, **options
+    )
     return list(told), waits
 
 
@@ -68,7 +76,7 @@ def same(root, folder, names=NAMES):
 @pytest.mark.parametrize("connections", [1, 3])
 def test_files_come_whole(server, root, tmp_path, connections):
     out, waits = brought(server, tmp_path / "in", connections=connections)
-    assert [one.why_not for one in out] == [""] * len(NAMES)
+    assert [one.error for one in out] == [""] * len(NAMES)
     assert same(root, tmp_path / "in")
     assert waits == []
     assert not list((tmp_path / "in").glob(".*.part"))
@@ -85,7 +93,7 @@ def test_what_is_there_is_not_brought_again(server, mischief, tmp_path):
 def test_a_connection_that_breaks_is_resumed_where_it_broke(server, mischief, root, tmp_path):
     mischief.cut_after = [100_000, 150_000]
     out, waits = brought(server, tmp_path / "in", NAMES[:1])
-    assert out[0].why_not == ""
+    assert out[0].error == ""
     assert same(root, tmp_path / "in", NAMES[:1])
     assert waits == [2.0, 4.0]  # patience doubles
     size = (root / FOLDER / NAMES[0]).stat().st_size
@@ -106,7 +114,7 @@ def test_a_part_of_other_bytes_is_thrown_away(server, root, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / f".{NAMES[0]}.part").write_bytes(b"\1" * size)
     out, waits = brought(server, tmp_path / "in", NAMES[:1])
-    assert out[0].why_not == ""
+    assert out[0].error == ""
     assert len(waits) == 1
     assert same(root, tmp_path / "in", NAMES[:1])
 
@@ -114,7 +122,7 @@ def test_a_part_of_other_bytes_is_thrown_away(server, root, tmp_path):
 def test_garbage_is_never_taken_for_a_granule(server, mischief, root, tmp_path):
     mischief.garbage = 2
     out, waits = brought(server, tmp_path / "in", NAMES[:1])
-    assert out[0].why_not == ""
+    assert out[0].error == ""
     assert len(waits) >= 1
     assert same(root, tmp_path / "in", NAMES[:1])
 
@@ -122,8 +130,8 @@ def test_garbage_is_never_taken_for_a_granule(server, mischief, root, tmp_path):
 def test_a_file_that_never_comes_is_told_and_the_others_come(server, mischief, tmp_path):
     mischief.cut_after = [1000] * 6
     out, waits = brought(server, tmp_path / "in", NAMES[:2])
-    assert "6 tries" in out[0].why_not
-    assert out[1].why_not == ""
+    assert "6 tries" in out[0].error
+    assert out[1].error == ""
     assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
     assert not (tmp_path / "in" / NAMES[0]).exists()
 
@@ -162,7 +170,7 @@ def test_too_many_connections_are_refused(server, tmp_path):
 )
 def test_names_of_a_server_are_not_trusted(place):
     with pytest.raises(NoInputError, match="among the answers"):
-        dated_name(place)
+        parse_remote_name(place)
 
 
 @pytest.fixture
@@ -191,9 +199,9 @@ def catalogue(monkeypatch):
 
 
 def test_the_search_names_the_level_and_keeps_to_the_days(catalogue):
-    found = Jaxa("L1R").find(date(2020, 3, 1), date(2020, 3, 2))
+    found = JaxaArchive("L1R").find(date(2020, 3, 1), date(2020, 3, 2))
     assert [remote.name for remote in found] == NAMES
-    assert found[0].place == f"{FOLDER}/{NAMES[0]}"
+    assert found[0].location == f"{FOLDER}/{NAMES[0]}"
     assert {asked["datasetId"] for asked in catalogue} == {"11001002"}
 
 
@@ -211,7 +219,7 @@ def test_a_dry_run_lists_days_without_an_account(catalogue, tmp_path, monkeypatc
 
 def test_the_command_brings_what_the_search_found(catalogue, server, root, tmp_path, monkeypatch):
     monkeypatch.setattr("seaice.io.download.HOST", server.host)
-    monkeypatch.setattr(Jaxa.__init__, "__defaults__", ("L1B", server.host, server.port))
+    monkeypatch.setattr(JaxaArchive.__init__, "__defaults__", ("L1B", server.host, server.port))
     words = ("fetch", "--start", "2020-03-01", "--end", "2020-03-02", "-o", str(tmp_path / "in"))
     told = CliRunner().invoke(app, list(words))
     assert told.exit_code == 0, told.output
@@ -242,13 +250,15 @@ def test_nsidc_tells_size_and_checksum_of_its_days(monkeypatch):
 
     name = "AMSR_U2_L3_SeaIce6km_B04_20200301.he5"
     monkeypatch.setattr(earthaccess, "search_data", lambda **_: [Granule(name, b"abc")])
-    (remote,) = Nsidc().find(DAY, DAY)
+    (remote,) = NsidcArchive().find(DAY, DAY)
     assert (remote.name, remote.day, remote.size) == (name, DAY, 3)
     assert remote.checksum[0] == "sha256"
 
 
 def test_a_wrong_checksum_is_no_granule(server, root, tmp_path):
-    wrong = [Remote(name=NAMES[0], day=DAY, place=f"{FOLDER}/{NAMES[0]}", checksum=("md5", "0"))]
-    (told,) = bring(server, wrong, tmp_path / "in", lambda *_: None, sleep=lambda _: None)
-    assert "its md5 is" in told.why_not
+    wrong = [
+        RemoteFile(name=NAMES[0], day=DAY, location=f"{FOLDER}/{NAMES[0]}", checksum=("md5", "0"))
+    ]
+    (told,) = download_files(server, wrong, tmp_path / "in", lambda *_: None, sleep=lambda _: None)
+    assert "its md5 is" in told.error
     assert not (tmp_path / "in" / NAMES[0]).exists()

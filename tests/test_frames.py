@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seaice.errors import NoInputError
-from seaice.stack import five_frames, source_dates, wanted_dates
+from seaice.stack import five_frames, frame_dates, source_dates
 
 DAY = date(2020, 3, 1)
 
@@ -41,8 +41,8 @@ offsets = st.sets(st.integers(-4, 4)).map(lambda some: some | {0})
 @given(offsets)
 def test_each_frame_is_the_nearest_that_there_is(available):
     days = {DAY + timedelta(days=n) for n in available}
-    window = days & set(wanted_dates(DAY))
-    for source, wanted in zip(source_dates(days, DAY), wanted_dates(DAY), strict=True):
+    window = days & set(frame_dates(DAY))
+    for source, wanted in zip(source_dates(days, DAY), frame_dates(DAY), strict=True):
         assert abs(source - wanted) == min(abs(other - wanted) for other in window)
 
 

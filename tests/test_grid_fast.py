@@ -13,10 +13,10 @@ from seaice.grid.gridding import (
     LOW_BEAM,
     QUARTER_BEAM,
     Accumulator,
+    accumulate,
+    compiled_grid,
     grid_day,
-    lattice_of,
-    located,
-    splat,
+    project_samples,
 )
 from seaice.grid.projection import project
 from tests.granules import make_swath
@@ -27,8 +27,8 @@ WIDE = NORTH.crop(slice(600, 1200), slice(300, 900))
 
 def plainly(values, position, grid, beam):
     """Sums and counts by the definition, in double precision, a cell at a time."""
-    lattice = lattice_of(grid)
-    points = located(position, lattice).reshape(-1, 3)
+    lattice = compiled_grid(grid)
+    points = project_samples(position, lattice).reshape(-1, 3)
     columns, rows = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[0]))
     x = grid.left + (columns + 0.5) * grid.cell
     y = grid.top - (rows + 0.5) * grid.cell
@@ -67,7 +67,9 @@ def test_spreading_out_is_its_definition(samples, beam, refined):
     values, position, coarse = samples
     grid = coarse.refine(refined)
     cells = np.zeros((*grid.shape, 4)), np.zeros(grid.shape, np.uint16)
-    given = splat(values, located(position, lattice_of(grid)), cells, lattice_of(grid), beam)
+    given = accumulate(
+        values, project_samples(position, compiled_grid(grid)), cells, compiled_grid(grid), beam
+    )
     sums, count = plainly(values, position, grid, beam)
     assert given == count.sum() > 1000
     np.testing.assert_array_equal(cells[1], count)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from seaice.grid.masks import LAND_SHARES, land_shares
+from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import BANDS
 from seaice.simulate.antenna import footprint_mean
 
@@ -20,7 +20,7 @@ def test_a_straight_coast_is_the_error_function():
     land = np.zeros((1024, 64), bool)
     land[:512] = True
     away = (np.arange(256) + 0.5 - 128) * 6.25
-    for name, share in land_shares(land).items():
+    for name, share in land_fractions(land).items():
         band = BANDS[name.removeprefix("land_")]
         per_width = 1 / (8 * np.log(2))
         variance = (band.along * band.across + 10.0**2) * per_width + 6.25**2 / 12
@@ -32,7 +32,7 @@ def test_it_is_what_the_antenna_sees(archipelago):
     """The gridder's weight apart, which is narrower than all beams but that of 36.5 GHz."""
     rows, columns = np.mgrid[40:88:3, 40:88:3].reshape(2, -1)
     for name in ("land_6", "land_10", "land_18"):
-        share = land_shares(archipelago)[name][rows, columns]
+        share = land_fractions(archipelago)[name][rows, columns]
         seen = np.zeros(rows.size)
         for heading in (0.0, np.pi / 2):
             place = rows * 4 + 1.5, columns * 4 + 1.5, np.full(rows.size, heading)
@@ -43,8 +43,8 @@ def test_it_is_what_the_antenna_sees(archipelago):
 
 
 def test_shares_are_between_none_and_all_and_keep_the_mean(archipelago):
-    shares = land_shares(archipelago)
-    assert tuple(shares) == LAND_SHARES
+    shares = land_fractions(archipelago)
+    assert tuple(shares) == LAND_FRACTIONS
     for share in shares.values():
         assert share.min() >= 0
         assert share.max() <= 1

@@ -9,9 +9,9 @@ from sea import changed, sea_swath
 
 from seaice.errors import GranuleError
 from seaice.grid.gridding import grid_day
-from seaice.grid.input_checks import InputChecks, Overlaps, days_that_differ, reports_of
+from seaice.grid.input_checks import InputChecks, Overlaps, differing_days, read_reports
 from seaice.grid.regions import region_grid
-from seaice.grid.registration import check_geolocation, geolocation
+from seaice.grid.registration import check_geolocation, score_geolocation
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_too_little_coast_is_said_and_not_refused(coastal, spoil, why):
 
 
 def test_the_other_hemisphere_is_passed_over(coastal):
-    assert geolocation(coastal, "south").score is None
+    assert score_geolocation(coastal, "south").score is None
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_the_one_that_disagrees_is_found_among_four(day, bad, offset):
     (found,) = overlaps(spoilt).outliers()
     assert found.granule == f"granule_{bad}"
     assert found.offset == pytest.approx(offset, abs=3)
-    assert f"{offset:+.0f}"[0] in found.refusal
+    assert f"{offset:+.0f}"[0] in found.rejection
 
 
 def test_two_of_six_are_found_one_after_the_other(day):
@@ -128,11 +128,11 @@ def test_a_map_carries_what_was_found_of_every_granule(day, tmp_path):
     checks = InputChecks(hemisphere="north")
     grid = region_grid("-130,80,-124,81", "north")
     paths = [tmp_path / f"granule_{n}.h5" for n in range(4)]
-    swaths = [checks.checked(swath, path) for swath, path in zip(day, paths, strict=True)]
+    swaths = [checks.check(swath, path) for swath, path in zip(day, paths, strict=True)]
     made = grid_day(swaths, grid, date(2020, 3, 3))
-    checks.leave_out("bad.h5", "it is bad")
+    checks.reject("bad.h5", "it is bad")
     checks.note_used(made)
-    reports = reports_of(made.assign_attrs(checks.attributes()))
+    reports = read_reports(made.assign_attrs(checks.attributes()))
     assert set(reports) == {"bad.h5", *(path.name for path in paths)}
     used = [report for report in reports.values() if report.used]
     assert len(used) == made.attrs["n_granules"]
@@ -166,8 +166,8 @@ def test_a_day_that_differs_from_the_four_others_is_told(bad):
         day: xr.Dataset({"tb89h": field(n, 200), "tb89v": field(n, 215)})
         for n, day in enumerate(days)
     }
-    ((day, channel, offset),) = days_that_differ(maps, sea)
+    ((day, channel, offset),) = differing_days(maps, sea)
     assert (day, channel) == (days[bad], "tb89v")
     assert offset == pytest.approx(20, abs=1)
-    assert days_that_differ({day: maps[day] for day in days if day != days[bad]}, sea) == []
-    assert days_that_differ({day: maps[day] for day in days[:2]}, sea) == []
+    assert differing_days({day: maps[day] for day in days if day != days[bad]}, sea) == []
+    assert differing_days({day: maps[day] for day in days[:2]}, sea) == []

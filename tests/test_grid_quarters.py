@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import array_shapes
 from pyproj import Geod
 from scipy import ndimage
 
-from seaice.grid.blocks import QUARTERS, joined, quartered
+from seaice.grid.blocks import QUARTERS, depth_to_space, space_to_depth
 from seaice.grid.grid import NORTH
 from seaice.grid.gridding import QUARTER_BEAM, Accumulator, daily_map_from_au_si6, grid_day
 from seaice.instrument import HIGH_CHANNELS
@@ -54,15 +54,15 @@ def scattered(seed, samples, within=SQUARE):
 def test_quartering_and_joining_undo_each_other(shape):
     *front, rows, columns = shape
     fine = np.arange(np.prod(shape) * 4).reshape(*front, 2 * rows, 2 * columns)
-    assert np.array_equal(joined(quartered(fine)), fine)
-    assert quartered(fine).shape == (*front, 4, rows, columns)
+    assert np.array_equal(depth_to_space(space_to_depth(fine)), fine)
+    assert space_to_depth(fine).shape == (*front, 4, rows, columns)
 
 
 def test_a_quarter_is_where_its_name_says():
     fine = np.arange(24).reshape(4, 6)
     corners = {"nw": fine[::2, ::2], "ne": fine[::2, 1::2]}
     corners |= {"sw": fine[1::2, ::2], "se": fine[1::2, 1::2]}
-    for name, quarter in zip(QUARTERS, quartered(fine), strict=True):
+    for name, quarter in zip(QUARTERS, space_to_depth(fine), strict=True):
         assert np.array_equal(quarter, corners[name]), name
 
 
@@ -92,7 +92,7 @@ def test_the_mean_of_the_quarters_of_a_smooth_field_is_about_the_cells_value(smo
 def test_quarters_of_a_smooth_field_are_the_field_at_their_centres(smooth):
     longitudes, latitudes = smooth[0].refine(2).lonlat()
     for name, base in (("tb89h", 200.0), ("tb89v", 230.0)):
-        found = joined(smooth[1][f"{name}_quarter"].values)
+        found = depth_to_space(smooth[1][f"{name}_quarter"].values)
         apart = np.abs(found - field(latitudes, longitudes, base))
         assert np.nanmedian(apart) < 0.25
         assert np.nanpercentile(apart, 99) < 1.2
@@ -125,7 +125,7 @@ def test_a_quarter_is_the_gaussian_mean_of_the_samples_around_it(seed):
     doubtful = (np.abs(distance / QUARTER_BEAM.radius - 1) < 0.003).any(axis=1)
     with np.errstate(invalid="ignore"):
         expected = weight @ swath["tb89v"].values.ravel() / weight.sum(axis=1)
-    ours = joined(gridded(swath)["tb89v_quarter"].values).ravel()
+    ours = depth_to_space(gridded(swath)["tb89v_quarter"].values).ravel()
     assert np.isnan(expected).any()
     assert np.array_equal(np.isnan(ours)[~doubtful], np.isnan(expected)[~doubtful])
     assert np.nanmax(np.abs(ours - expected)[~doubtful]) < 1.5

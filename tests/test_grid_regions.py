@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 from seaice.errors import SettingsError, UnknownNameError
 from seaice.grid.grid import HEMISPHERES, NORTH
 from seaice.grid.projection import project
-from seaice.grid.regions import NAMES, SNAP, region_grid
+from seaice.grid.regions import REGION_NAMES, SNAP, region_grid
 
 HEMISPHERE = st.sampled_from(["north", "south"])
 
 
-@pytest.mark.parametrize(("hemisphere", "name"), [(h, n) for h in NAMES for n in NAMES[h]])
+@pytest.mark.parametrize(
+    ("hemisphere", "name"), [(h, n) for h in REGION_NAMES for n in REGION_NAMES[h]]
+)
 def test_every_region_is_a_snapped_part_of_its_hemisphere(hemisphere, name):
     rows, columns = region_grid(name, hemisphere).within(HEMISPHERES[hemisphere])
     assert not any(edge % SNAP for part in (rows, columns) for edge in (part.start, part.stop))

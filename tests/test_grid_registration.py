@@ -6,9 +6,14 @@ import xarray as xr
 from pyproj import Transformer
 
 from seaice.grid.grid import NORTH
-from seaice.grid.masks import land_mask, land_shares
+from seaice.grid.masks import land_fractions, land_mask
 from seaice.grid.projection import project
-from seaice.grid.registration import DISPLACED, _sampled, displacement, registered
+from seaice.grid.registration import (
+    DISPLACEMENT,
+    _interpolate,
+    apply_displacement,
+    estimate_displacement,
+)
 from seaice.instrument import LOW_BANDS
 
 GRID = NORTH.crop(slice(900, 996), slice(720, 816))  # Franz Josef Land
@@ -19,7 +24,7 @@ def scene(dx, dy, land=LAND):
     """An image of 3 km cells whose low frequencies were seen (dx, dy) m from where they stand."""
     steps = np.arange(40, 560, 3) * 1e3
     x, y = np.meshgrid(GRID.left + steps, GRID.top - steps)
-    share = _sampled(land_shares(land)["land_18"], x + dx, y + dy, GRID)
+    share = _interpolate(land_fractions(land)["land_18"], x + dx, y + dy, GRID)
     noise = np.random.default_rng(0).normal(0, 2, (4, *x.shape))
     to_sphere = Transformer.from_crs(GRID.crs, "EPSG:4326", always_xy=True)
     longitude, latitude = to_sphere.transform(x, y)
@@ -39,26 +44,26 @@ def scene(dx, dy, land=LAND):
 
 @pytest.mark.parametrize("turn", [0.3, 2.0, 4.4])
 def test_coasts_tell_the_direction(turn):
-    dx, dy = DISPLACED * np.cos(turn), DISPLACED * np.sin(turn)
-    found = displacement(scene(dx, dy), GRID, LAND)
-    assert found.why == "coasts"
+    dx, dy = DISPLACEMENT * np.cos(turn), DISPLACEMENT * np.sin(turn)
+    found = estimate_displacement(scene(dx, dy), GRID, LAND)
+    assert found.reason == "coasts"
     assert np.hypot(found.x - dx, found.y - dy) < 1200
 
 
 def test_what_stands_where_it_belongs_is_left_there():
-    found = displacement(scene(0, 0), GRID, LAND)
-    assert (found.x, found.y, found.why) == (0, 0, "as stored: coasts fit best so")
+    found = estimate_displacement(scene(0, 0), GRID, LAND)
+    assert (found.x, found.y, found.reason) == (0, 0, "as stored: coasts fit best so")
 
 
 def test_without_coasts_nothing_is_moved():
-    found = displacement(scene(DISPLACED, 0), GRID, np.zeros_like(LAND))
-    assert (found.x, found.y, found.why) == (0, 0, "as stored: too little coast")
+    found = estimate_displacement(scene(DISPLACEMENT, 0), GRID, np.zeros_like(LAND))
+    assert (found.x, found.y, found.reason) == (0, 0, "as stored: too little coast")
 
 
 def test_moved_positions_lie_as_far_as_was_told():
     before = scene(0, 0)
-    moved = displacement(scene(DISPLACED, 0), GRID, LAND)
-    after = registered(before, moved, GRID.crs)
+    moved = estimate_displacement(scene(DISPLACEMENT, 0), GRID, LAND)
+    after = apply_displacement(before, moved, GRID.crs)
     places = [
         project(s["latitude_low"].values[0], s["longitude_low"].values[0], GRID.crs)
         for s in (before, after)

@@ -18,11 +18,11 @@ from seaice.grid.gridding import (
     HIGH_BEAM,
     LOW_BEAM,
     Accumulator,
+    accumulate,
+    compiled_grid,
     grid_day,
-    lattice_of,
-    located,
-    on_day,
-    splat,
+    project_samples,
+    scans_of_day,
 )
 from seaice.grid.projection import project
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
@@ -155,7 +155,7 @@ def test_only_scans_of_the_utc_day_are_used():
     midnight = np.datetime64("2020-03-03")
     assert (day["obs_time"].values >= midnight)[day["n_obs"].values > 0].all()
     assert (before["obs_time"].values < midnight)[before["n_obs"].values > 0].all()
-    kept = sum(on_day(over_midnight, d).sizes["scan"] for d in (DAY, DAY - timedelta(1)))
+    kept = sum(scans_of_day(over_midnight, d).sizes["scan"] for d in (DAY, DAY - timedelta(1)))
     assert kept == over_midnight.sizes["scan"] == 200
 
 
@@ -176,9 +176,9 @@ def test_weights_fall_with_distance_on_the_ground(latitude, beam):
     grid = fine.crop(slice(row - 20, row + 20), slice(column - 20, column + 20))
     sums, count = np.zeros((*grid.shape, 2)), np.zeros(grid.shape, np.uint16)
     place = np.full((1, 1), latitude, np.float32), np.full((1, 1), -10.0, np.float32)
-    lattice = lattice_of(grid)
+    lattice = compiled_grid(grid)
     sample = (np.full((1, 1), 200.0, np.float32),)
-    splat(sample, located(place, lattice), (sums, count), lattice, beam)
+    accumulate(sample, project_samples(place, lattice), (sums, count), lattice, beam)
 
     longitudes, latitudes = grid.lonlat()
     hughes = Geod(a=6378273.0, rf=298.279411123064)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seaice.io.coregistration import low_positions
-from seaice.io.decoding import brightness_temperature, count_quality, decoded
+from seaice.io.decoding import brightness_temperature, count_quality, decode_counts
 from tests.granules import make_swath
 
 
@@ -13,7 +13,7 @@ def test_one_pass_over_counts_is_both_tables(scale):
     counts = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     kelvin = np.empty(counts.shape, np.float32)
     quality = np.full(counts.shape, 8, np.uint8)
-    decoded(counts, scale, kelvin, quality)
+    decode_counts(counts, scale, kelvin, quality)
     np.testing.assert_array_equal(kelvin, brightness_temperature(counts, scale))
     np.testing.assert_array_equal(quality, 8 | count_quality(counts, scale))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipelines.season.granules.inventory import Inventory
 from seaice.config import RunSettings
 from seaice.errors import GranuleError, NoInputError
-from seaice.io.granules import GranuleName, find_granules, left_out_of, listing
+from seaice.io.granules import GranuleName, find_granules, find_unused_files, select_files
 from seaice.io.readers import read_swath
 
 DAY = date(2020, 3, 3)
@@ -95,13 +95,13 @@ def test_what_looks_like_a_granule_and_is_none_is_named_with_a_reason(tmp_path, 
     good = name_at(datetime(2020, 3, 3, 14))
     (tmp_path / good).touch()
     assert [path.name for path in find_granules(tmp_path, DAY)] == [good]
-    (one,) = left_out_of(tmp_path, DAY)
+    (one,) = find_unused_files(tmp_path, DAY)
     assert one.name == name
     assert says in one.reason
     found = Inventory.of(RunSettings(granules=tmp_path))
     assert [path.name for path in found.granules(DAY)] == [good]
     assert found.left_out(DAY) == (str(one),)
-    assert left_out_of(tmp_path, DAY + timedelta(days=3)) == ()
+    assert find_unused_files(tmp_path, DAY + timedelta(days=3)) == ()
 
 
 @pytest.mark.parametrize("make", [_fifo, Path.mkdir])
@@ -114,11 +114,11 @@ def test_reading_what_is_no_regular_file_neither_waits_nor_crashes(tmp_path, mak
 def test_files_that_are_superseded_are_named(tmp_path):
     older = name_at(datetime(2020, 3, 3, 12), version="1110110")
     assert found(tmp_path, older, NAME) == [NAME]
-    (one,) = left_out_of(tmp_path, DAY)
+    (one,) = find_unused_files(tmp_path, DAY)
     assert one.name == older
     assert NAME in one.reason
 
 
 @given(st.text("GW1AM2_0123456789LSBTR.h5 ()", min_size=1, max_size=60))
 def test_any_name_is_sorted_without_an_error(text):
-    listing([Path(text), Path(f"GW1AM2_20200303{text}")], DAY, local=False)
+    select_files([Path(text), Path(f"GW1AM2_20200303{text}")], DAY, local=False)

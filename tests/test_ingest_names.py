@@ -11,7 +11,7 @@ from seaice.errors import GranuleError
 from seaice.instrument import LOW_BANDS, LOW_CHANNELS
 from seaice.io.amsr import L1B_HIGH, L1B_LOW, L1R_HIGH, L1R_LOW
 from seaice.io.coregistration import format_parameters, low_positions, parse_parameters
-from seaice.io.decoding import LEAPS, tai93_to_utc, utc_to_tai93
+from seaice.io.decoding import LEAP_DAYS, tai93_to_utc, utc_to_tai93
 from seaice.io.granules import GranuleName
 from tests.granules import make_swath
 
@@ -67,7 +67,7 @@ def test_utc_survives_atomic_seconds(time):
 def test_time_runs_forwards_and_stands_only_in_leap_seconds(seconds, later):
     a, b = tai93_to_utc([seconds, seconds + later])
     passed = (b - a) / np.timedelta64(1, "s")
-    assert later - 1.001 * LEAPS.size <= passed <= later + 1e-3
+    assert later - 1.001 * LEAP_DAYS.size <= passed <= later + 1e-3
 
 
 def test_the_anchor_of_a_real_granule():

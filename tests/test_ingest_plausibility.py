@@ -14,7 +14,7 @@ from sea import MEDIANS, changed, sea_swath
 
 from seaice.errors import GranuleError
 from seaice.instrument import LOW_CHANNELS
-from seaice.io.checks import OPEN_WATER, _check_horns, check_plausibility, flagged_share
+from seaice.io.checks import OPEN_WATER, _check_horns, check_plausibility, flagged_fraction
 from seaice.io.readers import read_swath
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -104,7 +104,7 @@ def test_flagged_samples_are_counted_and_many_are_told(swath, share):
     rng = np.random.default_rng(1)
     flags = np.where(rng.random(swath["quality_flag"].shape) < share, 8, 0).astype(np.uint8)
     marked = swath.assign(quality_flag=swath["quality_flag"].copy(data=flags))
-    assert flagged_share(marked) == pytest.approx(share, abs=0.01)
+    assert flagged_fraction(marked) == pytest.approx(share, abs=0.01)
     assert len(check_plausibility(marked)) == (share >= 0.2)
 
 

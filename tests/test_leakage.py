@@ -15,7 +15,7 @@ from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError
 from seaice.simulate import samples
 from seaice.simulate.samples import MARGIN, SIDE, SPLITS
-from seaice.stack import wanted_dates
+from seaice.stack import frame_dates
 from seaice.train.samples import SampleSet
 
 YEARS = (2018, 2019, 2020)  # the year that is drawn, and what borders a leap day
@@ -44,7 +44,7 @@ def ground(split, margin):
 @every_pair
 def test_no_day_of_a_stack_is_a_day_of_another_splits_stack(pair):
     """Also over the ends of months, where a stack of 28 February reaches 1 or 2 March."""
-    one, other = (set(chain(*map(wanted_dates, targets(split)))) for split in pair)
+    one, other = (set(chain(*map(frame_dates, targets(split)))) for split in pair)
     assert len(one) > 3 * 12
     assert not one & other
 

@@ -23,7 +23,7 @@ from seaice.config import Settings
 from seaice.errors import FinalStandsError, GranuleError, NoInputError, SettingsError
 from seaice.grid.grid import hemisphere_of
 from seaice.sic.flags import Flag
-from seaice.stack import wanted_dates
+from seaice.stack import frame_dates
 from seaice.write.product import write_product
 
 SOUTH = "0,-67,6,-66"  # Lazarev Sea
@@ -38,7 +38,7 @@ def settings(folder, **told):
 @pytest.fixture
 def names(tmp_path):
     """Files named as granules of all five days; planning opens none."""
-    for day in wanted_dates(DAY):
+    for day in frame_dates(DAY):
         name = f"GW1AM2_{day:%Y%m%d}1000_035A_L1SGBTBR_2220220.h5"
         (tmp_path / name).write_bytes(name.encode())
     return tmp_path
@@ -46,7 +46,7 @@ def names(tmp_path):
 
 def test_a_provisional_map_does_not_look_at_later_days(names):
     made = plan(settings(names, mode="provisional"))
-    assert [day for day, paths in made.granules.items() if paths] == list(wanted_dates(DAY)[:3])
+    assert [day for day, paths in made.granules.items() if paths] == list(frame_dates(DAY)[:3])
     whole = plan(settings(names))
     assert all(whole.granules.values())
     assert made.product_key != whole.product_key
@@ -184,7 +184,7 @@ def opened(out):
 def granules(tmp_path_factory):
     """Five days; the middle one lacks the end of its pass over the region."""
     folder = tmp_path_factory.mktemp("granules")
-    for day in wanted_dates(DAY):
+    for day in frame_dates(DAY):
         if day != DAY:
             write_day(folder, day)
     start = np.datetime64(DAY, "D").astype("datetime64[s]").item().replace(hour=10)
@@ -237,7 +237,7 @@ def test_a_final_day_made_again_from_nothing_is_bit_identical(granules, tmp_path
 @pytest.mark.slow
 def test_the_south_is_mapped_from_end_to_end(tmp_path):
     (tmp_path / "granules").mkdir()
-    for day in wanted_dates(DAY):
+    for day in frame_dates(DAY):
         start = np.datetime64(day, "D").astype("datetime64[s]").item().replace(hour=10)
         swath = make_swath(scans=120, start=start, phase=4610.0)
         name = f"GW1AM2_{start:%Y%m%d%H%M}_035A_L1SGBTBR_2220220.h5"

@@ -6,7 +6,7 @@ from pipelines.plan import method, region_warnings
 from seaice.config import NetworkSettings, RunSettings
 from seaice.errors import SettingsError, UnknownNameError
 from seaice.grid.grid import NORTH
-from seaice.grid.regions import degrees_across, region_grid, widened
+from seaice.grid.regions import longitude_span, pad_region, region_grid
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_names_of_the_other_stage_are_refused(stage, name, tmp_path):
     [("24,79,10,82", 346), ("10,79,24,82", 14), ("170,60,-160,70", 30), ("-180,60,180,80", 360)],
 )
 def test_a_box_that_goes_nearly_round_the_globe_is_warned_of(region, degrees):
-    assert degrees_across(region) == degrees
+    assert longitude_span(region) == degrees
     told = list(region_warnings(RunSettings(region=region)))
     assert len(told) == (degrees > 180)
     if region == "24,79,10,82":
@@ -48,14 +48,14 @@ def test_a_box_that_goes_nearly_round_the_globe_is_warned_of(region, degrees):
 def test_a_name_is_never_warned_of():
     assert list(region_warnings(RunSettings(region="svalbard"))) == []
     with pytest.raises(SettingsError):
-        degrees_across("1,2,3")
+        longitude_span("1,2,3")
 
 
 @pytest.mark.parametrize("cells", [0, 1, 14, 80])
 def test_a_widened_region_holds_the_region_and_ends_with_the_hemisphere(cells):
     region = region_grid("10,76,30,81", "north")
-    wide = widened(region, cells, "north")
+    wide = pad_region(region, cells, "north")
     rows, columns = region.within(wide)
     assert min(rows.start, columns.start) >= cells
     assert min(wide.shape[0] - rows.stop, wide.shape[1] - columns.stop) >= cells
-    assert widened(NORTH, cells, "north") == NORTH
+    assert pad_region(NORTH, cells, "north") == NORTH

@@ -11,17 +11,17 @@ from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.errors import PredictionError
-from seaice.grid.masks import LAND_SHARES
+from seaice.grid.masks import LAND_FRACTIONS
 from seaice.models.inference import no_progress, refine, run_tiled
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model, find_model
 from seaice.sic.concentrate import concentrate
-from seaice.stack import OTHER_DAYS
+from seaice.stack import NEIGHBOUR_PD_CHANNELS
 
 SHAPE = (40, 36)
 #: what the windowed networks that ship are told; the bounds on seams are those of such networks
-WINDOWED = SIC_CHANNELS[: -len(LAND_SHARES)]
+WINDOWED = SIC_CHANNELS[: -len(LAND_FRACTIONS)]
 #: how far a map may depend on where windows begin, in standard deviations of the map: anywhere,
 #: and root mean square
 ANYWHERE, ON_THE_WHOLE = 0.5, 0.05
@@ -134,10 +134,10 @@ def test_concentrating_never_sees_fill_values(name):
     network, card = made(name)
     seen = bounded_inputs(network)
     day = daily_map()
-    for channel in OTHER_DAYS:
+    for channel in NEIGHBOUR_PD_CHANNELS:
         day[channel] = ("y", "x"), np.full(SHAPE, np.nan, np.float32)
-    for channel in (*OTHER_DAYS, "tb36h", "tb18v"):
-        day[channel][::2, 3:30] = 10.0 if channel in OTHER_DAYS else 200.0
+    for channel in (*NEIGHBOUR_PD_CHANNELS, "tb36h", "tb18v"):
+        day[channel][::2, 3:30] = 10.0 if channel in NEIGHBOUR_PD_CHANNELS else 200.0
         day[channel][7:12] = np.nan
     land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
     land[:20] = True

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from matplotlib.image import imread
 from products import made_product
 from typer.testing import CliRunner
@@ -38,7 +37,7 @@ def reference(product, tmp_path_factory):
     grid, path = grid_of(made), tmp_path_factory.mktemp("reference") / "lower_20200303.tif"
     with rasterio.open(
         path, "w", driver="GTiff", height=grid.shape[0], width=grid.shape[1], count=1,
-        dtype="float32", crs=grid.crs, transform=Affine(*grid.transform), nodata=np.nan,
+        dtype="float32", crs=grid.crs, transform=grid.transform, nodata=np.nan,
     ) as file:  # fmt: skip
         file.write(made["sic"].values * np.float32(0.9), 1)
     return path

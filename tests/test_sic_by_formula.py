@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from seaice.grid.blocks import on_refined
+from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import HEMISPHERES, coordinates
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.blend import blend
@@ -36,7 +36,7 @@ def scene(hemisphere="north", seed=0):
     daily = {name: (("y", "x"), tb[name]) for name in LOW}
     daily["n_obs"] = ("y", "x"), np.full(SHAPE, 9, np.uint16)
     daily["obs_time"] = ("y", "x"), np.full(SHAPE, np.datetime64("2020-03-03T11", "ns"))
-    fine = {name: on_refined(tb[name]) for name in ("tb89h", "tb89v")}
+    fine = {name: repeat_to_fine_grid(tb[name]) for name in ("tb89h", "tb89v")}
     fine["pd"] = fine["tb89v"] - fine["tb89h"]
     refined = {name: (("y", "x"), values) for name, values in fine.items()}
     land = np.zeros((4 * SHAPE[0], 4 * SHAPE[1]), bool)
@@ -60,10 +60,10 @@ def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hem
     tb = {channel: daily[channel].values for channel in LOW}
     expected = {
         "asi": asi(refined["pd"].values),
-        "bootstrap": on_refined(
+        "bootstrap": repeat_to_fine_grid(
             bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], BOOTSTRAP[hemisphere])
         ),
-        "nasa_team": on_refined(
+        "nasa_team": repeat_to_fine_grid(
             nasa_team(tb["tb18h"], tb["tb18v"], tb["tb36v"], NASA_TEAM[hemisphere])
         ),
     }[name]
@@ -72,7 +72,7 @@ def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hem
     cause = has(made, Flag.OPEN_WATER_FILTERED | Flag.LAND_SPILLOVER_CORRECTED)
     np.testing.assert_array_equal(changed & ~land, cause)
     assert (made["sic"].values[cause] == 0).all()
-    water = on_refined(np.arange(SHAPE[1])[None] < 12)[0]
+    water = repeat_to_fine_grid(np.arange(SHAPE[1])[None] < 12)[0]
     assert np.nanmax(made["sic"].values[:, water]) == 0
     assert np.nanmin(made["sic"].values[:, ~water]) > 0.8
 

@@ -14,7 +14,7 @@ from seaice.sic.evidence.evidenced import evidenced
 from seaice.sic.evidence.pole_hole import across_the_pole
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import smearing, split
-from seaice.stack import real_frames
+from seaice.stack import observed_frames
 
 DAY = date(2020, 3, 3)
 POLE = NORTH.crop(slice(896, 976), slice(576, 656))  # 250 km around
@@ -217,7 +217,7 @@ def test_network_and_filters_disagree_across_the_edge(network, pd, weather, disa
 def test_real_frames_are_days_with_both_polarizations():
     maps = {DAY: daily_map(ICE), **days(before=daily_map(ICE), two_after=daily_map(ICE))}
     maps[DAY]["tb89v"][3, 4] = np.nan
-    bits = real_frames(maps, DAY).values
+    bits = observed_frames(maps, DAY).values
     assert bits[3, 4] == 2 + 16
     bits[3, 4] = 2 + 4 + 16
     assert (bits == 2 + 4 + 16).all()

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import NORTH
 from seaice.instrument import CHANNELS, LOW_CHANNELS
 from seaice.simulate.atmosphere import make_atmosphere
 from seaice.simulate.emission import ice_table, water_table, weather_terms
 from seaice.simulate.ice import _concentration, coarse_concentration
 from seaice.simulate.land import _spectrum, land_brightness
-from seaice.simulate.lattice import enlarge, shift, shrink
+from seaice.simulate.lattice import enlarge, shift
 from seaice.simulate.observe import observe, passes_over
 from seaice.simulate.random_fields import gaussian_field
 from seaice.simulate.samples import SPLITS, draw, physics_of
@@ -56,7 +57,7 @@ def pixels():
         month = k % 12 + 1
         world = world_at(PLACES[k % 4], date(2018, month, 10), k)
         seen = world.brightness(0.0)
-        high, cover = shrink(seen.high, 2), world.ice.low_concentration
+        high, cover = block_mean(seen.high, 2), world.ice.low_concentration
         both = np.concatenate([seen.low, high])
         water.append(both[:, cover < 0.005][:, ::5])
         if month in (1, 2, 3, 4, 10, 11, 12):
@@ -160,7 +161,7 @@ def test_concentration_stays_between_nothing_and_all():
 def test_fine_structure_is_there():
     """Within an ice cover the cells of 1.5625 km differ, as they do in charts."""
     cover = world_at(PLACES[1], date(2018, 3, 10), 1).ice.concentration
-    assert (cover - enlarge(shrink(cover, 4), 4)).std() > 0.02
+    assert (cover - enlarge(block_mean(cover, 4), 4)).std() > 0.02
 
 
 def test_moving_nothing_changes_nothing_and_moving_whole_cells_rolls():
@@ -351,7 +352,7 @@ def test_ice_stays_where_the_climatology_has_seen_it():
     world = world_at((1000e3, -1300e3), day, 3)
     coarse = coarse_concentration(world.grid, day)
     away = ndimage.distance_transform_edt(coarse < 0.01) * 6.25
-    cover = shrink(world.ice.concentration, 4)
+    cover = block_mean(world.ice.concentration, 4)
     assert (away > 60).sum() > 500
     assert cover[away > 60].max() < 0.01
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.grid.blocks import quartered
+from seaice.grid.blocks import space_to_depth
 from seaice.models.inputs import assemble_sr_input, new_sr_card
 from seaice.models.layers.upsampling import bicubic_upsample
 
@@ -61,7 +61,7 @@ def test_what_fills_a_quarter_never_comes_from_an_invalid_cell(seed, share):
 def test_what_fills_a_quarter_is_between_the_cells_around_it():
     tb = plane(ROWS, COLUMNS).expand(5, 2, -1, -1)
     told = kelvin(assemble_sr_input(tb, torch.full((5, 2, 4, ROWS, COLUMNS), torch.nan), CARD))
-    expected = torch.from_numpy(quartered(plane(2 * ROWS, 2 * COLUMNS).numpy()))
+    expected = torch.from_numpy(space_to_depth(plane(2 * ROWS, 2 * COLUMNS).numpy()))
     inner = (..., slice(1, -1), slice(1, -1))
     assert torch.allclose(told[inner], expected[inner].expand(told[inner].shape), atol=1e-3)
 
@@ -79,7 +79,7 @@ def test_networks_of_three_channels_see_whole_cells_only():
 def test_a_plane_is_interpolated_to_itself(channels):
     """Cubic convolution with a = -0.75 ripples a little."""
     tb = plane(ROWS, COLUMNS).expand(5, 2, -1, -1)
-    quarters = torch.from_numpy(quartered(plane(2 * ROWS, 2 * COLUMNS).numpy()))
+    quarters = torch.from_numpy(space_to_depth(plane(2 * ROWS, 2 * COLUMNS).numpy()))
     planes = assemble_sr_input(tb, quarters.expand(5, 2, -1, -1, -1), CARD)[2:3, :channels]
     found = 200 + 100 * bicubic_upsample(planes, 4)[0]
     expected = plane(4 * ROWS, 4 * COLUMNS).expand(2, -1, -1)

@@ -9,7 +9,7 @@ import xarray as xr
 from granules import write_au_si6
 from test_network_contract import SMALL, lively
 
-from seaice.grid.blocks import quartered
+from seaice.grid.blocks import space_to_depth
 from seaice.grid.grid import NORTH, coordinates, grid_of
 from seaice.grid.gridding import daily_map_from_au_si6
 from seaice.models.inference import Machine, no_progress, refine, run_tiled
@@ -84,7 +84,7 @@ def test_a_plane_stays_in_its_place():
     for name in ("tb89h", "tb89v"):
         given[name][:] = (200 + rows / 2 + columns / 4).astype(np.float32)
         finer = 200 + (np.mgrid[:80, :72] / 2 - 0.25).transpose(1, 2, 0) @ (0.5, 0.25)
-        given[f"{name}_quarter"][:] = quartered(finer).astype(np.float32)
+        given[f"{name}_quarter"][:] = space_to_depth(finer).astype(np.float32)
     fine_rows, fine_columns = (np.mgrid[:160, :144] - 1.5) / 4
     expected = 200 + fine_rows / 2 + fine_columns / 4
     inner = (slice(8, -8), slice(8, -8))

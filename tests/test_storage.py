@@ -11,7 +11,7 @@ from days import DAY, PRODUCT, REGION, write_five_days
 from seaice.errors import SettingsError, StorageError
 from seaice.files import sha256
 from seaice.io import object_store as storage
-from seaice.io.object_store import Store, is_url
+from seaice.io.object_store import ObjectStore, is_url
 
 SECRET = "s3cr3t-of-the-test"
 
@@ -21,7 +21,7 @@ def memory(tmp_path):
     """A store in memory."""
     from fsspec.implementations.memory import MemoryFileSystem
 
-    yield Store.at(f"memory://{tmp_path.name}")
+    yield ObjectStore.from_url(f"memory://{tmp_path.name}")
     MemoryFileSystem.store.clear()
 
 
@@ -45,7 +45,7 @@ def environment(server, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(storage, "PAUSE", 0.01)
+    monkeypatch.setattr(storage, "FIRST_PAUSE", 0.01)
     monkeypatch.setattr(storage, "TIMEOUTS", {"connect_timeout": 2, "read_timeout": 1})
     _forget()
     fsspec.filesystem("s3").mkdirs("ice", exist_ok=True)
@@ -81,7 +81,7 @@ def through(server, environment, monkeypatch):
 @pytest.mark.parametrize("url", ["s3://user:word@ice/maps", "s3://ice/maps?key=x", "s3://ice#x"])
 def test_a_url_with_more_than_a_place_is_refused_and_not_repeated(url):
     with pytest.raises(SettingsError) as refused:
-        Store.at(url)
+        ObjectStore.from_url(url)
     assert "word" not in str(refused.value)
 
 
@@ -109,7 +109,7 @@ def test_urls_stand_apart_in_settings_and_come_back_the_same():
 
 @pytest.mark.slow
 def test_s3_keeps_what_is_put(environment, tmp_path):
-    keeps_what_is_put(Store.at("s3://ice/a"), tmp_path)
+    keeps_what_is_put(ObjectStore.from_url("s3://ice/a"), tmp_path)
 
 
 def test_memory_keeps_what_is_put(memory, tmp_path):
@@ -119,29 +119,29 @@ def test_memory_keeps_what_is_put(memory, tmp_path):
 def keeps_what_is_put(store, tmp_path):
     content = np.random.default_rng(0).bytes(100_000)
     (tmp_path / "file").write_bytes(content)
-    store.put("deep/file", tmp_path / "file")
-    store.put("text", "Größe".encode())
-    assert {name: size for name, (size, _) in store.entries().items()} == {
+    store.upload("deep/file", tmp_path / "file")
+    store.upload("text", "Größe".encode())
+    assert {name: size for name, (size, _) in store.list_files().items()} == {
         "deep/file": 100_000,
         "text": 7,
     }
-    assert store.fetch("deep/file", tmp_path / "back") == sha256(tmp_path / "file")
+    assert store.download("deep/file", tmp_path / "back") == sha256(tmp_path / "file")
     assert (tmp_path / "back").read_bytes() == content
-    assert (store.text("text"), store.text("none")) == ("Größe", None)
+    assert (store.read_text("text"), store.read_text("none")) == ("Größe", None)
     store.remove(["text", "none"])
-    assert list(store.entries()) == ["deep/file"]
-    assert Store.at(f"{store.url}/nothing").entries() == {}
+    assert list(store.list_files()) == ["deep/file"]
+    assert ObjectStore.from_url(f"{store.url}/nothing").list_files() == {}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "half"])
 def test_a_failing_network_is_asked_again(fault, through, tmp_path):
     way = through(**{fault: 0.4})
-    store = Store.at(f"s3://ice/{fault}")
+    store = ObjectStore.from_url(f"s3://ice/{fault}")
     for number in range(8):
         content = bytes([number]) * 5000
-        store.put(f"{number}", content)
-        store.fetch(f"{number}", tmp_path / "back")
+        store.upload(f"{number}", content)
+        store.download(f"{number}", tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == content
     assert way.happened[fault] > 0
 
@@ -149,10 +149,10 @@ def test_a_failing_network_is_asked_again(fault, through, tmp_path):
 @pytest.mark.slow
 def test_silence_is_not_waited_for(through, tmp_path):
     way = through(silence=0.3)
-    store = Store.at("s3://ice/silence")
+    store = ObjectStore.from_url("s3://ice/silence")
     for number in range(5):
-        store.put(f"{number}", b"x")
-        store.fetch(f"{number}", tmp_path / "back")
+        store.upload(f"{number}", b"x")
+        store.download(f"{number}", tmp_path / "back")
     assert way.happened["silence"] > 0
 
 
@@ -160,7 +160,7 @@ def test_silence_is_not_waited_for(through, tmp_path):
 def test_a_store_that_never_answers_is_told_of_and_nothing_is_left(through, tmp_path):
     through(**{"500": 1.0})
     with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 tries") as told:
-        Store.at("s3://ice/down").fetch("file", tmp_path / "file")
+        ObjectStore.from_url("s3://ice/down").download("file", tmp_path / "file")
     assert SECRET not in str(told.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -173,7 +173,7 @@ def test_no_server_at_all(environment, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     _forget()
     with pytest.raises(StorageError, match="cannot be listed"):
-        Store.at("s3://ice/down").entries()
+        ObjectStore.from_url("s3://ice/down").list_files()
 
 
 @pytest.fixture
@@ -182,9 +182,9 @@ def fetched(memory, tmp_path):
 
     store = memory
     for number in range(3):
-        store.put(f"2020/GW1AM2_{number}.h5", bytes([number]) * 1000)
-    store.put("../GW1AM2_outside.h5", b"x")
-    store.put(".hidden/GW1AM2_a.h5", b"x")
+        store.upload(f"2020/GW1AM2_{number}.h5", bytes([number]) * 1000)
+    store.upload("../GW1AM2_outside.h5", b"x")
+    store.upload(".hidden/GW1AM2_a.h5", b"x")
     return Fetched(store=store, folder=tmp_path / "near", limit=2500)
 
 
@@ -195,7 +195,7 @@ def test_granules_are_known_by_their_hash_when_they_are_gone(fetched, monkeypatc
     here = [path for path in paths if path.exists()]
     assert len(here) == 2  # no more than the limit
     assert hashes[here[0]] == sha256(here[0])
-    monkeypatch.setattr(Store, "fetch", lambda *told: pytest.fail("fetched again"))
+    monkeypatch.setattr(ObjectStore, "download", lambda *told: pytest.fail("fetched again"))
     assert fetched.hashes(paths) == hashes
 
 
@@ -209,7 +209,7 @@ def test_a_granule_that_was_damaged_near_is_fetched_anew(fetched):
 def test_a_granule_that_changed_in_the_store_is_not_taken_for_the_one_listed(fetched):
     path = fetched.listed()[0]
     fetched.near(path)
-    fetched.store.put("2020/GW1AM2_0.h5", b"z" * 999)
+    fetched.store.upload("2020/GW1AM2_0.h5", b"z" * 999)
     path.unlink()
     with pytest.raises(StorageError, match="is not what"):
         fetched.near(path)
@@ -237,7 +237,7 @@ def seen(store, name):
     from pipelines.published import listed_in
 
     told = listed_in(store, name)
-    files = {file.partition("/")[2]: store.text(f"{name}/{file}") for file in told}
+    files = {file.partition("/")[2]: store.read_text(f"{name}/{file}") for file in told}
     for file, expected in told.items():
         assert digest(files[file.partition("/")[2]].encode()).hexdigest() == expected
     return files.get("map")
@@ -250,7 +250,7 @@ def test_a_reader_sees_the_old_product_or_the_new_one_wherever_the_writer_is_sto
 
     store = memory
     folder = product(tmp_path / "seaice_sic_x", "0", "old")
-    put, stopped = Store.put, 0
+    put, stopped = ObjectStore.upload, 0
     expected = {None, "old"}
     for key, content in (("0", "old"), ("1", "new")):
         product(folder, key, content)
@@ -262,18 +262,18 @@ def test_a_reader_sees_the_old_product_or_the_new_one_wherever_the_writer_is_sto
                     raise KeyboardInterrupt
                 put(self, name, content)
 
-            monkeypatch.setattr(Store, "put", until)
+            monkeypatch.setattr(ObjectStore, "upload", until)
             try:
                 put_product(folder, store)
             except KeyboardInterrupt:
                 stopped += 1
-            monkeypatch.setattr(Store, "put", put)
+            monkeypatch.setattr(ObjectStore, "upload", put)
             assert seen(store, folder.name) in expected
         assert seen(store, folder.name) == content
         expected = {content, "new"}
     assert stopped == 6
     put_product(product(folder, "2", "newer"), store)
-    generations = {name.split("/")[1] for name in store.entries() if name.count("/") > 1}
+    generations = {name.split("/")[1] for name in store.list_files() if name.count("/") > 1}
     assert generations == {"1", "2"}  # the former stays for who reads it
 
 
@@ -289,9 +289,9 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plain.toml").write_text('[write]\nformats = ["zarr"]\n')
     write_five_days(tmp_path / "granules")
-    store = Store.at("s3://ice/day")
+    store = ObjectStore.from_url("s3://ice/day")
     for path in (tmp_path / "granules").iterdir():
-        store.put(f"granules/{path.name}", path)
+        store.upload(f"granules/{path.name}", path)
     way = through(**{"500": 0.1, "half": 0.05})
 
     def run(*told):
@@ -307,14 +307,14 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
     assert daily("granules", "out").exit_code == 0
     assert way.happened["500"] > 0
     manifest = (tmp_path / "out" / PRODUCT / f"{PRODUCT}.sha256").read_text()
-    held = store.text(f"maps/{PRODUCT}/{PRODUCT}.sha256")
+    held = store.read_text(f"maps/{PRODUCT}/{PRODUCT}.sha256")
     assert [line.replace(line.split("  ")[1].split("/")[0] + "/", "", 1) for line in
             held.splitlines()] == manifest.splitlines()  # fmt: skip
     told = run("status", "s3://ice/day/maps", "--json")
     assert [day["state"] for day in json.loads(told.output)] == ["final"]
     assert "1 product verified" in run("verify", "s3://ice/day/maps").output
-    chunk = next(name for name in store.entries() if "/sic/c/0/" in name)
-    store.put(chunk, b"damaged")
+    chunk = next(name for name in store.list_files() if "/sic/c/0/" in name)
+    store.upload(chunk, b"damaged")
     found = run("verify", "s3://ice/day/maps")
     assert found.exit_code == 2
     assert "is not what was written" in found.output

@@ -63,7 +63,7 @@ def main() -> None:
     path = told.folder / "ice_possible_north_6250m.tif"
     with rasterio.open(
         path, "w", driver="GTiff", width=NORTH.shape[1], height=NORTH.shape[0], count=12,
-        dtype="uint8", nbits=1, crs=NORTH.crs, transform=rasterio.Affine(*NORTH.transform),
+        dtype="uint8", nbits=1, crs=NORTH.crs, transform=NORTH.transform,
         compress="deflate", zlevel=9, tiled=True, blockxsize=512, blockysize=512,
     ) as file:  # fmt: skip
         where = places(NORTH, x, y)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
@@ -57,9 +56,7 @@ def derive(folder: Path, hemisphere: str, grid: Grid) -> NDArray[np.bool_]:
             {"type": "Polygon", "coordinates": [_on_plane(points, grid)]}
             for points in outlines(folder, level, hemisphere)
         ]
-        drawn = rasterize(
-            shapes, out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), dtype="uint8"
-        )
+        drawn = rasterize(shapes, out_shape=grid.shape, transform=grid.transform, dtype="uint8")
         found.append(drawn > 0)
     lakes, islands = found
     return np.asarray(lakes & ~islands & land_mask(grid))

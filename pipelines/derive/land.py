@@ -17,6 +17,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import HEMISPHERES, Grid
 
 __all__ = ["derive", "majority", "write_mask"]
@@ -44,16 +45,14 @@ def majority(fine: NDArray[np.bool_], factor: int) -> NDArray[np.bool_]:
     >>> majority(np.array([[True, True], [False, False]]), 2)
     array([[ True]])
     """
-    rows, columns = fine.shape
-    blocks = fine.reshape(rows // factor, factor, columns // factor, factor)
-    return np.asarray(blocks.mean(axis=(1, 3)) >= 0.5)
+    return np.asarray(block_mean(fine, factor) >= 0.5)
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_], grid: Grid, source: str, values: str) -> None:
     """As a one-bit GeoTIFF that says where it comes from and what its values mean."""
     with rasterio.open(
         path, "w", driver="GTiff", width=grid.shape[1], height=grid.shape[0], count=1,
-        dtype="uint8", nbits=1, crs=grid.crs, transform=rasterio.Affine(*grid.transform),
+        dtype="uint8", nbits=1, crs=grid.crs, transform=grid.transform,
         compress="deflate", zlevel=9, tiled=True, blockxsize=512, blockysize=512,
     ) as file:  # fmt: skip
         file.write(mask.astype(np.uint8), 1)

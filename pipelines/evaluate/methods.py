@@ -14,7 +14,7 @@ from pipelines.methods import network_of
 from pipelines.plan import BLEND, Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SettingsError
-from seaice.grid.blocks import quartered
+from seaice.grid.blocks import space_to_depth
 from seaice.grid.grid import NORTH, coordinates
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
@@ -24,7 +24,7 @@ from seaice.sic.classical.asi import asi
 from seaice.sic.classical.blend import blend
 from seaice.sic.classical.daily import FORMULAS as CLASSICAL
 from seaice.sic.concentrate import concentrate
-from seaice.stack import OTHER_DAYS
+from seaice.stack import NEIGHBOUR_PD_CHANNELS
 from seaice.train.samples import SampleSet
 
 __all__ = [
@@ -153,14 +153,14 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
     rows, columns = (slice(first, first + window.side) for first in place)
     grid = NORTH.crop(rows, columns)
     attrs = {"crs": grid.crs, "status": "final"}
-    quarters = quartered(samples.tb89_3km(window))
+    quarters = space_to_depth(samples.tb89_3km(window))
     stack: dict[str, tuple[tuple[str, ...], Map]] = {}
     for channel, name in enumerate(HIGH_CHANNELS):
         stack[name] = ("frame", "y", "x"), frames[:, channel]
         stack[f"{name}_quarter"] = ("frame", "quarter", "y", "x"), quarters[:, channel]
     maps = {name: (("y", "x"), low[channel]) for channel, name in enumerate(LOW_CHANNELS)}
     beside = np.delete(frames, len(frames) // 2, axis=0)
-    for name, (h, v) in zip(OTHER_DAYS, beside, strict=True):
+    for name, (h, v) in zip(NEIGHBOUR_PD_CHANNELS, beside, strict=True):
         maps[name] = ("y", "x"), v - h
     known = np.isfinite(frames[len(frames) // 2]).all(0)
     maps["n_obs"] = ("y", "x"), np.where(known, OBSERVATIONS, 0).astype(np.uint16)

@@ -13,11 +13,12 @@ from pipelines.stages import Progress
 from seaice.evaluate.brightness import brightness_sums
 from seaice.evaluate.fields.apart import open_apart
 from seaice.evaluate.fields.common import together
-from seaice.evaluate.fields.field import Field, block_means
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.records import Case, records_of
 from seaice.evaluate.report import write_report
 from seaice.evaluate.spectra import spectrum_sums, tile_sides
 from seaice.evaluate.sums import Sums, area_units, joined, map_sums
+from seaice.grid.blocks import block_mean
 
 __all__ = ["compared", "evaluate_product"]
 
@@ -77,8 +78,11 @@ def compared(ours: Field, theirs: Field) -> list[Case]:
     )
     cases = []
     for factor in _factors(lattice.cell):
-        coarse = lattice.coarsened(factor)
-        sic, truth = (block_means(field.sic, factor) for field in (ours, theirs))
+        coarse = lattice.coarsen(factor)
+        sic, truth = (
+            block_mean(field.sic, factor, min_valid=0.5, dtype=np.float64)
+            for field in (ours, theirs)
+        )
         block = max(1, round(UNIT / coarse.cell))
         areas = coarse.cell_area(*area_units(sic.shape, block))
         # How errors of neighbouring cells go together is not told: doubt is of the finest cells.

@@ -25,7 +25,7 @@ from seaice.evaluate.scenes import (
 from seaice.grid.gridding import grid_day
 from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.page import Section, Table
-from seaice.stack import five_frames, other_days
+from seaice.stack import five_frames, neighbour_pd
 
 __all__ = [
     "ALL",
@@ -73,7 +73,7 @@ def retrieve_scene(
     day, daily_map = gridded(scene)
     days = {day: daily_map}
     stack = five_frames(days, day)
-    coarse = daily_map.assign(other_days(days, day))
+    coarse = daily_map.assign(neighbour_pd(days, day))
     refined: dict[object, xr.Dataset] = {}
     maps = {}
     for way in methods:

@@ -12,11 +12,11 @@ from pipelines.evaluate.methods import Networks, Told, Way, World, standard, tol
 from pipelines.evaluate.worlds_report import Example, sections_of
 from pipelines.stages import Progress
 from seaice.evaluate.brightness import brightness_sums
-from seaice.evaluate.fields.field import block_means
 from seaice.evaluate.records import ALL, Case, records_of
 from seaice.evaluate.report import write_report
 from seaice.evaluate.spectra import spectrum_sums, tile_sides
 from seaice.evaluate.sums import Sums, joined, map_sums
+from seaice.grid.blocks import block_mean
 from seaice.models.inference import Machine
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
@@ -116,7 +116,9 @@ def sums_of(world: World, told: Told) -> Found:
     for label, (sic, doubt) in told.sic.items():
         sic = np.where(known, sic, np.float32("nan"))
         for factor in FACTORS:
-            ours, theirs = block_means(sic, factor), block_means(truth, factor)
+            ours, theirs = (
+                block_mean(each, factor, min_valid=0.5, dtype=np.float64) for each in (sic, truth)
+            )
             if np.isfinite(theirs).any():
                 cell, told_of = FINE * factor, doubt if factor == 1 else None
                 found[label, cell, "map"] = map_sums(

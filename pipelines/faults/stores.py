@@ -15,7 +15,7 @@ import numpy as np
 
 from pipelines.faults.network import Fault, Way, opened
 from pipelines.faults.trial import Trial, ended, forked
-from seaice.io.object_store import Store
+from seaice.io.object_store import ObjectStore
 
 __all__ = ["store_fails", "store_served"]
 
@@ -66,9 +66,9 @@ def _stocked(server: tuple[str, int], granules: Path) -> int:
 
     _through(server, {}, np.random.default_rng(0))
     fsspec.filesystem("s3").mkdirs(BUCKET)
-    store = Store.at(f"s3://{BUCKET}/granules")
+    store = ObjectStore.from_url(f"s3://{BUCKET}/granules")
     for path in granules.iterdir():
-        store.put(path.name, path)
+        store.upload(path.name, path)
     return 0
 
 
@@ -90,7 +90,7 @@ def _through(server: tuple[str, int], shares: Mapping[Fault, float], random: Ran
     """Let this process find its store behind faults, until it ends."""
     from seaice.io import object_store as storage
 
-    storage.PAUSE, storage.TIMEOUTS = 0.05, {"connect_timeout": 2, "read_timeout": 2}
+    storage.FIRST_PAUSE, storage.TIMEOUTS = 0.05, {"connect_timeout": 2, "read_timeout": 2}
     way = Way(host=server[0], port=server[1], shares=shares, silence=3, random=random)
     os.environ["AWS_ENDPOINT_URL"] = opened(way)[0]
 
@@ -100,9 +100,9 @@ def _fetched_all(server: tuple[str, int], url: str, out: Path, random: Random) -
     from pipelines.season.stored import damages_stored, fetched_product, statuses_stored
 
     _through(server, {}, random)
-    store = Store.at(url)
+    store = ObjectStore.from_url(url)
     if [*damages_stored(store)] or any(day.state != "final" for day in statuses_stored(store)):
         return 1
-    for name in {path.partition("/")[0] for path in store.entries()}:
+    for name in {path.partition("/")[0] for path in store.list_files()}:
         fetched_product(store, name, out / name)
     return 0

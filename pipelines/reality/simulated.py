@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipelines.reality.points import Points, joined
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import HEMISPHERES, Grid
 from seaice.grid.masks import land_mask
 from seaice.instrument import BANDS, CHANNELS
 from seaice.simulate.atmosphere import DRIER
 from seaice.simulate.ice import FINE, LOW, coarse_concentration
-from seaice.simulate.lattice import shrink
 from seaice.simulate.world import World, make_world
 
 __all__ = ["Kind", "samples_of", "worlds"]
@@ -99,11 +99,11 @@ def samples_of(world: World, rng: np.random.Generator) -> tuple[Points, Points]:
 def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, Points]:
     seen, cover, air = world.brightness(hours), world.ice.at(hours), world.atmosphere.at(hours)
     along_x = bool(rng.random() < 0.5)
-    fields = np.concatenate([shrink(seen.low, LOW), shrink(seen.high, FINE)])
+    fields = np.concatenate([block_mean(seen.low, LOW), block_mean(seen.high, FINE)])
     tb = np.stack([_footprints(field, along_x) for field in fields])
     tb += _noise(rng, tb.shape)
     sic, thick, land = (
-        _footprints(shrink(x, FINE), along_x)
+        _footprints(block_mean(x, FINE), along_x)
         for x in (cover.concentration, cover.emitting, world.land)
     )
     over_water = air.vapour, air.liquid

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.reality.figures import Maps
+from seaice.grid.blocks import block_mean
 from seaice.grid.gridding import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.weather import weather_filter
 from seaice.simulate.ice import FINE
-from seaice.simulate.lattice import shrink
 from seaice.simulate.observe import Pass, observe, passes_over
 from seaice.simulate.world import World
 
@@ -25,7 +25,7 @@ def sea_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
     """Open water as one pass shows it, V and H at 89 GHz gridded."""
     found = []
     for world in worlds:
-        cover = shrink(world.ice.at(0.0).concentration, FINE)
+        cover = block_mean(world.ice.at(0.0).concentration, FINE)
         hidden = _land(world) | (cover > 0.001)
         daily = Accumulator(world.grid, HIGH_CHANNELS)
         daily.add(observe(world, world.brightness(0.0), _passes(world)[0], rng, ()))
@@ -40,7 +40,7 @@ def ice_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
     truth, found = [], []
     for world in worlds:
         land = _land(world)
-        cover = shrink(world.ice.at(0.0).concentration, FINE)
+        cover = block_mean(world.ice.at(0.0).concentration, FINE)
         truth.append(np.where(land, np.nan, cover))
         daily = Accumulator(world.grid, CHANNELS)
         for one in _passes(world):
@@ -59,7 +59,7 @@ def _passes(world: World) -> list[Pass]:
 
 
 def _land(world: World) -> NDArray[np.bool_]:
-    return np.asarray(shrink(world.land, FINE) > 0)
+    return np.asarray(block_mean(world.land, FINE) > 0)
 
 
 def _inside(field: Array) -> Array:

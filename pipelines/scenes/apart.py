@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from seaice.io.isolation import Arrays, apart
+from seaice.io.isolation import Arrays, read_in_subprocess
 from seaice.io.scene import read_scene
 
-__all__ = ["handed", "read_apart"]
+__all__ = ["read_apart", "read_arrays"]
 
 LAYOUT = "layout"  #: dimensions and attributes as JSON, beside the arrays
 
@@ -24,7 +24,7 @@ def read_apart(path: Path) -> xr.Dataset:
     """
     if not path.is_file():
         return read_scene(path)  # which says so at once
-    arrays = dict(apart(__name__, path))
+    arrays = dict(read_in_subprocess(__name__, path))
     layout = json.loads(str(arrays.pop(LAYOUT)))
     for name, values in arrays.items():
         part = "coords" if name in layout["coords"] else "data_vars"
@@ -32,7 +32,7 @@ def read_apart(path: Path) -> xr.Dataset:
     return xr.Dataset.from_dict(layout)
 
 
-def handed(path: str) -> Arrays:
+def read_arrays(path: str) -> Arrays:
     """The scene as plain arrays, in that process."""
     scene = read_scene(Path(path))
     layout = json.dumps(scene.to_dict(data=False))

@@ -26,10 +26,10 @@ from pipelines.scenes.run import ground_of, run_scene
 from seaice.config import Settings
 from seaice.errors import SeaIceError
 from seaice.files import atomic_file
-from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.blocks import SCALE, repeat_to_fine_grid
 from seaice.grid.gridding import grid_day
-from seaice.grid.masks import land_mask, land_shares
-from seaice.grid.registration import displacement, registered
+from seaice.grid.masks import land_fractions, land_mask
+from seaice.grid.registration import apply_displacement, estimate_displacement
 from seaice.instrument import CHANNELS
 from seaice.io.scene import read_scene
 from seaice.sic.classical.asi import asi
@@ -87,7 +87,7 @@ def without_land(daily_map: xr.Dataset, land: NDArray[np.bool_], channel: str = 
     (y, x), 0-1 where the estimate is perfect; NaN where the channel is, or land fills half of it
     """
     band = channel[2:-1]
-    tb, share = daily_map[channel].values, land_shares(land)[f"land_{band}"]
+    tb, share = daily_map[channel].values, land_fractions(land)[f"land_{band}"]
     sea = np.isfinite(tb) & (share < 0.002)
     nearby = gaussian_filter(sea.astype(float), SEA_AROUND)
     water = gaussian_filter(np.where(sea, tb, 0.0), SEA_AROUND) / np.maximum(nearby, 1e-6)
@@ -105,9 +105,9 @@ def _by_hand(scene: Path, product: xr.Dataset) -> Map:
     day: date = swath["time"].values[0].astype("datetime64[D]").item()
     grid = ground_of(swath)[1]
     land = land_mask(grid.refine(SCALE))
-    placed = registered(swath, displacement(swath, grid, land), grid.crs)
+    placed = apply_displacement(swath, estimate_displacement(swath, grid, land), grid.crs)
     seen = without_land(grid_day([placed], grid, day), land)
-    return np.where(np.isfinite(product["sic"]), on_refined(seen.clip(0, 1)), np.nan)
+    return np.where(np.isfinite(product["sic"]), repeat_to_fine_grid(seen.clip(0, 1)), np.nan)
 
 
 def _product(scene: Path, out: Path, sr: str | None, sic: str | None) -> xr.Dataset:

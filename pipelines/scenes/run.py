@@ -15,9 +15,9 @@ from seaice.files import ensure_writable, sha256_of_all
 from seaice.grid.blocks import SCALE
 from seaice.grid.grid import Grid
 from seaice.grid.masks import land_mask
-from seaice.grid.regions import covering_points
-from seaice.grid.registration import displacement, registered
-from seaice.stack import wanted_dates
+from seaice.grid.regions import grid_around_points
+from seaice.grid.registration import apply_displacement, estimate_displacement
+from seaice.stack import frame_dates
 from seaice.write.product import Made
 
 __all__ = ["ground_of", "run_scene"]
@@ -43,7 +43,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
     ensure_writable(settings.run.out)
     scene = read_apart(file)
     hemisphere, grid = ground_of(scene)
-    moved = displacement(scene, grid, land_mask(grid.refine(SCALE)))
+    moved = estimate_displacement(scene, grid, land_mask(grid.refine(SCALE)))
     day: date = scene["time"].values[0].astype("datetime64[D]").item()
     run = {"hemisphere": hemisphere, "date": day, "granules": file.parent, "region": "all"}
     settings = settings.model_copy(update={"run": settings.run.model_copy(update=run)})
@@ -54,11 +54,11 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
         region=re.sub(r"\W+", "-", file.stem),
         grid=grid,
         region_grid=grid,
-        granules={other: (file,) if other == day else () for other in wanted_dates(day)},
+        granules={other: (file,) if other == day else () for other in frame_dates(day)},
         hashes=sha256_of_all([file], notes),
         sr=method("sr", settings.sr, notes),
         sic=method("sic", settings.sic, notes),
-        read=lambda _: registered(scene, moved, grid.crs),
+        read=lambda _: apply_displacement(scene, moved, grid.crs),
     )
     return plan.folder, run_day(plan, progress)
 
@@ -71,4 +71,4 @@ def ground_of(scene: xr.Dataset) -> tuple[str, Grid]:
     NoInputError
         If it lies outside the grid of its hemisphere.
     """
-    return covering_points(scene["latitude"].values, scene["longitude"].values)
+    return grid_around_points(scene["latitude"].values, scene["longitude"].values)

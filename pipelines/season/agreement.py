@@ -179,9 +179,7 @@ def _of_rasters(
             crs, told = CRS(grid.crs), raster.tags()
             if CRS(raster.crs.to_wkt()) != crs and raster.crs.to_epsg() != crs.to_epsg():
                 yield f"{path.name} in {raster.crs}, not in {crs.to_string()}"
-            if raster.shape != grid.shape or not raster.transform.almost_equals(
-                rasterio.Affine(*grid.transform)
-            ):
+            if raster.shape != grid.shape or not raster.transform.almost_equals(grid.transform):
                 yield f"{path.name} lies on another grid than its provenance says"
             elif not told.get("TIFFTAG_IMAGEDESCRIPTION", "").endswith(f"{document['date']} UTC"):
                 yield f"{path.name} is of another day than {document['date']}"

@@ -18,7 +18,7 @@ from pipelines.season.log import RUNS, note, place_of
 from pipelines.season.tasks import Job, Outcome, look, make_day, make_map
 from seaice.config import Settings
 from seaice.files import ensure_writable, swept
-from seaice.stack import wanted_dates
+from seaice.stack import frame_dates
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -38,7 +38,7 @@ def jobs_of(runs: Sequence[Settings], days: Iterable[date], found: Inventory) ->
             run = settings.run.model_copy(update={"date": day, "granules": found.folder})
             later = run.mode != "provisional"
             granules = {
-                each: found.granules(each) for each in wanted_dates(day) if later or each <= day
+                each: found.granules(each) for each in frame_dates(day) if later or each <= day
             }
             yield Job(
                 settings=settings.model_copy(update={"run": run}),
@@ -166,7 +166,7 @@ class _Flight:
         left = [task.job.day for task in self.running.values()]
         left += [job.day for job in list(self.waiting)[:1]]
         if left:
-            oldest = wanted_dates(min(left))[0]
+            oldest = frame_dates(min(left))[0]
             self.maps = {name: kept for name, kept in self.maps.items() if name[1] >= oldest}
 
 

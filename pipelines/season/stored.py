@@ -12,13 +12,13 @@ from pipelines.published import MANIFEST, listed_in, put_product
 from pipelines.season.status import PRODUCT, Status, no_products, status_of
 from pipelines.season.verify import Checked, Damage, problems_of_product
 from seaice.errors import StorageError
-from seaice.io.object_store import Store
+from seaice.io.object_store import ObjectStore
 from seaice.write.manifest import is_inside, read_manifest
 
 __all__ = ["checked_stored", "damages_stored", "fetched_product", "put_again", "statuses_stored"]
 
 
-def statuses_stored(store: Store) -> Iterator[Status]:
+def statuses_stored(store: ObjectStore) -> Iterator[Status]:
     """Every day that the store shows, by place and date.
 
     Raises
@@ -26,14 +26,14 @@ def statuses_stored(store: Store) -> Iterator[Status]:
     StorageError
         If it does not answer.
     """
-    held = store.entries()
+    held = store.list_files()
     for name, place, day in _products(held):
         files = listed_in(store, name)
         absent = [file for file in files if f"{name}/{file}" not in held]
         yield status_of({} if absent else _document(store, name, files), place, str(day))
 
 
-def checked_stored(store: Store) -> Checked:
+def checked_stored(store: ObjectStore) -> Checked:
     """How many products the store shows.
 
     Raises
@@ -43,13 +43,13 @@ def checked_stored(store: Store) -> Checked:
     StorageError
         If it does not answer.
     """
-    products = sum(1 for _ in _products(store.entries()))
+    products = sum(1 for _ in _products(store.list_files()))
     if not products:
         raise no_products(store.url)
     return Checked(products=products, days=0)
 
 
-def damages_stored(store: Store) -> Iterator[Damage]:
+def damages_stored(store: ObjectStore) -> Iterator[Damage]:
     """What is damaged in the store; every product is fetched and read, one after another.
 
     Raises
@@ -57,7 +57,7 @@ def damages_stored(store: Store) -> Iterator[Damage]:
     StorageError
         If it does not answer.
     """
-    for name, place, day in _products(store.entries()):
+    for name, place, day in _products(store.list_files()):
         with tempfile.TemporaryDirectory() as near:
             folder = Path(near, name)
             lost = fetched_product(store, name, folder)
@@ -66,7 +66,7 @@ def damages_stored(store: Store) -> Iterator[Damage]:
             yield Damage(what=name, place=place, day=day, problems=problems)
 
 
-def put_again(store: Store, damage: Damage, work: Path) -> Damage:
+def put_again(store: ObjectStore, damage: Damage, work: Path) -> Damage:
     """Put a damaged product into the store anew, from the folder where it was made.
 
     Parameters
@@ -92,22 +92,22 @@ def _products(held: dict[str, Any]) -> Iterator[tuple[str, str, date]]:
             yield name, known["place"], date.fromisoformat(known["day"])
 
 
-def _document(store: Store, name: str, files: dict[str, str]) -> dict[str, Any]:
+def _document(store: ObjectStore, name: str, files: dict[str, str]) -> dict[str, Any]:
     """The provenance of a product; empty where it cannot be read."""
     for file in files:
         if file.endswith(f"/{name}.json"):
             try:
-                told: dict[str, Any] = json.loads(store.text(f"{name}/{file}") or "{}")
+                told: dict[str, Any] = json.loads(store.read_text(f"{name}/{file}") or "{}")
             except ValueError:
                 break
             return told if isinstance(told, dict) else {}
     return {}
 
 
-def fetched_product(store: Store, name: str, folder: Path) -> tuple[str, ...]:
+def fetched_product(store: ObjectStore, name: str, folder: Path) -> tuple[str, ...]:
     """Bring a product near as the folder it was made as; what could not be fetched."""
     try:
-        files = read_manifest(store.text(f"{name}/{name}{MANIFEST}") or "")
+        files = read_manifest(store.read_text(f"{name}/{name}{MANIFEST}") or "")
     except ValueError as error:
         return (f"its list of files is damaged: {error}",)
     lost, lines = [], []
@@ -117,7 +117,7 @@ def fetched_product(store: Store, name: str, folder: Path) -> tuple[str, ...]:
             return (f"its list names {file}, which is not in a folder of its own",)
         lines.append(f"{digest}  {own}\n")
         try:
-            store.fetch(f"{name}/{file}", folder / own)
+            store.download(f"{name}/{file}", folder / own)
         except StorageError as error:
             lost.append(error.found)
     folder.mkdir(exist_ok=True)

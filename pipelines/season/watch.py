@@ -16,11 +16,11 @@ from pipelines.season.reprocess import jobs_of
 from pipelines.season.tasks import Job, Outcome, look, make_day
 from seaice.config import RunSettings, Settings
 from seaice.files import ensure_writable
-from seaice.io.object_store import Entry
+from seaice.io.object_store import FileState
 
 __all__ = ["Watcher", "watch"]
 
-State = tuple[int, int] | Entry  #: size in bytes; time of change in ns, or a store's tag
+State = tuple[int, int] | FileState  #: size in bytes; time of change in ns, or a store's tag
 SOON = 2.0  #: s between the first two looks
 
 

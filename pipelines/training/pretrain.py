@@ -27,7 +27,7 @@ from seaice.models.weights import save_model
 from seaice.sic.learning.lesson import given
 from seaice.sic.learning.pretraining import PretrainingLesson, Target, autoencoder_of
 from seaice.sic.learning.unlabelled import UnlabelledDay, drawn, middle
-from seaice.stack import five_frames, wanted_dates
+from seaice.stack import five_frames, frame_dates
 from seaice.train import distributed
 from seaice.train.trainer import Batch, BatchSource, train
 
@@ -170,7 +170,7 @@ def _by_age(folder: Path) -> list[Path]:
 
 def _maps(folder: Path, day: date, fine: Grid) -> dict[date, xr.Dataset]:
     """Daily maps of the five dates that lie under a refined map."""
-    wanted = {other.isoformat(): other for other in wanted_dates(day)}
+    wanted = {other.isoformat(): other for other in frame_dates(day)}
     maps = {}
     for path in _by_age(folder):
         if path.name[:10] in wanted:

@@ -20,10 +20,9 @@ from torch import nn
 from pipelines.evaluate.real_scenes import gridded, pooled
 from seaice.errors import SeaIceError
 from seaice.evaluate.scenes import ChartedScene, open_scenes, scene_scores
-from seaice.grid.blocks import on_refined
-from seaice.grid.masks import LAND_SHARES, land_shares
+from seaice.grid.blocks import block_mean, repeat_to_fine_grid
+from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import CHANNELS
-from seaice.sic.smearing import block_means
 from seaice.train.samples import SampleSet
 
 __all__ = ["features", "train_probe"]
@@ -65,8 +64,8 @@ def _sample_cells(samples: SampleSet, index: int, rng: np.random.Generator) -> t
     tb = np.concatenate([samples.low(window), samples.tb89(window)[TARGET]])
     tb = tb + rng.normal(0, OFFSET, (len(tb), 1, 1)).astype(np.float32)
     truth = samples.truth_sic(window)
-    shares = np.stack([*land_shares(np.isnan(truth)).values()])
-    planes, target = features(tb, shares), block_means(truth)
+    shares = np.stack([*land_fractions(np.isnan(truth)).values()])
+    planes, target = features(tb, shares), block_mean(truth)
     good = np.flatnonzero(np.isfinite(planes).all(0).ravel() & np.isfinite(target).ravel())
     if not good.size:
         return np.empty((0, len(planes)), np.float32), np.empty(0, np.float32)
@@ -88,7 +87,7 @@ def _batches(samples: SampleSet, passes: int, seed: int) -> Iterator[tuple[Map, 
 def train_probe(samples: SampleSet, passes: int, seed: int) -> nn.Module:
     """Train on random cells of all samples; loss: squared plus 0.3 absolute error."""
     torch.manual_seed(seed)
-    inputs = len(WINDOWS) * len(CHANNELS) + len(LAND_SHARES)
+    inputs = len(WINDOWS) * len(CHANNELS) + len(LAND_FRACTIONS)
     network = nn.Sequential(
         nn.Linear(inputs, WIDTH),
         nn.GELU(),
@@ -115,12 +114,12 @@ def train_probe(samples: SampleSet, passes: int, seed: int) -> nn.Module:
 def _score(network: nn.Module, scene: ChartedScene) -> dict[str, float]:
     daily_map = gridded(scene)[1]
     tb = np.stack([daily_map[name].values for name in CHANNELS])
-    shares = np.stack([*land_shares(scene.land).values()])
+    shares = np.stack([*land_fractions(scene.land).values()])
     planes = features(tb, shares)
     flat = torch.from_numpy(np.nan_to_num(planes.reshape(len(planes), -1).T))
     sic = network(flat)[:, 0].numpy().reshape(planes.shape[1:])
     sic = np.where(np.isfinite(planes).all(0), sic, np.nan)
-    return scene_scores(scene, on_refined(sic))
+    return scene_scores(scene, repeat_to_fine_grid(sic))
 
 
 def main() -> None:

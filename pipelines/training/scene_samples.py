@@ -28,7 +28,7 @@ from seaice.evaluate.charts import Cells, read_chart
 from seaice.evaluate.fields.told import day_in_name
 from seaice.evaluate.scenes import ChartedScene, iter_scenes
 from seaice.files import atomic_folder
-from seaice.grid.blocks import SCALE, joined
+from seaice.grid.blocks import SCALE, depth_to_space
 from seaice.grid.masks import land_mask
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.stack import five_frames
@@ -147,7 +147,7 @@ def _tiles_of_day(
     quarters = np.stack([stack[f"{name}_quarter"].values for name in HIGH_CHANNELS], axis=1)
     return _tiles(
         tb=np.stack([stack[name].values for name in HIGH_CHANNELS], axis=1),
-        half=joined(quarters),
+        half=depth_to_space(quarters),
         low=np.stack([low[name].values for name in LOW_CHANNELS]),
         chart=sic.sic,
         uncertainty=sic.uncertainty,
@@ -213,7 +213,7 @@ def tiles_of(scene: ChartedScene, side: int = SIDE) -> list[Sample]:
     """Tiles of one scene whose chart covers enough of them; its one overpass fills all frames."""
     daily_map = gridded(scene)[1]
     tb = np.stack([daily_map[name].values for name in HIGH_CHANNELS])
-    half = joined(np.stack([daily_map[f"{name}_quarter"].values for name in HIGH_CHANNELS]))
+    half = depth_to_space(np.stack([daily_map[f"{name}_quarter"].values for name in HIGH_CHANNELS]))
     return _tiles(
         tb=np.repeat(tb[None], FRAMES, axis=0),
         half=np.repeat(half[None], FRAMES, axis=0),

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.networks.models import shipped
 from pipelines.season.granules.inventory import Inventory
 from seaice.errors import GranuleError, SeaIceError, to_install
-from seaice.io.granules import candidate_day, counted
+from seaice.io.granules import count_phrase, day_in_granule_name
 from seaice.write.metadata.provenance import commit, software
 
 __all__ = ["Examination", "examined", "granules_examined"]
@@ -75,11 +75,11 @@ def granules_examined(folder: Path) -> Iterator[Examination]:
     inventory = Inventory.below(folder)
     used = (path for day in inventory.named_days() for path in inventory.granules(day))
     found = sorted(set(used), key=lambda path: path.name)
-    days = sorted({candidate_day(path.name) or "" for path in found})
+    days = sorted({day_in_granule_name(path.name) or "" for path in found})
     span = f", {days[0]} to {days[-1]}" if days else ""
     there = "no such folder"
     if folder.is_dir():
-        there = f"{counted(len(found))} on {counted(len(days), 'date')}{span}"
+        there = f"{count_phrase(len(found))} on {count_phrase(len(days), 'date')}{span}"
     mend = "" if found else f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {folder}"
     yield Examination(what=f"granules in {folder}", found=there, well=bool(found), mend=mend)
     unused = {each for day in inventory.named_days() for each in inventory.left_out(day)}

@@ -4,7 +4,7 @@ import typer
 
 from seaice.cli.show import rows
 from seaice.config import Settings
-from seaice.io.granules import counted
+from seaice.io.granules import count_phrase
 
 __all__ = ["day_told", "demo_told"]
 
@@ -17,7 +17,7 @@ def day_told(settings: Settings) -> None:
     day = plan(settings)
     kept = {each: day.stages.path("grid", str(each), day.grid_key(each)) for each in day.granules}
     lines = [
-        (f"daily map {each}", counted(len(paths)), _state(bool(paths), kept[each].exists()))
+        (f"daily map {each}", count_phrase(len(paths)), _state(bool(paths), kept[each].exists()))
         for each, paths in day.granules.items()
     ]
     for stage, key, one in (

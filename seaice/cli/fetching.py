@@ -22,7 +22,7 @@ from seaice.cli.show import failed, rows
 from seaice.errors import SettingsError, to_install
 
 if TYPE_CHECKING:
-    from seaice.io.download import Archive, Remote, Told
+    from seaice.io.download import Archive, ProgressCallback, RemoteFile
 
 __all__ = ["fetch"]
 
@@ -39,7 +39,7 @@ def fetch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come, only.")] = False,
 ) -> None:
     """Bring granules of some days from JAXA or NSIDC; stopped at any time, it goes on."""
-    from seaice.io.download import bring, there
+    from seaice.io.download import download_files, is_downloaded
 
     first, last = first_and_last(f"{start}:{end}")
     archive = _archive(source, level)
@@ -47,24 +47,24 @@ def fetch(
         found = archive.find(first, last)
     except OSError as error:
         raise SettingsError(
-            f"no answer of the catalogue of {archive.says} ({error})",
+            f"no answer of the catalogue of {archive.title} ({error})",
             "a way to it",
             "look at your network, and try again later",
         ) from error
-    missing = [remote for remote in found if not there(remote, out)]
+    missing = [remote for remote in found if not is_downloaded(remote, out)]
     _listed(found, missing)
     if dry_run:
         typer.echo("nothing was done (--dry-run)")
         return
     if missing and not archive.has_account():
         raise SettingsError(
-            "no account in the environment", f"one of {archive.says}", archive.account
+            "no account in the environment", f"one of {archive.title}", archive.account_help
         )
     losses = 0
-    with _bar(missing) as told:
-        for brought in bring(archive, missing, out, told, connections=connections):
-            if brought.why_not:
-                failed(f"{brought.remote.name}: {brought.why_not}")
+    with _bar(missing) as progress:
+        for result in download_files(archive, missing, out, progress, connections=connections):
+            if result.error:
+                failed(f"{result.remote.name}: {result.error}")
                 losses += 1
     typer.echo(f"{len(missing) - losses} files came to {out}, {losses} did not")
     if losses:
@@ -84,15 +84,15 @@ def _archive(source: str, level: str) -> "Archive":
             f"type: {to_install('seaice[fetch]')}",
         )
     if source == "nsidc":
-        from seaice.io.download import Nsidc
+        from seaice.io.download import NsidcArchive
 
-        return Nsidc()
-    from seaice.io.download import Jaxa, level_of
+        return NsidcArchive()
+    from seaice.io.download import JaxaArchive, parse_level
 
-    return Jaxa(level_of(level))
+    return JaxaArchive(parse_level(level))
 
 
-def _listed(found: "list[Remote]", missing: "list[Remote]") -> None:
+def _listed(found: "list[RemoteFile]", missing: "list[RemoteFile]") -> None:
     """Files day by day, and how much is to come."""
     days = sorted({remote.day for remote in found})
     lines = [
@@ -110,16 +110,16 @@ def _listed(found: "list[Remote]", missing: "list[Remote]") -> None:
     )
 
 
-def _sizes(remotes: "list[Remote]") -> str:
+def _sizes(remotes: "list[RemoteFile]") -> str:
     sizes = [remote.size for remote in remotes]
     known = sum(size for size in sizes if size is not None)
-    untold = sizes.count(None)
-    told = f"{known / 1e6:.0f} MB" if known or not untold else ""
-    return " and ".join(filter(None, [told, f"{untold} of unknown size" if untold else ""]))
+    unknown = sizes.count(None)
+    size = f"{known / 1e6:.0f} MB" if known or not unknown else ""
+    return " and ".join(filter(None, [size, f"{unknown} of unknown size" if unknown else ""]))
 
 
 @contextmanager
-def _bar(remotes: "list[Remote]") -> "Iterator[Told]":
+def _bar(remotes: "list[RemoteFile]") -> "Iterator[ProgressCallback]":
     """A bar of files, and of bytes of the one that comes, on a terminal."""
     console = Console(stderr=True)
     columns = (
@@ -135,7 +135,7 @@ def _bar(remotes: "list[Remote]") -> "Iterator[Told]":
             for remote in remotes
         }
 
-        def told(remote: "Remote", have: int) -> None:
+        def report(remote: "RemoteFile", have: int) -> None:
             bars.update(tasks[remote.name], completed=have, visible=have != remote.size)
 
-        yield told
+        yield report

@@ -26,7 +26,7 @@ from seaice.cli.options import first_and_last, hemispheres, parameter, parameter
 from seaice.cli.show import failed, rows
 from seaice.config import Settings
 from seaice.errors import SettingsError
-from seaice.io.object_store import Store, is_url
+from seaice.io.object_store import ObjectStore, is_url
 
 if TYPE_CHECKING:
     from pipelines.season.tasks import Outcome
@@ -178,7 +178,7 @@ def status(out: OUT, as_json: AS_JSON = False) -> None:
     if is_url(out):
         from pipelines.season.stored import statuses_stored
 
-        days = list(statuses_stored(Store.at(out)))
+        days = list(statuses_stored(ObjectStore.from_url(out)))
     else:
         days = list(statuses(Path(out)))
     if not days:
@@ -204,7 +204,7 @@ def verify(
     from pipelines.season.verify import checked, every_damage
 
     if is_url(out):
-        store, run = Store.at(out), Settings.from_table({"run": {"out": out}}).run
+        store, run = ObjectStore.from_url(out), Settings.from_table({"run": {"out": out}}).run
         number = checked_stored(store)
         found, mend = damages_stored(store), partial(put_again, store, work=run.out)
     else:

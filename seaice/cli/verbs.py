@@ -19,7 +19,7 @@ from seaice.cli.options import OPTIONS, SETTINGS_HELP, first_and_last, with_sett
 from seaice.cli.show import failed, product_made, watched
 from seaice.config import Settings
 from seaice.errors import FinalStandsError, SeaIceError
-from seaice.io.granules import counted
+from seaice.io.granules import count_phrase
 
 __all__ = ["app"]
 
@@ -88,7 +88,7 @@ def simulate(
     grid = ground(run)
     with watched() as progress:
         made = simulate_days(first, last, grid, seed, out, partial(progress, "simulate"))
-    typer.echo(f"{counted(len(made))} in {out}, their truth in {out / 'truth'}")
+    typer.echo(f"{count_phrase(len(made))} in {out}, their truth in {out / 'truth'}")
 
 
 def grid(settings: Settings) -> None:

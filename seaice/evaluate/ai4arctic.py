@@ -25,7 +25,7 @@ from seaice.errors import NoInputError
 from seaice.evaluate.charts import CHARTED_FRACTION, Chart, sigrid_concentration
 from seaice.evaluate.fields.ice_chart import tie_points, total_codes
 from seaice.instrument import BANDS, CHANNELS
-from seaice.io.hdf5 import open_netcdf, translated
+from seaice.io.hdf5 import open_netcdf, translate_errors
 from seaice.vocabulary import TB_RANGE
 
 __all__ = ["MEAN_STD", "class_concentrations", "is_ai4arctic", "native_name", "read_ai4arctic"]
@@ -98,7 +98,7 @@ def read_ai4arctic(path: Path, charts: Path | None = None) -> xr.Dataset:
     wanted |= {"SIC", "polygon_icechart", "polygon_codes"}
     wanted |= {f"sar_grid_{axis}" for axis in ("line", "sample", "latitude", "longitude")}
     wanted |= {f"sar_grid2d_{axis}" for axis in ("latitude", "longitude")}
-    with translated(path), open_netcdf(path, decode_times=False) as file:
+    with translate_errors(path), open_netcdf(path, decode_times=False) as file:
         shape = _image_shape(path, file)
         raw = "polygon_icechart" in file.variables
         names = [
@@ -225,7 +225,7 @@ def _reference(path: Path, charts: Path | None) -> NDArray[np.generic] | None:
         for name in (f"{stem}_prep_reference.nc", f"{stem}_reference.nc"):
             other = folder / name
             if other.exists():
-                with translated(other), open_netcdf(other, decode_times=False) as file:
+                with translate_errors(other), open_netcdf(other, decode_times=False) as file:
                     if "SIC" in file.variables:
                         return np.asarray(file["SIC"].values)
     return None

@@ -33,7 +33,7 @@ from rasterio.features import rasterize
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.ice_chart import fraction_of
 from seaice.evaluate.fields.told import as_fraction, day_in_name
-from seaice.io.hdf5 import MOST_CELLS, open_netcdf, translated
+from seaice.io.hdf5 import MAX_CELLS, open_netcdf, translate_errors
 
 __all__ = [
     "ANALYST",
@@ -176,7 +176,7 @@ def read_chart(path: Path, cells: Cells) -> Chart:
         return _read_sigrid(path, cells)
     if path.suffix in (".tif", ".tiff"):
         return _read_geotiff(path, cells)
-    with translated(path), open_netcdf(path, decode_times=False) as file:
+    with translate_errors(path), open_netcdf(path, decode_times=False) as file:
         chart = chart_in(file)
     if chart is None:
         raise _unusable(f"{path}, without sic or sic_chart", "sic in percent on the scene's cells")
@@ -213,7 +213,7 @@ def _read_geotiff(path: Path, cells: Cells) -> Chart:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             raster = rasterio.open(path)
         with raster:
-            if raster.width * raster.height > MOST_CELLS:
+            if raster.width * raster.height > MAX_CELLS:
                 raise _unusable(
                     f"{path} of {raster.width} x {raster.height} cells", "a radar scene"
                 )

@@ -28,9 +28,9 @@ from seaice.evaluate.charts import Cells, Chart, chart_in, find_chart, read_char
 from seaice.grid.blocks import SCALE
 from seaice.grid.grid import NORTH, Grid
 from seaice.grid.masks import land_mask
-from seaice.grid.regions import covering_points
-from seaice.grid.registration import displacement, registered
-from seaice.io.hdf5 import open_netcdf, translated
+from seaice.grid.regions import grid_around_points
+from seaice.grid.registration import apply_displacement, estimate_displacement
+from seaice.io.hdf5 import open_netcdf, translate_errors
 from seaice.io.scene import scene_swath
 
 __all__ = [
@@ -153,7 +153,7 @@ def _open(path: Path, charts: Path | None) -> ChartedScene | None:
     placed, cell = _placed(file)
     swath = scene_swath(path, placed)
     latitude, longitude = swath["latitude"].values[0], swath["longitude"].values[0]
-    _, grid = covering_points(latitude, longitude)
+    _, grid = grid_around_points(latitude, longitude)
     to_plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     x, y = to_plane.transform(longitude.astype(float), latitude.astype(float))
     moment = swath["time"].values[0]
@@ -165,7 +165,7 @@ def _open(path: Path, charts: Path | None) -> ChartedScene | None:
     if cell is None:
         land = land_mask(refined)
         cell = float(np.median(np.hypot(np.diff(x, axis=1), np.diff(y, axis=1)))) / 1000
-        swath = registered(swath, displacement(swath, grid, land), grid.crs)
+        swath = apply_displacement(swath, estimate_displacement(swath, grid, land), grid.crs)
     else:
         rows, columns = _native_of(refined, x, y)
         land = np.isnan(chart.sic)[rows, columns]
@@ -187,7 +187,7 @@ def _open(path: Path, charts: Path | None) -> ChartedScene | None:
 
 def _scene_file(path: Path, charts: Path | None) -> xr.Dataset | None:
     """A scene in the layout of `seaice.io.scene`; None if the file has no image at 89 GHz."""
-    with translated(path), open_netcdf(path, decode_times=False) as file:
+    with translate_errors(path), open_netcdf(path, decode_times=False) as file:
         if is_ai4arctic(file):
             return read_ai4arctic(path, charts)
         names = [name for name in ("tb89h", "tb89p0h") if name in file.variables]

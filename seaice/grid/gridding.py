@@ -24,9 +24,9 @@ from pyproj import Transformer
 
 from seaice.compiled import compiled
 from seaice.errors import NoInputError
-from seaice.grid.blocks import QUARTERS, quartered
+from seaice.grid.blocks import QUARTERS, space_to_depth
 from seaice.grid.grid import HEMISPHERES, Grid, coordinates, hemisphere_of
-from seaice.grid.projection import Plane, forward, plane_of
+from seaice.grid.projection import PolarStereographic, polar_stereographic, project_point
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.io.nsidc import read_au_si6
 from seaice.vocabulary import attrs
@@ -37,18 +37,18 @@ __all__ = [
     "QUARTER_BEAM",
     "Accumulator",
     "Beam",
-    "Cells",
-    "Lattice",
+    "CellSums",
+    "CompiledGrid",
+    "accumulate",
+    "compiled_grid",
     "count_inside",
     "daily_map_from_au_si6",
     "grid_day",
-    "lattice_of",
-    "located",
-    "on_day",
-    "splat",
+    "project_samples",
+    "scans_of_day",
 ]
 
-Cells = tuple[NDArray[np.floating], NDArray[np.uint16]]
+CellSums = tuple[NDArray[np.floating], NDArray[np.uint16]]
 
 
 class Beam(NamedTuple):
@@ -77,10 +77,10 @@ QUARTER_BEAM = _beam(3000.0, 6030.0)
 LOW_BEAM = _beam(10_000.0, 15_075.0)
 
 
-class Lattice(NamedTuple):
+class CompiledGrid(NamedTuple):
     """What compiled code must know of a grid."""
 
-    plane: Plane
+    plane: PolarStereographic
     left: float  #: m
     top: float  #: m
     cell: float  #: m
@@ -88,7 +88,7 @@ class Lattice(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def lattice_of(grid: Grid) -> Lattice:
+def compiled_grid(grid: Grid) -> CompiledGrid:
     """The grid for compiled code.
 
     Raises
@@ -97,15 +97,15 @@ def lattice_of(grid: Grid) -> Lattice:
         If the grid's CRS is none of this package's planes.
     """
     left, bottom, right, top = grid.bounds
-    plane = plane_of(grid.crs)
+    plane = polar_stereographic(grid.crs)
     to_geographic = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
     corners = to_geographic.transform([left, right, left, right], [top, top, bottom, bottom])
     farthest = float(np.abs(corners[1]).min())
-    return Lattice(plane, grid.left, grid.top, grid.cell, max(farthest - 0.2, 0.0))
+    return CompiledGrid(plane, grid.left, grid.top, grid.cell, max(farthest - 0.2, 0.0))
 
 
 @compiled
-def _falling(steepness: float, start: float) -> tuple[float, float]:
+def _gaussian_and_ratio(steepness: float, start: float) -> tuple[float, float]:
     """exp(steepness start^2), and the ratio to the same one cell on.
 
     The ratio itself changes by exp(2 steepness) a step: two exponentials an axis, not one a cell.
@@ -114,10 +114,10 @@ def _falling(steepness: float, start: float) -> tuple[float, float]:
 
 
 @compiled
-def _spread_out(
+def _add_sample(
     sample: NDArray[np.float64],
     place: tuple[float, float, float],
-    cells: Cells,
+    cells: CellSums,
     like: tuple[NDArray[np.float32], ...],
     beam: Beam,
 ) -> int:
@@ -138,8 +138,8 @@ def _spread_out(
     steepness = -((cell / beam.sigma) ** 2)
     bend = math.exp(2 * steepness)
     first = max(math.ceil(across - reach), 0)  # of the widest row
-    edge, edge_ratio = _falling(steepness, first - across)
-    line, line_ratio = _falling(steepness, row0 - down)
+    edge, edge_ratio = _gaussian_and_ratio(steepness, first - across)
+    line, line_ratio = _gaussian_and_ratio(steepness, row0 - down)
     given = 0
     for row in range(row0, row1 + 1):
         half = math.sqrt(max(reach * reach - (row - down) ** 2, 0.0))
@@ -160,8 +160,8 @@ def _spread_out(
 
 
 @compiled
-def located(
-    position: tuple[NDArray[np.float32], NDArray[np.float32]], lattice: Lattice
+def project_samples(
+    position: tuple[NDArray[np.float32], NDArray[np.float32]], lattice: CompiledGrid
 ) -> NDArray[np.float64]:
     """Where samples lie on the plane: (x, y, scale), m, m and plane length to ground length.
 
@@ -179,7 +179,7 @@ def located(
         for pixel in range(latitude.shape[1]):
             point = (math.nan, math.nan, math.nan)
             if latitude[scan, pixel] * lattice.plane.pole > lattice.edge:  # NaN is not
-                point = forward(latitude[scan, pixel], longitude[scan, pixel], lattice.plane)
+                point = project_point(latitude[scan, pixel], longitude[scan, pixel], lattice.plane)
             points[scan, pixel, 0], points[scan, pixel, 1] = point[0], point[1]
             points[scan, pixel, 2] = point[2]
     return points
@@ -190,14 +190,14 @@ def count_inside(
     values: tuple[NDArray[np.float32], NDArray[np.float32]],
     points: NDArray[np.float64],
     shape: tuple[int, int],
-    lattice: Lattice,
+    lattice: CompiledGrid,
 ) -> int:
     """How many samples with a value lie on a lattice of some shape.
 
     Parameters
     ----------
     values : two quantities at the same positions, (scan, pixel); either suffices
-    points : as `located` has them
+    points : as `project_samples` has them
     shape : rows and columns
     """
     first, second = values
@@ -213,11 +213,11 @@ def count_inside(
 
 
 @compiled
-def splat(
+def accumulate(
     values: tuple[NDArray[np.float32], ...],
     points: NDArray[np.float64],
-    cells: Cells,
-    lattice: Lattice,
+    cells: CellSums,
+    lattice: CompiledGrid,
     beam: Beam,
 ) -> int:
     """Add samples to the sums of the cells they reach.
@@ -228,7 +228,7 @@ def splat(
     ----------
     values : quantities at the same positions, each (scan, pixel) float32
         NaN contributes nothing to its own quantity, and leaves the others alone.
-    points : as `located` has them; samples without a place contribute nothing
+    points : as `project_samples` has them; samples without a place contribute nothing
     cells : sums (y, x, 2 * quantity) and count (y, x), changed in place
         Weight and weight times value of each quantity; samples with any quantity present.
     lattice, beam : where the cells are, and how far a sample reaches
@@ -256,18 +256,20 @@ def splat(
                 across = (x - lattice.left) / lattice.cell - 0.5
                 down = (lattice.top - y) / lattice.cell - 0.5
                 place = across, down, lattice.cell / scale
-                given += _spread_out(sample, place, cells, values, beam)
+                given += _add_sample(sample, place, cells, values, beam)
     return given
 
 
 Samples = NDArray[np.float32]
 Horn = tuple[Samples, Samples, NDArray[np.float64], NDArray[np.float64]]
-"""tb89h and tb89v, (scan, pixel); seconds, (scan,); where samples lie, as `located` has it."""
+"""tb89h and tb89v, (scan, pixel); seconds, (scan,); where samples lie, as `project_samples` has it."""
 
-MIDDLE = np.float32(200.0)  #: K; squares are summed around it, where float32 still resolves 0.01 K
+TB_OFFSET = np.float32(
+    200.0
+)  #: K; squares are summed around it, where float32 still resolves 0.01 K
 
 
-def on_day(swath: xr.Dataset, date: Date) -> xr.Dataset:
+def scans_of_day(swath: xr.Dataset, date: Date) -> xr.Dataset:
     """The scans of a swath that were made on this UTC day."""
     start = np.datetime64(date.isoformat(), "ns")
     time = swath["time"].values
@@ -297,12 +299,12 @@ def grid_day(swaths: Iterable[xr.Dataset], grid: Grid, date: Date) -> xr.Dataset
         If no sample of that day reaches the grid.
     """
     day = Accumulator(grid, CHANNELS)
-    for swath in _ahead(swaths):
-        day.add(on_day(swath, date))
+    for swath in _prefetch(swaths):
+        day.add(scans_of_day(swath, date))
     return day.daily_map(date)
 
 
-def _ahead(swaths: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+def _prefetch(swaths: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
     """Each swath, while the next is being read."""
     source = iter(swaths)
     with ThreadPoolExecutor(1) as reader:
@@ -328,9 +330,9 @@ class Accumulator:
         self.granules: list[str] = []
         self.samples: dict[str, int] = {}  #: of 89 GHz, on the grid, by granule
         self.origin = "observed"
-        self._lattice = lattice_of(grid)
+        self._lattice = compiled_grid(grid)
         halves = grid.refine(2)
-        self._quarter_lattice = lattice_of(halves)
+        self._quarter_lattice = compiled_grid(halves)
         self._epoch = np.datetime64("NaT", "ns")
         # tb89h, tb89v, its square, time
         self._high = np.zeros((*grid.shape, 8)), np.zeros(grid.shape, np.uint16)
@@ -372,20 +374,20 @@ class Accumulator:
     def _horn(self, swath: xr.Dataset, seconds: NDArray[np.float64], horn: int) -> Horn:
         part = swath.isel(horn=horn)
         h, v = (_samples(part[name]) for name in HIGH_CHANNELS)
-        points = located(_position(part, "latitude", "longitude"), self._lattice)
+        points = project_samples(_position(part, "latitude", "longitude"), self._lattice)
         return h, v, seconds, points
 
     def _add_quarters(self, horns: Sequence[Horn]) -> int:
         for h, v, _, points in horns:
-            splat((h, v), points, self._quarters, self._quarter_lattice, QUARTER_BEAM)
+            accumulate((h, v), points, self._quarters, self._quarter_lattice, QUARTER_BEAM)
         return 0  # cells count the same samples
 
     def _add_cells(self, horns: Sequence[Horn]) -> int:
         given = 0
         for h, v, seconds, points in horns:
             time = np.where(np.isnan(h) & np.isnan(v), np.nan, seconds[:, None])
-            values = h, v, np.square(v - MIDDLE), time.astype(np.float32)
-            given += splat(values, points, self._high, self._lattice, HIGH_BEAM)
+            values = h, v, np.square(v - TB_OFFSET), time.astype(np.float32)
+            given += accumulate(values, points, self._high, self._lattice, HIGH_BEAM)
         return given
 
     def _add_band(self, swath: xr.Dataset, band: str) -> int:
@@ -393,10 +395,10 @@ class Accumulator:
         if not any(name in swath for name in names):
             return 0
         place = swath[["latitude_low", "longitude_low"]].sel(band=band)
-        points = located(_position(place, "latitude_low", "longitude_low"), self._lattice)
+        points = project_samples(_position(place, "latitude_low", "longitude_low"), self._lattice)
         absent = np.full(points.shape[:2], np.nan, np.float32)
         h, v = (_samples(swath[name]) if name in swath else absent for name in names)
-        return splat((h, v), points, self._low[band], self._lattice, LOW_BEAM)
+        return accumulate((h, v), points, self._low[band], self._lattice, LOW_BEAM)
 
     def _seconds(self, swath: xr.Dataset) -> NDArray[np.float64]:
         """Seconds since the first scan ever added, (scan,); NaN for NaT."""
@@ -445,7 +447,7 @@ class Accumulator:
         means = {"tb89h": h, "tb89v": v}
         for band, (low, _) in self._low.items():
             means |= {f"tb{band}{pol}": _mean(low, "hv".index(pol)) for pol in "hv"}
-        variance = square - (v - MIDDLE) ** 2
+        variance = square - (v - TB_OFFSET) ** 2
         return {
             **{name: means[name].astype(np.float32) for name in self.channels},
             "n_obs": count.copy(),
@@ -457,7 +459,7 @@ class Accumulator:
         return {
             f"{name}_quarter": (
                 ("quarter", "y", "x"),
-                quartered(_mean(self._quarters[0], index)),
+                space_to_depth(_mean(self._quarters[0], index)),
                 attrs(f"{name}_quarter"),
             )
             for index, name in enumerate(HIGH_CHANNELS)

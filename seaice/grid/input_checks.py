@@ -1,6 +1,6 @@
 """All checks of the granules of one day, their results, and agreement between granules.
 
-A granule that fails is refused with a `GranuleError` by `InputChecks.checked` before it is gridded;
+A granule that fails is refused with a `GranuleError` by `InputChecks.check` before it is gridded;
 one that disagrees with the other granules is known only when all are read (`outliers`).
 
 Each granule's 89 GHz samples over sea are averaged in cells of 50 km. The median difference of two
@@ -24,24 +24,31 @@ from seaice.grid.grid import HEMISPHERES, Hemisphere
 from seaice.grid.projection import project
 from seaice.grid.registration import check_geolocation
 from seaice.instrument import HIGH_CHANNELS
-from seaice.io.checks import SeenScans, check_plausibility, check_start, flagged_share
+from seaice.io.checks import UsedScans, check_plausibility, check_start_time, flagged_fraction
 
-__all__ = ["Disagreement", "InputChecks", "Overlaps", "Report", "days_that_differ", "reports_of"]
+__all__ = [
+    "Disagreement",
+    "GranuleReport",
+    "InputChecks",
+    "Overlaps",
+    "differing_days",
+    "read_reports",
+]
 
 
-CELL = 50_000.0  #: m
-SAMPLES = 60_000  #: of a granule that are averaged; more would not change a median of cells
-PER_CELL = 3  #: samples that a cell's mean needs
-FEWEST = 30  #: common cells that a pair needs
-FEWEST_DAYS = 3  #: days that tell which one differs
-ROUNDS = 30  #: of reweighting
+CELL_SIZE = 50_000.0  #: m
+MAX_SAMPLES = 60_000  #: of a granule that are averaged; more would not change a median of cells
+MIN_SAMPLES_PER_CELL = 3  #: samples that a cell's mean needs
+MIN_COMMON_CELLS = 30  #: common cells that a pair needs
+MIN_DAYS = 3  #: days that tell which one differs
+ITERATIONS = 30  #: of reweighting
 #: K that an offset must exceed: weather between overpasses, which averages out over many cells.
 #: tb89h over open water varies by 18 K (one standard deviation of real samples), tb89v by 6 K.
 LIMITS = {"tb89v": 7.0, "tb89h": 14.0}
 SCATTER = {"tb89v": 60.0, "tb89h": 120.0}  #: K divided by the root of the common cells, added
 #: K by which a day may differ from the others of five: ice and weather change within days
 BETWEEN_DAYS = {"tb89v": 12.0, "tb89h": 20.0}
-ALIKE = 0.5  #: a limit times this: what the others may differ among themselves
+AGREEMENT_FACTOR = 0.5  #: a limit times this: what the others may differ among themselves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +63,15 @@ class Disagreement:
     certain: bool  #: whether the others agree, so that this granule is the wrong one
 
     @property
-    def refusal(self) -> str:
+    def rejection(self) -> str:
         """Why the granule is not used, and what to do."""
         return (
-            f"{self.found}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
+            f"{self.description}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
             "again, or leave it out."
         )
 
     @property
-    def found(self) -> str:
+    def description(self) -> str:
         """What is wrong, without the granule's name."""
         return (
             f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K "
@@ -85,7 +92,7 @@ class Overlaps:
     def add(self, swath: xr.Dataset) -> None:
         """Average a swath's samples over sea in cells."""
         grid = HEMISPHERES[self.hemisphere]
-        step = max(1, int(np.sqrt(swath["tb89v"].size / SAMPLES)))
+        step = max(1, int(np.sqrt(swath["tb89v"].size / MAX_SAMPLES)))
         part = {
             name: swath[name].values[..., ::step, ::step].ravel()
             for name in (*HIGH_CHANNELS, "latitude", "longitude", "land_fraction")
@@ -94,16 +101,16 @@ class Overlaps:
         x, y = project(part["latitude"][sea], part["longitude"][sea], grid.crs)
         left, bottom, right, top = grid.bounds
         inside = (x > left) & (x < right) & (y > bottom) & (y < top)
-        width = int((right - left) // CELL) + 1
-        size = width * (int((top - bottom) // CELL) + 1)
-        cell = ((top - y[inside]) // CELL).astype(int) * width
-        cell += ((x[inside] - left) // CELL).astype(int)
+        width = int((right - left) // CELL_SIZE) + 1
+        size = width * (int((top - bottom) // CELL_SIZE) + 1)
+        cell = ((top - y[inside]) // CELL_SIZE).astype(int) * width
+        cell += ((x[inside] - left) // CELL_SIZE).astype(int)
         for name in HIGH_CHANNELS:
             values = part[name][sea][inside]
             known = np.isfinite(values)
             count = np.bincount(cell[known], minlength=size)
             total = np.bincount(cell[known], weights=values[known], minlength=size)
-            enough = count >= PER_CELL
+            enough = count >= MIN_SAMPLES_PER_CELL
             mean = np.full(size, np.nan, np.float32)
             mean[enough] = total[enough] / count[enough]
             self.means[name].append(mean)
@@ -138,7 +145,8 @@ class Overlaps:
         wrong = np.abs(offsets) > limits
         others = np.flatnonzero(~wrong & (common > 0))
         alike = others.size >= 2 and bool(
-            (np.abs(offsets[others]) < np.maximum(ALIKE * limits[others], 1.0)).mean() > 0.5
+            (np.abs(offsets[others]) < np.maximum(AGREEMENT_FACTOR * limits[others], 1.0)).mean()
+            > 0.5
         )
         return [
             Disagreement(
@@ -153,7 +161,7 @@ class Overlaps:
         ]
 
 
-def days_that_differ(
+def differing_days(
     maps: Mapping[Date, xr.Dataset], sea: NDArray[np.bool_]
 ) -> list[tuple[Date, str, float]]:
     """Days of which the median of 89 GHz differs from that of the other days; three or more days.
@@ -167,7 +175,7 @@ def days_that_differ(
     -------
     list of (date, channel, offset in K)
     """
-    if len(maps) < FEWEST_DAYS:
+    if len(maps) < MIN_DAYS:
         return []
     found: dict[Date, tuple[Date, str, float]] = {}
     for channel, limit in BETWEEN_DAYS.items():
@@ -192,7 +200,7 @@ def _differences(
     for first, second in combinations(range(count), 2):
         apart = means[first] - means[second]
         apart = apart[np.isfinite(apart)]
-        if apart.size >= FEWEST:
+        if apart.size >= MIN_COMMON_CELLS:
             median = float(np.median(apart))
             difference[first, second], difference[second, first] = median, -median
             cells[first, second] = cells[second, first] = apart.size
@@ -211,7 +219,7 @@ def _offsets(difference: NDArray[np.float64], cells: NDArray[np.float64]) -> NDA
         return offsets
     weight = np.where(known, np.sqrt(cells), 0.0)
     target = np.where(known, difference, 0.0)
-    for _ in range(ROUNDS):
+    for _ in range(ITERATIONS):
         misfit = np.abs(target - (offsets[:, None] - offsets[None, :]))
         robust = weight / np.maximum(misfit, 0.1)
         system = np.diag(robust.sum(1)) - robust + 1e-6 * np.eye(count)
@@ -221,7 +229,7 @@ def _offsets(difference: NDArray[np.float64], cells: NDArray[np.float64]) -> NDA
 
 
 @dataclass(slots=True, kw_only=True)
-class Report:
+class GranuleReport:
     """What was found of one granule."""
 
     name: str
@@ -238,14 +246,14 @@ class InputChecks:
     """The checks of one day's granules, one after another."""
 
     hemisphere: Hemisphere
-    reports: dict[str, Report] = field(default_factory=dict)
-    seen: SeenScans = field(default_factory=SeenScans)
+    reports: dict[str, GranuleReport] = field(default_factory=dict)
+    used_scans: UsedScans = field(default_factory=UsedScans)
     overlaps: Overlaps = field(init=False)
 
     def __post_init__(self) -> None:
         self.overlaps = Overlaps(hemisphere=self.hemisphere)
 
-    def checked(self, swath: xr.Dataset, path: Path) -> xr.Dataset:
+    def check(self, swath: xr.Dataset, path: Path) -> xr.Dataset:
         """The scans of a swath that may be gridded.
 
         Raises
@@ -254,22 +262,22 @@ class InputChecks:
             If the granule must be left out.
         """
         report = self.report(path.name)
-        check_start(swath, path)
-        report.flagged = round(flagged_share(swath), 4)
+        check_start_time(swath, path)
+        report.flagged = round(flagged_fraction(swath), 4)
         report.warnings += check_plausibility(swath)
         place = check_geolocation(swath, self.hemisphere)
         report.geolocation = place.summary
-        fresh, note = self.seen.unseen(swath)
+        fresh, note = self.used_scans.new_scans(swath)
         if note:
             report.warnings.append(note)
         self.overlaps.add(fresh)
         return fresh
 
-    def report(self, name: str) -> Report:
+    def report(self, name: str) -> GranuleReport:
         """The report of a file, begun where there is none."""
-        return self.reports.setdefault(name, Report(name=name))
+        return self.reports.setdefault(name, GranuleReport(name=name))
 
-    def leave_out(self, name: str, reason: str) -> None:
+    def reject(self, name: str, reason: str) -> None:
         """Note why a file is not used."""
         self.report(name).reason = reason
 
@@ -280,7 +288,7 @@ class InputChecks:
     def note_disagreements(self) -> None:
         """Add warnings for granules that disagree where it is unclear which one is wrong."""
         for each in self.overlaps.disagreements():
-            note = f"{each.found}; it is used, as too few others tell which one is wrong"
+            note = f"{each.description}; it is used, as too few others tell which one is wrong"
             self.report(f"{each.granule}.h5").warnings.append(note)
 
     def note_used(self, daily_map: xr.Dataset) -> None:
@@ -320,7 +328,7 @@ class InputChecks:
         }
 
 
-def reports_of(daily_map: xr.Dataset) -> dict[str, Report]:
+def read_reports(daily_map: xr.Dataset) -> dict[str, GranuleReport]:
     """The reports that a daily map carries, by file name; none for maps of others."""
     reports = json.loads(daily_map.attrs.get("inputs", "[]"))
-    return {each["name"]: Report(**each) for each in reports}
+    return {each["name"]: GranuleReport(**each) for each in reports}

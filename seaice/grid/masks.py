@@ -14,23 +14,25 @@ from rasterio.windows import Window
 from scipy.ndimage import distance_transform_cdt, gaussian_filter
 
 from seaice.errors import SettingsError
-from seaice.grid.blocks import SCALE
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import HEMISPHERES, NORTH, Grid, hemisphere_of
 from seaice.grid.gridding import LOW_BEAM
 from seaice.instrument import BANDS
 
 __all__ = [
-    "LAND_SHARES",
+    "LAND_FRACTIONS",
     "SOUTHERN_LIMIT",
     "lake_mask",
+    "land_fractions",
     "land_mask",
-    "land_shares",
     "near_sea",
     "outside_climatology",
 ]
 
 FACTORS = (1, 4)  #: how much finer than the hemisphere's 6.25 km a mask ships
-NEAR = 40  #: cells of 6.25 km: what networks of concentration look at around a cell, and more
+NEAR_SEA_CELLS = (
+    40  #: cells of 6.25 km: what networks of concentration look at around a cell, and more
+)
 
 
 def land_mask(grid: Grid) -> NDArray[np.bool_]:
@@ -53,7 +55,7 @@ def land_mask(grid: Grid) -> NDArray[np.bool_]:
     >>> land_mask(HEMISPHERES["south"]).shape
     (1328, 1264)
     """
-    return _read("land", *_place(grid))
+    return _read_mask("land", *_locate(grid))
 
 
 def near_sea(grid: Grid) -> NDArray[np.bool_]:
@@ -75,11 +77,11 @@ def near_sea(grid: Grid) -> NDArray[np.bool_]:
     >>> float(near_sea(HEMISPHERES["north"]).mean().round(2))
     0.72
     """
-    whole, rows, columns = _place(grid, FACTORS[:1])
+    whole, rows, columns = _locate(grid, FACTORS[:1])
     fine = land_mask(whole.refine(FACTORS[-1]))
     inland = fine.reshape(whole.shape[0], FACTORS[-1], whole.shape[1], -1).all(axis=(1, 3))
     away = distance_transform_cdt(inland, "chessboard")
-    return np.asarray(away[rows, columns] <= NEAR, bool)
+    return np.asarray(away[rows, columns] <= NEAR_SEA_CELLS, bool)
 
 
 def lake_mask(grid: Grid) -> NDArray[np.bool_]:
@@ -98,10 +100,10 @@ def lake_mask(grid: Grid) -> NDArray[np.bool_]:
     SettingsError
         If the grid has another cell size or lattice.
     """
-    return _read("lakes", *_place(grid, FACTORS[-1:]))
+    return _read_mask("lakes", *_locate(grid, FACTORS[-1:]))
 
 
-def _read(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[np.bool_]:
+def _read_mask(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[np.bool_]:
     """A part of a mask in `data/`."""
     name = f"{what}_{hemisphere_of(whole)}_{int(whole.cell)}m.tif"
     window = Window.from_slices(rows, columns)
@@ -109,7 +111,7 @@ def _read(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[np.boo
         return np.asarray(mask.read(1, window=window), bool)
 
 
-def _place(grid: Grid, factors: tuple[int, ...] = FACTORS) -> tuple[Grid, slice, slice]:
+def _locate(grid: Grid, factors: tuple[int, ...] = FACTORS) -> tuple[Grid, slice, slice]:
     """The whole grid that has a mask, and which of its rows and columns are meant."""
     coarse = HEMISPHERES[hemisphere_of(grid)]
     for factor in factors:
@@ -170,12 +172,12 @@ def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
 
 
 #: one for every distinct footprint: 7.3 GHz sees what 6.9 does, and 23.8 what 18.7 does
-LAND_SHARES = ("land_6", "land_10", "land_18", "land_36")
+LAND_FRACTIONS = ("land_6", "land_10", "land_18", "land_36")
 #: standard deviation of a Gaussian over its full width at half maximum
-PER_WIDTH = 1 / math.sqrt(8 * math.log(2))
+SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
 
 
-def land_shares(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
+def land_fractions(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
     """Share of land in what a gridded low-frequency cell stems from, one map a footprint.
 
     A cell of the daily map is blurred by the antenna's beam, here as wide in all directions as the
@@ -188,20 +190,19 @@ def land_shares(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
     Returns
     -------
     dict of (y, x) float32
-        0-1 on the coarse grid, as `LAND_SHARES`.
+        0-1 on the coarse grid, as `LAND_FRACTIONS`.
 
     >>> half = np.zeros((256, 256), bool)
     >>> half[:128] = True
     >>> [round(float(share[34, 0]), 2) for share in land_shares(half).values()]
     [0.22, 0.13, 0.03, 0.0]
     """
-    rows, columns = land.shape
-    cells = land.reshape(rows // SCALE, SCALE, columns // SCALE, SCALE).mean((1, 3))
-    return {name: _blurred(cells, name.removeprefix("land_")) for name in LAND_SHARES}
+    cells = block_mean(land)
+    return {name: _blurred(cells, name.removeprefix("land_")) for name in LAND_FRACTIONS}
 
 
 def _blurred(cells: NDArray[np.floating], band: str) -> NDArray[np.float32]:
-    beam = 1000 * math.sqrt(BANDS[band].along * BANDS[band].across) * PER_WIDTH
+    beam = 1000 * math.sqrt(BANDS[band].along * BANDS[band].across) * SIGMA_PER_FWHM
     joined = LOW_BEAM.sigma / math.sqrt(2)
     width = math.hypot(beam, joined) / NORTH.cell
     return np.asarray(gaussian_filter(cells.astype(np.float32), width, mode="nearest"))

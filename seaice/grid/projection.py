@@ -15,10 +15,17 @@ from seaice.compiled import compiled
 from seaice.errors import UnknownNameError
 from seaice.grid.grid import Grid
 
-__all__ = ["PLANES", "Plane", "cell_areas", "forward", "plane_of", "project"]
+__all__ = [
+    "PROJECTIONS",
+    "PolarStereographic",
+    "cell_areas",
+    "polar_stereographic",
+    "project",
+    "project_point",
+]
 
 
-class Plane(NamedTuple):
+class PolarStereographic(NamedTuple):
     """A polar stereographic plane. A tuple, because compiled code takes nothing else."""
 
     pole: float  #: +1 north, -1 south
@@ -28,20 +35,22 @@ class Plane(NamedTuple):
     factor: float  #: m_c / t_c of Snyder (21-34): makes the scale true at the standard parallel
 
 
-def _hughes(pole: float, meridian: float) -> Plane:
+def _nsidc_projection(pole: float, meridian: float) -> PolarStereographic:
     """NSIDC's plane: Hughes 1980 ellipsoid, true at 70 degrees."""
     flattening = 1 / 298.279411123064
     e = math.sqrt(flattening * (2 - flattening))
     sine, cosine = math.sin(math.radians(70)), math.cos(math.radians(70))
     m = cosine / math.sqrt(1 - (e * sine) ** 2)
     t = cosine / (1 + sine) * math.exp(e * math.atanh(e * sine))
-    return Plane(pole, math.radians(meridian), 6_378_273.0, e, m / t)
+    return PolarStereographic(pole, math.radians(meridian), 6_378_273.0, e, m / t)
 
 
-PLANES = MappingProxyType({"EPSG:3411": _hughes(1.0, -45.0), "EPSG:3412": _hughes(-1.0, 0.0)})
+PROJECTIONS = MappingProxyType(
+    {"EPSG:3411": _nsidc_projection(1.0, -45.0), "EPSG:3412": _nsidc_projection(-1.0, 0.0)}
+)
 
 
-def plane_of(crs: str) -> Plane:
+def polar_stereographic(crs: str) -> PolarStereographic:
     """The constants of a CRS.
 
     Raises
@@ -49,15 +58,19 @@ def plane_of(crs: str) -> Plane:
     UnknownNameError
         If the CRS is no plane of this package.
     """
-    if crs not in PLANES:
+    if crs not in PROJECTIONS:
         raise UnknownNameError(
-            f"the CRS {crs!r}", f"one of {', '.join(PLANES)}", "use a grid made from NORTH or SOUTH"
+            f"the CRS {crs!r}",
+            f"one of {', '.join(PROJECTIONS)}",
+            "use a grid made from NORTH or SOUTH",
         )
-    return PLANES[crs]
+    return PROJECTIONS[crs]
 
 
 @compiled
-def forward(latitude: float, longitude: float, plane: Plane) -> tuple[float, float, float]:
+def project_point(
+    latitude: float, longitude: float, plane: PolarStereographic
+) -> tuple[float, float, float]:
     """One point in degrees to (x, y) m and the scale, plane length per ground length.
 
     Ellipsoidal polar stereographic projection, Snyder 1987, "Map projections: a working manual",
@@ -78,13 +91,13 @@ def forward(latitude: float, longitude: float, plane: Plane) -> tuple[float, flo
 def _project_all(
     latitude: NDArray[np.float64],
     longitude: NDArray[np.float64],
-    plane: Plane,
+    plane: PolarStereographic,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
 ) -> None:
     for i in range(latitude.size):
         if latitude[i] * plane.pole >= 0:
-            x[i], y[i], _ = forward(latitude[i], longitude[i], plane)
+            x[i], y[i], _ = project_point(latitude[i], longitude[i], plane)
         else:
             x[i] = y[i] = np.nan
 
@@ -97,7 +110,7 @@ def project(
     Parameters
     ----------
     latitude, longitude : any shape, degrees
-    crs : a key of `PLANES`
+    crs : a key of `PROJECTIONS`
 
     Returns
     -------
@@ -112,7 +125,7 @@ def project(
     >>> y.round()
     array([      -0., -2187974.,       nan])
     """
-    plane = plane_of(crs)
+    plane = polar_stereographic(crs)
     given = np.broadcast_arrays(np.asarray(latitude, float), np.asarray(longitude, float))
     shape = given[0].shape
     flat = [np.ascontiguousarray(values).reshape(-1) for values in given]
@@ -146,19 +159,19 @@ def cell_areas(grid: Grid) -> NDArray[np.float64]:
     [[1.063, 1.063], [1.063, 1.063]]
     """
     latitudes = np.linspace(90.0, 0.0, NODES)
-    distance, scale = _along_a_meridian(latitudes, plane_of(grid.crs))
+    distance, scale = _distance_and_scale(latitudes, polar_stereographic(grid.crs))
     away = np.add.outer(grid.y**2, grid.x**2)
     areas: NDArray[np.float64] = np.interp(away, distance**2, (grid.cell / scale) ** 2)
     return areas
 
 
 @compiled
-def _along_a_meridian(
-    latitudes: NDArray[np.float64], plane: Plane
+def _distance_and_scale(
+    latitudes: NDArray[np.float64], plane: PolarStereographic
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Distance from the pole on the plane, m, and scale at degrees of latitude towards the pole."""
     distance, scale = np.empty(latitudes.size), np.empty(latitudes.size)
     for i in range(latitudes.size):
-        x, y, scale[i] = forward(latitudes[i] * plane.pole, 0.0, plane)
+        x, y, scale[i] = project_point(latitudes[i] * plane.pole, 0.0, plane)
         distance[i] = np.hypot(x, y)
     return distance, scale

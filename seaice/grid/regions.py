@@ -12,15 +12,15 @@ from seaice.grid.grid import HEMISPHERES, Grid, Hemisphere
 from seaice.grid.projection import project
 
 __all__ = [
-    "NAMES",
-    "WIDEST_REGION",
-    "covering_points",
-    "degrees_across",
+    "MAX_REGION_WIDTH",
+    "REGION_NAMES",
+    "grid_around_points",
+    "longitude_span",
+    "pad_region",
     "region_grid",
-    "widened",
 ]
 
-WIDEST_REGION = 180.0  #: degrees of longitude; a wider box is likely west and east swapped
+MAX_REGION_WIDTH = 180.0  #: degrees of longitude; a wider box is likely west and east swapped
 SNAP = 16  #: cells; borders lie on multiples of it, so that networks and tiles need no padding
 
 POINTS_SNAP = 4  #: cells; the same around scattered points, which stay at least so far inside
@@ -62,7 +62,7 @@ BOXES = MappingProxyType(
 SVALBARD = HEMISPHERES["north"].crop(slice(672, 1360), slice(464, 992))
 
 #: all names of a hemisphere
-NAMES = MappingProxyType(
+REGION_NAMES = MappingProxyType(
     {
         "north": ("north", "svalbard", *BOXES["north"]),
         "south": ("south", *BOXES["south"]),
@@ -75,7 +75,7 @@ def region_grid(name_or_bounds: str, hemisphere: Hemisphere) -> Grid:
 
     Parameters
     ----------
-    name_or_bounds : one of `NAMES`, or "west,south,east,north" in degrees
+    name_or_bounds : one of `REGION_NAMES`, or "west,south,east,north" in degrees
         A box may cross the date line: "170,60,-160,70".
 
     Raises
@@ -97,18 +97,18 @@ def region_grid(name_or_bounds: str, hemisphere: Hemisphere) -> Grid:
     if (hemisphere, name) == ("north", "svalbard"):
         return SVALBARD
     if name in BOXES[hemisphere]:
-        return _covering(BOXES[hemisphere][name], whole)
+        return _grid_around_box(BOXES[hemisphere][name], whole)
     if "," in name:
-        return _covering(_box(name_or_bounds), whole)
-    near = get_close_matches(name, NAMES[hemisphere], n=1)
+        return _grid_around_box(_box(name_or_bounds), whole)
+    near = get_close_matches(name, REGION_NAMES[hemisphere], n=1)
     raise UnknownNameError(
         f"a region called {name_or_bounds!r}",
-        f"one of {', '.join(NAMES[hemisphere])} ({hemisphere})",
+        f"one of {', '.join(REGION_NAMES[hemisphere])} ({hemisphere})",
         f"did you mean {near[0]!r}?" if near else 'use a name, or "west,south,east,north"',
     )
 
 
-def widened(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
+def pad_region(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
     """A region with at least so many cells more on each side, as far as the hemisphere goes.
 
     >>> region = region_grid("10,76,30,81", "north")
@@ -123,7 +123,7 @@ def widened(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
     return whole.crop(rows, columns)
 
 
-def covering_points(
+def grid_around_points(
     latitude: NDArray[np.floating], longitude: NDArray[np.floating]
 ) -> tuple[Hemisphere, Grid]:
     """Hemisphere and the part of its 6.25 km grid that holds all points, with room around them.
@@ -141,8 +141,8 @@ def covering_points(
     whole = HEMISPHERES[hemisphere]
     to_plane = Transformer.from_crs("EPSG:4326", whole.crs, always_xy=True)
     x, y = to_plane.transform(longitude.ravel(), latitude.ravel())
-    rows = _around((whole.top - y) / whole.cell, whole.shape[0])
-    columns = _around((x - whole.left) / whole.cell, whole.shape[1])
+    rows = _snapped_around((whole.top - y) / whole.cell, whole.shape[0])
+    columns = _snapped_around((x - whole.left) / whole.cell, whole.shape[1])
     if rows.start >= rows.stop or columns.start >= columns.stop:
         raise NoInputError(
             "a scene that lies outside the polar grids",
@@ -152,7 +152,7 @@ def covering_points(
     return hemisphere, whole.crop(rows, columns)
 
 
-def _around(place: NDArray[np.float64], size: int) -> slice:
+def _snapped_around(place: NDArray[np.float64], size: int) -> slice:
     """From below the least to above the greatest place, at multiples of POINTS_SNAP."""
     known = place[np.isfinite(place)]
     first = int(np.floor(known.min() / POINTS_SNAP) - 1) * POINTS_SNAP
@@ -160,7 +160,7 @@ def _around(place: NDArray[np.float64], size: int) -> slice:
     return slice(max(first, 0), min(last, size))
 
 
-def degrees_across(region: str) -> float | None:
+def longitude_span(region: str) -> float | None:
     """Degrees of longitude that a box spans, eastwards from its west; None for a name.
 
     >>> degrees_across("24,79,10,82"), degrees_across("170,60,-160,70"), degrees_across("kara")
@@ -177,13 +177,13 @@ def _box(text: str) -> Box:
     try:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError:
-        raise _no_box(text) from None
+        raise _bad_box(text) from None
     if not (-90 <= south < north <= 90 and -360 <= west <= 360 and -360 <= east <= 360):
-        raise _no_box(text)
+        raise _bad_box(text)
     return west, south, east, north
 
 
-def _covering(box: Box, whole: Grid) -> Grid:
+def _grid_around_box(box: Box, whole: Grid) -> Grid:
     """The smallest snapped crop that holds a box of longitudes and latitudes."""
     west, south, east, north = box
     share = np.linspace(0, 1, 721)
@@ -197,11 +197,11 @@ def _covering(box: Box, whole: Grid) -> Grid:
     x, y = project(rim[1], rim[0], whole.crs)
     on_plane = np.isfinite(x)
     if not on_plane.any():
-        raise _off_grid(box)
+        raise _box_outside_grid(box)
     columns = _snapped((x[on_plane] - whole.left) / whole.cell, whole.shape[1])
     rows = _snapped((whole.top - y[on_plane]) / whole.cell, whole.shape[0])
     if columns.start >= columns.stop or rows.start >= rows.stop:
-        raise _off_grid(box)
+        raise _box_outside_grid(box)
     return whole.crop(rows, columns)
 
 
@@ -211,7 +211,7 @@ def _snapped(cells: np.ndarray[tuple[int], np.dtype[np.float64]], size: int) -> 
     return slice(max(int(first) * SNAP, 0), min(int(last) * SNAP, size))
 
 
-def _no_box(text: str) -> SettingsError:
+def _bad_box(text: str) -> SettingsError:
     return SettingsError(
         f"bounds {text!r}",
         "west,south,east,north in degrees with south below north",
@@ -219,7 +219,7 @@ def _no_box(text: str) -> SettingsError:
     )
 
 
-def _off_grid(box: Box) -> SettingsError:
+def _box_outside_grid(box: Box) -> SettingsError:
     return SettingsError(
         f"bounds {','.join(f'{edge:g}' for edge in box)} outside the grid",
         "a box that touches the hemisphere's grid",

@@ -8,7 +8,7 @@ less where they are wrong by 0.1 degree, and 0.76 or less where they are wrong b
 
 L1B stores positions of 89 GHz only; those of the other bands lie 5.2 to 5.6 km along the scan from
 them (`seaice.io.coregistration`). Files that were resampled without co-registration contain scenes
-whose low frequencies are displaced. `displacement` finds the direction from coasts.
+whose low frequencies are displaced. `estimate_displacement` finds the direction from coasts.
 """
 
 from dataclasses import dataclass
@@ -23,26 +23,31 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from seaice.errors import GranuleError
 from seaice.grid.grid import HEMISPHERES, Grid, Hemisphere
-from seaice.grid.masks import land_mask, land_shares
+from seaice.grid.masks import land_fractions, land_mask
 from seaice.grid.projection import project
 from seaice.instrument import LOW_BANDS
 
 __all__ = [
-    "DISPLACED",
+    "DISPLACEMENT",
     "Displacement",
-    "Geolocation",
+    "GeolocationCheck",
+    "apply_displacement",
     "check_geolocation",
-    "displacement",
-    "geolocation",
-    "registered",
+    "estimate_displacement",
+    "score_geolocation",
 ]
 
 Array = NDArray[np.floating]
 
-DISPLACED = 5200.0  #: m between a low-frequency sample and the 89A position it is stored at
+DISPLACEMENT = 5200.0  #: m between a low-frequency sample and the 89A position it is stored at
 SEARCH_DIRECTIONS = np.arange(0.0, 360.0, 7.5)  #: degrees that are tried
-BAND, CHANNELS = "18", ("tb18h", "tb18v", "tb23h", "tb23v")  #: whose footprint coasts are seen with
-NEAR = 0.02  #: share of land in 6.9 GHz's footprint from which on a cell tells of coasts
+COAST_BAND, COAST_CHANNELS = (
+    "18",
+    ("tb18h", "tb18v", "tb23h", "tb23v"),
+)  #: whose footprint coasts are seen with
+MIN_LAND_FRACTION = (
+    0.02  #: share of land in 6.9 GHz's footprint from which on a cell tells of coasts
+)
 MIN_COASTAL_CELLS = 400  #: such cells that are enough to tell
 MIN_IMPROVEMENT = 0.03  #: share of the unexplained variance that a displacement must take away
 
@@ -53,10 +58,10 @@ class Displacement:
 
     x: float  #: m to add
     y: float  #: m to add
-    why: Literal["coasts", "as stored: coasts fit best so", "as stored: too little coast"]
+    reason: Literal["coasts", "as stored: coasts fit best so", "as stored: too little coast"]
 
 
-def displacement(swath: xr.Dataset, grid: Grid, land: NDArray[np.bool_]) -> Displacement:
+def estimate_displacement(swath: xr.Dataset, grid: Grid, land: NDArray[np.bool_]) -> Displacement:
     """What coasts say of the place of a scene's low frequencies.
 
     Over mixed footprints brightness rises with the share of land. The displacement, of known
@@ -69,35 +74,35 @@ def displacement(swath: xr.Dataset, grid: Grid, land: NDArray[np.bool_]) -> Disp
     land : (4y, 4x) bool on the refined grid
     """
     x, y = project(swath["latitude_low"].values[0], swath["longitude_low"].values[0], grid.crs)
-    shares = land_shares(land)
-    near = _sampled(shares["land_6"], x, y, grid) > NEAR
-    looks = [swath[name].values for name in CHANNELS]
+    shares = land_fractions(land)
+    near = _interpolate(shares["land_6"], x, y, grid) > MIN_LAND_FRACTION
+    looks = [swath[name].values for name in COAST_CHANNELS]
     seen = near & np.logical_and.reduce([np.isfinite(tb) for tb in looks])
     if seen.sum() < MIN_COASTAL_CELLS:
-        return Displacement(x=0.0, y=0.0, why="as stored: too little coast")
+        return Displacement(x=0.0, y=0.0, reason="as stored: too little coast")
     tb = [look[seen] for look in looks]
 
     def unexplained(dx: float, dy: float) -> float:
-        share = _sampled(shares[f"land_{BAND}"], x[seen] + dx, y[seen] + dy, grid)
-        return float(np.mean([_residual(share, values) for values in tb]))
+        share = _interpolate(shares[f"land_{COAST_BAND}"], x[seen] + dx, y[seen] + dy, grid)
+        return float(np.mean([_unexplained_fraction(share, values) for values in tb]))
 
     turns = np.radians(SEARCH_DIRECTIONS)
-    tried = [(DISPLACED * np.cos(turn), DISPLACED * np.sin(turn)) for turn in turns]
+    tried = [(DISPLACEMENT * np.cos(turn), DISPLACEMENT * np.sin(turn)) for turn in turns]
     missed = [unexplained(*step) for step in tried]
     best = int(np.argmin(missed))
     if missed[best] > (1 - MIN_IMPROVEMENT) * unexplained(0.0, 0.0):
-        return Displacement(x=0.0, y=0.0, why="as stored: coasts fit best so")
-    return Displacement(x=float(tried[best][0]), y=float(tried[best][1]), why="coasts")
+        return Displacement(x=0.0, y=0.0, reason="as stored: coasts fit best so")
+    return Displacement(x=float(tried[best][0]), y=float(tried[best][1]), reason="coasts")
 
 
-def registered(swath: xr.Dataset, moved: Displacement, crs: str) -> xr.Dataset:
+def apply_displacement(swath: xr.Dataset, moved: Displacement, crs: str) -> xr.Dataset:
     """The scene with its low frequencies where they belong; attrs tell how far they were moved."""
     x, y = project(swath["latitude_low"].values[0], swath["longitude_low"].values[0], crs)
     to_sphere = Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     longitude, latitude = to_sphere.transform(x + moved.x, y + moved.y)
     shape = (len(LOW_BANDS), *x.shape)
     places = {"latitude_low": latitude, "longitude_low": longitude}
-    told = f"low frequencies moved by {moved.x / 1e3:.1f}, {moved.y / 1e3:.1f} km ({moved.why})"
+    told = f"low frequencies moved by {moved.x / 1e3:.1f}, {moved.y / 1e3:.1f} km ({moved.reason})"
     return swath.assign(
         {
             name: swath[name].copy(data=np.broadcast_to(place.astype(np.float32), shape))
@@ -106,54 +111,56 @@ def registered(swath: xr.Dataset, moved: Displacement, crs: str) -> xr.Dataset:
     ).assign_attrs(registration=told)
 
 
-def _sampled(share: Array, x: Array, y: Array, grid: Grid) -> Array:
+def _interpolate(share: Array, x: Array, y: Array, grid: Grid) -> Array:
     rows, columns = (grid.top - y) / grid.cell - 0.5, (x - grid.left) / grid.cell - 0.5
     place = np.nan_to_num(np.stack([rows, columns]), nan=-9.0)
     return np.asarray(map_coordinates(share, place, order=1, mode="constant"))
 
 
-def _residual(share: Array, tb: Array) -> float:
+def _unexplained_fraction(share: Array, tb: Array) -> float:
     """Variance that a straight line of the share leaves, as a share of the whole."""
     return float(1 - np.corrcoef(share, tb)[0, 1] ** 2)
 
 
-LOOKED_AT = 60_000  #: samples of horn A that are projected
+MAX_SAMPLES = 60_000  #: samples of horn A that are projected
 MIN_COASTAL_SAMPLES = (
     300  #: coastal samples that a score needs; with fewer the swath is not checked
 )
-MOST = 4_000  #: coastal samples that are used
-BLUR = 0.5  #: cells of 6.25 km: standard deviation that makes the mask as blurred as a footprint
+MAX_COASTAL_SAMPLES = 4_000  #: coastal samples that are used
+FOOTPRINT_SIGMA = (
+    0.5  #: cells of 6.25 km: standard deviation that makes the mask as blurred as a footprint
+)
 COAST = (
     4.0,
     0.02,
 )  #: cells: a mask blurred so much, that far from 0 and 1, is within 30 km of a coast
 DISTANCES = (6.0, 12.0, 25.0, 50.0, 111.0)  #: km by which samples are moved
-NOTICED = 12.0  #: km; a smaller error is below two footprints and not acted upon
+MIN_MOVE = 12.0  #: km; a smaller error is below two footprints and not acted upon
 MOVE_DIRECTIONS = np.arange(0.0, 360.0, 45.0)  #: degrees from north over east
-GOOD = 0.9  #: score from which on positions are right whatever a move might add
+GOOD_SCORE = 0.9  #: score from which on positions are right whatever a move might add
 MIN_SCORE_GAIN = 0.08  #: score that a move must add before the positions count as wrong
-WRONG = 0.3  #: score below which positions are wrong, even where no move of `DISTANCES` helps
+BAD_SCORE = 0.3  #: score below which positions are wrong, even where no move of `DISTANCES` helps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Geolocation:
+class GeolocationCheck:
     """How a swath's land flag agrees with the land mask."""
 
     samples: int  #: coastal samples that were compared
     score: float | None  #: correlation; None: not checked
     best: float | None = None  #: the largest correlation of a moved swath
     move: tuple[float, float] = (0.0, 0.0)  #: km to the north and to the east that give it
-    why: str = ""  #: why it was not checked
+    reason: str = ""  #: why it was not checked
 
     @property
     def summary(self) -> str:
         """One clause for a report."""
         if self.score is None:
-            return f"not checked: {self.why}"
+            return f"not checked: {self.reason}"
         return f"agreement with the land mask {self.score:.2f} ({self.samples} coastal samples)"
 
 
-def check_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
+def check_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> GeolocationCheck:
     """Compare a swath's land flag with the land mask.
 
     Parameters
@@ -169,15 +176,15 @@ def check_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
     Raises
     ------
     GranuleError
-        If the positions are wrong. In the south a score below `WRONG` alone does not count, as the
+        If the positions are wrong. In the south a score below `BAD_SCORE` alone does not count, as the
         sources of land flags differ on what is an ice shelf.
     """
-    found = geolocation(swath, hemisphere)
-    if found.score is None or found.score >= GOOD:
+    found = score_geolocation(swath, hemisphere)
+    if found.score is None or found.score >= GOOD_SCORE:
         return found
     best, far = found.best or 0.0, float(np.hypot(*found.move))
-    moved = best >= found.score + MIN_SCORE_GAIN and far >= NOTICED
-    if moved or (found.score < WRONG and hemisphere == "north"):
+    moved = best >= found.score + MIN_SCORE_GAIN and far >= MIN_MOVE
+    if moved or (found.score < BAD_SCORE and hemisphere == "north"):
         hint = (
             f"; moved by {far:.0f} km to {_compass(*found.move)} it would agree to {best:.2f}"
             if moved
@@ -186,21 +193,21 @@ def check_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
         raise GranuleError(
             f"{swath.attrs.get('granule', 'a swath')}: its land flag agrees with the land mask to "
             f"{found.score:.2f} over {found.samples} coastal samples{hint}",
-            f"{GOOD} or more, and no better agreement elsewhere; the positions are wrong",
+            f"{GOOD_SCORE} or more, and no better agreement elsewhere; the positions are wrong",
             "fetch the granule again, or leave it out",
         )
     return found
 
 
-def geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
+def score_geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> GeolocationCheck:
     """The score of a swath as it is, and the best of those of the moved swath."""
     latitude, longitude, land = (
         swath[name].values[0] for name in ("latitude", "longitude", "land_fraction")
     )
-    step = max(1, int(np.sqrt(latitude.size / LOOKED_AT)))
+    step = max(1, int(np.sqrt(latitude.size / MAX_SAMPLES)))
     latitude, longitude, land = (each[::step, ::step] for each in (latitude, longitude, land))
     if not np.isfinite(land).any():
-        return Geolocation(samples=0, score=None, why="no land flag")
+        return GeolocationCheck(samples=0, score=None, reason="no land flag")
     grid = HEMISPHERES[hemisphere]
     x, y = project(latitude, longitude, grid.crs)
     share, coast = _masks(hemisphere)
@@ -212,11 +219,11 @@ def geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
     near[inside] = coast[rows[inside].round().astype(int), columns[inside].round().astype(int)]
     count = int(near.sum())
     if count < MIN_COASTAL_SAMPLES:
-        return Geolocation(samples=count, score=None, why=f"{count} coastal samples")
-    every = max(1, count // MOST)
+        return GeolocationCheck(samples=count, score=None, reason=f"{count} coastal samples")
+    every = max(1, count // MAX_COASTAL_SAMPLES)
     row, column, flag = (each[near][::every] for each in (rows, columns, land))
     if flag.std() == 0:
-        return Geolocation(samples=count, score=None, why="the land flag is constant")
+        return GeolocationCheck(samples=count, score=None, reason="the land flag is constant")
     middle = grid.top / grid.cell - 0.5, -grid.left / grid.cell - 0.5
     pole = 1.0 if hemisphere == "north" else -1.0
     to_north = _unit(pole * (middle[0] - row), pole * (middle[1] - column))
@@ -229,12 +236,14 @@ def geolocation(swath: xr.Dataset, hemisphere: Hemisphere) -> Geolocation:
         return float(np.corrcoef(seen, flag)[0, 1]) if seen.std() > 0 else 0.0
 
     here = score(0.0, 0.0)
-    if here >= GOOD:
-        return Geolocation(samples=count, score=here)
+    if here >= GOOD_SCORE:
+        return GeolocationCheck(samples=count, score=here)
     turns = [(np.cos(turn), np.sin(turn)) for turn in np.radians(MOVE_DIRECTIONS)]
     moves = [(far * north, far * east) for far in DISTANCES for north, east in turns]
     best, move = max((score(*move), move) for move in moves)
-    return Geolocation(samples=count, score=here, best=best, move=(float(move[0]), float(move[1])))
+    return GeolocationCheck(
+        samples=count, score=here, best=best, move=(float(move[0]), float(move[1]))
+    )
 
 
 @lru_cache(maxsize=2)
@@ -242,7 +251,7 @@ def _masks(hemisphere: Hemisphere) -> tuple[NDArray[np.float32], NDArray[np.bool
     """Share of land as a footprint sees it, and the cells near a coast, (y, x)."""
     land = land_mask(HEMISPHERES[hemisphere]).astype(np.float32)
     wide = gaussian_filter(land, COAST[0])
-    return gaussian_filter(land, BLUR), (wide > COAST[1]) & (wide < 1 - COAST[1])
+    return gaussian_filter(land, FOOTPRINT_SIGMA), (wide > COAST[1]) & (wide < 1 - COAST[1])
 
 
 def _unit(down: Array, across: Array) -> tuple[Array, Array]:

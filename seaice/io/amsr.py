@@ -23,34 +23,34 @@ from numpy.typing import NDArray
 from seaice.compiled import compiled
 from seaice.instrument import BANDS, HIGH_CHANNELS, HORNS, LOW_BANDS
 from seaice.io.coregistration import low_positions, parse_parameters
-from seaice.io.decoding import QUALITY_ATTRS, Quality, decoded, land_fraction, tai93_to_utc
-from seaice.io.hdf5 import FETCH_AGAIN, Source
+from seaice.io.decoding import QUALITY_ATTRS, Quality, decode_counts, land_fraction, tai93_to_utc
+from seaice.io.hdf5 import FETCH_AGAIN, HDF5File
 from seaice.vocabulary import attrs
 
 __all__ = [
-    "PIXELS",
+    "PIXELS_89",
     "Scans",
     "high_variables",
     "is_l1b",
     "is_l1r",
-    "kept_scans",
-    "low_places",
+    "low_positions_variables",
     "low_variables",
+    "own_scans",
     "read_l1b",
     "read_l1r",
     "swath_attrs",
 ]
 
-EARTH = 6371.0  #: km, radius
-SPACING = 1.5, 15.0  #: km, between neighbours in a scan: 4.4 as built, wide enough for all
+EARTH_RADIUS = 6371.0  #: km, radius
+SPACING_RANGE = 1.5, 15.0  #: km, between neighbours in a scan: 4.4 as built, wide enough for all
 KELVIN_PER_COUNT = 0.01  #: K; JAXA's format has no other
-MOST_SCANS = 4500  #: of one file; a whole orbit has 3952
-MOST_BYTES = 1024  #: of quality a scan
-PIXELS = 486  #: 89 GHz samples of a scan; the other bands have half as many
+MAX_SCANS = 4500  #: of one file; a whole orbit has 3952
+MAX_QUALITY_BYTES = 1024  #: of quality a scan
+PIXELS_89 = 486  #: 89 GHz samples of a scan; the other bands have half as many
 HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
 
-PLACES = ("latitude", "longitude")
+POSITIONS = ("latitude", "longitude")
 
 Variables = dict[str, xr.Variable]
 
@@ -67,7 +67,7 @@ class Scans:
         return int(self.kept.stop - self.kept.start)
 
 
-def kept_scans(source: Source) -> Scans:
+def own_scans(source: HDF5File) -> Scans:
     """All scans but those at either end that repeat the neighbouring granules.
 
     Raises
@@ -82,14 +82,16 @@ def kept_scans(source: Source) -> Scans:
     overlap = source.required_text(OVERLAP)
     total = times[0] if len(times) == 1 else 0
     own = total - 2 * int(overlap) if overlap.isdecimal() else 0
-    if own < 1 or total > MOST_SCANS:
+    if own < 1 or total > MAX_SCANS:
         raise source.error(
             f"{total} scans, {overlap} overlapping at each end", "scans of its own", FETCH_AGAIN
         )
     return Scans(total=total, kept=slice(int(overlap), int(overlap) + own))
 
 
-def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str], str]) -> Variables:
+def high_variables(
+    source: HDF5File, scans: Scans, names: Mapping[tuple[str, str], str]
+) -> Variables:
     """tb89h, tb89v, positions, land_fraction and quality_flag, (horn, scan, pixel); time (scan).
 
     Raises
@@ -97,13 +99,13 @@ def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str],
     GranuleError
         If a dataset is missing or misshapen, or a channel holds no measurement at all.
     """
-    shape = len(HORNS), scans.count, PIXELS
+    shape = len(HORNS), scans.count, PIXELS_89
     quality = np.zeros(shape, np.uint8)
-    values = {name: np.empty(shape, np.float32) for name in (*HIGH_CHANNELS, *PLACES)}
+    values = {name: np.empty(shape, np.float32) for name in (*HIGH_CHANNELS, *POSITIONS)}
     for index, horn in enumerate(HORNS):
         for channel in HIGH_CHANNELS:
-            counts, scale = _counts(source, scans, names[channel, horn], PIXELS)
-            decoded(counts, scale, values[channel][index], quality[index])
+            counts, scale = _counts(source, scans, names[channel, horn], PIXELS_89)
+            decode_counts(counts, scale, values[channel][index], quality[index])
         _positions(source, scans, horn, (values["latitude"][index], values["longitude"][index]))
     _check_spacing(source, values["latitude"][0], values["longitude"][0])
     quality[np.isnan(values["latitude"])] |= np.uint8(Quality.POSITION_MISSING)
@@ -120,30 +122,30 @@ def high_variables(source: Source, scans: Scans, names: Mapping[tuple[str, str],
 
 
 def _check_spacing(
-    source: Source, latitude: NDArray[np.float32], longitude: NDArray[np.float32]
+    source: HDF5File, latitude: NDArray[np.float32], longitude: NDArray[np.float32]
 ) -> None:
     """Refuse positions that no conical scan has: some scans' neighbours too near or too far."""
     phi, lam = (np.radians(each[::16].astype(np.float64)) for each in (latitude, longitude))
     north, east = np.diff(phi), np.diff(lam) * np.cos(phi[:, 1:])
     east = np.where(np.abs(np.diff(lam)) > np.pi, np.nan, east)  # across 180 degrees
-    spacing = EARTH * np.hypot(north, east)
+    spacing = EARTH_RADIUS * np.hypot(north, east)
     known = spacing[np.isfinite(spacing)]
-    if known.size and not SPACING[0] < np.median(known) < SPACING[1]:
+    if known.size and not SPACING_RANGE[0] < np.median(known) < SPACING_RANGE[1]:
         raise source.error(
             f"89 GHz samples {np.median(known):.1f} km apart", "about 5 km", FETCH_AGAIN
         )
 
 
 def low_variables(
-    source: Source, scans: Scans, names: Mapping[str, str]
+    source: HDF5File, scans: Scans, names: Mapping[str, str]
 ) -> tuple[Variables, list[str]]:
     """tb6h to tb36v, (scan, pixel_low), NaN for a channel that is missing; and the missing ones."""
     variables, missing = {}, []
-    unread = np.zeros((scans.count, PIXELS // 2), np.uint8)  # quality is told of 89 GHz alone
+    unread = np.zeros((scans.count, PIXELS_89 // 2), np.uint8)  # quality is told of 89 GHz alone
     for channel, name in names.items():
-        kelvin = np.empty((scans.count, PIXELS // 2), np.float32)
+        kelvin = np.empty((scans.count, PIXELS_89 // 2), np.float32)
         if source.has(name):
-            decoded(*_counts(source, scans, name, PIXELS // 2), kelvin, unread)
+            decode_counts(*_counts(source, scans, name, PIXELS_89 // 2), kelvin, unread)
         else:
             kelvin[:] = np.nan
         if np.isnan(kelvin).all():
@@ -152,7 +154,9 @@ def low_variables(
     return variables, missing
 
 
-def low_places(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) -> Variables:
+def low_positions_variables(
+    latitude: NDArray[np.float32], longitude: NDArray[np.float32]
+) -> Variables:
     """latitude_low and longitude_low from (band, scan, pixel_low) arrays."""
     return {
         "latitude_low": xr.Variable(("band", *LOW), latitude, attrs("latitude")),
@@ -163,7 +167,7 @@ def low_places(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) ->
 
 
 def swath_attrs(
-    source: Source, time: NDArray[np.datetime64], missing: list[str]
+    source: HDF5File, time: NDArray[np.datetime64], missing: list[str]
 ) -> dict[str, object]:
     """Who measured, when, which way."""
     known = time[~np.isnat(time)].astype("datetime64[ms]")
@@ -176,12 +180,12 @@ def swath_attrs(
         "end_time": f"{known[-1]}Z",
         "origin": "simulated" if source.text("ProcessingCenter", "") == "simulated" else "observed",
         "missing_channels": missing,
-        "flagged_low": _flagged(source, QUALITY_LOW),
-        "flagged_scans": _flagged(source, QUALITY_SCAN),
+        "flagged_low": _flagged_fraction(source, QUALITY_LOW),
+        "flagged_scans": _flagged_fraction(source, QUALITY_SCAN),
     }
 
 
-def _flagged(source: Source, name: str) -> float:
+def _flagged_fraction(source: HDF5File, name: str) -> float:
     """Share of the scans or samples whose quality bytes are not all 0; 0 where the file has none.
 
     The bits are counted and reported, not acted upon: their meaning is not confirmed.
@@ -190,9 +194,9 @@ def _flagged(source: Source, name: str) -> float:
         return 0.0
     dataset = source.dataset(name)
     shape, kind = dataset.shape, dataset.dtype.kind
-    if len(shape) != 2 or kind not in "iu" or not 0 < shape[0] <= MOST_SCANS:
+    if len(shape) != 2 or kind not in "iu" or not 0 < shape[0] <= MAX_SCANS:
         return 0.0
-    if not 0 < shape[1] <= MOST_BYTES:
+    if not 0 < shape[1] <= MAX_QUALITY_BYTES:
         return 0.0
     quality = np.asarray(dataset[...])
     if name == QUALITY_SCAN:
@@ -204,15 +208,15 @@ def _flagged(source: Source, name: str) -> float:
 
 
 def _positions(
-    source: Source,
+    source: HDF5File,
     scans: Scans,
     horn: str,
-    onto: tuple[NDArray[np.float32], NDArray[np.float32]],
+    out: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     """Fill in latitude, and longitude in [-180, 180), of a horn; NaN where either is absent."""
-    for name, values in zip((LATITUDE[horn], LONGITUDE[horn]), onto, strict=True):
-        source.fill(name, (scans.total, PIXELS), scans.kept, values)
-    _wrap(*onto)
+    for name, values in zip((LATITUDE[horn], LONGITUDE[horn]), out, strict=True):
+        source.read_into(name, (scans.total, PIXELS_89), scans.kept, values)
+    _wrap(*out)
 
 
 @compiled
@@ -229,7 +233,7 @@ def _wrap(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) -> None
 
 
 def _counts(
-    source: Source, scans: Scans, name: str, pixels: int
+    source: HDF5File, scans: Scans, name: str, pixels: int
 ) -> tuple[NDArray[np.uint16], float]:
     """Counts of the scans kept, and K per count."""
     dataset = source.dataset(name)
@@ -249,26 +253,26 @@ def _counts(
     return raw.astype(np.uint16, copy=False), scale
 
 
-def _times(source: Source, scans: Scans) -> NDArray[np.datetime64]:
+def _times(source: HDF5File, scans: Scans) -> NDArray[np.datetime64]:
     time = tai93_to_utc(source.dataset(SCAN_TIME)[scans.kept])
     if np.isnat(time).all():
         raise source.error("no scan with a time", "TAI seconds since 1993", FETCH_AGAIN)
     return time
 
 
-def _land(source: Source, scans: Scans) -> NDArray[np.float32]:
+def _land(source: HDF5File, scans: Scans) -> NDArray[np.float32]:
     """Land in the footprint; NaN where the file does not say."""
-    shape = len(HORNS), scans.total, PIXELS
+    shape = len(HORNS), scans.total, PIXELS_89
     if not source.has(LAND_HIGH):
-        return np.full((shape[0], scans.count, PIXELS), np.nan, np.float32)
+        return np.full((shape[0], scans.count, PIXELS_89), np.nan, np.float32)
     return land_fraction(source.array(LAND_HIGH, shape, scans.kept).astype(np.uint8, copy=False))
 
 
-def _instrument_flag(source: Source, scans: Scans) -> NDArray[np.uint8]:
+def _instrument_flag(source: HDF5File, scans: Scans) -> NDArray[np.uint8]:
     """FLAGGED where the pixel's quality byte is not 0; both horns share that byte."""
     if not source.has(QUALITY_HIGH):
         return np.zeros((1, 1), np.uint8)
-    quality = source.array(QUALITY_HIGH, (scans.total, PIXELS), scans.kept)
+    quality = source.array(QUALITY_HIGH, (scans.total, PIXELS_89), scans.kept)
     return np.where(quality != 0, np.uint8(Quality.FLAGGED), np.uint8(0))
 
 
@@ -323,12 +327,12 @@ L1B_LOW = _low("Brightness Temperature ({label}GHz,{pol})")
 L1R_LOW = _low("Brightness Temperature ({res},{label}GHz,{pol})")
 
 
-def is_l1b(source: Source) -> bool:
+def is_l1b(source: HDF5File) -> bool:
     """Whether any dataset is named as L1B names them."""
     return any(source.has(name) for name in (*L1B_HIGH.values(), *L1B_LOW.values()))
 
 
-def read_l1b(source: Source) -> xr.Dataset:
+def read_l1b(source: HDF5File) -> xr.Dataset:
     """The swath of an L1B granule; low-frequency samples at their co-registered positions.
 
     Raises
@@ -336,24 +340,24 @@ def read_l1b(source: Source) -> xr.Dataset:
     GranuleError
         If 89 GHz, positions or times are not there, or the file is of another sensor.
     """
-    scans = kept_scans(source)
+    scans = own_scans(source)
     high = high_variables(source, scans, L1B_HIGH)
     low, missing = low_variables(source, scans, L1B_LOW)
     a1, a2 = (parse_parameters(source.required_text(name)) for name in COREGISTRATION)
     latitude, longitude = (high[name].values[0] for name in ("latitude", "longitude"))
     places = low_positions(latitude, longitude, [(a1[band], a2[band]) for band in LOW_BANDS])
     return xr.Dataset(
-        high | low | low_places(*places),
+        high | low | low_positions_variables(*places),
         attrs=swath_attrs(source, high["time"].values, missing) | {"level": "L1B"},
     )
 
 
-def is_l1r(source: Source) -> bool:
+def is_l1r(source: HDF5File) -> bool:
     """Whether any dataset is named as L1R names them."""
     return any(source.has(name) for name in (*L1R_HIGH.values(), *L1R_LOW.values()))
 
 
-def read_l1r(source: Source) -> xr.Dataset:
+def read_l1r(source: HDF5File) -> xr.Dataset:
     """The swath of an L1R granule.
 
     Raises
@@ -361,13 +365,13 @@ def read_l1r(source: Source) -> xr.Dataset:
     GranuleError
         If 89 GHz, positions or times are not there, or the file is of another sensor.
     """
-    scans = kept_scans(source)
+    scans = own_scans(source)
     high = high_variables(source, scans, L1R_HIGH)
     low, missing = low_variables(source, scans, L1R_LOW)
     even = (high[name].values[0, :, ::2] for name in ("latitude", "longitude"))
     shape = len(LOW_BANDS), *next(iter(low.values())).shape
     places = (np.broadcast_to(values, shape) for values in even)
     return xr.Dataset(
-        high | low | low_places(*places),
+        high | low | low_positions_variables(*places),
         attrs=swath_attrs(source, high["time"].values, missing) | {"level": "L1R"},
     )

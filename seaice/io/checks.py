@@ -8,7 +8,7 @@ closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
 
 One satellite makes one scan at a time. Scans of two files with the same times and positions are the
 same observation, for example of a standard granule and of a direct-readout copy that starts a
-minute later; `SeenScans` counts them once.
+minute later; `UsedScans` counts them once.
 """
 
 from dataclasses import dataclass, field
@@ -23,29 +23,31 @@ from numpy.typing import NDArray
 from seaice.errors import GranuleError
 from seaice.instrument import BANDS, HIGH_CHANNELS, LOW_BANDS
 from seaice.io.decoding import Quality
-from seaice.io.granules import LONGEST, GranuleName
+from seaice.io.granules import MAX_DURATION, GranuleName
 
 __all__ = [
     "OPEN_WATER",
-    "SeenScans",
+    "UsedScans",
+    "by_preference",
     "check_plausibility",
-    "check_start",
-    "flagged_share",
-    "preferred_first",
+    "check_start_time",
+    "flagged_fraction",
 ]
 
 Array = NDArray[np.float32]
 
-SAMPLES = 60_000  #: samples of a swath that are looked at; more would not change a median
-FEWEST = 500  #: samples that a median needs
-LEAST_SPREAD = 3.0  #: K between percentiles 1 and 99 of tb89v; the sensor's noise alone gives 5.6
-POLAR = 50.0  #: degrees of latitude: nearer to the equator the real samples say nothing of level
+MAX_SAMPLES = 60_000  #: samples of a swath that are looked at; more would not change a median
+MIN_SAMPLES = 500  #: samples that a median needs
+MIN_SPREAD = 3.0  #: K between percentiles 1 and 99 of tb89v; the sensor's noise alone gives 5.6
+MIN_LATITUDE = (
+    50.0  #: degrees of latitude: nearer to the equator the real samples say nothing of level
+)
 MANY_FLAGGED = 0.2  #: share of samples flagged by the instrument from which on a warning is given
 ALL_FLAGGED = 0.99  #: share from which on the granule is refused
 LAGS = (1, 2, 3)  #: scans by which one horn follows the other: AMSR2's footprints are 1.5 apart
-CLEARLY = 1.03  #: ratio of mean differences from which on one order of the horns is the true one
-ERRORS = 6.0  #: standard errors by which the mean differences must differ besides
-FARTHER = 2.0  #: km by which the positions of the other order must be farther apart
+MIN_RATIO = 1.03  #: ratio of mean differences from which on one order of the horns is the true one
+MIN_STANDARD_ERRORS = 6.0  #: standard errors by which the mean differences must differ besides
+MIN_EXTRA_DISTANCE = 2.0  #: km by which the positions of the other order must be farther apart
 
 
 class Level(NamedTuple):
@@ -95,7 +97,7 @@ def check_plausibility(swath: xr.Dataset) -> list[str]:
     return _warnings(swath)
 
 
-def flagged_share(swath: xr.Dataset) -> float:
+def flagged_fraction(swath: xr.Dataset) -> float:
     """Share of the 89 GHz samples whose quality byte is not 0."""
     flags = swath["quality_flag"].values
     return float(((flags & Quality.FLAGGED) > 0).mean()) if flags.size else 0.0
@@ -103,7 +105,7 @@ def flagged_share(swath: xr.Dataset) -> float:
 
 def _warnings(swath: xr.Dataset) -> list[str]:
     shares = {
-        "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_share(
+        "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_fraction(
             swath
         ),
         "low-frequency samples are flagged by the instrument (Pixel Data Quality 6 to 36)": float(
@@ -117,9 +119,9 @@ def _warnings(swath: xr.Dataset) -> list[str]:
 
 
 def _check_flags(swath: xr.Dataset) -> None:
-    share = flagged_share(swath)
+    share = flagged_fraction(swath)
     if share >= ALL_FLAGGED:
-        raise _refused(
+        raise _error(
             swath,
             f"the instrument flags {share:.0%} of the 89 GHz samples (Pixel Data Quality 89)",
             "samples that the instrument calls good",
@@ -128,30 +130,30 @@ def _check_flags(swath: xr.Dataset) -> None:
 
 
 def _check_spread(swath: xr.Dataset) -> None:
-    values = _thinned(swath["tb89v"].values)
+    values = _subsample(swath["tb89v"].values)
     values = values[np.isfinite(values)]
-    if values.size < FEWEST:
+    if values.size < MIN_SAMPLES:
         return
     low, high = np.percentile(values, [1, 99])
-    if high - low < LEAST_SPREAD:
-        raise _refused(
+    if high - low < MIN_SPREAD:
+        raise _error(
             swath,
             f"tb89v lies between {low:.1f} and {high:.1f} K in 98 of 100 samples",
-            f"a spread of more than {LEAST_SPREAD:g} K, as sensor noise alone gives",
+            f"a spread of more than {MIN_SPREAD:g} K, as sensor noise alone gives",
         )
 
 
 def _check_polarization(swath: xr.Dataset) -> None:
     """At 55 degrees incidence the median of V is above that of H over every sea surface."""
-    sea = ~(_thinned(swath["land_fraction"].values) > 0)
-    pairs = {"89": tuple(_thinned(swath[name].values) for name in HIGH_CHANNELS)}
+    sea = ~(_subsample(swath["land_fraction"].values) > 0)
+    pairs = {"89": tuple(_subsample(swath[name].values) for name in HIGH_CHANNELS)}
     pairs |= {band: _low_pair(swath, band) for band in LOW_BANDS if f"tb{band}v" in swath}
     low_sea = ~(_at_low(swath, "land_fraction") > 0)
     for band, (h, v) in pairs.items():
         difference = (v - h)[sea if band == "89" else low_sea]
         difference = difference[np.isfinite(difference)]
-        if difference.size >= FEWEST and (median := float(np.median(difference))) <= 0:
-            raise _refused(
+        if difference.size >= MIN_SAMPLES and (median := float(np.median(difference))) <= 0:
+            raise _error(
                 swath,
                 f"V is below H at {BANDS[band].label} GHz (median of V - H: {median:.1f} K at sea)",
                 "V above H; the two may be swapped",
@@ -162,20 +164,20 @@ def _check_level(swath: xr.Dataset) -> None:
     """Open water, known by V - H, has a level that varies by a few kelvins only."""
     for band, limits in OPEN_WATER.items():
         if band == "89":
-            h, v = (_thinned(swath[name].values) for name in HIGH_CHANNELS)
-            land = _thinned(swath["land_fraction"].values)
-            latitude = _thinned(swath["latitude"].values)
+            h, v = (_subsample(swath[name].values) for name in HIGH_CHANNELS)
+            land = _subsample(swath["land_fraction"].values)
+            latitude = _subsample(swath["latitude"].values)
         elif f"tb{band}v" in swath:
             h, v = _low_pair(swath, band)
             land, latitude = (_at_low(swath, name) for name in ("land_fraction", "latitude"))
         else:
             continue
-        water = (v - h > limits.least_difference) & ~(land > 0) & (np.abs(latitude) >= POLAR)
-        if water.sum() < FEWEST:
+        water = (v - h > limits.least_difference) & ~(land > 0) & (np.abs(latitude) >= MIN_LATITUDE)
+        if water.sum() < MIN_SAMPLES:
             continue
         median = float(np.median(v[water]))
         if not limits.low <= median <= limits.high:
-            raise _refused(
+            raise _error(
                 swath,
                 f"open water has a median of {median:.1f} K at {BANDS[band].label} GHz V",
                 f"{limits.low:g} to {limits.high:g} K; the calibration or scale may be wrong",
@@ -201,9 +203,9 @@ def _check_horns(swath: xr.Dataset) -> None:
         return
     seen = 1 if differences[1] < differences[-1] else -1
     excess = differences[-seen] - differences[seen]
-    clear = excess > max((CLEARLY - 1.0) * differences[seen], ERRORS * error)
-    if clear and distances[seen] > distances[-seen] + FARTHER:
-        raise _refused(
+    clear = excess > max((MIN_RATIO - 1.0) * differences[seen], MIN_STANDARD_ERRORS * error)
+    if clear and distances[seen] > distances[-seen] + MIN_EXTRA_DISTANCE:
+        raise _error(
             swath,
             "positions of horns A and B that contradict their 89 GHz brightness temperatures "
             f"(mean difference {differences[seen]:.1f} K at {distances[seen]:.0f} km, "
@@ -222,7 +224,7 @@ def _mean_difference(tb: Array, sign: int) -> tuple[float, float]:
     """Mean of |A - B| in K over `LAGS`, and its standard error; NaN for too few samples."""
     pairs = [_lagged(tb, sign * lag) for lag in LAGS]
     parts = [np.abs(a - b)[np.isfinite(a - b)] for a, b in pairs]
-    if any(part.size < FEWEST for part in parts):
+    if any(part.size < MIN_SAMPLES for part in parts):
         return np.nan, np.nan
     errors = [part.std() / np.sqrt(part.size) for part in parts]
     return float(np.mean([part.mean() for part in parts])), float(np.mean(errors))
@@ -242,24 +244,24 @@ def _mean_distance(latitude: Array, longitude: Array, sign: int) -> float:
 
 def _low_pair(swath: xr.Dataset, band: str) -> tuple[Array, Array]:
     """H and V of a low-frequency band, thinned; NaN for a channel that is not there."""
-    v = _thinned(swath[f"tb{band}v"].values)
+    v = _subsample(swath[f"tb{band}v"].values)
     name = f"tb{band}h"
-    return (_thinned(swath[name].values) if name in swath else np.full_like(v, np.nan)), v
+    return (_subsample(swath[name].values) if name in swath else np.full_like(v, np.nan)), v
 
 
 def _at_low(swath: xr.Dataset, name: str) -> Array:
     """A variable of horn A at the samples of the low frequencies (every second one), thinned."""
     every = swath.sizes["pixel"] // swath.sizes["pixel_low"]
-    return _thinned(swath[name].values[0, :, ::every][:, : swath.sizes["pixel_low"]])
+    return _subsample(swath[name].values[0, :, ::every][:, : swath.sizes["pixel_low"]])
 
 
-def _thinned(values: Array) -> Array:
-    """Every n-th scan and pixel, so that about `SAMPLES` are left; the same for equal shapes."""
-    step = max(1, int(np.sqrt(values.size / SAMPLES)))
+def _subsample(values: Array) -> Array:
+    """Every n-th scan and pixel, so that about `MAX_SAMPLES` are left; the same for equal shapes."""
+    step = max(1, int(np.sqrt(values.size / MAX_SAMPLES)))
     return np.asarray(values[..., ::step, ::step])
 
 
-def _refused(
+def _error(
     swath: xr.Dataset,
     found: str,
     expected: str,
@@ -268,13 +270,15 @@ def _refused(
     return GranuleError(f"{swath.attrs.get('granule', 'a swath')}: {found}", expected, do_next)
 
 
-EARLY = timedelta(minutes=5)  #: by which scans may begin before the minute of the name
-SCAN = np.timedelta64(750, "ms")  #: half a scan
-FEW = 60  #: repeated scans of neighbouring granules that are dropped without a word
-SAME_PLACE = 50.0  #: km between positions of the same scan in two files
+MAX_EARLY_START = timedelta(minutes=5)  #: by which scans may begin before the minute of the name
+HALF_SCAN = np.timedelta64(750, "ms")  #: half a scan
+MAX_UNREPORTED_REPEATS = (
+    60  #: repeated scans of neighbouring granules that are dropped without a word
+)
+MAX_DISTANCE = 50.0  #: km between positions of the same scan in two files
 
 
-def preferred_first(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+def by_preference(paths: tuple[Path, ...]) -> tuple[Path, ...]:
     """Standard granules before direct readout, L1B before L1R; else the order given."""
     return tuple(sorted(paths, key=_rank))
 
@@ -287,7 +291,7 @@ def _rank(path: Path) -> tuple[bool, bool]:
     return name.receipt != "SG", name.level != "L1B"
 
 
-def check_start(swath: xr.Dataset, path: Path) -> None:
+def check_start_time(swath: xr.Dataset, path: Path) -> None:
     """Compare the first scan with the start that the file's name bears.
 
     Raises
@@ -305,7 +309,7 @@ def check_start(swath: xr.Dataset, path: Path) -> None:
         return
     first, last = known.min(), known.max()
     named = np.datetime64(start, "ns")
-    if not named - np.timedelta64(EARLY) <= first < named + np.timedelta64(LONGEST):
+    if not named - np.timedelta64(MAX_EARLY_START) <= first < named + np.timedelta64(MAX_DURATION):
         raise GranuleError(
             f"{path.name}: scans from {_minute(first)} to {_minute(last)} UTC",
             f"scans from {_minute(named)} on, as its name says",
@@ -314,14 +318,14 @@ def check_start(swath: xr.Dataset, path: Path) -> None:
 
 
 @dataclass(slots=True)
-class SeenScans:
+class UsedScans:
     """Times and positions of the scans that were used so far."""
 
     names: list[str] = field(default_factory=list)
     times: list[NDArray[np.datetime64]] = field(default_factory=list)
     places: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def unseen(self, swath: xr.Dataset) -> tuple[xr.Dataset, str]:
+    def new_scans(self, swath: xr.Dataset) -> tuple[xr.Dataset, str]:
         """The scans of a swath that no earlier one held, and a note where many were dropped.
 
         Raises
@@ -330,15 +334,15 @@ class SeenScans:
             If no scan is new, or earlier scans with the same times lie elsewhere.
         """
         time, name = swath["time"].values, str(swath.attrs.get("granule", "unnamed"))
-        place = _middles(swath)
+        place = _middle_positions(swath)
         repeated = np.zeros(time.size, bool)
         others: list[str] = []
         for other, seen, where in zip(self.names, self.times, self.places, strict=True):
-            same = (time >= seen[0] - SCAN) & (time <= seen[-1] + SCAN)
+            same = (time >= seen[0] - HALF_SCAN) & (time <= seen[-1] + HALF_SCAN)
             if not same.any():
                 continue
             nearest = np.clip(np.searchsorted(seen, time[same]), 0, seen.size - 1)
-            _check_place(name, other, _distance(place[same], where[nearest]))
+            _check_distance(name, other, _distance(place[same], where[nearest]))
             repeated |= same
             others.append(other)
         fresh = ~repeated
@@ -353,7 +357,9 @@ class SeenScans:
             return swath, ""
         dropped = int(repeated.sum())
         note = f"{dropped} of its scans are also in {', '.join(others)} and counted once"
-        return swath.isel(scan=np.flatnonzero(fresh)), note if dropped > FEW else ""
+        return swath.isel(
+            scan=np.flatnonzero(fresh)
+        ), note if dropped > MAX_UNREPORTED_REPEATS else ""
 
     def _remember(
         self, name: str, time: NDArray[np.datetime64], place: NDArray[np.float64]
@@ -366,7 +372,7 @@ class SeenScans:
             self.places.append(place[known][order])
 
 
-def _middles(swath: xr.Dataset) -> NDArray[np.float64]:
+def _middle_positions(swath: xr.Dataset) -> NDArray[np.float64]:
     """Latitude and longitude of the middle sample of horn A, (scan, 2) degrees."""
     middle = swath.sizes["pixel"] // 2
     columns = [swath[name].values[0, :, middle] for name in ("latitude", "longitude")]
@@ -382,8 +388,8 @@ def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(6371.0 * np.median(np.arccos(np.clip(known, -1, 1)))) if known.size else np.nan
 
 
-def _check_place(name: str, other: str, distance: float) -> None:
-    if distance > SAME_PLACE:
+def _check_distance(name: str, other: str, distance: float) -> None:
+    if distance > MAX_DISTANCE:
         raise GranuleError(
             f"{name}: scans at the same times as in {other}, {distance:.0f} km away",
             "one position of the satellite at a time; one of the two has wrong times or positions",

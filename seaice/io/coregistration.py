@@ -17,9 +17,9 @@ from seaice.instrument import LOW_BANDS
 __all__ = ["format_parameters", "low_positions", "parse_parameters"]
 
 Vector = tuple[float, float, float]
-Pair = tuple[float, float]
-Frame = tuple[float, float, float, float]
-Row = NDArray[np.float32]
+AnglePair = tuple[float, float]
+SampleFrame = tuple[float, float, float, float]
+ScanLine = NDArray[np.float32]
 
 
 def parse_parameters(attribute: str) -> dict[str, float]:
@@ -84,7 +84,7 @@ def low_positions(
 
 
 @compiled
-def _frames(latitude: Row, longitude: Row, frames: NDArray[np.float64]) -> None:
+def _sample_frames(latitude: ScanLine, longitude: ScanLine, frames: NDArray[np.float64]) -> None:
     """What the even samples of a scan are turned by, for each a row of `frames`.
 
     Sine and cosine of its latitude, the direction (north, east) to its odd neighbour, the angle
@@ -94,8 +94,8 @@ def _frames(latitude: Row, longitude: Row, frames: NDArray[np.float64]) -> None:
     for low in range(frames.shape[1]):
         phi = math.radians(latitude[2 * low] * 1.0)
         sine, cosine = math.sin(phi), math.cos(phi)
-        upward = _turned(math.radians(latitude[2 * low + 1] * 1.0 - latitude[2 * low]))
-        apart = _turned(math.radians(longitude[2 * low + 1] * 1.0 - longitude[2 * low]))
+        upward = _sine_cosine(math.radians(latitude[2 * low + 1] * 1.0 - latitude[2 * low]))
+        apart = _sine_cosine(math.radians(longitude[2 * low + 1] * 1.0 - longitude[2 * low]))
         axis = sine * upward[1] + cosine * upward[0]  # sine of the neighbour's latitude
         level = cosine * upward[1] - sine * upward[0]
         north = axis * cosine - level * sine * apart[1]
@@ -109,7 +109,7 @@ def _frames(latitude: Row, longitude: Row, frames: NDArray[np.float64]) -> None:
 
 
 @compiled
-def _point(forth: float, aside: float, up: float, frame: Frame) -> Vector:
+def _point(forth: float, aside: float, up: float, frame: SampleFrame) -> Vector:
     """(east, outward, axis) of a point `forth`, `aside` and `up` of a sample.
 
     East of its meridian, outward from the axis of the Earth in its plane, and along that axis.
@@ -121,18 +121,18 @@ def _point(forth: float, aside: float, up: float, frame: Frame) -> Vector:
 
 
 @compiled
-def _turn_plainly(turn: Pair, frame: Frame, place: Pair) -> Pair:
+def _turn_exactly(turn: AnglePair, frame: SampleFrame, place: AnglePair) -> AnglePair:
     """Latitude and longitude of the sample at `place` turned by any angles along and aside."""
     along, aside = turn
     forth, up = math.cos(aside) * math.sin(along), math.cos(aside) * math.cos(along)
     east, outward, axis = _point(forth, math.sin(aside), up, frame)
     level = math.sqrt(outward * outward + east * east)
     longitude = place[1] + math.degrees(math.atan2(east, outward))
-    return math.degrees(math.atan2(axis, level)), _within(longitude)
+    return math.degrees(math.atan2(axis, level)), _wrap_longitude(longitude)
 
 
 @compiled
-def _turned(angle: float) -> Pair:
+def _sine_cosine(angle: float) -> AnglePair:
     """Sine and cosine of any angle."""
     if abs(angle) < 0.1:
         return _small_sine(angle), _small_cosine(angle)
@@ -159,7 +159,7 @@ def _small_angle(tangent: float) -> float:
 
 
 @compiled
-def _within(degrees: float) -> float:
+def _wrap_longitude(degrees: float) -> float:
     """Longitude in [-180, 180); float32 would round 179.99999 up to 180."""
     east = degrees + 360.0 if degrees < -180.0 else degrees
     inside = east - 360.0 if east > 180.0 else east
@@ -175,16 +175,18 @@ def _turn_all(
 ) -> None:
     frames = np.empty((7, out.shape[3]))
     for scan in range(out.shape[2]):
-        _frames(latitude[scan], longitude[scan], frames)
+        _sample_frames(latitude[scan], longitude[scan], frames)
         for band in range(parameters.shape[0]):
             amounts = parameters[band, 0], parameters[band, 1]
             north, east = out[0, band, scan], out[1, band, scan]
-            if _scan_slightly(frames, amounts, north, east):
-                _scan_plainly(frames, amounts, north, east)
+            if _turn_scan_by_series(frames, amounts, north, east):
+                _turn_scan_exactly(frames, amounts, north, east)
 
 
 @compiled
-def _scan_slightly(frames: NDArray[np.float64], amounts: Pair, north: Row, east: Row) -> int:
+def _turn_scan_by_series(
+    frames: NDArray[np.float64], amounts: AnglePair, north: ScanLine, east: ScanLine
+) -> int:
     """The same by series, to 1e-12; how many samples are turned too far for that.
 
     Angles between neighbours are a thousandth. No branch and no call in the loop: the processor
@@ -202,19 +204,21 @@ def _scan_slightly(frames: NDArray[np.float64], amounts: Pair, north: Row, east:
         northward = (axis * cosine - level * sine) / (level * cosine + axis * sine)
         eastward = eastern / outward
         north[low] = frames[5, low] + math.degrees(_small_angle(northward))
-        east[low] = _within(frames[6, low] + math.degrees(_small_angle(eastward)))
+        east[low] = _wrap_longitude(frames[6, low] + math.degrees(_small_angle(eastward)))
         farthest = along * along + aside * aside + northward * northward + eastward * eastward
         beyond += 0 if (farthest < 0.01) & (outward > 0) else 1  # NaN counts
     return beyond
 
 
 @compiled
-def _scan_plainly(frames: NDArray[np.float64], amounts: Pair, north: Row, east: Row) -> None:
+def _turn_scan_exactly(
+    frames: NDArray[np.float64], amounts: AnglePair, north: ScanLine, east: ScanLine
+) -> None:
     for low in range(frames.shape[1]):
         frame = frames[0, low], frames[1, low], frames[2, low], frames[3, low]
         turn = amounts[0] * frames[4, low], amounts[1] * frames[4, low]
         place = frames[5, low], frames[6, low]
-        north[low], east[low] = _turn_plainly(turn, frame, place)
+        north[low], east[low] = _turn_exactly(turn, frame, place)
 
 
 def _unreadable(attribute: str) -> GranuleError:

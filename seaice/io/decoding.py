@@ -1,7 +1,7 @@
 """Raw values of AMSR2 files in physical units: counts, land flags, quality bits, scan times.
 
 A fill count such as 65535 is recognized while it is still an integer; scaled first, it would pass
-as 655.35 K. `decoded` makes one pass over the counts; `brightness_temperature` and
+as 655.35 K. `decode_counts` makes one pass over the counts; `brightness_temperature` and
 `count_quality`, which look up a table with one entry per count, are its plain equivalents.
 
 JAXA counts scan times in TAI seconds since 1993-01-01 00:00 UTC, so only the leap seconds inserted
@@ -18,22 +18,22 @@ from seaice.compiled import compiled
 from seaice.vocabulary import TB_RANGE
 
 __all__ = [
-    "MESSAGES",
+    "FILL_COUNTS",
     "QUALITY_ATTRS",
     "Quality",
     "brightness_temperature",
     "count_quality",
-    "decoded",
+    "decode_counts",
     "land_fraction",
     "tai93_to_utc",
     "utc_to_tai93",
 ]
 
 #: counts that are messages, not measurements (the meaning of 65534 is not confirmed)
-MESSAGES = (65534, 65535)
+FILL_COUNTS = (65534, 65535)
 
 
-def decoded(
+def decode_counts(
     counts: NDArray[np.uint16],
     scale: float,
     kelvin: NDArray[np.float32],
@@ -120,7 +120,7 @@ def _quality_table(scale: float) -> NDArray[np.uint8]:
     kelvin = np.round(np.arange(65536) * scale, 6)
     outside = (kelvin < TB_RANGE[0]) | (kelvin > TB_RANGE[1])
     quality = np.where(outside, Quality.OUT_OF_RANGE, 0).astype(np.uint8)
-    quality[list(MESSAGES)] = Quality.MISSING_COUNT
+    quality[list(FILL_COUNTS)] = Quality.MISSING_COUNT
     return quality
 
 
@@ -144,7 +144,7 @@ LATEST = 4e9  #: s, in 2119; what is later is no time
 EPOCH = np.datetime64("1993-01-01", "ns")
 
 #: UTC days that began with one leap second more since the last (IERS Bulletin C 5 to 52)
-LEAPS = np.array(
+LEAP_DAYS = np.array(
     [
         "1993-07-01", "1994-07-01", "1996-01-01", "1997-07-01", "1999-01-01",
         "2006-01-01", "2009-01-01", "2012-07-01", "2015-07-01", "2017-01-01",
@@ -171,7 +171,7 @@ def tai93_to_utc(seconds: ArrayLike) -> NDArray[np.datetime64]:
     """
     atomic = np.asarray(seconds, np.float64)
     known = (atomic >= 0) & (atomic < LATEST)
-    starts = _plain_seconds(LEAPS) + np.arange(1, LEAPS.size + 1)
+    starts = _seconds_without_leaps(LEAP_DAYS) + np.arange(1, LEAP_DAYS.size + 1)
     leaps = np.searchsorted(starts, atomic, side="right")
     nanoseconds = np.round(np.where(known, atomic - leaps, 0) * 1e9).astype(np.int64)
     return np.where(known, EPOCH + nanoseconds.astype("timedelta64[ns]"), np.datetime64("NaT"))
@@ -194,10 +194,10 @@ def utc_to_tai93(time: ArrayLike) -> NDArray[np.float64]:
     86401.0
     """
     utc = np.asarray(time, "datetime64[ns]")
-    leaps = np.searchsorted(LEAPS, utc, side="right")
-    return np.where(np.isnat(utc), np.nan, _plain_seconds(utc) + leaps)
+    leaps = np.searchsorted(LEAP_DAYS, utc, side="right")
+    return np.where(np.isnat(utc), np.nan, _seconds_without_leaps(utc) + leaps)
 
 
-def _plain_seconds(time: NDArray[np.datetime64]) -> NDArray[np.float64]:
+def _seconds_without_leaps(time: NDArray[np.datetime64]) -> NDArray[np.float64]:
     """Seconds since 1993 as if all days had 86400."""
     return np.asarray((time - EPOCH) / np.timedelta64(1, "s"), np.float64)

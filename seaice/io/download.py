@@ -25,35 +25,35 @@ import h5py
 from seaice.errors import GranuleError, NoInputError, OutputError, SettingsError
 from seaice.files import alone, ensure_writable
 from seaice.io.granules import GranuleName
-from seaice.io.nsidc import date_of
+from seaice.io.nsidc import date_of_au_si6
 
 __all__ = [
     "CONNECTIONS",
+    "AccessDeniedError",
     "Archive",
-    "Brought",
-    "Jaxa",
-    "Nsidc",
-    "Refused",
-    "Remote",
+    "DownloadResult",
+    "JaxaArchive",
+    "NsidcArchive",
+    "RemoteFile",
     "Session",
-    "bring",
-    "dated_name",
-    "level_of",
-    "there",
+    "download_files",
+    "is_downloaded",
+    "parse_level",
+    "parse_remote_name",
 ]
 
 
-class Refused(Exception):
+class AccessDeniedError(Exception):
     """The server will not let us in, now or later; its text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remote:
+class RemoteFile:
     """A file that an archive holds."""
 
     name: str
     day: date
-    place: str  #: path or URL on the server
+    location: str  #: path or URL on the server
     size: int | None = None  #: bytes, where the search tells
     checksum: tuple[str, str] | None = None  #: algorithm ("sha256", "md5") and digest, likewise
 
@@ -61,30 +61,30 @@ class Remote:
 class Session(Protocol):
     """A connection to an archive."""
 
-    def size(self, remote: Remote) -> int:
+    def size(self, remote: RemoteFile) -> int:
         """Bytes of a file."""
 
-    def blocks(self, remote: Remote, start: int) -> Iterator[bytes]:
+    def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
         """Its bytes from `start` on."""
 
 
 class Archive(Protocol):
     """Where granules come from."""
 
-    says: str  #: whose it is
-    account: str  #: how one gets an account and where it is told
+    title: str  #: whose it is
+    account_help: str  #: how one gets an account and where it is told
 
-    def find(self, first: date, last: date) -> list[Remote]:
+    def find(self, first: date, last: date) -> list[RemoteFile]:
         """Files of the days from `first` to `last`, both included, in order of time."""
 
     def has_account(self) -> bool:
         """Whether the environment names one."""
 
     def session(self) -> AbstractContextManager[Session]:
-        """A connection; `Refused` where the server does not let us in."""
+        """A connection; `AccessDeniedError` where the server does not let us in."""
 
 
-def dated_name(place: str) -> tuple[str, date]:
+def parse_remote_name(place: str) -> tuple[str, date]:
     """The name of a file to write, and its day, from what a server calls it.
 
     Raises
@@ -98,7 +98,7 @@ def dated_name(place: str) -> tuple[str, date]:
     name = place.rpartition("/")[2]
     try:
         if name.startswith("AMSR_U2_L3_SeaIce6km_") and name.endswith(".he5"):
-            return name, date_of(name)
+            return name, date_of_au_si6(name)
         granule = GranuleName.parse(name)
     except GranuleError as error:
         raise NoInputError(
@@ -114,14 +114,14 @@ DATASETS = {"L1B": "11001001", "L1R": "11001002"}  #: as in gportal.cached_datas
 DOWNLOAD = "https://gportal.jaxa.jp/download/"
 USER, PASSWORD, KNOWN_HOSTS = "GPORTAL_USERNAME", "GPORTAL_PASSWORD", "SEAICE_KNOWN_HOSTS"
 BLOCK = 1 << 20
-PATIENCE = 60  #: s without a byte
+TIMEOUT = 60  #: s without a byte
 
 
-class Jaxa:
+class JaxaArchive:
     """AMSR2 level 1 granules of JAXA, account free of charge."""
 
-    says = "JAXA G-Portal"
-    account = (
+    title = "JAXA G-Portal"
+    account_help = (
         f"register at https://gportal.jaxa.jp (free), then: export {USER}=... {PASSWORD}=...  "
         "(G-Portal's SFTP password is the word anonymous)"
     )
@@ -131,7 +131,7 @@ class Jaxa:
     ) -> None:
         self.level, self.host, self.port = level, host, port
 
-    def find(self, first: date, last: date) -> list[Remote]:
+    def find(self, first: date, last: date) -> list[RemoteFile]:
         """Granules that began on these days; the search needs no account.
 
         Raises
@@ -150,10 +150,10 @@ class Jaxa:
         for product in found.products():
             if product.data_path is None:
                 continue
-            name, day = dated_name(product.data_path)
+            name, day = parse_remote_name(product.data_path)
             if first <= day <= last:
                 place = product.data_path.removeprefix(DOWNLOAD)
-                remotes[name] = Remote(name=name, day=day, place=place, size=_size(product))
+                remotes[name] = RemoteFile(name=name, day=day, location=place, size=_size(product))
         return [remotes[name] for name in sorted(remotes)]
 
     def has_account(self) -> bool:
@@ -161,7 +161,7 @@ class Jaxa:
         return bool(os.environ.get(USER) and os.environ.get(PASSWORD))
 
     @contextmanager
-    def session(self) -> Iterator["_Sftp"]:
+    def session(self) -> Iterator["_SftpSession"]:
         """A connection by SFTP.
 
         Raises
@@ -173,19 +173,21 @@ class Jaxa:
         """
         import paramiko
 
-        _quiet_prefetch()
+        _silence_prefetch_threads()
         transport = paramiko.Transport((self.host, self.port))
         try:
-            transport.start_client(timeout=PATIENCE)
+            transport.start_client(timeout=TIMEOUT)
             self._check_host(transport.get_remote_server_key())
             transport.auth_password(os.environ.get(USER, ""), os.environ.get(PASSWORD, ""))
             client = paramiko.SFTPClient.from_transport(transport)
             if client is None:
                 raise OSError("the server opened no SFTP channel")
-            client.get_channel().settimeout(PATIENCE)
-            yield _Sftp(client)
+            client.get_channel().settimeout(TIMEOUT)
+            yield _SftpSession(client)
         except paramiko.AuthenticationException as error:
-            raise Refused(f"{self.host} does not take user and password ({error})") from error
+            raise AccessDeniedError(
+                f"{self.host} does not take user and password ({error})"
+            ) from error
         except paramiko.SSHException as error:
             raise OSError(f"{self.host}: {error}") from error
         finally:
@@ -203,7 +205,7 @@ class Jaxa:
         if known.check(named, key):
             return
         strange = known.lookup(named) is not None
-        raise Refused(
+        raise AccessDeniedError(
             f"the key of {named} ({key.get_name()} {key.fingerprint}) "
             + (f"is another than {place} knows" if strange else f"is not in {place}")
             + "; if JAXA announces this key, type: "
@@ -211,20 +213,20 @@ class Jaxa:
         )
 
 
-class _Sftp:
+class _SftpSession:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def size(self, remote: Remote) -> int:
+    def size(self, remote: RemoteFile) -> int:
         """Bytes of a file."""
-        size: int | None = self._client.stat(remote.place).st_size
+        size: int | None = self._client.stat(remote.location).st_size
         if size is None:
             raise OSError(f"the server does not tell the size of {remote.name}")
         return size
 
-    def blocks(self, remote: Remote, start: int) -> Iterator[bytes]:
+    def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
         """Its bytes from `start` on."""
-        with self._client.open(remote.place, "rb") as file:
+        with self._client.open(remote.location, "rb") as file:
             file.seek(start)
             file.prefetch(self.size(remote))
             while block := file.read(BLOCK):
@@ -232,7 +234,7 @@ class _Sftp:
 
 
 @cache
-def _quiet_prefetch() -> None:
+def _silence_prefetch_threads() -> None:
     """Let threads that read ahead end in silence when a connection breaks.
 
     Whoever reads meets the same failure, and tells it; a traceback beside it helps no one.
@@ -253,7 +255,7 @@ def _size(product: Any) -> int | None:
     return told if isinstance(told, int) else None
 
 
-def level_of(text: str) -> Literal["L1B", "L1R"]:
+def parse_level(text: str) -> Literal["L1B", "L1R"]:
     """The level that was asked for.
 
     Raises
@@ -273,16 +275,16 @@ SHORT_NAME = "AU_SI6"
 ALGORITHMS = {"SHA-256": "sha256", "MD5": "md5"}
 
 
-class Nsidc:
+class NsidcArchive:
     """AMSR2 daily maps of 6.25 km, of NASA's archive at NSIDC."""
 
-    says = "NSIDC (NASA Earthdata)"
-    account = (
+    title = "NSIDC (NASA Earthdata)"
+    account_help = (
         "register at https://urs.earthdata.nasa.gov (free), then: "
         "export EARTHDATA_USERNAME=... EARTHDATA_PASSWORD=... (or EARTHDATA_TOKEN=...)"
     )
 
-    def find(self, first: date, last: date) -> list[Remote]:
+    def find(self, first: date, last: date) -> list[RemoteFile]:
         """Files of these days; the search needs no account."""
         import earthaccess
 
@@ -301,7 +303,7 @@ class Nsidc:
         return bool(named or os.environ.get("EARTHDATA_TOKEN"))
 
     @contextmanager
-    def session(self) -> Iterator["_Https"]:
+    def session(self) -> Iterator["_HttpsSession"]:
         """A connection by HTTPS.
 
         Raises
@@ -313,28 +315,28 @@ class Nsidc:
 
         login = earthaccess.login(strategy="environment")
         if not login.authenticated:
-            raise Refused("Earthdata does not take the account of the environment")
+            raise AccessDeniedError("Earthdata does not take the account of the environment")
         with earthaccess.get_requests_https_session() as session:
-            yield _Https(session)
+            yield _HttpsSession(session)
 
 
-class _Https:
+class _HttpsSession:
     def __init__(self, session: Any) -> None:
         self._session = session
 
-    def size(self, remote: Remote) -> int:
+    def size(self, remote: RemoteFile) -> int:
         """Bytes of a file."""
         if remote.size is not None:
             return remote.size
-        answer = self._session.head(remote.place, allow_redirects=True, timeout=PATIENCE)
+        answer = self._session.head(remote.location, allow_redirects=True, timeout=TIMEOUT)
         answer.raise_for_status()
         return int(answer.headers["Content-Length"])
 
-    def blocks(self, remote: Remote, start: int) -> Iterator[bytes]:
+    def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
         """Its bytes from `start` on; skipped here where the server sends all of it."""
         asked = {"Range": f"bytes={start}-"} if start else {}
         with self._session.get(
-            remote.place, headers=asked, stream=True, timeout=PATIENCE
+            remote.location, headers=asked, stream=True, timeout=TIMEOUT
         ) as answer:
             answer.raise_for_status()
             skip = start if answer.status_code != 206 else 0
@@ -343,56 +345,59 @@ class _Https:
                 skip = max(0, skip - len(block))
 
 
-def _remote(granule: Any, link: str) -> Remote | None:
+def _remote(granule: Any, link: str) -> RemoteFile | None:
     """One file of an answer; None for what is beside the data."""
     try:
-        name, day = dated_name(link)
+        name, day = parse_remote_name(link)
     except NoInputError:
         return None
     held = granule["umm"].get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])
     told: dict[str, Any] = next((one for one in held if one.get("Name") == name), {})
     checksum = told.get("Checksum", {})
     algorithm = ALGORITHMS.get(checksum.get("Algorithm", ""))
-    return Remote(
+    return RemoteFile(
         name=name,
         day=day,
-        place=link,
+        location=link,
         size=told.get("SizeInBytes"),
         checksum=(algorithm, checksum["Value"].lower()) if algorithm else None,
     )
 
 
 CONNECTIONS = 4  #: at most; users report that more of them fail more often
-TRIES = 6  #: of one file
-PAUSE, LONGEST = 2.0, 60.0  #: s before the second try, doubled each time; never more than this
-FAULTS = (OSError, EOFError, ValueError)  #: whatever a network does to a transfer
-OWN_DISK = (ENOSPC, EDQUOT, EROFS)
+MAX_ATTEMPTS = 6  #: of one file
+FIRST_PAUSE, MAX_PAUSE = (
+    2.0,
+    60.0,
+)  #: s before the second try, doubled each time; never more than this
+NETWORK_ERRORS = (OSError, EOFError, ValueError)  #: whatever a network does to a transfer
+LOCAL_DISK_ERRNOS = (ENOSPC, EDQUOT, EROFS)
 
-Told = Callable[[Remote, int], None]  #: a file, and how many bytes of it have come
+ProgressCallback = Callable[[RemoteFile, int], None]  #: a file, and how many bytes of it have come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class DownloadResult:
     """What became of one file."""
 
-    remote: Remote
-    why_not: str = ""  #: "" where it is there
+    remote: RemoteFile
+    error: str = ""  #: "" where it is there
 
 
-def there(remote: Remote, folder: Path) -> bool:
+def is_downloaded(remote: RemoteFile, folder: Path) -> bool:
     """Whether the file was brought before."""
     return (folder / remote.name).exists()
 
 
-def bring(
+def download_files(
     archive: Archive,
-    remotes: Sequence[Remote],
+    remotes: Sequence[RemoteFile],
     folder: Path,
-    told: Told,
+    progress: ProgressCallback,
     *,
     connections: int = 1,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Brought]:
+) -> Iterator[DownloadResult]:
     """Bring files into `folder`; those that are there already are left alone.
 
     A file appears under its name when all its bytes have come, their number and checksum (where
@@ -401,7 +406,7 @@ def bring(
 
     Parameters
     ----------
-    told : called as bytes come
+    progress : called as bytes come
     connections : at the same time, at most `CONNECTIONS`
 
     Yields
@@ -421,47 +426,53 @@ def bring(
             f"{connections} connections", f"1 to {CONNECTIONS}", "leave it out: one fails least"
         )
     ensure_writable(folder)
-    missing = [remote for remote in remotes if not there(remote, folder)]
+    missing = [remote for remote in remotes if not is_downloaded(remote, folder)]
     for remote in remotes:
-        if there(remote, folder):
-            yield Brought(remote=remote)
+        if is_downloaded(remote, folder):
+            yield DownloadResult(remote=remote)
     with ThreadPoolExecutor(connections) as pool:
         for at in range(0, len(missing), connections):
             group = missing[at : at + connections]
-            yield from pool.map(lambda one: _brought(archive, one, folder, told, sleep), group)
+            yield from pool.map(lambda one: _download(archive, one, folder, progress, sleep), group)
 
 
-def _brought(
-    archive: Archive, remote: Remote, folder: Path, told: Told, sleep: Callable[[float], None]
-) -> Brought:
+def _download(
+    archive: Archive,
+    remote: RemoteFile,
+    folder: Path,
+    progress: ProgressCallback,
+    sleep: Callable[[float], None],
+) -> DownloadResult:
     """One file, tried several times, each on a new connection."""
     why = ""
-    for trial in range(TRIES):
+    for trial in range(MAX_ATTEMPTS):
         if trial:
-            sleep(min(PAUSE * 2 ** (trial - 1), LONGEST))
+            sleep(min(FIRST_PAUSE * 2 ** (trial - 1), MAX_PAUSE))
         try:
             with archive.session() as session:
-                _transfer(session, remote, folder, told)
-        except Refused as error:
+                _transfer(session, remote, folder, progress)
+        except AccessDeniedError as error:
             raise SettingsError(
-                str(error), f"a way into {archive.says}", archive.account
+                str(error), f"a way into {archive.title}", archive.account_help
             ) from error
-        except FAULTS as error:
-            if isinstance(error, OSError) and error.errno in OWN_DISK:
+        except NETWORK_ERRORS as error:
+            if isinstance(error, OSError) and error.errno in LOCAL_DISK_ERRNOS:
                 raise OutputError(
                     f"{folder}: {error.strerror}", f"room for {remote.name}", "make room"
                 ) from error
-            why = f"{error or type(error).__name__} ({TRIES} tries)"
+            why = f"{error or type(error).__name__} ({MAX_ATTEMPTS} tries)"
         else:
-            return Brought(remote=remote)
-    return Brought(remote=remote, why_not=why)
+            return DownloadResult(remote=remote)
+    return DownloadResult(remote=remote, error=why)
 
 
-def _transfer(session: Session, remote: Remote, folder: Path, told: Told) -> None:
+def _transfer(
+    session: Session, remote: RemoteFile, folder: Path, progress: ProgressCallback
+) -> None:
     """Go on with a file where it stopped, verify it, give it its name."""
     part = folder / f".{remote.name}.part"
     with alone(folder / remote.name):
-        if there(remote, folder):
+        if is_downloaded(remote, folder):
             return
         size = session.size(remote)
         have = part.stat().st_size if part.exists() else 0
@@ -472,7 +483,7 @@ def _transfer(session: Session, remote: Remote, folder: Path, told: Told) -> Non
             for block in session.blocks(remote, have) if have < size else ():
                 file.write(block)
                 have += len(block)
-                told(remote, have)
+                progress(remote, have)
         if have < size:
             raise OSError(f"the connection ended after {have} of {size} bytes")
         try:
@@ -483,7 +494,7 @@ def _transfer(session: Session, remote: Remote, folder: Path, told: Told) -> Non
         part.replace(folder / remote.name)
 
 
-def _verify(part: Path, remote: Remote, size: int) -> None:
+def _verify(part: Path, remote: RemoteFile, size: int) -> None:
     """Whether all that can be told of a file agrees with it; a ValueError says what does not."""
     if part.stat().st_size != size:
         raise ValueError(f"{part.stat().st_size} bytes came of {size}")

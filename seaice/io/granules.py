@@ -19,19 +19,19 @@ from typing import Literal, Self
 from seaice.errors import GranuleError, NoInputError
 
 __all__ = [
-    "LONGEST",
+    "MAX_DURATION",
+    "DayFiles",
     "GranuleName",
-    "LeftOut",
-    "Listing",
-    "candidate_day",
-    "counted",
-    "date_of_name",
+    "UnusedFile",
+    "count_phrase",
+    "day_in_granule_name",
     "find_granules",
-    "granules_of",
-    "irregular",
-    "left_out_of",
-    "listing",
-    "unusable",
+    "find_unused_files",
+    "irregular_file_kind",
+    "parse_day",
+    "select_files",
+    "select_granules",
+    "unusable_reason",
 ]
 
 _PATTERN = re.compile(
@@ -70,11 +70,11 @@ class GranuleName:
         stem = Path(name).name.removesuffix(".h5")
         match = _PATTERN.fullmatch(stem)
         if match is None:
-            raise _misnamed(stem)
+            raise _bad_name(stem)
         try:
             start = datetime.strptime(match["start"], "%Y%m%d%H%M")
         except ValueError:
-            raise _misnamed(stem) from None
+            raise _bad_name(stem) from None
         return cls(
             start=start,
             path=int(match["path"]),
@@ -92,7 +92,7 @@ class GranuleName:
         )
 
 
-def _misnamed(stem: str) -> GranuleError:
+def _bad_name(stem: str) -> GranuleError:
     return GranuleError(
         f"a file called {stem!r}",
         "a level 1 name such as GW1AM2_201307010942_035A_L1SGBTBR_2220220.h5",
@@ -100,16 +100,16 @@ def _misnamed(stem: str) -> GranuleError:
     )
 
 
-LONGEST = timedelta(hours=1)  #: longer than any half orbit (49.6 min) with its overlap
+MAX_DURATION = timedelta(hours=1)  #: longer than any half orbit (49.6 min) with its overlap
 #: level 1 of AMSR2, AMSR3 (which adds GGWAM3) and NSIDC's gridded AU_SI6, however the name goes on
-LOOKS = re.compile(
+GRANULE_LIKE = re.compile(
     r"(?P<sensor>GW1AM2|GGWAM3)_?(?P<day>\d{8})(?P<minute>\d{4}).*L1"
     r"|AMSR_U2_L3_SeaIce6km_.*_(?P<gridded>\d{8})",
     re.IGNORECASE,
 )
-PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".7z")
-UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".download", ".filepart")
-KINDS = {
+COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip", ".tar", ".7z")
+UNFINISHED_SUFFIXES = (".part", ".partial", ".tmp", ".crdownload", ".download", ".filepart")
+FILE_KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFDIR: "a folder",
     stat.S_IFSOCK: "a socket",
@@ -119,7 +119,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnusedFile:
     """A file that looks like a granule and is not used."""
 
     name: str
@@ -130,14 +130,14 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class DayFiles:
     """The files of one UTC day."""
 
     used: tuple[Path, ...]  #: in order of time
-    left_out: tuple[LeftOut, ...]  #: in order of name
+    unused: tuple[UnusedFile, ...]  #: in order of name
 
 
-def counted(number: int, noun: str = "granule") -> str:
+def count_phrase(number: int, noun: str = "granule") -> str:
     """A number and its noun.
 
     >>> counted(1), counted(2), counted(0)
@@ -146,7 +146,7 @@ def counted(number: int, noun: str = "granule") -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def candidate_day(name: str) -> str | None:
+def day_in_granule_name(name: str) -> str | None:
     """The day (YYYYMMDD) that the name of a file bears if it looks like a granule; else None.
 
     >>> candidate_day("GW1AM2_202003031000_035A_L1SGBTBR_2220220 (1).h5")
@@ -154,11 +154,11 @@ def candidate_day(name: str) -> str | None:
     >>> candidate_day("GW1AM2_20200303_01D_EQMA_L3SGT06HA2220220.h5") is None
     True
     """
-    match = None if name.startswith(".") else LOOKS.match(name)
+    match = None if name.startswith(".") else GRANULE_LIKE.match(name)
     return (match["day"] or match["gridded"]) if match else None
 
 
-def date_of_name(day: str) -> Date | None:
+def parse_day(day: str) -> Date | None:
     """YYYYMMDD as a date; None where it is none.
 
     >>> date_of_name("20200303"), date_of_name("20201399")
@@ -170,7 +170,7 @@ def date_of_name(day: str) -> Date | None:
         return None
 
 
-def irregular(path: Path) -> str | None:
+def irregular_file_kind(path: Path) -> str | None:
     """What a path is where it is no regular file that can be opened without waiting; else None."""
     try:
         mode = path.stat().st_mode
@@ -178,10 +178,10 @@ def irregular(path: Path) -> str | None:
         return "a link to nothing" if path.is_symlink() else "no file"
     except OSError as error:
         return f"not accessible ({error.strerror})"
-    return None if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no regular file")
+    return None if stat.S_ISREG(mode) else FILE_KINDS.get(stat.S_IFMT(mode), "no regular file")
 
 
-def listing(paths: Iterable[Path], date: Date, *, local: bool = True) -> Listing:
+def select_files(paths: Iterable[Path], date: Date, *, local: bool = True) -> DayFiles:
     """Of many files, those that hold scans of a UTC day, each granule once.
 
     Of files with the same start and path one is used: the standard product before direct receipt,
@@ -194,11 +194,11 @@ def listing(paths: Iterable[Path], date: Date, *, local: bool = True) -> Listing
     local : whether the paths are on this machine, so that they can be looked at
     """
     best: dict[tuple[datetime, int], tuple[tuple[bool, bool, str], Path]] = {}
-    left_out: list[LeftOut] = []
-    for path in sorted(path for path in paths if _may_reach(path.name, date)):
-        reason = unusable(path, local=local)
+    unused: list[UnusedFile] = []
+    for path in sorted(path for path in paths if _may_hold_scans(path.name, date)):
+        reason = unusable_reason(path, local=local)
         if reason:
-            left_out.append(LeftOut(path.name, reason))
+            unused.append(UnusedFile(path.name, reason))
             continue
         if path.suffix == ".he5":
             continue
@@ -208,22 +208,22 @@ def listing(paths: Iterable[Path], date: Date, *, local: bool = True) -> Listing
         worse, better = sorted([best.get(key, (rank, path)), (rank, path)])
         if worse[1] != better[1]:
             reason = f"{better[1].name} holds the same scans and is preferred"
-            left_out.append(LeftOut(worse[1].name, reason))
+            unused.append(UnusedFile(worse[1].name, reason))
         best[key] = better
-    left_out.sort(key=lambda each: each.name)
-    return Listing(used=tuple(best[key][1] for key in sorted(best)), left_out=tuple(left_out))
+    unused.sort(key=lambda each: each.name)
+    return DayFiles(used=tuple(best[key][1] for key in sorted(best)), unused=tuple(unused))
 
 
-def unusable(path: Path, *, local: bool = True) -> str | None:
+def unusable_reason(path: Path, *, local: bool = True) -> str | None:
     """Why a file that looks like a granule cannot be one; None where it may be."""
     name = path.name
     if name.upper().startswith("GGWAM3"):
         return "AMSR3 is not supported yet; expected AMSR2 level 1 files (GW1AM2_..., .h5)"
-    if name.lower().endswith(PACKED):
+    if name.lower().endswith(COMPRESSED_SUFFIXES):
         return "it is compressed; unpack it (gunzip, unzip) and keep its name"
-    if name.lower().endswith(UNFINISHED):
+    if name.lower().endswith(UNFINISHED_SUFFIXES):
         return "its download is not finished; finish it or remove it"
-    kind = irregular(path) if local else None
+    kind = irregular_file_kind(path) if local else None
     if kind:
         return f"it is {kind}; expected a regular file"
     if path.suffix == ".he5" and re.fullmatch(r"AMSR_U2_L3_SeaIce6km_\w+_\d{8}\.he5", name):
@@ -237,18 +237,18 @@ def unusable(path: Path, *, local: bool = True) -> str | None:
     return None
 
 
-def _may_reach(name: str, date: Date) -> bool:
+def _may_hold_scans(name: str, date: Date) -> bool:
     """Whether the name looks like a granule that may hold scans of a day."""
-    day = candidate_day(name)
+    day = day_in_granule_name(name)
     if day is None:
         return False
-    minute = (LOOKS.match(name) or {"minute": None})["minute"]
+    minute = (GRANULE_LIKE.match(name) or {"minute": None})["minute"]
     try:
         start = datetime.strptime(day + (minute or "1200"), "%Y%m%d%H%M")
     except ValueError:
         return day == f"{date:%Y%m%d}"
     midnight = datetime.combine(date, time())
-    return midnight - LONGEST < start < midnight + timedelta(days=1)
+    return midnight - MAX_DURATION < start < midnight + timedelta(days=1)
 
 
 def find_granules(folder: str | Path, date: Date) -> list[Path]:
@@ -265,13 +265,13 @@ def find_granules(folder: str | Path, date: Date) -> list[Path]:
     Notes
     -----
     Names decide. A granule that starts in the hour before midnight is included, as it may reach
-    into the day; `seaice.grid.gridding.on_day` then takes the scans that do.
-    `left_out_of` names the files that look like granules and are not used.
+    into the day; `seaice.grid.gridding.scans_of_day` then takes the scans that do.
+    `find_unused_files` names the files that look like granules and are not used.
     """
-    return list(_listed(folder, date).used)
+    return list(_files_of_day(folder, date).used)
 
 
-def left_out_of(folder: str | Path, date: Date) -> tuple[LeftOut, ...]:
+def find_unused_files(folder: str | Path, date: Date) -> tuple[UnusedFile, ...]:
     """Files below a folder that look like granules of a UTC day and are not used, with reasons.
 
     Raises
@@ -279,17 +279,17 @@ def left_out_of(folder: str | Path, date: Date) -> tuple[LeftOut, ...]:
     NoInputError
         If there is no such folder.
     """
-    return _listed(folder, date).left_out
+    return _files_of_day(folder, date).unused
 
 
-def granules_of(paths: Iterable[Path], date: Date) -> list[Path]:
+def select_granules(paths: Iterable[Path], date: Date) -> list[Path]:
     """Those of many files that `find_granules` would take for a UTC day, were they there."""
-    return list(listing(paths, date, local=False).used)
+    return list(select_files(paths, date, local=False).used)
 
 
-def _listed(folder: str | Path, date: Date) -> Listing:
+def _files_of_day(folder: str | Path, date: Date) -> DayFiles:
     if not Path(folder).is_dir():
         raise NoInputError(
             f"no folder {folder}", "a folder of AMSR2 granules", "check GRANULES= or --granules"
         )
-    return listing(Path(folder).rglob("*"), date)
+    return select_files(Path(folder).rglob("*"), date)

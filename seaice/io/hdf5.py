@@ -20,52 +20,52 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.errors import GranuleError, StorageError
-from seaice.io.granules import irregular
+from seaice.io.granules import irregular_file_kind
 
 __all__ = [
     "FETCH_AGAIN",
-    "MOST_CELLS",
-    "Source",
-    "ensure_regular",
+    "MAX_CELLS",
+    "HDF5File",
+    "ensure_regular_file",
+    "open_hdf5",
     "open_netcdf",
-    "opened",
-    "translated",
+    "translate_errors",
 ]
 
 #: failures of what a file lies on, or of this process, which may pass
-OF_STORAGE = frozenset(
+STORAGE_ERRNOS = frozenset(
     {
         errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET,
         errno.EHOSTUNREACH, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     }
 )  # fmt: skip
 #: deflate, shuffle, fletcher32, szip, nbit, scaleoffset: no plug-in is ever loaded
-BUILT_IN = frozenset(range(1, 7))
-MOST = 2**28  #: bytes that one chunk may unpack to
-MOST_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
+BUILT_IN_FILTERS = frozenset(range(1, 7))
+MAX_CHUNK_BYTES = 2**28  #: bytes that one chunk may unpack to
+MAX_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
 FETCH_AGAIN = "fetch the file again, or leave it out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class HDF5File:
     """An open file and where it came from."""
 
     path: Path
     file: h5py.File
     #: datasets looked up so far; None: no dataset
-    known: dict[str, h5py.Dataset | None] = field(default_factory=dict)
+    datasets: dict[str, h5py.Dataset | None] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         """Whether there is a dataset of this name."""
-        return self._found(name) is not None
+        return self._lookup(name) is not None
 
-    def _found(self, name: str) -> h5py.Dataset | None:
-        if name not in self.known:
+    def _lookup(self, name: str) -> h5py.Dataset | None:
+        if name not in self.datasets:
             there = self.file[name] if self._is_inside(name) else None
-            self.known[name] = there if isinstance(there, h5py.Dataset) else None
+            self.datasets[name] = there if isinstance(there, h5py.Dataset) else None
             if isinstance(there, h5py.Dataset):
                 self._check_self_contained(there)
-        return self.known[name]
+        return self.datasets[name]
 
     def _is_inside(self, name: str) -> bool:
         """Whether a name leads to something by hard links alone: no other file is opened."""
@@ -84,7 +84,12 @@ class Source:
         made = dataset.id.get_create_plist()
         filters = {made.get_filter(index)[0] for index in range(made.get_nfilters())}
         chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
-        if dataset.external or dataset.is_virtual or not filters <= BUILT_IN or chunk > MOST:
+        if (
+            dataset.external
+            or dataset.is_virtual
+            or not filters <= BUILT_IN_FILTERS
+            or chunk > MAX_CHUNK_BYTES
+        ):
             how = "external" if dataset.external or dataset.is_virtual else f"filters {filters}"
             raise self.error(
                 f"{dataset.name!r} kept as {how}, {chunk} bytes a chunk",
@@ -100,7 +105,7 @@ class Source:
         GranuleError
             If there is none of this name.
         """
-        found = self._found(name)
+        found = self._lookup(name)
         if found is None:
             raise self.error(f"no dataset {name!r}", "all datasets of the format", FETCH_AGAIN)
         return found
@@ -115,8 +120,8 @@ class Source:
         """
         return np.asarray(self._shaped(name, shape)[..., scans, :])
 
-    def fill(
-        self, name: str, shape: tuple[int, ...], scans: slice, onto: NDArray[np.generic]
+    def read_into(
+        self, name: str, shape: tuple[int, ...], scans: slice, out: NDArray[np.generic]
     ) -> None:
         """The same into an array that is there, in its own type.
 
@@ -125,7 +130,7 @@ class Source:
         GranuleError
             If it is missing or not of this shape.
         """
-        self._shaped(name, shape).read_direct(onto, np.s_[..., scans, :])
+        self._shaped(name, shape).read_direct(out, np.s_[..., scans, :])
 
     def _shaped(self, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
         dataset = self.dataset(name)
@@ -159,7 +164,7 @@ class Source:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translate_errors(path: Path) -> Iterator[None]:
     """Whatever a file library finds wrong inside becomes a GranuleError.
 
     Raises
@@ -184,7 +189,7 @@ def _check_storage(path: Path, error: Exception) -> None:
     """Tell a disk or network that failed from a file that is damaged: HDF5 says errno in words."""
     said = re.search(r"errno = (\d+)", str(error))
     code = int(said[1]) if said else getattr(error, "errno", None)
-    if code in OF_STORAGE:
+    if code in STORAGE_ERRNOS:
         raise StorageError(
             f"{path.name}: its disk or network failed ({os.strerror(code)})",
             "a file that can be read",
@@ -193,7 +198,7 @@ def _check_storage(path: Path, error: Exception) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
+def open_hdf5(path: Path) -> Iterator[HDF5File]:
     """Open an HDF5 file to read.
 
     Raises
@@ -201,15 +206,15 @@ def opened(path: Path) -> Iterator[Source]:
     GranuleError
         If the file is absent, no HDF5, truncated, or damaged where it is read.
     """
-    with translated(path):
-        ensure_regular(path)
+    with translate_errors(path):
+        ensure_regular_file(path)
         if not h5py.is_hdf5(path):
             raise _not_hdf5(path)
         with h5py.File(path, "r") as file:
-            yield Source(path=path, file=file)
+            yield HDF5File(path=path, file=file)
 
 
-def ensure_regular(path: Path) -> None:
+def ensure_regular_file(path: Path) -> None:
     """Refuse what is no regular file: opening a FIFO or a device may wait for ever.
 
     Raises
@@ -217,7 +222,7 @@ def ensure_regular(path: Path) -> None:
     GranuleError
         If there is no file at the path, or something that is no regular file.
     """
-    kind = irregular(path)
+    kind = irregular_file_kind(path)
     if kind == "no file":
         raise GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
     if kind:
@@ -246,23 +251,23 @@ def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
     GranuleError
         If it is none, is damaged, leads to other files, or declares more than a map can hold.
     """
-    with translated(path):
-        ensure_regular(path)
+    with translate_errors(path):
+        ensure_regular_file(path)
         if not _is_netcdf(path):
             raise GranuleError(
-                f"{path.name}: cannot be read ({_what(path)})",
+                f"{path.name}: cannot be read ({_file_kind(path)})",
                 "a NetCDF file",
                 "give another file, or fetch this one again",
             )
         if h5py.is_hdf5(path):
-            _check_inside(path)
+            _check_datasets(path)
             return xr.open_dataset(
                 path, engine="h5netcdf", decode_times=decode_times, phony_dims="access"
             )
         return xr.open_dataset(path, engine="scipy", decode_times=decode_times)
 
 
-def _what(path: Path) -> str:
+def _file_kind(path: Path) -> str:
     return "it is a folder" if path.is_dir() else "it is neither NetCDF nor HDF5"
 
 
@@ -274,14 +279,14 @@ def _is_netcdf(path: Path) -> bool:
         return file.read(3) == b"CDF" or h5py.is_hdf5(path)
 
 
-def _check_inside(path: Path) -> None:
+def _check_datasets(path: Path) -> None:
     """Refuse links and storage outside the file, and absurd sizes."""
-    with opened(path) as source:
+    with open_hdf5(path) as source:
         for name in source.file:
             dataset = source.dataset(name)
-            if dataset.size is not None and dataset.size > MOST_CELLS:
+            if dataset.size is not None and dataset.size > MAX_CELLS:
                 raise source.error(
                     f"{name!r} of {dataset.size} values",
-                    f"at most {MOST_CELLS}",
+                    f"at most {MAX_CELLS}",
                     "give a map of one hemisphere",
                 )

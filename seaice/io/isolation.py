@@ -3,7 +3,7 @@
 Libraries in C are ended, or have their memory spoilt, by some damaged files. So what reads the
 file hands over plain arrays, and never comes back:
 `python -m seaice.io.isolation MODULE INTO ARGUMENT...`
-calls `handed(ARGUMENT...)` of a module and writes its arrays to INTO.
+calls `read_arrays(ARGUMENT...)` of a module and writes its arrays to INTO.
 """
 
 import importlib
@@ -24,20 +24,20 @@ from numpy.typing import NDArray
 
 from seaice import errors
 
-__all__ = ["Arrays", "apart"]
+__all__ = ["Arrays", "read_in_subprocess"]
 
-REFUSED = 3  #: exit code
-SECONDS = 60  #: of processor time: a machine that is busy is no fault of the file
-PATIENCE = 10  #: times as long may pass, for a file that waits for ever
-MEMORY = 4 * 1024**3  #: bytes of address space
+EXIT_REFUSED = 3  #: exit code
+CPU_SECONDS = 60  #: of processor time: a machine that is busy is no fault of the file
+WALL_TIME_FACTOR = 10  #: times as long may pass, for a file that waits for ever
+MEMORY_LIMIT = 4 * 1024**3  #: bytes of address space
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
-def apart(
-    module: str, path: Path, *more: str, seconds: int = SECONDS, memory: int = MEMORY
+def read_in_subprocess(
+    module: str, path: Path, *more: str, seconds: int = CPU_SECONDS, memory: int = MEMORY_LIMIT
 ) -> Arrays:
-    """What `module.handed(str(path), *more)` gives, called in a process of its own.
+    """What `module.read_arrays(str(path), *more)` gives, called in a process of its own.
 
     Parameters
     ----------
@@ -59,24 +59,24 @@ def apart(
                 [*command, str(memory), str(path), *more],
                 capture_output=True,
                 text=True,
-                timeout=PATIENCE * seconds,
+                timeout=WALL_TIME_FACTOR * seconds,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise _harmful(path, f"not read within {PATIENCE * seconds} s") from error
-        if ended.returncode == REFUSED:
+            raise _unreadable(path, f"not read within {WALL_TIME_FACTOR * seconds} s") from error
+        if ended.returncode == EXIT_REFUSED:
             kind, *said = json.loads(ended.stdout.splitlines()[-1])
             raise getattr(errors, kind)(*said)
         if ended.returncode == -signal.SIGXCPU:
-            raise _harmful(path, f"not read within {seconds} s of processor time")
+            raise _unreadable(path, f"not read within {seconds} s of processor time")
         if ended.returncode:
             how = f"signal {-ended.returncode}" if ended.returncode < 0 else "an error"
-            raise _harmful(path, f"reading it ended the process ({how})")
+            raise _unreadable(path, f"reading it ended the process ({how})")
         with np.load(into) as handed:
             return dict(handed)
 
 
-def _harmful(path: Path, how: str) -> errors.GranuleError:
+def _unreadable(path: Path, how: str) -> errors.GranuleError:
     return errors.GranuleError(
         f"{path.name}: {how}",
         "a file that can be read within limits",
@@ -86,7 +86,7 @@ def _harmful(path: Path, how: str) -> errors.GranuleError:
 
 def main(module: str, into: str, seconds: str, memory: str, *given: str) -> int:
     """Read; tell in the exit code how it went."""
-    read = importlib.import_module(module).handed
+    read = importlib.import_module(module).read_arrays
     until = ceil(time.process_time() + int(seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (until, until + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -95,7 +95,7 @@ def main(module: str, into: str, seconds: str, memory: str, *given: str) -> int:
         np.savez(into, **read(*given))
     except errors.SeaIceError as error:
         print(json.dumps([type(error).__name__, error.found, error.expected, error.do_next]))
-        return REFUSED
+        return EXIT_REFUSED
     return 0
 
 

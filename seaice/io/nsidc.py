@@ -15,13 +15,13 @@ import xarray as xr
 
 from seaice.errors import GranuleError, NoInputError
 from seaice.instrument import HIGH_CHANNELS
-from seaice.io.granules import irregular
-from seaice.io.hdf5 import FETCH_AGAIN, Source, opened
+from seaice.io.granules import irregular_file_kind
+from seaice.io.hdf5 import FETCH_AGAIN, HDF5File, open_hdf5
 from seaice.vocabulary import TB_RANGE, attrs
 
-__all__ = ["date_of", "find_au_si6", "read_au_si6"]
+__all__ = ["date_of_au_si6", "find_au_si6", "read_au_si6"]
 
-KELVIN = 0.1  #: K per count
+KELVIN_PER_COUNT = 0.1  #: K per count
 SHAPES = {"north": (1792, 1216), "south": (1328, 1264)}
 
 
@@ -41,13 +41,13 @@ def read_au_si6(path: str | Path, hemisphere: Literal["north", "south"]) -> xr.D
         If the file is absent, damaged, of another format, undated, or empty.
     """
     path = Path(path)
-    date = date_of(path)
-    with opened(path) as source:
+    date = date_of_au_si6(path)
+    with open_hdf5(path) as source:
         fields = {name: _kelvin(source, hemisphere, name) for name in HIGH_CHANNELS}
     return xr.Dataset(fields, attrs={"granule": path.stem, "date": date.isoformat()})
 
 
-def date_of(path: str | Path) -> Date:
+def date_of_au_si6(path: str | Path) -> Date:
     """The day of a file such as AMSR_U2_L3_SeaIce6km_B04_20200303.he5.
 
     Raises
@@ -80,10 +80,10 @@ def find_au_si6(folder: str | Path, date: Date) -> list[Path]:
     if not Path(folder).is_dir():
         raise NoInputError(f"no folder {folder}", "a folder of AU_SI6 files", "check the path")
     found = Path(folder).rglob(f"AMSR_U2_L3_SeaIce6km_*_{date:%Y%m%d}.he5")
-    return sorted(path for path in found if irregular(path) is None)
+    return sorted(path for path in found if irregular_file_kind(path) is None)
 
 
-def _kelvin(source: Source, hemisphere: Literal["north", "south"], channel: str) -> xr.Variable:
+def _kelvin(source: HDF5File, hemisphere: Literal["north", "south"], channel: str) -> xr.Variable:
     pole = hemisphere[0].upper()
     field = f"SI_06km_{pole}H_89{channel[-1].upper()}_DAY"
     name = f"HDFEOS/GRIDS/{pole}pPolarGrid06km/Data Fields/{field}"
@@ -91,9 +91,9 @@ def _kelvin(source: Source, hemisphere: Literal["north", "south"], channel: str)
     if raw.dtype.kind not in "iu":
         raise source.error(f"{field!r} as {raw.dtype}", "integers of 0.1 K", FETCH_AGAIN)
     counts = raw.astype(np.int32)
-    low, high = (round(kelvin / KELVIN) for kelvin in TB_RANGE)
+    low, high = (round(kelvin / KELVIN_PER_COUNT) for kelvin in TB_RANGE)
     known = (counts >= low) & (counts <= high)
     if not known.any():
         raise source.error(f"{field!r} empty", "temperatures", FETCH_AGAIN)
-    kelvin = np.where(known, counts, np.nan) * KELVIN
+    kelvin = np.where(known, counts, np.nan) * KELVIN_PER_COUNT
     return xr.Variable(("y", "x"), kelvin.astype(np.float32), attrs(channel))

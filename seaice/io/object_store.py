@@ -20,16 +20,20 @@ from fsspec.config import conf
 from seaice.errors import SeaIceError, SettingsError, StorageError, to_install
 from seaice.files import atomic_file, sha256
 
-__all__ = ["Entry", "Store", "brought_near", "is_url"]
+__all__ = ["FileState", "ObjectStore", "is_url", "resolve_remote_paths"]
 
-TRIES = 5  #: of one request
-PAUSE = 0.5  #: s before the second try, twice as long before each further one
+MAX_ATTEMPTS = 5  #: of one request
+FIRST_PAUSE = 0.5  #: s before the second try, twice as long before each further one
 TIMEOUTS = {"connect_timeout": 10, "read_timeout": 30}  #: s; FSSPEC_S3 in the environment overrules
-FINAL = (FileNotFoundError, PermissionError, IsADirectoryError)  #: no patience mends these
-OWN_DISK = (ENOSPC, EDQUOT, EROFS)
+PERMANENT_ERRORS = (
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+)  #: no patience mends these
+LOCAL_DISK_ERRNOS = (ENOSPC, EDQUOT, EROFS)
 URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>[^/].*)", re.DOTALL)
 
-Entry = tuple[int, str]  #: size in bytes, and what changes with the content: ETag or time
+FileState = tuple[int, str]  #: size in bytes, and what changes with the content: ETag or time
 T = TypeVar("T")
 
 
@@ -42,13 +46,13 @@ def is_url(text: str) -> bool:
     return URL.fullmatch(text) is not None
 
 
-def brought_near(run: Any) -> Any:
+def resolve_remote_paths(run: Any) -> Any:
     """Settings of a run in which URLs stand apart, and folders of `work` in their place.
 
     Raises
     ------
     SettingsError
-        As `Store.at`.
+        As `ObjectStore.from_url`.
 
     >>> brought_near({"out": "s3://ice/maps", "work": "near"})["out"]
     PosixPath('near/out/s3_ice_maps')
@@ -60,21 +64,21 @@ def brought_near(run: Any) -> Any:
     for key, apart in {"granules": "granules_from", "out": "publish_to"}.items():
         url = str(run.get(key, ""))
         if is_url(url):
-            near[apart] = Store.at(url).url
+            near[apart] = ObjectStore.from_url(url).url
             near[key] = work / key / re.sub(r"[^A-Za-z0-9.-]+", "_", near[apart]).strip("_")
         elif near.get(apart) is not None:
-            near[apart] = Store.at(str(near[apart])).url
+            near[apart] = ObjectStore.from_url(str(near[apart])).url
     return near
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class ObjectStore:
     """All that lies below a URL; names are relative to it."""
 
     url: str
 
     @classmethod
-    def at(cls, url: str) -> Self:
+    def from_url(cls, url: str) -> Self:
         """The store at a URL; nothing is asked of it yet.
 
         Raises
@@ -82,7 +86,7 @@ class Store:
         SettingsError
             If the URL names no bucket, or holds more than a place.
 
-        >>> Store.at("s3:/ice/amsr2/").url
+        >>> ObjectStore.from_url("s3:/ice/amsr2/").url
         's3://ice/amsr2'
         """
         told = URL.fullmatch(url)
@@ -96,7 +100,7 @@ class Store:
             )
         return cls(url=clean)
 
-    def entries(self) -> dict[str, Entry]:
+    def list_files(self) -> dict[str, FileState]:
         """Every file, by name.
 
         Raises
@@ -104,9 +108,9 @@ class Store:
         StorageError
             If the store does not answer, however often it is asked; so all methods below.
         """
-        return _patiently(f"{self.url} cannot be listed", self._entries)
+        return _with_retries(f"{self.url} cannot be listed", self._list_files)
 
-    def fetch(self, name: str, path: Path) -> str:
+    def download(self, name: str, path: Path) -> str:
         """Bring a file to `path`, whole or not at all; its SHA-256.
 
         Raises
@@ -114,52 +118,54 @@ class Store:
         OutputError
             If the disk refuses.
         """
-        return _patiently(f"{self.url}/{name} cannot be fetched", partial(self._fetch, name, path))
+        return _with_retries(
+            f"{self.url}/{name} cannot be fetched", partial(self._download, name, path)
+        )
 
-    def text(self, name: str) -> str | None:
+    def read_text(self, name: str) -> str | None:
         """The content of a small file; None where it is not there."""
-        return _patiently(f"{self.url}/{name} cannot be read", partial(self._text, name))
+        return _with_retries(f"{self.url}/{name} cannot be read", partial(self._read_text, name))
 
-    def put(self, name: str, content: Path | bytes) -> None:
+    def upload(self, name: str, content: Path | bytes) -> None:
         """Put a file; object stores show it whole or not at all."""
-        _patiently(f"{self.url}/{name} cannot be written", partial(self._put, name, content))
+        _with_retries(f"{self.url}/{name} cannot be written", partial(self._upload, name, content))
 
     def remove(self, names: Iterable[str]) -> None:
         """Take files away; what is not there is no mistake."""
         for name in names:
-            _patiently(f"{self.url}/{name} cannot be removed", partial(self._remove, name))
+            _with_retries(f"{self.url}/{name} cannot be removed", partial(self._remove, name))
 
     def _system(self) -> tuple[Any, str]:
         system = _filesystem(self.url.partition("://")[0])
         return system, str(system._strip_protocol(self.url))
 
-    def _entries(self) -> dict[str, Entry]:
+    def _list_files(self) -> dict[str, FileState]:
         system, root = self._system()
         try:
             found = system.find(root, detail=True)
         except FileNotFoundError:
             return {}
-        return {path[len(root) + 1 :]: _entry(told) for path, told in found.items()}
+        return {path[len(root) + 1 :]: _file_state(told) for path, told in found.items()}
 
-    def _fetch(self, name: str, path: Path) -> str:
+    def _download(self, name: str, path: Path) -> str:
         system, root = self._system()
         with atomic_file(path) as part:
             try:
                 system.get_file(f"{root}/{name}", str(part))
             except OSError as error:  # which must not look like a fault of our own disk
-                if error.errno in OWN_DISK:
+                if error.errno in LOCAL_DISK_ERRNOS:
                     raise
-                raise _Away(error) from error
+                raise _RemoteError(error) from error
             return sha256(part)
 
-    def _text(self, name: str) -> str | None:
+    def _read_text(self, name: str) -> str | None:
         system, root = self._system()
         try:
             return str(system.cat_file(f"{root}/{name}").decode())
         except FileNotFoundError:
             return None
 
-    def _put(self, name: str, content: Path | bytes) -> None:
+    def _upload(self, name: str, content: Path | bytes) -> None:
         system, root = self._system()
         if isinstance(content, bytes):
             system.pipe_file(f"{root}/{name}", content)
@@ -174,7 +180,7 @@ class Store:
             return
 
 
-class _Away(Exception):
+class _RemoteError(Exception):
     """What a store answered, in place of a file."""
 
     def __init__(self, cause: OSError) -> None:
@@ -182,23 +188,23 @@ class _Away(Exception):
         self.cause = cause
 
 
-def _patiently(found: str, ask: Callable[[], T]) -> T:
+def _with_retries(found: str, ask: Callable[[], T]) -> T:
     """What `ask` returns, asked again after a pause where a store or the way to it failed."""
-    for tried in range(TRIES):
+    for tried in range(MAX_ATTEMPTS):
         if tried:
-            time.sleep(PAUSE * 2 ** (tried - 1))
+            time.sleep(FIRST_PAUSE * 2 ** (tried - 1))
         try:
             return ask()
         except SeaIceError:
             raise
         except Exception as error:  # of fsspec, botocore, aiohttp: as many kinds as layers
-            last = error.cause if isinstance(error, _Away) else error
-            if isinstance(last, FINAL):
+            last = error.cause if isinstance(error, _RemoteError) else error
+            if isinstance(last, PERMANENT_ERRORS):
                 break
     reason = str(last).splitlines()[0] if str(last) else type(last).__name__
     raise StorageError(
         f"{found} ({reason})",
-        f"an answer of the store within {TRIES} tries",
+        f"an answer of the store within {MAX_ATTEMPTS} tries",
         "check the URL, the credentials in the environment and the network; then run again",
     ) from last
 
@@ -219,6 +225,6 @@ def _filesystem(scheme: str) -> Any:
         ) from error
 
 
-def _entry(told: dict[str, Any]) -> Entry:
+def _file_state(told: dict[str, Any]) -> FileState:
     tag = told.get("ETag") or told.get("etag") or told.get("LastModified") or told.get("created")
     return int(told["size"]), str(tag or "").strip('"')

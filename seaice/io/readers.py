@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from seaice.io.amsr import is_l1b, is_l1r, read_l1b, read_l1r
-from seaice.io.hdf5 import Source, opened
+from seaice.io.hdf5 import HDF5File, open_hdf5
 
 __all__ = ["READERS", "Reader", "read_swath"]
 
@@ -19,14 +19,14 @@ __all__ = ["READERS", "Reader", "read_swath"]
 class Reader:
     """A format of swath files."""
 
-    says: str  #: one line for people
-    accepts: Callable[[Source], bool]  #: whether an open file is of this format
-    read: Callable[[Source], xr.Dataset]
+    description: str  #: one line for people
+    matches: Callable[[HDF5File], bool]  #: whether an open file is of this format
+    read: Callable[[HDF5File], xr.Dataset]
 
 
 READERS = (
-    Reader(says="JAXA AMSR2 L1B (HDF5)", accepts=is_l1b, read=read_l1b),
-    Reader(says="JAXA AMSR2 L1R (HDF5)", accepts=is_l1r, read=read_l1r),
+    Reader(description="JAXA AMSR2 L1B (HDF5)", matches=is_l1b, read=read_l1b),
+    Reader(description="JAXA AMSR2 L1R (HDF5)", matches=is_l1r, read=read_l1r),
 )
 
 
@@ -43,14 +43,14 @@ def read_swath(path: str | Path) -> xr.Dataset:
     GranuleError
         If the file is absent, damaged, of another format or sensor, or holds no 89 GHz.
     """
-    with opened(Path(path)) as source:
+    with open_hdf5(Path(path)) as source:
         for reader in READERS:
-            if reader.accepts(source):
+            if reader.matches(source):
                 return reader.read(source)
         product = source.text("ProductName", "no product name")
         datasets = ", ".join(repr(name) for name in list(source.file)[:3]) or "none"
         raise source.error(
             f"product {product!r} with datasets {datasets}",
-            " or ".join(reader.says for reader in READERS),
+            " or ".join(reader.description for reader in READERS),
             "give swaths (level 1); gridded (level 3) files hold no samples to grid",
         )

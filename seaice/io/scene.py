@@ -16,15 +16,15 @@ from seaice.errors import GranuleError
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.io.decoding import QUALITY_ATTRS, Quality
 from seaice.io.granules import GranuleName
-from seaice.io.hdf5 import open_netcdf, translated
+from seaice.io.hdf5 import open_netcdf, translate_errors
 from seaice.vocabulary import TB_RANGE, attrs
 
 __all__ = ["read_scene", "scene_swath"]
 
 #: attributes that may hold the moment, in order of trust
-DATED = ("time", "time_coverage_start", "start_time", "title")
-MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)")
-GRANULE = re.compile(r"GW1AM2_\d{12}_\d{3}[AD]_L1[A-Z]{2}[BR]TBR_\d{7}")
+TIME_ATTRIBUTES = ("time", "time_coverage_start", "start_time", "title")
+TIME_PATTERN = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)")
+GRANULE_PATTERN = re.compile(r"GW1AM2_\d{12}_\d{3}[AD]_L1[A-Z]{2}[BR]TBR_\d{7}")
 #: A granule lasts 49.6 min: its middle is never farther than this from any of its scans.
 HALF_GRANULE = np.timedelta64(25, "m")
 
@@ -45,7 +45,7 @@ def read_scene(path: str | Path) -> xr.Dataset:
         If the file is no NetCDF, or has no positions, no 89 GHz, or no time.
     """
     path = Path(path)
-    with translated(path), open_netcdf(path, decode_times=False) as file:
+    with translate_errors(path), open_netcdf(path, decode_times=False) as file:
         scene = file.load()
     return scene_swath(path, scene)
 
@@ -70,7 +70,7 @@ def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
     channels = {name: _channel(scene, name, shape) for name in CHANNELS}
     missing = [name for name in CHANNELS if np.isnan(channels[name]).all()]
     if set(missing) & set(HIGH_CHANNELS):
-        raise _wrong(path, f"no measurement of {', '.join(missing)}", "tb89p0h and tb89p0v")
+        raise _error(path, f"no measurement of {', '.join(missing)}", "tb89p0h and tb89p0v")
     absent = np.isnan(channels["tb89h"]) | np.isnan(channels["tb89v"])
     quality = np.where(absent, Quality.MISSING_COUNT, 0).astype(np.uint8)
     quality[np.isnan(latitude)] |= np.uint8(Quality.POSITION_MISSING)
@@ -89,7 +89,7 @@ def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
             **{name: (LOW, channels[name], attrs(name)) for name in LOW_CHANNELS},
             "latitude_low": (("band", *LOW), np.broadcast_to(latitude, per_band)),
             "longitude_low": (("band", *LOW), np.broadcast_to(_wrapped(longitude), per_band)),
-            "time": ("scan", np.full(shape[0], _moment(path, scene.attrs))),
+            "time": ("scan", np.full(shape[0], _time(path, scene.attrs))),
         },
         coords={"horn": ["A"], "band": list(LOW_BANDS)},
         attrs=_attrs(path, scene.attrs, missing),
@@ -97,7 +97,7 @@ def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
 
 
 def _attrs(path: Path, given: Mapping[str, object], missing: list[str]) -> dict[str, object]:
-    moment = f"{_moment(path, given).astype('datetime64[s]')}Z"
+    moment = f"{_time(path, given).astype('datetime64[s]')}Z"
     return {
         "granule": path.stem,
         "platform": "GCOM-W1",
@@ -106,7 +106,7 @@ def _attrs(path: Path, given: Mapping[str, object], missing: list[str]) -> dict[
         "start_time": moment,
         "end_time": moment,
         "level": "scene",
-        "sources": GRANULE.findall(str(given.get("source", ""))),
+        "sources": GRANULE_PATTERN.findall(str(given.get("source", ""))),
         "missing_channels": missing,
     }
 
@@ -115,9 +115,9 @@ def _checked_shape(path: Path, scene: xr.Dataset) -> tuple[int, int]:
     """Rows and columns of the image."""
     for name in ("latitude", "longitude"):
         if name not in scene.variables or scene[name].ndim != 2:
-            raise _wrong(path, f"no {name} for every cell", "latitude and longitude (y, x)")
+            raise _error(path, f"no {name} for every cell", "latitude and longitude (y, x)")
     if scene["latitude"].shape != scene["longitude"].shape:
-        raise _wrong(path, "latitude and longitude of different shape", "one shape")
+        raise _error(path, "latitude and longitude of different shape", "one shape")
     rows, columns = scene["latitude"].shape
     return rows, columns
 
@@ -138,19 +138,21 @@ def _wrapped(longitude: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(wrapped >= 180, np.float32(-180), wrapped).astype(np.float32)
 
 
-def _moment(path: Path, given: Mapping[str, object]) -> np.datetime64:
+def _time(path: Path, given: Mapping[str, object]) -> np.datetime64:
     """When the scene was seen, UTC."""
-    for name in DATED:
-        match = MOMENT.search(str(given.get(name, "")))
+    for name in TIME_ATTRIBUTES:
+        match = TIME_PATTERN.search(str(given.get(name, "")))
         if match:
             return np.datetime64(f"{match[1]}T{match[2]}", "ns")
-    granule = GRANULE.search(str(given.get("source", "")))
+    granule = GRANULE_PATTERN.search(str(given.get("source", "")))
     if granule is None:
-        raise _wrong(path, "no time", f"a time in one of {', '.join(DATED)}, or granules in source")
+        raise _error(
+            path, "no time", f"a time in one of {', '.join(TIME_ATTRIBUTES)}, or granules in source"
+        )
     return np.datetime64(GranuleName.parse(granule[0]).start, "ns") + HALF_GRANULE
 
 
-def _wrong(path: Path, found: str, expected: str) -> GranuleError:
+def _error(path: Path, found: str, expected: str) -> GranuleError:
     return GranuleError(
         f"{path.name}: {found}",
         expected,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.errors import PredictionError, SettingsError
-from seaice.grid.blocks import on_refined
+from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import coordinates, grid_of
 from seaice.instrument import HIGH_CHANNELS
 from seaice.models.card import Card
@@ -355,7 +355,7 @@ def refine(
     refined = run_tiled(network, card, read_tile, needed, machine, progress)
     h, v = to_kelvin(torch.from_numpy(refined), card).numpy()
     del refined
-    missing_cells = ~on_refined(needed, card.scale)
+    missing_cells = ~repeat_to_fine_grid(needed, card.scale)
     h[missing_cells] = v[missing_cells] = np.nan
     maps = {"tb89h": h, "tb89v": v, "pd": v - h}
     return xr.Dataset(

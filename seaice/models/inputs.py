@@ -9,11 +9,11 @@ from torch import Tensor
 
 from seaice.errors import WeightsError
 from seaice.grid.blocks import QUARTERS, SCALE
-from seaice.grid.masks import LAND_SHARES
+from seaice.grid.masks import LAND_FRACTIONS
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.registry import find_model
-from seaice.stack import OTHER_DAYS
+from seaice.stack import NEIGHBOUR_PD_CHANNELS
 
 __all__ = [
     "PUBLISHED_CHANNELS",
@@ -150,11 +150,18 @@ def nearest_upsample(coarse: Tensor, scale: int) -> Tensor:
 
 PUBLISHED_CHANNELS = (*HIGH_CHANNELS, "pd")
 #: default input channels in training, in this order
-SIC_CHANNELS = (*PUBLISHED_CHANNELS, "valid", *LOW_CHANNELS, "land", *OTHER_DAYS, *LAND_SHARES)
+SIC_CHANNELS = (
+    *PUBLISHED_CHANNELS,
+    "valid",
+    *LOW_CHANNELS,
+    "land",
+    *NEIGHBOUR_PD_CHANNELS,
+    *LAND_FRACTIONS,
+)
 SIC_NORMALIZATION = {
     **{name: (200.0, 100.0) for name in (*HIGH_CHANNELS, *LOW_CHANNELS)},  # K, as published
-    **{name: (25.0, 25.0) for name in ("pd", *OTHER_DAYS)},  # K
-    **{name: (0.0, 1.0) for name in ("valid", "land", *LAND_SHARES)},
+    **{name: (25.0, 25.0) for name in ("pd", *NEIGHBOUR_PD_CHANNELS)},  # K
+    **{name: (0.0, 1.0) for name in ("valid", "land", *LAND_FRACTIONS)},
 }
 
 
@@ -193,7 +200,7 @@ def new_sic_card(name: str, config: Mapping[str, Any], channels: Sequence[str]) 
 
 def coarse_channels(card: Card) -> tuple[str, ...]:
     """Channels of a card that come from the daily map, on 6.25 km cells."""
-    coarse = (*LOW_CHANNELS, *OTHER_DAYS, *LAND_SHARES)
+    coarse = (*LOW_CHANNELS, *NEIGHBOUR_PD_CHANNELS, *LAND_FRACTIONS)
     return tuple(name for name in card.channels if name in coarse)
 
 
@@ -205,8 +212,8 @@ def assemble_sic_input(
     Parameters
     ----------
     refined : (..., 2, y, x), K, H then V, NaN where missing
-    coarse : (..., y / 4, x / 4) each, NaN where missing: low frequencies and `OTHER_DAYS` in K, and
-        `LAND_SHARES`; any of them may be left out
+    coarse : (..., y / 4, x / 4) each, NaN where missing: low frequencies and `NEIGHBOUR_PD_CHANNELS` in K, and
+        `LAND_FRACTIONS`; any of them may be left out
     land : (..., y, x) bool
     card : defines channels, their order and normalization
 

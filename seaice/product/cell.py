@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 
 from seaice.errors import SettingsError
-from seaice.grid.grid import Grid, grid_of, lattice
+from seaice.grid.grid import Grid, grid_from_centres, grid_of
 from seaice.sic.flags import Flag
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
 
     arrays: dict[str, Any] = dict(zarr.open_group(store, mode="r").arrays())
     attrs = zarr.open_group(store, mode="r").attrs.asdict()
-    grid = lattice(str(attrs["crs"]), arrays["x"][:], arrays["y"][:])
+    grid = grid_from_centres(str(attrs["crs"]), arrays["x"][:], arrays["y"][:])
     rows, columns = _places(grid, attrs, np.asarray(longitude), np.asarray(latitude))
     row, column = int(rows), int(columns)
     maps = {name: array for name, array in arrays.items() if array.ndim == 3}

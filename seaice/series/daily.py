@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice import __version__
+from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import Grid, grid_of, hemisphere_of
 from seaice.grid.projection import cell_areas
 from seaice.series.extent import extents
@@ -65,6 +66,6 @@ def _ground(grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     rows, columns = (-(-size // FACTOR) for size in grid.shape)
     coarse = replace(grid, cell=grid.cell * FACTOR, shape=(rows, columns))
     areas = (cell_areas(coarse) / (FACTOR**2 * 1e6)).astype(np.float32)
-    wide = (each.repeat(FACTOR, 0).repeat(FACTOR, 1) for each in (areas, sea_numbers(coarse)))
+    wide = (repeat_to_fine_grid(each, FACTOR) for each in (areas, sea_numbers(coarse)))
     fine, numbers = (each[: grid.shape[0], : grid.shape[1]] for each in wide)
-    return fine, numbers  # type: ignore[return-value]
+    return fine, numbers

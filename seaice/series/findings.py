@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from seaice.io.granules import counted
+from seaice.io.granules import count_phrase
 from seaice.series.record import Row
 from seaice.series.seas import seas
 from seaice.sic.classical.tie_points import GUARD
@@ -91,7 +91,7 @@ def _inputs(day: Day) -> Iterator[str]:
         )
     gone = left_out(day.document)
     if gone:
-        yield f"{counted(len(gone))} of the day left out."
+        yield f"{count_phrase(len(gone))} of the day left out."
     if day.yesterday is None:
         yield "No product of the day before, on the same ground: no difference, no test for jumps."
 

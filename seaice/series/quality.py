@@ -16,7 +16,7 @@ import xarray as xr
 
 from seaice.errors import GranuleError
 from seaice.files import atomic_file
-from seaice.io.granules import GranuleName, counted
+from seaice.io.granules import GranuleName, count_phrase
 from seaice.page import Picture, Section, Table, drawn, html_page
 from seaice.series.extent import shown
 from seaice.series.findings import Day, alerts, left_out, shares
@@ -131,7 +131,7 @@ def _coverage(day: Day) -> Section:
         ("granules used on the day", f"{len(used)}" + (f" ({passes})" if passes else "")),
         ("granules without a sample here", str(_elsewhere(entries))),
         ("left out", str(len(gone))),
-        ("geolocation not checked", counted(unchecked)),
+        ("geolocation not checked", count_phrase(unchecked)),
         ("sea seen on the day", f"{found['seen']:.2%}"),
         ("filled from other days or cells", f"{found['filled']:.2%}"),
         ("without a value", f"{found['missing']:.2%}"),

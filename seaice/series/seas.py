@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 
 from seaice.grid.grid import Grid, Hemisphere, hemisphere_of
-from seaice.grid.projection import plane_of, project
+from seaice.grid.projection import polar_stereographic, project
 
 __all__ = ["Sea", "sea_numbers", "seas"]
 
@@ -84,7 +84,7 @@ def sea_numbers(grid: Grid) -> NDArray[np.uint8]:
 def _degrees(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude of cells on a polar stereographic plane, to metres: round the pole a
     meridian is straight, and latitude depends on the distance alone."""
-    plane = plane_of(grid.crs)
+    plane = polar_stereographic(grid.crs)
     latitudes = np.linspace(90.0, 0.0, 8192)
     x, y = project(plane.pole * latitudes, np.degrees(plane.meridian), grid.crs)
     away = np.hypot.outer(grid.y, grid.x)

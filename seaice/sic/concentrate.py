@@ -9,8 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.blocks import SCALE, on_refined
-from seaice.grid.masks import LAND_SHARES, land_shares
+from seaice.grid.blocks import SCALE, block_mean, repeat_to_fine_grid
+from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.export import backend_of
@@ -20,7 +20,7 @@ from seaice.sic.calibration import calibrated
 from seaice.sic.disagreement import disagreement
 from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.out_of_range import BANDS, excess_map, widened
-from seaice.sic.smearing import block_means, split
+from seaice.sic.smearing import split
 from seaice.stack import FRAMES
 from seaice.vocabulary import attrs
 
@@ -73,7 +73,7 @@ def concentrate(
     ----------
     refined : as `seaice.models.inference.refine` makes it
     daily_map : of the same day, on the grid that was refined, and with it
-        `seaice.stack.other_days`, where known
+        `seaice.stack.neighbour_pd`, where known
     land : (y, x) bool, on the refined grid
     teller : network and card, as `seaice.models.weights.load_model` gives them
     progress : called with the tiles done and their number
@@ -94,8 +94,8 @@ def concentrate(
     tb = [refined[name].values for name in ("tb89h", "tb89v")]
     taught = coarse_channels(card)
     known = {str(name): field.values for name, field in daily_map.items()}
-    if set(LAND_SHARES) & set(taught):  # it costs what other networks need not pay
-        known |= land_shares(land)
+    if set(LAND_FRACTIONS) & set(taught):  # it costs what other networks need not pay
+        known |= land_fractions(land)
     coarse = {name: known[name] for name in taught if name in known}
     observed = np.isfinite(tb[0]) & np.isfinite(tb[1])
 
@@ -114,9 +114,9 @@ def concentrate(
     del total
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
     missing = _missing(coarse, low, (land.shape[0] // SCALE, land.shape[1] // SCALE))
-    timed = on_refined(~np.isnat(daily_map["obs_time"].values))
+    timed = repeat_to_fine_grid(~np.isnat(daily_map["obs_time"].values))
     reasons = everyday(land, observed, timed, refined.attrs)
-    reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & on_refined(missing)
+    reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & repeat_to_fine_grid(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
     made = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
     computed = refined.assign_attrs(
@@ -159,8 +159,8 @@ def product(
     nothing = reasons[Flag.LAND] | reasons[Flag.NO_INPUT]
     tb = {str(name): field.values for name, field in daily_map.items() if name in CHANNELS}
     absent = [name for name in HIGH_CHANNELS if name not in tb]
-    tb |= {name: block_means(refined[name].values) for name in absent}
-    beyond = on_refined(excess_map(tb, reasons[Flag.LAND], bands))
+    tb |= {name: block_mean(refined[name].values) for name in absent}
+    beyond = repeat_to_fine_grid(excess_map(tb, reasons[Flag.LAND], bands))
     reasons = {**reasons, Flag.OUT_OF_RANGE: (beyond > 0) & ~nothing}
     algorithm = widened(told.algorithm, beyond)
     shares = {
@@ -179,7 +179,7 @@ def product(
         },
         "status_flag": status(reasons),
         **{name: refined[name].values for name in ("tb89h", "tb89v", "pd")},
-        **{name: on_refined(daily_map[name].values) for name in ("n_obs", "obs_time")},
+        **{name: repeat_to_fine_grid(daily_map[name].values) for name in ("n_obs", "obs_time")},
         "real_frames": _real_frames(daily_map, observed),
     }
     return xr.Dataset(
@@ -199,7 +199,7 @@ def _within(values: Map, nothing: NDArray[np.bool_]) -> Map:
 def _real_frames(daily_map: xr.Dataset, observed: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """As the daily map tells; the day itself where it does not."""
     if "real_frames" in daily_map:
-        return np.asarray(on_refined(daily_map["real_frames"].values), np.uint8)
+        return np.asarray(repeat_to_fine_grid(daily_map["real_frames"].values), np.uint8)
     return observed * np.uint8(1 << FRAMES // 2)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.blocks import on_refined
+from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.sic.classical.asi import asi
 from seaice.sic.classical.weather import weather_filter
 
@@ -35,8 +35,8 @@ def disagreement(
     if any(name not in daily_map for name in FILTERED_BY):
         return np.zeros(sic.shape, bool)
     low = [daily_map[name].values for name in FILTERED_BY]
-    known = on_refined(np.logical_and.reduce([np.isfinite(channel) for channel in low]))
-    water = on_refined(weather_filter(*low))
+    known = repeat_to_fine_grid(np.logical_and.reduce([np.isfinite(channel) for channel in low]))
+    water = repeat_to_fine_grid(weather_filter(*low))
     ice = sic > EDGE
     lost = ~water & ~ice & (asi(pd) > EDGE)
     return np.asarray(known & np.isfinite(sic) & ((water & ice) | lost))

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seaice.grid.masks import land_shares
+from seaice.grid.masks import land_fractions
 
 __all__ = ["BANDS", "GUARD", "KELVIN_PER_UNIT", "SUPPORT", "excess", "excess_map", "widened"]
 
@@ -96,7 +96,7 @@ def excess_map(
     land : (4y, 4x) bool; a band says nothing where its footprint holds land
     bands : of those in `SUPPORT`
     """
-    shares = land_shares(land)
+    shares = land_fractions(land)
     found = np.zeros(next(iter(shares.values())).shape, np.float32)
     for band in bands:
         if f"tb{band}h" not in tb or f"tb{band}v" not in tb:

@@ -4,10 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from seaice.compiled import compiled
-from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.blocks import block_mean, repeat_to_fine_grid
 
-__all__ = ["FACTOR", "block_means", "smearing", "split"]
+__all__ = ["FACTOR", "smearing", "split"]
 
 Map = NDArray[np.float32]
 
@@ -35,12 +34,12 @@ def smearing(sic: Map) -> Map:
     >>> smearing(edge)[0, ::4].round(2).tolist()
     [0.0, 0.1899999976158142, 0.1899999976158142, 0.0, 0.0]
     """
-    means = block_means(sic)
+    means = block_mean(sic)
     absent = np.isnan(means)
     most = maximum_filter(np.where(absent, -np.inf, means), 3)
     least = minimum_filter(np.where(absent, np.inf, means), 3)
     across = np.where(absent, 0, most - least) * FACTOR
-    return np.where(np.isnan(sic), np.nan, on_refined(across)).astype(np.float32)
+    return np.where(np.isnan(sic), np.nan, repeat_to_fine_grid(across)).astype(np.float32)
 
 
 def split(sic: Map, total: Map) -> tuple[Map, Map]:
@@ -55,27 +54,3 @@ def split(sic: Map, total: Map) -> tuple[Map, Map]:
     """
     within = np.minimum(smearing(sic), total)
     return np.sqrt(np.maximum(total**2 - within**2, 0)).astype(np.float32), within
-
-
-def block_means(fine: Map) -> Map:
-    """(4y, 4x) -> (y, x): means over the refined cells that are there; NaN where none is."""
-    return _block_means(np.ascontiguousarray(fine), SCALE)
-
-
-@compiled
-def _block_means(fine: Map, side: int) -> Map:
-    rows, columns = fine.shape[0] // side, fine.shape[1] // side
-    means = np.full((rows, columns), np.float32(np.nan))
-    for row in range(rows):
-        for column in range(columns):
-            total, count = np.float32(0), 0
-            for y in range(row * side, (row + 1) * side):
-                along = np.float32(0)  # sums in the order that numpy has
-                for x in range(column * side, (column + 1) * side):
-                    if np.isfinite(fine[y, x]):
-                        along += fine[y, x]
-                        count += 1
-                total += along
-            if count:
-                means[row, column] = total / np.float32(count)
-    return means

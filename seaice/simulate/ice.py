@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy import ndimage, special
 
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid, hemisphere_of
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
 from seaice.simulate.emission import IceTable, Kind, ice_table
-from seaice.simulate.lattice import enlarge, shift, shrink
+from seaice.simulate.lattice import enlarge, shift
 from seaice.simulate.random_fields import gaussian_field, uniform
 from seaice.simulate.settings import Climate, Physics
 from seaice.simulate.southern import southern_concentration
@@ -274,7 +275,7 @@ def _washed_over(cover: Array, climate: Climate, rng: np.random.Generator) -> Ar
     """
     if climate.edge_loss <= 0:
         return np.zeros(cover.shape, np.float32)
-    wide = ndimage.gaussian_filter(shrink(cover, FINE), 1.5, mode="nearest")
+    wide = ndimage.gaussian_filter(block_mean(cover, FINE), 1.5, mode="nearest")
     open_share = enlarge(np.clip(2 * (1 - wide), 0, 1).astype(np.float32), FINE)
     patches = enlarge(uniform(gaussian_field(rng, wide.shape, 3.0, 20)), FINE)
     return np.asarray(np.float32(climate.edge_loss) * open_share * (0.5 + 0.5 * patches))
@@ -357,16 +358,16 @@ def make_ice(
     thin = _thin(cover.shape, climate, rng)
     thin = 1 - (1 - thin) * (1 - _washed_over(cover, climate, rng))
     skin = _skin(grid.shape, cover, climate, table, rng)
-    low_cover = shrink(cover, FINE // LOW)
+    low_cover = block_mean(cover, FINE // LOW)
     mean = np.maximum(low_cover, np.float32(1e-3))
 
     def at_low(field: Array | None) -> Array | None:
         if field is None:
             return None
-        return np.asarray(shrink(field * cover, FINE // LOW) / mean, np.float32)
+        return np.asarray(block_mean(field * cover, FINE // LOW) / mean, np.float32)
 
     weighted = _Skin(**{name: at_low(field) for name, field in skin._asdict().items()})  # type: ignore[arg-type]
-    seen = np.stack([shrink(cover * (1 - factor * thin), FINE // LOW) for factor in THIN[:2]])
+    seen = np.stack([block_mean(cover * (1 - factor * thin), FINE // LOW) for factor in THIN[:2]])
     parts = np.array([0 if BANDS[name[2:-1]].ghz < 15 else 1 for name in LOW_CHANNELS])
     return IceCover(
         concentration=cover,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from seaice.compiled import compiled
 
-__all__ = ["enlarge", "shift", "shrink"]
+__all__ = ["enlarge", "shift"]
 
 Array = NDArray[np.float32]
 
@@ -49,12 +49,3 @@ def enlarge(field: Array, factor: int) -> Array:
     """Bilinear, (y, x) to a lattice `factor` times finer over the same ground, edges extended."""
     larger: Array = _enlarge(np.ascontiguousarray(field, np.float32), factor)
     return larger
-
-
-def shrink(field: Array, factor: int) -> Array:
-    """Block means over `factor` x `factor` cells; last two axes (y, x)."""
-    if factor == 1:
-        return np.ascontiguousarray(field)
-    *front, rows, columns = field.shape
-    blocks = field.reshape(*front, rows // factor, factor, columns // factor, factor)
-    return np.asarray(blocks.mean(axis=(-3, -1), dtype=np.float32))

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid
 from seaice.grid.projection import project
 from seaice.instrument import (
@@ -20,7 +21,6 @@ from seaice.instrument import (
 from seaice.io.coregistration import low_positions
 from seaice.simulate.antenna import footprint_mean
 from seaice.simulate.ice import FINE, LOW
-from seaice.simulate.lattice import shrink
 from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, looks
 from seaice.simulate.world import Brightness, World
 from seaice.vocabulary import attrs
@@ -275,7 +275,7 @@ def _observe_low(
     for band, latitude, longitude in zip(bands, *positions, strict=True):
         place = _placed(world.grid, latitude, longitude, geometry)
         index = [LOW_CHANNELS.index(f"tb{band}{pol}") for pol in "hv"]
-        fields = shrink(seen.low[index], BLOCK[band])
+        fields = block_mean(seen.low[index], BLOCK[band])
         factor = LOW / BLOCK[band]
         mean = _beam(world, fields, place, band, factor)
         for k, pol in enumerate("hv"):

@@ -18,7 +18,7 @@ import zarr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seaice.grid.blocks import joined
+from seaice.grid.blocks import depth_to_space
 from seaice.grid.grid import NORTH
 from seaice.grid.gridding import Accumulator
 from seaice.grid.masks import land_mask
@@ -193,7 +193,7 @@ def _cut(
     percent = np.where(land, 255, np.round(truth.sic * 200)).astype(np.uint8)
     return {
         "tb89": _counts(np.stack(frames)[..., coarse, coarse]),
-        "tb89_half": _counts(joined(np.stack(quarters)[..., coarse, coarse])),
+        "tb89_half": _counts(depth_to_space(np.stack(quarters)[..., coarse, coarse])),
         "low": _counts(low[..., coarse, coarse]),
         "truth_tb": _counts(truth.tb[..., fine, fine]),
         "truth_sic": percent[fine, fine],

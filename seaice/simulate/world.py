@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid, hemisphere_of
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.simulate.atmosphere import DRIER, Air, Atmosphere, make_atmosphere
 from seaice.simulate.emission import absorption, water_table, weather_terms
 from seaice.simulate.ice import FINE, LOW, IceCover, make_ice
 from seaice.simulate.land import land_brightness
-from seaice.simulate.lattice import enlarge, shrink
+from seaice.simulate.lattice import enlarge
 from seaice.simulate.settings import (
     USUAL,
     Climate,
@@ -96,7 +97,7 @@ class World:
             sigma = SIDE_LOBES * 1000 * width * factor / self.grid.cell / 2.355
             block = max(b for b in (1, 2, 4, 8) if 2 * b <= max(sigma, 2))
             for field in fields[2 * number : 2 * number + 2]:
-                coarse = shrink(field, block)
+                coarse = block_mean(field, block)
                 spread = ndimage.gaussian_filter(coarse, sigma / block, mode="nearest", truncate=2)
                 field += fraction * (enlarge(spread, block) - field)
         return fields
@@ -160,7 +161,7 @@ class World:
         return np.stack(layers)
 
     def _low(self, hours: float, air: Air, water: Array) -> Array:
-        land = shrink(self.land, FINE // LOW)
+        land = block_mean(self.land, FINE // LOW)
         warm = np.float32(self.climate.air_temperature)
         emitting, low_ice = self.ice.low_at(hours)
         layers = []
@@ -196,9 +197,11 @@ def make_world(
     """
     rng = np.random.default_rng([seed, day.toordinal()])
     climate = draw_climate(day, rng, hemisphere_of(grid), physics.fields)
-    solid = shrink(land.astype(np.float32), FINE)
+    solid = block_mean(land.astype(np.float32), FINE)
     ice = make_ice(grid, day, solid, climate, physics, rng)
-    distance = ndimage.distance_transform_edt(shrink(ice.concentration, FINE) < 0.15) * grid.cell
+    distance = (
+        ndimage.distance_transform_edt(block_mean(ice.concentration, FINE) < 0.15) * grid.cell
+    )
     warming = climate.sst_warming * (1 - np.exp(-distance / 250_000))
     return World(
         grid=grid,

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seaice.errors import NoInputError
-from seaice.grid.blocks import SCALE, quartered
+from seaice.grid.blocks import SCALE, space_to_depth
 from seaice.models.card import Card
 from seaice.models.inputs import assemble_sr_input, nearest_upsample, new_sr_card, to_kelvin
 from seaice.models.weights import create_weightless_model
@@ -344,7 +344,7 @@ def _refine_sample(
     frames = frames_of_sample(index)
     window = samples.whole(index)
     tb = torch.from_numpy(samples.tb89(window)[frames])[None].to(device)
-    quarters = torch.from_numpy(quartered(samples.tb89_3km(window)[frames]))[None].to(device)
+    quarters = torch.from_numpy(space_to_depth(samples.tb89_3km(window)[frames]))[None].to(device)
     with torch.autocast(device.type, torch.bfloat16):
         prediction = refine(assemble_sr_input(tb, quarters, card))
     kelvin = to_kelvin(prediction, card)[0]
@@ -362,7 +362,7 @@ def interpolated_map(samples: SampleSet, window: Window) -> NDArray[np.float32]:
     """
     card = new_sr_card(INTERPOLATION, {})
     tb = torch.from_numpy(samples.tb89(window)[TARGET])[None]
-    quarters = torch.from_numpy(quartered(samples.tb89_3km(window))[TARGET])[None]
+    quarters = torch.from_numpy(space_to_depth(samples.tb89_3km(window))[TARGET])[None]
     with torch.inference_mode():
         network = create_weightless_model(INTERPOLATION)
         fine = to_kelvin(network(assemble_sr_input(tb, quarters, card)[None])[0], card)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.blocks import quartered
+from seaice.grid.blocks import space_to_depth
 from seaice.models.card import Card
 from seaice.models.inputs import assemble_sr_input, nearest_upsample, new_sr_card, to_kelvin
 from seaice.models.layers.upsampling import (
@@ -195,7 +195,7 @@ class SRTask:
             if random.random() < self.p_brightness_jitter:
                 drift = BrightnessJitter.drawn(random)
                 tb, tb_3km, truth = drift.on(tb), drift.on(tb_3km), drift.on(truth)
-            return {"tb": tb[frames], "quarters": quartered(tb_3km[frames]), "truth": truth}
+            return {"tb": tb[frames], "quarters": space_to_depth(tb_3km[frames]), "truth": truth}
 
         return stack_batch(sample, size)
 
@@ -236,7 +236,7 @@ class SRTask:
             window = self.valid.whole(sample)
             parts = {
                 "tb": self.valid.tb89(window),
-                "quarters": quartered(self.valid.tb89_3km(window)),
+                "quarters": space_to_depth(self.valid.tb89_3km(window)),
                 "truth": self.valid.truth_tb(window),
             }
             batch = {name: torch.from_numpy(value)[None] for name, value in parts.items()}
@@ -290,7 +290,7 @@ def _regression_pairs(
     """Neighbourhoods of all cells with truth, and the residual of bicubic upsampling there."""
     window = samples.whole(index)
     tb = torch.from_numpy(samples.tb89(window))[None]
-    quarters = torch.from_numpy(quartered(samples.tb89_3km(window)))[None]
+    quarters = torch.from_numpy(space_to_depth(samples.tb89_3km(window)))[None]
     truth = torch.from_numpy(samples.truth_tb(window))[None]
     frames = assemble_sr_input(tb, quarters, card)
     target = frames[:, frames.shape[1] // 2]

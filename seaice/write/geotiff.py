@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import rasterio
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.shutil import copy
@@ -147,7 +146,7 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
         width=columns,
         dtype=raster.values.dtype,
         crs=grid.crs,
-        transform=Affine(*grid.transform),
+        transform=grid.transform,
         nodata=raster.nodata,
     ) as file:
         file.write(raster.values, 1)

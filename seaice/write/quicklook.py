@@ -14,7 +14,7 @@ from shapely import clip_by_rect, get_coordinates
 
 from seaice import __version__
 from seaice.grid.grid import Grid, grid_of
-from seaice.io.granules import counted
+from seaice.io.granules import count_phrase
 from seaice.sic.flags import Flag
 from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 from seaice.write.vectors.graticule import graticule
@@ -119,7 +119,7 @@ def _title(product: xr.Dataset) -> str:
 def _small_print(product: xr.Dataset) -> str:
     given = product.attrs
     return (
-        f"AMSR2 89 GHz, {counted(int(given.get('n_granules', 0)))} on the day; "
+        f"AMSR2 89 GHz, {count_phrase(int(given.get('n_granules', 0)))} on the day; "
         f"{given.get('sr_name', '?')} + {given.get('sic_name', '?')}; "
         f"{grid_of(product).cell * KM:g} km cells, {given['crs']}; seaice {__version__}. "
         "Sand: no observation."

@@ -10,7 +10,13 @@ from typing import Self
 from pipelines.fetched import Fetched
 from seaice.config import RunSettings
 from seaice.errors import NoInputError, SettingsError
-from seaice.io.granules import Listing, candidate_day, date_of_name, listing, unusable
+from seaice.io.granules import (
+    DayFiles,
+    day_in_granule_name,
+    parse_day,
+    select_files,
+    unusable_reason,
+)
 
 __all__ = ["Inventory", "days_between"]
 
@@ -59,10 +65,10 @@ class Inventory:
         """The files whose names look like those of granules, by day and by kind."""
         swaths, gridded, others = defaultdict(list), defaultdict(list), defaultdict(list)
         for path in paths:
-            day = candidate_day(path.name)
+            day = day_in_granule_name(path.name)
             if day is None:
                 continue
-            if unusable(path, local=local):
+            if unusable_reason(path, local=local):
                 others[day].append(path)
             elif path.suffix == ".he5":
                 gridded[day].append(path)
@@ -83,17 +89,17 @@ class Inventory:
 
     def left_out(self, day: date) -> tuple[str, ...]:
         """Files that look like granules of a UTC day and are not used: "name: reason"."""
-        return tuple(map(str, self._listed(day).left_out))
+        return tuple(map(str, self._listed(day).unused))
 
-    def _listed(self, day: date) -> Listing:
+    def _listed(self, day: date) -> DayFiles:
         near = [f"{each:%Y%m%d}" for each in (day - timedelta(days=1), day)]
         files = (self.swaths, self.others)
         paths = (path for name in near for each in files for path in each.get(name, []))
-        return listing(paths, day, local=self.local)
+        return select_files(paths, day, local=self.local)
 
     def named_days(self) -> list[date]:
         """The days that any name bears, of files that are used and of others."""
-        days = (date_of_name(name) for name in sorted({*self.swaths, *self.gridded, *self.others}))
+        days = (parse_day(name) for name in sorted({*self.swaths, *self.gridded, *self.others}))
         return [day for day in days if day is not None]
 
     def days(self) -> list[date]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from seaice.io.isolation import Arrays, apart
+from seaice.io.isolation import Arrays, read_in_subprocess
 
-__all__ = ["handed", "tried"]
+__all__ = ["read_arrays", "tried"]
 
 
 def tried(path: Path) -> None:
@@ -15,10 +15,10 @@ def tried(path: Path) -> None:
     GranuleError
         If it is refused, ends the process, or takes more time or memory than it may.
     """
-    apart(__name__, path)
+    read_in_subprocess(__name__, path)
 
 
-def handed(path: str) -> Arrays:
+def read_arrays(path: str) -> Arrays:
     """Read a granule, in that process; nothing is handed over."""
     from seaice.io.readers import read_swath
 

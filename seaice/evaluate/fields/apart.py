@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 
-from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.open import open_field
 from seaice.evaluate.fields.safely import readable
-from seaice.io.isolation import Arrays, apart
+from seaice.grid.grid import Grid
+from seaice.io.isolation import Arrays, read_in_subprocess
 
-__all__ = ["handed", "open_apart"]
+__all__ = ["open_apart", "read_arrays"]
 
 SECONDS = 300  #: of processor time
 MEMORY = 12 * 1024**3  #: bytes of address space; a radar scene with its chart takes 5
@@ -30,8 +31,8 @@ def open_apart(path: Path, day: date | None = None) -> Field:
     if not path.is_file():
         return open_field(path, day)
     with readable(path):
-        told = apart(__name__, path, str(day or ""), seconds=SECONDS, memory=MEMORY)
-        lattice = Lattice(
+        told = read_in_subprocess(__name__, path, str(day or ""), seconds=SECONDS, memory=MEMORY)
+        lattice = Grid.from_affine(
             crs=str(told["crs"]), transform=Affine(*told["transform"]), shape=told["sic"].shape
         )
         time = told["time"].flat[0]
@@ -45,7 +46,7 @@ def open_apart(path: Path, day: date | None = None) -> Field:
         )
 
 
-def handed(path: str, day: str) -> Arrays:
+def read_arrays(path: str, day: str) -> Arrays:
     """The field as plain arrays, in that process."""
     field = open_field(Path(path), date.fromisoformat(day) if day else None)
     layers = {name: getattr(field, name) for name in ("sic", "doubt", "tb")}

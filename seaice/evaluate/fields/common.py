@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from seaice.errors import NoInputError, SettingsError
-from seaice.evaluate.fields.field import Field, Lattice, block_means
+from seaice.evaluate.fields.field import Field
+from seaice.grid.blocks import block_mean
+from seaice.grid.grid import Grid
 
 __all__ = ["onto", "together"]
 
@@ -33,9 +35,9 @@ def together(product: Field, reference: Field, cell: float | None = None) -> tup
         If no cell is told of by both.
     """
     coarser = max((product, reference), key=lambda field: field.lattice.cell).lattice
-    if coarser.geographic:  # cells of no one size: take the product's plane
+    if coarser.is_geographic:  # cells of no one size: take the product's plane
         plane = product.lattice
-        coarser = plane.coarsened(max(1, np.ceil(coarser.cell / plane.cell)))
+        coarser = plane.coarsen(max(1, np.ceil(coarser.cell / plane.cell)))
     if cell is not None:
         if cell < coarser.cell * 0.999:
             raise SettingsError(
@@ -43,7 +45,7 @@ def together(product: Field, reference: Field, cell: float | None = None) -> tup
                 f"at least the {coarser.cell / 1e3:g} km of the coarser of the two maps",
                 "leave --cell out, or give a larger one",
             )
-        coarser = coarser.coarsened(cell / coarser.cell)
+        coarser = coarser.coarsen(cell / coarser.cell)
     for field in (product, reference):
         coarser = _around(field.lattice, coarser)
     ours, theirs = onto(product, coarser), onto(reference, coarser)
@@ -59,7 +61,7 @@ def together(product: Field, reference: Field, cell: float | None = None) -> tup
     return ours.crop(rows, columns), theirs.crop(rows, columns)
 
 
-def onto(field: Field, lattice: Lattice) -> Field:
+def onto(field: Field, lattice: Grid) -> Field:
     """Area-weighted means of a field on other cells; NaN where less than half is covered.
 
     Every source cell is a square of equal points, each of which belongs to the one target cell it
@@ -76,7 +78,8 @@ def onto(field: Field, lattice: Lattice) -> Field:
     if ratio >= 2 * SAMPLES:  # as fine as that need nothing be
         factor = int(ratio // SAMPLES)
         thinned = field.moved(
-            field.lattice.coarsened(factor), lambda layers: block_means(layers, factor)
+            field.lattice.coarsen(factor),
+            lambda layers: block_mean(layers, factor, min_valid=0.5, dtype=np.float64),
         )
         return onto(thinned, lattice)
     points = max(1, int(np.ceil(SAMPLES / ratio)))
@@ -89,10 +92,10 @@ def onto(field: Field, lattice: Lattice) -> Field:
     return field.moved(lattice, means)
 
 
-def _around(source: Lattice, target: Lattice) -> Lattice:
+def _around(source: Grid, target: Grid) -> Grid:
     """The part of the target that a source can reach, with room."""
     rows, columns = (np.linspace(0, n, LOOKS) for n in source.shape)
-    x, y = source.on_plane(*np.meshgrid(columns, rows))
+    x, y = source.plane_coordinates(*np.meshgrid(columns, rows))
     plane = Transformer.from_crs(source.crs, target.crs, always_xy=True).transform(x, y)
     spans = []
     for place, size in zip(reversed(~target.transform @ plane), target.shape, strict=True):
@@ -104,14 +107,14 @@ def _around(source: Lattice, target: Lattice) -> Lattice:
     return target.crop(*spans)
 
 
-def _same(one: Lattice, other: Lattice) -> bool:
+def _same(one: Grid, other: Grid) -> bool:
     """Whether two lattices are one, whatever the spelling of its CRS."""
     alike = one.shape == other.shape and one.transform.almost_equals(other.transform, 1e-6)
     return bool(alike and (one.crs == other.crs or CRS(one.crs) == CRS(other.crs)))
 
 
 def _sums(
-    layers: NDArray[np.float32], source: Lattice, target: Lattice, points: int
+    layers: NDArray[np.float32], source: Grid, target: Grid, points: int
 ) -> tuple[Array, Array]:
     """Sums of the layers (layer, y, x) over the points in each target cell, and their number.
 
@@ -135,8 +138,8 @@ def _sums(
 def _places(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-    source: Lattice,
-    target: Lattice,
+    source: Grid,
+    target: Grid,
     points: int,
 ) -> Iterator[tuple[Array, Array]]:
     """(row, column) in the target of point after point of all source cells.
@@ -148,7 +151,7 @@ def _places(
     whither = ~target.transform
 
     def located(down: float, right: float) -> Array:
-        plane = source.on_plane(columns + right, rows + down)
+        plane = source.plane_coordinates(columns + right, rows + down)
         return np.stack(whither @ change.transform(*plane))
 
     corner = located(0, 0)

@@ -7,9 +7,10 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from seaice.errors import NoInputError
-from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.told import as_fraction, day_in_name, time_of
-from seaice.io.hdf5 import MOST_CELLS
+from seaice.grid.grid import Grid
+from seaice.io.hdf5 import MAX_CELLS
 
 __all__ = ["read_geotiff"]
 
@@ -28,7 +29,7 @@ def read_geotiff(path: Path) -> Field:
     """
     try:
         with rasterio.open(path) as raster:
-            if raster.width * raster.height > MOST_CELLS:
+            if raster.width * raster.height > MAX_CELLS:
                 raise _unusable(f"{path} of {raster.width} x {raster.height} cells")
             band = raster.read(1, masked=True)
             scale, offset = raster.scales[0], raster.offsets[0]
@@ -43,7 +44,7 @@ def read_geotiff(path: Path) -> Field:
         raise _unusable(f"{path}, which holds nothing between 0 and 100 %")
     return Field(
         name=path.stem,
-        lattice=Lattice(crs=crs.to_wkt(), transform=transform, shape=sic.shape),
+        lattice=Grid.from_affine(crs=crs.to_wkt(), transform=transform, shape=sic.shape),
         sic=sic,
         time=_tagged(tags.get("TIFFTAG_DATETIME", "")) or day_in_name(path.name),
     )

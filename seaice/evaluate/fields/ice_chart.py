@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from seaice.errors import NoInputError
-from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.told import day_in_name
+from seaice.grid.grid import Grid
 
 __all__ = ["TiePoints", "chart_field", "fraction_of", "is_chart", "tie_points", "total_codes"]
 
@@ -162,7 +163,7 @@ def tie_points(dataset: xr.Dataset, name: str, shape: tuple[int, ...]) -> TiePoi
 
 def _gathered(
     sic: NDArray[np.float32], x: Array, y: Array, cell: float, crs: str
-) -> tuple[Lattice, NDArray[np.float32]]:
+) -> tuple[Grid, NDArray[np.float32]]:
     """Means of the pixels in each cell; NaN where less than half of them tell something."""
     left, top = np.floor(x.min() / cell) * cell, np.ceil(y.max() / cell) * cell
     column, row = ((x - left) // cell).astype(np.int64), ((top - y) // cell).astype(np.int64)
@@ -174,7 +175,7 @@ def _gathered(
     enough = (told > 0) & (2 * told >= pixels)
     means = np.where(enough, sums / np.maximum(told, 1), np.nan).astype(np.float32)
     transform = Affine.translation(left, top) @ Affine.scale(cell, -cell)
-    return Lattice(crs=crs, transform=transform, shape=shape), means.reshape(shape)
+    return Grid.from_affine(crs=crs, transform=transform, shape=shape), means.reshape(shape)
 
 
 def _unusable(found: str) -> NoInputError:

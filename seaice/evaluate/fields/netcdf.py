@@ -12,8 +12,9 @@ from pyproj.exceptions import CRSError
 
 from seaice.errors import NoInputError
 from seaice.evaluate.fields import nsidc, osisaf
-from seaice.evaluate.fields.field import Field, Lattice
+from seaice.evaluate.fields.field import Field
 from seaice.evaluate.fields.told import as_fraction
+from seaice.grid.grid import Grid
 
 __all__ = ["field_of"]
 
@@ -119,7 +120,7 @@ def _observed(dataset: xr.Dataset) -> np.datetime64 | None:
     return median
 
 
-def _north_up(dataset: xr.Dataset, sic: str, name: str) -> tuple[xr.Dataset, Lattice]:
+def _north_up(dataset: xr.Dataset, sic: str, name: str) -> tuple[xr.Dataset, Grid]:
     """The dataset with x ascending and y descending, and its lattice."""
     axes = next((pair for pair in AXES if set(pair) <= set(dataset[sic].dims)), None)
     if axes is None or any(axis not in dataset.coords for axis in axes):
@@ -134,7 +135,7 @@ def _north_up(dataset: xr.Dataset, sic: str, name: str) -> tuple[xr.Dataset, Lat
     corner = Affine.translation(float(x[0]) - step / 2, float(y[0]) + step / 2)
     transform = corner @ Affine.scale(step, -step)
     crs = _crs(dataset, sic, name)
-    return dataset, Lattice(crs=crs, transform=transform, shape=(y.size, x.size))
+    return dataset, Grid.from_affine(crs=crs, transform=transform, shape=(y.size, x.size))
 
 
 def _metres(axis: xr.DataArray) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.blocks import bands, on_refined
+from seaice.grid.blocks import block_mean, repeat_to_fine_grid, row_blocks
 from seaice.grid.grid import Hemisphere, grid_of, hemisphere_of
 from seaice.instrument import HIGH_CHANNELS
 from seaice.sic.classical.adjustment import as_amsre
@@ -31,7 +31,7 @@ from seaice.sic.classical.uncertainty import (
 from seaice.sic.classical.weather import WeatherFilter, limits_of, weather_filter
 from seaice.sic.concentrate import Told, product
 from seaice.sic.flags import Flag, everyday
-from seaice.sic.smearing import block_means, smearing
+from seaice.sic.smearing import smearing
 
 __all__ = ["FORMULAS", "Choices", "Day", "by_asi", "by_bootstrap", "by_nasa_team"]
 
@@ -69,7 +69,7 @@ class Day:
         daily_map : channels that it lacks are NaN
         land : (4y, 4x) bool
         """
-        high = {name: block_means(refined[name].values) for name in HIGH_CHANNELS}
+        high = {name: block_mean(refined[name].values) for name in HIGH_CHANNELS}
         nothing = np.full_like(high["tb89h"], np.nan)
         low = {name: daily_map[name].values if name in daily_map else nothing for name in LOW}
         return cls(refined=refined, daily_map=daily_map, land=land, tb=low | high)
@@ -82,7 +82,7 @@ class Day:
     @property
     def coarse_land(self) -> Mask:
         """6.25 km cells of which half or more is land, (y, x)."""
-        return np.asarray(block_means(self.land.astype(np.float32)) >= 0.5)
+        return np.asarray(block_mean(self.land.astype(np.float32)) >= 0.5)
 
     def tie_points(self, choices: Choices) -> Chosen:
         """The tie points of this day."""
@@ -146,7 +146,7 @@ def by_asi(
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
     raw = _asi(day, points, choices)
-    n_obs = on_refined(daily_map["n_obs"].values)
+    n_obs = repeat_to_fine_grid(daily_map["n_obs"].values)
 
     def doubt(sic: Map, rows: slice) -> Map:
         return asi_uncertainty(sic, n_obs[rows], points.asi)
@@ -203,7 +203,7 @@ def _by_low(
         return algorithm_uncertainty(sic, SPREADS[name])
 
     widths = (held or shipped(name), day.beside(choices))
-    made = _finished(day, on_refined(share), doubt, choices, widths)
+    made = _finished(day, repeat_to_fine_grid(share), doubt, choices, widths)
     return made.assign_attrs(tie_points=points.told(name))
 
 
@@ -235,15 +235,15 @@ def _finished(
     observed = np.isfinite(raw)
     sea = observed & ~day.land
     raw = np.where(day.land, np.nan, raw).astype(np.float32)
-    water = on_refined(day.open_water(choices)) & sea
+    water = repeat_to_fine_grid(day.open_water(choices)) & sea
     sic = np.where(water, np.float32(0), raw)
-    over = on_refined(spilled(block_means(sic), day.coarse_land)) & sea & (sic > 0)
+    over = repeat_to_fine_grid(spilled(block_mean(sic), day.coarse_land)) & sea & (sic > 0)
     sic = np.where(over, np.float32(0), sic)
-    timed = on_refined(~np.isnat(day.daily_map["obs_time"].values))
+    timed = repeat_to_fine_grid(~np.isnat(day.daily_map["obs_time"].values))
     reasons = everyday(day.land, observed, timed, day.refined.attrs)
     reasons[Flag.OPEN_WATER_FILTERED] = water & (raw > 0)
     reasons[Flag.LAND_SPILLOVER_CORRECTED] = over
-    reasons[Flag.LOW_FREQUENCY_MISSING] = on_refined(day.unfiltered) & sea
+    reasons[Flag.LOW_FREQUENCY_MISSING] = repeat_to_fine_grid(day.unfiltered) & sea
     algorithm, smeared, within_95 = _doubts(sic, doubt, *doubted)
     told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared, within_95=within_95)
     return product(day.refined, day.daily_map, told, reasons)
@@ -255,7 +255,7 @@ def _doubts(
     """As `widths`; `doubt` tells the algorithm's part of some rows."""
     smeared = smearing(sic)
     algorithm, smearing_part, within_95 = (np.empty_like(smeared) for _ in range(3))
-    for rows in bands(len(sic)):
+    for rows in row_blocks(len(sic)):
         here = Beside(spread=near.spread[rows], land=near.land[rows])
         parts = doubt(sic[rows], rows), smeared[rows]
         found = widths(sic[rows], parts, held, here)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from seaice.grid.blocks import SCALE, bands, on_refined
+from seaice.grid.blocks import SCALE, repeat_to_fine_grid, row_blocks
 from seaice.grid.gridding import HIGH_BEAM
 from seaice.instrument import BANDS
 from seaice.sic.calibration import boxes
@@ -157,12 +157,12 @@ def beside(fine: Array, coarse: Sequence[Array], land: NDArray[np.bool_]) -> Bes
     """
     most, least = np.maximum.reduce(coarse), np.minimum.reduce(coarse)  # NaN where any is
     spread = np.empty(fine.shape)
-    for rows in bands(len(fine)):
+    for rows in row_blocks(len(fine)):
         here = slice(rows.start // SCALE, rows.stop // SCALE)
-        above = np.maximum(fine[rows], on_refined(most[here]))
-        spread[rows] = above - np.minimum(fine[rows], on_refined(least[here]))
+        above = np.maximum(fine[rows], repeat_to_fine_grid(most[here]))
+        spread[rows] = above - np.minimum(fine[rows], repeat_to_fine_grid(least[here]))
     away = distance_transform_edt(~land) if land.any() else np.full(land.shape, np.inf)
-    return Beside(spread=spread, land=on_refined(np.asarray(away, np.float32)))
+    return Beside(spread=spread, land=repeat_to_fine_grid(np.asarray(away, np.float32)))
 
 
 @cache

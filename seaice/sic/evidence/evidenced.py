@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.blocks import SCALE, on_refined
+from seaice.grid.blocks import SCALE, repeat_to_fine_grid
 from seaice.grid.grid import Grid, grid_of
 from seaice.grid.masks import lake_mask, outside_climatology
 from seaice.sic.disagreement import EDGE
@@ -37,7 +37,9 @@ def evidenced(
         product = between_days(product, maps)  # a step a line: none is held longer than needed
         product = across_the_pole(product)
     grid = grid_of(product)
-    outside = on_refined(outside_climatology(_coarse(grid), int(product.attrs["date"][5:7])))
+    outside = repeat_to_fine_grid(
+        outside_climatology(_coarse(grid), int(product.attrs["date"][5:7]))
+    )
     flagged = _flagged(product, lake_mask(grid), Flag.LAKE)
     return _flagged(flagged, outside & (product["sic"].values > EDGE), Flag.OUTSIDE_CLIMATOLOGY)
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from seaice.grid.blocks import on_refined
+from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.sic.flags import Flag
 from seaice.sic.smearing import smearing
 
@@ -31,12 +31,12 @@ def put(product: xr.Dataset, share: Values, doubt: Values, why: Flag) -> xr.Data
         smearing; NaN where nothing is known
     why : flags that take the place of `NO_INPUT`
     """
-    where = missing(product) & on_refined(np.isfinite(share))
+    where = missing(product) & repeat_to_fine_grid(np.isfinite(share))
     if not where.any():
         return product
     sic = product["sic"].values.copy()
-    sic[where] = on_refined(share)[where]
-    algorithm, smeared = on_refined(doubt)[where].clip(0, 1), smearing(sic)[where]
+    sic[where] = repeat_to_fine_grid(share)[where]
+    algorithm, smeared = repeat_to_fine_grid(doubt)[where].clip(0, 1), smearing(sic)[where]
     total = np.hypot(algorithm, smeared)
     told = {
         "sic_algorithm_uncertainty": algorithm,

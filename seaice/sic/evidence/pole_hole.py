@@ -5,11 +5,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label
 
-from seaice.grid.blocks import SCALE
+from seaice.grid.blocks import SCALE, block_mean
 from seaice.grid.grid import Grid, grid_of, hemisphere_of
 from seaice.sic.evidence.filling import missing, put
 from seaice.sic.flags import Flag
-from seaice.sic.smearing import block_means
 
 __all__ = ["WIDEST", "across_the_pole"]
 
@@ -44,13 +43,13 @@ def across_the_pole(product: xr.Dataset) -> xr.Dataset:
     window = _around_pole(grid)
     if window is None:
         return product
-    gone = block_means(missing(product)[window].astype(np.float32)) == 1
+    gone = block_mean(missing(product)[window].astype(np.float32)) == 1
     hole = _enclosed(gone)
     rim = binary_dilation(hole, np.ones((3, 3), bool)) & ~hole
-    sic = block_means(product["sic"].values[window])
+    sic = block_mean(product["sic"].values[window])
     if not hole.any() or not np.isfinite(sic[rim]).all():
         return product
-    doubt = block_means(product["sic_algorithm_uncertainty"].values[window])
+    doubt = block_mean(product["sic_algorithm_uncertainty"].values[window])
     filled = [_laid(grid, window, hole, _spread(values, hole, rim)) for values in (sic, doubt)]
     among = np.hypot(filled[1], UNLIKE * np.std(sic[rim]))
     return put(product, filled[0], among, Flag.POLE_HOLE | Flag.GAP_FILLED)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.grid.blocks import SCALE, quartered
+from seaice.grid.blocks import SCALE, space_to_depth
 from seaice.models.inputs import nearest_upsample, to_kelvin
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.lesson import SICLesson, land_around
@@ -145,5 +145,5 @@ def _framed(parts: Mapping[str, NDArray[Any]], frames: list[int]) -> dict[str, N
     kept = {name: parts[name] for name in ("low", "land_shares", "brightness", "concentration")}
     return kept | {
         "tb": parts["tb"][frames],
-        "quarters": quartered(parts["halves"][frames]),
+        "quarters": space_to_depth(parts["halves"][frames]),
     }

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter, zoom
 from torch import Tensor, nn
 
-from seaice.grid.blocks import SCALE, on_refined
-from seaice.grid.masks import LAND_SHARES, land_shares
+from seaice.grid.blocks import SCALE, repeat_to_fine_grid
+from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inputs import assemble_sic_input
 from seaice.sic.calibration import Factors
 from seaice.sic.learning.judgement import Answer, Judgement
 from seaice.sic.learning.loss import CLASSES, class_weights, concentration_loss
-from seaice.stack import FRAMES, OTHER_DAYS
+from seaice.stack import FRAMES, NEIGHBOUR_PD_CHANNELS
 from seaice.train.samples import (
     INTERPOLATION,
     SampleSet,
@@ -137,7 +137,7 @@ class SICLesson:
         Parameters
         ----------
         batch : `refined` (batch, 2, 4 y, 4 x), `low` (batch, 12, y, x), `frames`
-            (batch, 5, 2, y, x), K, `land_shares` (batch, 4, y, x), and `truth` (batch, 4 y, 4 x),
+            (batch, 5, 2, y, x), K, `land_fractions` (batch, 4, y, x), and `truth` (batch, 4 y, 4 x),
             0-1; NaN where absent
         """
         truth = batch["truth"][:, None]
@@ -184,8 +184,8 @@ def given(batch: Batch, card: Card) -> Tensor:
     difference = (batch["frames"][:, :, 1] - batch["frames"][:, :, 0]).unbind(1)
     others = difference[:TARGET] + difference[TARGET + 1 :]
     coarse = dict(zip(LOW_CHANNELS, batch["low"].unbind(1), strict=True))
-    coarse |= dict(zip(OTHER_DAYS, others, strict=True))
-    coarse |= dict(zip(LAND_SHARES, batch["land_shares"].unbind(1), strict=True))
+    coarse |= dict(zip(NEIGHBOUR_PD_CHANNELS, others, strict=True))
+    coarse |= dict(zip(LAND_FRACTIONS, batch["land_shares"].unbind(1), strict=True))
     land = batch["land"] if "land" in batch else torch.isnan(batch["truth"])
     return assemble_sic_input(batch["refined"], coarse, land, card)
 
@@ -193,7 +193,7 @@ def given(batch: Batch, card: Card) -> Tensor:
 def land_around(samples: SampleSet, window: Window) -> NDArray[np.float32]:
     """Share of land in broad footprints, (4, y, x); those that reach beyond the window see it."""
     land = samples.land(samples.whole(window.sample))
-    return window.of(np.stack([*land_shares(land).values()]), 1)
+    return window.of(np.stack([*land_fractions(land).values()]), 1)
 
 
 def counted_weights(samples: SampleSet, looked_at: int) -> tuple[float, ...]:
@@ -243,7 +243,7 @@ def _lose_a_swath(
 ) -> None:
     """Take a strip from the target day, wherever it stands."""
     strip = missing_swath(random, parts["low"].shape[-2:])
-    parts["refined"][:, on_refined(strip)] = np.nan
+    parts["refined"][:, repeat_to_fine_grid(strip)] = np.nan
     parts["low"][:, strip] = np.nan
     for place, source in enumerate(sources):
         if source == TARGET:

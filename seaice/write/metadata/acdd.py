@@ -8,7 +8,7 @@ from pyproj import Transformer
 
 from seaice import __version__
 from seaice.grid.grid import Grid, grid_of
-from seaice.io.granules import counted
+from seaice.io.granules import count_phrase
 from seaice.write.metadata.clock import made_at
 from seaice.write.names import product_name
 
@@ -87,7 +87,7 @@ def _origin(given: Mapping[str, str]) -> dict[str, object]:
     status = given.get("status", "final")
     created = document.get("created") or made_at(given["date"], given.get("granules", ()))
     return {
-        "source": f"AMSR2 on GCOM-W1, {counted(int(given.get('n_granules', 0)))} on the day",
+        "source": f"AMSR2 on GCOM-W1, {count_phrase(int(given.get('n_granules', 0)))} on the day",
         "product_status": status,
         "comment": "; ".join([f"This product is {status}", *document.get("warnings", [])]),
         "date_created": created,

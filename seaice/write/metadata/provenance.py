@@ -15,7 +15,7 @@ import xarray as xr
 import seaice
 from seaice import __version__
 from seaice.grid.grid import grid_of
-from seaice.stack import source_dates, wanted_dates
+from seaice.stack import frame_dates, source_dates
 from seaice.write.metadata.clock import made_at
 
 __all__ = ["commit", "frames_of", "modified", "provenance", "software"]
@@ -67,7 +67,7 @@ def _version(package: str) -> str:
 
 def frames_of(available: Collection[date], day: date) -> list[dict[str, object]]:
     """Which day's map stood in each frame around `day`, given the dates that have one."""
-    pairs = zip(wanted_dates(day), source_dates(available, day), strict=True)
+    pairs = zip(frame_dates(day), source_dates(available, day), strict=True)
     return [
         {"date": str(own), "source": str(source), "substituted": source != own}
         for own, source in pairs

@@ -6,7 +6,6 @@ from typing import cast
 import numpy as np
 import shapely
 import xarray as xr
-from affine import Affine
 from contourpy import LineType, contour_generator
 from numpy.typing import NDArray
 from rasterio.features import shapes, sieve
@@ -92,7 +91,7 @@ def ice_classes(product: xr.Dataset) -> Patches:
     numbers, classes = _patches(_class_numbers(product), _sea(product))
     ground = cell_areas(grid).ravel() * KM**2
     areas = np.bincount(numbers.ravel(), ground, len(classes) + 1)[1:].astype(np.float64)
-    found = shapes(numbers, mask=numbers > 0, transform=Affine(*grid.transform))
+    found = shapes(numbers, mask=numbers > 0, transform=grid.transform)
     outlines = np.empty(len(classes), object)
     for outline, number in found:
         outlines[int(number) - 1] = shape(outline)
