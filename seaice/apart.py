@@ -2,7 +2,7 @@
 
 Libraries in C are ended, or have their memory spoilt, by some damaged files. So what reads the
 file hands over plain arrays, and never comes back: `python -m seaice.apart MODULE INTO ARGUMENT...`
-calls `handed(ARGUMENT...)` of a module and writes its arrays to INTO.
+calls `read_arrays(ARGUMENT...)` of a module and writes its arrays to INTO.
 """
 
 import importlib
@@ -36,7 +36,7 @@ Arrays = Mapping[str, NDArray[Any]]
 def apart(
     module: str, path: Path, *more: str, seconds: int = SECONDS, memory: int = MEMORY
 ) -> Arrays:
-    """What `module.handed(str(path), *more)` gives, called in a process of its own.
+    """What `module.read_arrays(str(path), *more)` gives, called in a process of its own.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def apart(
         If the file ends the process, or takes longer or more memory than it may.
     """
     with tempfile.TemporaryDirectory() as folder:
-        into = Path(folder, "handed.npz")
+        into = Path(folder, "arrays.npz")
         command = [sys.executable, "-m", "seaice.apart", module, str(into), str(seconds)]
         try:
             ended = subprocess.run(  # noqa: S603
@@ -71,8 +71,8 @@ def apart(
         if ended.returncode:
             how = f"signal {-ended.returncode}" if ended.returncode < 0 else "an error"
             raise _harmful(path, f"reading it ended the process ({how})")
-        with np.load(into) as handed:
-            return dict(handed)
+        with np.load(into) as arrays:
+            return dict(arrays)
 
 
 def _harmful(path: Path, how: str) -> errors.GranuleError:
@@ -85,7 +85,7 @@ def _harmful(path: Path, how: str) -> errors.GranuleError:
 
 def main(module: str, into: str, seconds: str, memory: str, *given: str) -> int:
     """Read; tell in the exit code how it went."""
-    read = importlib.import_module(module).handed
+    read = importlib.import_module(module).read_arrays
     until = ceil(time.process_time() + int(seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (until, until + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -21,7 +21,7 @@ from pipelines.evaluate.amounts import Case, calibrated, coverage
 from pipelines.series import rebuild_series, record
 from pipelines.stages import silent
 from seaice.errors import NoInputError
-from seaice.evaluate.fields.field import Lattice
+from seaice.evaluate.fields.field import GeoBox
 from seaice.grid.area import cell_areas
 from seaice.grid.definition import HEMISPHERES, NORTH
 from seaice.grid.masks.land import land_mask
@@ -239,7 +239,7 @@ def around(cells, shape, areas):
 def test_a_year_of_extent_is_that_of_geodesic_areas_on_equal_area_cells(year):
     shape = year[0].shape[1:]
     transform = Affine(25e3, 0, XC[0] - 12.5e3, 0, -25e3, YC[0] + 12.5e3)
-    lattice = Lattice(crs="EPSG:6931", transform=transform, shape=shape)
+    lattice = GeoBox(crs="EPSG:6931", transform=transform, shape=shape)
     row, column = np.indices(shape) + 0.5
     cells = ever(year)
     wgs84 = {"a": 6378137.0, "rf": 298.257223563}

@@ -9,7 +9,7 @@ import xarray as xr
 from seaice.apart import Arrays, apart
 from seaice.ingest.scene import read_scene
 
-__all__ = ["handed", "read_apart"]
+__all__ = ["read_apart", "read_arrays"]
 
 LAYOUT = "layout"  #: dimensions and attributes as JSON, beside the arrays
 
@@ -32,7 +32,7 @@ def read_apart(path: Path) -> xr.Dataset:
     return xr.Dataset.from_dict(layout)
 
 
-def handed(path: str) -> Arrays:
+def read_arrays(path: str) -> Arrays:
     """The scene as plain arrays, in that process."""
     scene = read_scene(Path(path))
     layout = json.dumps(scene.to_dict(data=False))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seaice.apart import Arrays, apart
 
-__all__ = ["handed", "tried"]
+__all__ = ["read_arrays", "tried"]
 
 
 def tried(path: Path) -> None:
@@ -18,7 +18,7 @@ def tried(path: Path) -> None:
     apart(__name__, path)
 
 
-def handed(path: str) -> Arrays:
+def read_arrays(path: str) -> Arrays:
     """Read a granule, in that process; nothing is handed over."""
     from seaice.ingest.read import read_swath
 
