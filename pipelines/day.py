@@ -113,7 +113,7 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
 
     def make() -> xr.Dataset:
         from pipelines.methods import concentrate_with
-        from seaice.sic.evidence.evidenced import evidenced
+        from seaice.sic.gap_filling import postprocess
 
         days = maps or daily_maps(plan, progress)
         fine = refined(plan, progress, days).load()
@@ -121,7 +121,7 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         coarse["real_frames"] = observed_frames(days, plan.day)
         told = partial(progress, "concentrate")
         # not named, so that it is not held while what takes its place is made
-        made = evidenced(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
+        made = postprocess(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
         rows, columns = plan.region_grid.refine(SCALE).within(plan.grid.refine(SCALE))
         made = made.isel(y=rows, x=columns)
         release_memory()

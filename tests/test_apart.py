@@ -13,8 +13,7 @@ from granules import make_swath, write_scene
 from pipelines.faults.bad.references import good
 from pipelines.scenes.apart import read_apart
 from seaice.errors import GranuleError, NoInputError
-from seaice.evaluate.fields.apart import open_apart
-from seaice.evaluate.fields.open import open_field
+from seaice.evaluate.fields.open import open_field, open_field_isolated
 from seaice.io.isolation import read_in_subprocess
 from seaice.io.scene import read_scene
 
@@ -72,15 +71,15 @@ def test_a_refusal_keeps_its_kind_and_words(reader, tmp_path):
 
 def test_a_field_read_apart_is_the_same(tmp_path):
     path = good(tmp_path)[1]
-    ours, theirs = open_field(path), open_apart(path)
-    assert (ours.name, ours.lattice, ours.time) == (theirs.name, theirs.lattice, theirs.time)
-    for name in ("sic", "doubt", "tb"):
+    ours, theirs = open_field(path), open_field_isolated(path)
+    assert (ours.name, ours.grid, ours.time) == (theirs.name, theirs.grid, theirs.time)
+    for name in ("sic", "half_widths", "tb"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), strict=True)
 
 
 def test_what_is_no_map_is_refused_alike(tmp_path):
     (tmp_path / "ice.nc").write_bytes(b"\x89HDF\r\n\x1a\n and nothing more")
-    for read in (open_field, open_apart):
+    for read in (open_field, open_field_isolated):
         with pytest.raises(NoInputError, match=r"cannot be read|netCDF"):
             read(tmp_path / "ice.nc")
 
@@ -94,6 +93,6 @@ def test_a_scene_read_apart_is_the_same(tmp_path):
 
 def test_the_process_of_a_field_begins_light():
     heavy = "xarray", "rasterio", "scipy.interpolate", "numba", "torch", "matplotlib"
-    look = f"import sys, seaice.evaluate.fields.apart; print(set(sys.modules) & {set(heavy)})"
+    look = f"import sys, seaice.evaluate.fields.open; print(set(sys.modules) & {set(heavy)})"
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert said.stdout == "set()\n"

@@ -23,7 +23,7 @@ from seaice.io.granules import find_granules
 from seaice.io.hdf5 import open_hdf5
 from seaice.io.readers import read_swath
 from seaice.sic.classical.daily import by_asi
-from seaice.sic.evidence.evidenced import evidenced
+from seaice.sic.gap_filling import postprocess
 from seaice.stack import five_frames, frame_dates, observed_frames
 from seaice.write.rounding import rounded
 
@@ -88,7 +88,7 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
     network, card = create_weightless_model("bicubic"), new_sr_card("bicubic", {})
     fine = refine(five_frames(maps, DAY), network, card, machine, "none", no_progress)
     seen = maps[DAY].assign(real_frames=observed_frames(maps, DAY))
-    expected = evidenced(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
+    expected = postprocess(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     rows, columns = region.refine(4).within(grid.refine(4))
     expected, made = rounded(expected.isel(y=rows, x=columns)), product(finished)
     assert bool(made["sic"].notnull().any())

@@ -12,8 +12,7 @@ from products import made_product
 from pyproj import Transformer
 
 from seaice.errors import NoInputError, SettingsError
-from seaice.evaluate.fields.common import onto, together
-from seaice.evaluate.fields.field import Field
+from seaice.evaluate.fields.field import Field, align_fields, regrid
 from seaice.evaluate.fields.open import open_field
 from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid
@@ -28,7 +27,7 @@ def field(sic, cell=1562.5, left=LEFT, top=TOP, crs="EPSG:3411", transform=None,
     lattice = Grid.from_affine(
         crs=crs, transform=transform or north_up(left, top, cell), shape=sic.shape
     )
-    return Field(name="made", lattice=lattice, sic=sic.astype(np.float32), time=None, **more)
+    return Field(name="made", grid=lattice, sic=sic.astype(np.float32), time=None, **more)
 
 
 def turned(degrees, cell, shape, middle=(0.0, 0.0)):
@@ -51,10 +50,10 @@ def test_a_product_is_read_with_its_uncertainty_and_the_time_it_was_observed(tmp
         read = open_field(path)
         np.testing.assert_array_equal(read.sic, product["sic"].values)
         told = [product[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")]
-        np.testing.assert_array_equal(read.doubt, told)
+        np.testing.assert_array_equal(read.half_widths, told)
         assert read.tb.shape == (2, *read.sic.shape)
         assert read.time == np.datetime64("2020-03-03T11:30")
-        assert read.lattice.cell == 1562.5
+        assert read.grid.cell == 1562.5
 
 
 def test_a_truth_lies_where_its_coordinates_say(tmp_path):
@@ -63,7 +62,7 @@ def test_a_truth_lies_where_its_coordinates_say(tmp_path):
     write_truth(tmp_path / "truth_20200303.nc", sic, LEFT, TOP, 1562.5)
     read = open_field(tmp_path / "truth_20200303.nc")
     np.testing.assert_array_equal(read.sic, sic)
-    assert read.lattice.transform.almost_equals(north_up(LEFT, TOP, 1562.5), 1e-6)
+    assert read.grid.transform.almost_equals(north_up(LEFT, TOP, 1562.5), 1e-6)
     assert read.time == np.datetime64("2020-03-03T12:00")
 
 
@@ -73,7 +72,7 @@ def test_rows_of_bremen_are_turned_north_up(tmp_path):
     write_bremen(tmp_path / "asi-AMSR2-n6250-20160417-v5.4.nc", sic, LEFT, TOP)
     read = open_field(tmp_path / "asi-AMSR2-n6250-20160417-v5.4.nc")
     np.testing.assert_allclose(read.sic, sic, atol=1e-6)
-    assert read.lattice.transform.almost_equals(north_up(LEFT, TOP, 6250.0), 1e-6)
+    assert read.grid.transform.almost_equals(north_up(LEFT, TOP, 6250.0), 1e-6)
     assert read.time == np.datetime64("2016-04-17T12:00")
 
 
@@ -83,7 +82,7 @@ def test_of_many_days_the_one_asked_for_is_read(tmp_path):
     write_osisaf(tmp_path / "osisaf.nc", sic, ["2018-01-01", "2018-01-02", "2018-01-03"])
     read = open_field(tmp_path / "osisaf.nc", date(2018, 1, 2))
     np.testing.assert_allclose(read.sic, sic, atol=0.0026)
-    assert read.lattice.transform.almost_equals(north_up(-1_012_500.0, 1_012_500.0, 25e3), 1e-6)
+    assert read.grid.transform.almost_equals(north_up(-1_012_500.0, 1_012_500.0, 25e3), 1e-6)
     assert read.time == np.datetime64("2018-01-02T12:00")
     assert np.nanmax(open_field(tmp_path / "osisaf.nc", date(2018, 1, 3)).sic) == 0
     with pytest.raises(NoInputError, match="none on 2020-03-03") as error:
@@ -136,10 +135,10 @@ def test_real_maps_of_two_services_agree_on_where_the_ice_is():
     """Another year and other cells, but winter ice lies where winter ice lies."""
     bremen = open_field(SHARED / "real" / "asi-AMSR2-n6250-20160417-v5.4.nc")
     osisaf = open_field(SHARED / "real" / "osisaf_sic_north_2018.nc", date(2018, 4, 17))
-    ours, theirs = together(bremen, osisaf)
+    ours, theirs = align_fields(bremen, osisaf)
     both = np.isfinite(ours.sic) & np.isfinite(theirs.sic)
     assert np.corrcoef(ours.sic[both], theirs.sic[both])[0, 1] > 0.9
-    assert ours.lattice.cell == 25e3
+    assert ours.grid.cell == 25e3
 
 
 # Means over other cells
@@ -149,7 +148,7 @@ def test_real_maps_of_two_services_agree_on_where_the_ice_is():
 def test_on_a_lattice_that_fits_means_are_means_of_blocks(factor):
     """Exactly as an independent mean over blocks has it."""
     sic = smooth((40, 60))
-    found = onto(field(sic), field(sic).lattice.coarsen(factor))
+    found = regrid(field(sic), field(sic).grid.coarsen(factor))
     wanted = sic.reshape(40 // factor, factor, 60 // factor, factor).mean((1, 3))
     np.testing.assert_allclose(found.sic, wanted, atol=1e-6)
 
@@ -158,7 +157,7 @@ def test_on_a_turned_lattice_means_are_those_of_the_area():
     """Of a plane that slopes, the mean over any cell is its value in the middle of the cell."""
     shape = (200, 200)
     source = field(np.zeros(shape), 1562.5)
-    x, y = source.lattice.transform @ tuple(
+    x, y = source.grid.transform @ tuple(
         values + 0.5 for values in np.meshgrid(np.arange(200), np.arange(200))
     )
     slope = 0.5 + 1.1e-6 * (x - x.mean()) + 0.7e-6 * (y - y.mean())
@@ -166,7 +165,7 @@ def test_on_a_turned_lattice_means_are_those_of_the_area():
     target = Grid.from_affine(
         crs="EPSG:3411", transform=turned(31.0, 9e3, (20, 20), middle), shape=(20, 20)
     )
-    found = onto(field(slope), target)
+    found = regrid(field(slope), target)
     column, row = np.meshgrid(np.arange(20) + 0.5, np.arange(20) + 0.5)
     xs, ys = target.transform @ (column, row)
     wanted = 0.5 + 1.1e-6 * (xs - x.mean()) + 0.7e-6 * (ys - y.mean())
@@ -180,14 +179,14 @@ def test_between_two_projections_each_cell_is_the_mean_of_the_ice_that_lies_in_i
     target = Grid.from_affine(
         crs="EPSG:6931", transform=north_up(-125e3, 125e3, 12.5e3), shape=(20, 20)
     )
-    found = onto(source, target)
+    found = regrid(source, target)
     back = Transformer.from_crs("EPSG:6931", "EPSG:3411", always_xy=True)
     random = np.random.default_rng(0)
     row, column = np.mgrid[:20, :20]
     draws = []
     for _ in range(400):
         at = column + random.random(row.shape), row + random.random(row.shape)
-        c, r = ~source.lattice.transform @ back.transform(*(target.transform @ at))
+        c, r = ~source.grid.transform @ back.transform(*(target.transform @ at))
         draws.append(source.sic[np.floor(r).astype(int), np.floor(c).astype(int)])
     np.testing.assert_allclose(found.sic, np.mean(draws, axis=0), atol=0.012)
     assert abs(found.sic - np.mean(draws, axis=0)).mean() < 2e-3
@@ -202,7 +201,7 @@ def test_ice_area_is_conserved_on_the_way_to_cells_that_fit_badly():
     wide = np.zeros((256, 256))
     wide[64:192, 64:192] = source.sic
     padded = field(wide, 1562.5, LEFT - 100e3, TOP + 100e3)
-    found = onto(padded, target)
+    found = regrid(padded, target)
     assert np.nansum(found.sic) * 7.3e3**2 == pytest.approx(source.sic.sum() * 1562.5**2, rel=5e-3)
 
 
@@ -210,7 +209,7 @@ def test_land_gives_nothing_to_its_neighbours_and_half_of_a_cell_must_be_known()
     sic = np.ones((8, 8))
     sic[:, 3:] = np.nan  # three columns of sea: one whole block and half of the next
     sic[4:, 2:] = np.nan  # two columns there: the second block holds none
-    found = onto(field(sic), field(sic).lattice.coarsen(2)).sic
+    found = regrid(field(sic), field(sic).grid.coarsen(2)).sic
     wanted = np.full((4, 4), np.nan)
     wanted[:, 0] = 1
     wanted[:2, 1] = 1
@@ -222,8 +221,8 @@ def test_a_chart_far_finer_than_the_product_comes_onto_its_cells():
     fine = smooth((1500, 1500))
     chart = field(fine, 40.0, left=LEFT + 37.0, top=TOP - 11.0)
     product = field(np.ones((60, 60)), 1562.5)
-    ours, theirs = together(product, chart)
-    assert ours.lattice.cell == theirs.lattice.cell == 1562.5
+    ours, theirs = align_fields(product, chart)
+    assert ours.grid.cell == theirs.grid.cell == 1562.5
     assert np.isfinite(theirs.sic).sum() == pytest.approx((60e3 / 1562.5) ** 2, rel=0.06)
     assert np.nanmean(theirs.sic) == pytest.approx(fine.mean(), abs=0.01)
 
@@ -231,26 +230,26 @@ def test_a_chart_far_finer_than_the_product_comes_onto_its_cells():
 def test_the_coarser_lattice_is_taken_and_no_finer_one_can_be_asked_for():
     fine, coarse = field(smooth((64, 64)), 1562.5), field(smooth((16, 16)), 6250.0)
     for pair in ((fine, coarse), (coarse, fine)):
-        assert together(*pair)[0].lattice.cell == 6250.0
-    assert together(fine, coarse, 12_500.0)[1].lattice.cell == 12_500.0
+        assert align_fields(*pair)[0].grid.cell == 6250.0
+    assert align_fields(fine, coarse, 12_500.0)[1].grid.cell == 12_500.0
     with pytest.raises(SettingsError, match=r"cells of 3\.125 km"):
-        together(fine, coarse, 3125.0)
+        align_fields(fine, coarse, 3125.0)
 
 
 def test_maps_of_different_seas_are_refused():
     here, there = field(half_plane(20)), field(half_plane(20), left=LEFT + 2e6)
-    with pytest.raises(NoInputError, match="no cell that both"):
-        together(here, there)
+    with pytest.raises(NoInputError, match="no cell with values of both"):
+        align_fields(here, there)
 
 
 def test_a_chart_in_degrees_is_brought_to_the_plane_of_the_product():
     sic = np.full((100, 400), 0.7)
     chart = field(sic, crs="EPSG:4326", transform=Affine(0.05, 0, -40.0, 0, -0.01, 86.0))
     sides = 0.05 * np.cos(np.radians(85.5)), 0.01  # degrees of latitude
-    assert chart.lattice.cell == pytest.approx(111_200 * np.sqrt(np.prod(sides)), rel=1e-3)
+    assert chart.grid.cell == pytest.approx(111_200 * np.sqrt(np.prod(sides)), rel=1e-3)
     product = field(np.ones((200, 200)), 3125.0, left=-300e3, top=-100e3)
-    ours, theirs = together(product, chart)
-    assert not ours.lattice.is_geographic
+    ours, theirs = align_fields(product, chart)
+    assert not ours.grid.is_geographic
     np.testing.assert_allclose(theirs.sic[np.isfinite(theirs.sic)], 0.7, atol=1e-6)
 
 
@@ -258,7 +257,7 @@ def test_a_cell_has_the_area_it_has_on_the_ground():
     """On the ellipsoid: true at 70 degrees, as Snyder's scale says; equal area everywhere."""
     from pyproj import Geod
 
-    lattice = field(np.ones((10, 10)), 6250.0, left=-1_000e3, top=2_000e3).lattice
+    lattice = field(np.ones((10, 10)), 6250.0, left=-1_000e3, top=2_000e3).grid
     ring = [lattice.transform @ corner for corner in ((4, 4), (5, 4), (5, 5), (4, 5))]
     degrees = Transformer.from_crs("EPSG:3411", "EPSG:4326", always_xy=True)
     longitude, latitude = degrees.transform(*zip(*ring, strict=True))

@@ -73,8 +73,8 @@ def test_nsidc_lies_on_its_hemispheres_grid_and_codes_are_no_ice(tmp_path, write
     write(tmp_path / "seaice.nc", sic, corner)
     read = open_field(tmp_path / "seaice.nc", date(2018, 4, 17))
     np.testing.assert_allclose(read.sic, sic, atol=1e-6)
-    assert CRS(read.lattice.crs) == CRS(crs)
-    assert read.lattice.transform.almost_equals(north_up(*corner, 25e3), 1e-6)
+    assert CRS(read.grid.crs) == CRS(crs)
+    assert read.grid.transform.almost_equals(north_up(*corner, 25e3), 1e-6)
     assert read.time.astype("datetime64[D]") == np.datetime64("2018-04-17")
 
 
@@ -137,8 +137,8 @@ def test_flags_of_osisaf_are_honoured(tmp_path, masks):
     absent = np.isin(np.arange(30), [0, 1, 3, 4])  # a filtered cell keeps its value
     np.testing.assert_array_equal(np.isnan(read.sic).all(axis=1), absent)
     np.testing.assert_allclose(read.sic[~absent], sic[~absent], atol=1e-5)
-    np.testing.assert_allclose(read.doubt, np.stack([deviation[0][0], 2 * deviation[0][0]]))
-    assert read.lattice.transform.almost_equals(north_up(*NORTH, 10e3), 1e-6)
+    np.testing.assert_allclose(read.half_widths, np.stack([deviation[0][0], 2 * deviation[0][0]]))
+    assert read.grid.transform.almost_equals(north_up(*NORTH, 10e3), 1e-6)
 
 
 def test_values_as_flags_and_failed_cells_of_osisaf(tmp_path):
@@ -224,16 +224,16 @@ def test_a_chart_over_an_image_lies_where_its_tie_points_say(tmp_path, write):
     write(path)
     read = open_field(path)
     assert read.time == np.datetime64("2018-04-17T07:50")
-    assert read.lattice.cell <= 1562.5 / 2
+    assert read.grid.cell <= 1562.5 / 2
     wanted = ((200, 1, np.nan), (200, 300, 0.0), (500, 600, 0.5), (700, 1000, 1.0))
     for line, sample, sic in (*wanted, (50, 50, np.nan), (500, 1150, np.nan)):
-        column, row = ~read.lattice.transform @ plane_at(line, sample)
+        column, row = ~read.grid.transform @ plane_at(line, sample)
         found = read.sic[int(row), int(column)]
         if (line, sample) != (200, 1):  # a cell at the rim may hold either
             np.testing.assert_equal(found, np.float32(sic), err_msg=f"{line} {sample}")
     shares = [np.sum(read.sic == value) for value in (0.0, 0.5, 1.0)]
     cells = np.array([400 * 800 - 100 * 100, 400 * 800, 300 * 800]) * PIXEL**2
-    np.testing.assert_allclose(np.array(shares) * read.lattice.cell**2, cells, rtol=0.03)
+    np.testing.assert_allclose(np.array(shares) * read.grid.cell**2, cells, rtol=0.03)
 
 
 def test_a_chart_without_tie_points_or_ice_is_refused(tmp_path):

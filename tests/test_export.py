@@ -19,7 +19,7 @@ from test_network_fold import trained
 from torch import nn
 from typer.testing import CliRunner
 
-from pipelines.networks.forms import Row, markdown
+from pipelines.networks.export import ExportResult, markdown
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
 from seaice.models.export import (
@@ -256,8 +256,8 @@ def test_a_file_of_eight_bits_is_read_as_what_its_card_says(tmp_path):
 def test_the_table_tells_loss_and_speed():
     base = {"change": 0.0, "size": 2000, "file": "a"}
     rows = [
-        Row(name="first", rmse=8.0, seconds=0.3, **base),
-        Row(name="second", rmse=8.25, seconds=0.1, **base),
+        ExportResult(name="first", rmse=8.0, seconds=0.3, **base),
+        ExportResult(name="second", rmse=8.25, seconds=0.1, **base),
     ]
     assert "| second | 8.250 | +0.250 | 0 | 0.1000 | 3.00 | 2 | a |" in markdown(rows)
 

@@ -33,7 +33,7 @@ def test_what_is_hidden_is_never_seen(name):
     side = autoencoder.patch
     image = torch.randn(1, 3, 4 * side, 4 * side)
     masking = PatchMask.of(torch.rand(1, 16), 0.75)
-    hidden = masking.removed().reshape(4, 4).repeat_interleave(side, 0).repeat_interleave(side, 1)
+    hidden = masking.hidden().reshape(4, 4).repeat_interleave(side, 0).repeat_interleave(side, 1)
     changed = torch.where(hidden > 0, torch.randn_like(image), image)
     with torch.inference_mode():
         told = autoencoder(image, masking)

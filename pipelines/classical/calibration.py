@@ -42,7 +42,7 @@ from seaice.sic.classical.uncertainty import (
 )
 from seaice.sic.concentrate import concentrate
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.stack import five_frames, other_days
+from seaice.stack import five_frames, neighbour_pd
 from seaice.train.samples import SampleSet
 
 __all__ = ["ROWS", "fields", "half_widths", "network_factors", "scene_cells"]
@@ -91,7 +91,7 @@ def scene_cells(scene: ChartedScene, networks: Networks, sic: Method, notes: Pat
     refined = refine(five_frames(maps, day), network, card, networks.machine, "", no_progress)
     model, card = networks.of(sic, "sic")
     bare = model, replace(card, calibration=(), calibration_95=())
-    coarse = daily_map.assign(other_days(maps, day))
+    coarse = daily_map.assign(neighbour_pd(maps, day))
     result = concentrate(refined, coarse, scene.land, bare, networks.machine, no_progress)
     chart = np.where(scene.land, np.nan, scene.chart_on_fine(scene.chart))
     return _cells([result["sic"].values, result["sic_uncertainty"].values, chart])

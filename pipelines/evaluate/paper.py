@@ -6,9 +6,8 @@ from datetime import date
 from pathlib import Path
 
 from seaice.errors import NoInputError, SettingsError
-from seaice.evaluate.fields.apart import open_apart
-from seaice.evaluate.fields.common import together
-from seaice.evaluate.fields.field import Field
+from seaice.evaluate.fields.field import Field, align_fields
+from seaice.evaluate.fields.open import open_field_isolated
 from seaice.evaluate.paper.figures import class_figure, map_figure, scatter_figure
 from seaice.evaluate.paper.page import Width, save, typeset
 from seaice.evaluate.paper.tables import class_rows, overall_rows, tabular
@@ -33,7 +32,7 @@ def paper_map(
         If a map cannot be read, or nothing can be written.
     """
     ensure_writable(stem.parent)
-    fields = _labelled([open_apart(path, day) for path in maps], labels)
+    fields = _labelled([open_field_isolated(path, day) for path in maps], labels)
     with typeset():
         return save(map_figure(fields, width), stem)
 
@@ -60,11 +59,11 @@ def paper_scatter(
         As `paper_map`, and if they share no sea.
     """
     ensure_writable(stem.parent)
-    ours = open_apart(product)
+    ours = open_field_isolated(product)
     if day is None and ours.time is not None:
         day = ours.time.astype("datetime64[D]").item()
-    ours, theirs = _labelled((ours, open_apart(reference, day)), labels)
-    pair = together(ours, theirs, None if cell is None else 1e3 * cell)
+    ours, theirs = _labelled((ours, open_field_isolated(reference, day)), labels)
+    pair = align_fields(ours, theirs, None if cell is None else 1e3 * cell)
     with typeset():
         return save(scatter_figure(*pair, width), stem)
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from pipelines.evaluate.product_report import UNIT, sections_of
 from pipelines.stages import Progress
 from seaice.evaluate.brightness import brightness_sums
-from seaice.evaluate.fields.apart import open_apart
-from seaice.evaluate.fields.common import together
-from seaice.evaluate.fields.field import Field
+from seaice.evaluate.fields.field import Field, align_fields
+from seaice.evaluate.fields.open import open_field_isolated
 from seaice.evaluate.records import Case, records_of
 from seaice.evaluate.report import write_report
 from seaice.evaluate.spectra import spectrum_sums, tile_sides
@@ -49,12 +48,12 @@ def evaluate_product(
         If either cannot be read, they share no sea, or nothing can be written.
     """
     progress("evaluate", 0, 3)
-    ours = open_apart(product)
+    ours = open_field_isolated(product)
     if day is None and ours.time is not None:
         day = ours.time.astype("datetime64[D]").item()
-    theirs = open_apart(reference, day)
+    theirs = open_field_isolated(reference, day)
     progress("evaluate", 1, 3)
-    pair = together(ours, theirs, None if cell is None else 1e3 * cell)
+    pair = align_fields(ours, theirs, None if cell is None else 1e3 * cell)
     cases = compared(*pair)
     records = [record for case in cases for record in records_of(case)]
     progress("evaluate", 2, 3)
@@ -71,7 +70,7 @@ def compared(ours: Field, theirs: Field) -> list[Case]:
     ----------
     ours, theirs : on the same cells
     """
-    name, lattice = ours.name, ours.lattice
+    name, lattice = ours.name, ours.grid
     both = np.isfinite(ours.sic) & np.isfinite(theirs.sic)
     ours, theirs = (
         replace(field, sic=np.where(both, field.sic, np.float32("nan"))) for field in (ours, theirs)
@@ -86,7 +85,7 @@ def compared(ours: Field, theirs: Field) -> list[Case]:
         block = max(1, round(UNIT / coarse.cell))
         areas = coarse.cell_area(*area_units(sic.shape, block))
         # How errors of neighbouring cells go together is not told: doubt is of the finest cells.
-        doubt = ours.doubt if factor == 1 else None
+        doubt = ours.half_widths if factor == 1 else None
         sums = map_sums(sic, truth, coarse.cell / 1e3, block, areas, doubt)
         cases.append(Case(method=name, cell=coarse.cell / 1e3, sums=sums))
     return cases + _spectra(ours, theirs)
@@ -107,7 +106,7 @@ def _spectra(ours: Field, theirs: Field) -> list[Case]:
 
     Units are the tiles: the largest ones of which a few have no gap.
     """
-    case = partial(Case, method=ours.name, cell=ours.lattice.cell / 1e3)
+    case = partial(Case, method=ours.name, cell=ours.grid.cell / 1e3)
     for side in tile_sides(ours.sic.shape):
         found = spectrum_sums(ours.sic, theirs.sic, side)
         if len(found) >= FEW:

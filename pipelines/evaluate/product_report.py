@@ -57,8 +57,8 @@ def sections_of(
 def _facts(ours: Field, theirs: Field, cell: float) -> tuple[str, ...]:
     """What is compared with what, where and when."""
     facts = [
-        f"Estimate: {ours.name}, cells of {ours.lattice.cell / 1e3:g} km, {_when(ours)}.",
-        f"Reference: {theirs.name}, cells of {theirs.lattice.cell / 1e3:g} km, {_when(theirs)}.",
+        f"Estimate: {ours.name}, cells of {ours.grid.cell / 1e3:g} km, {_when(ours)}.",
+        f"Reference: {theirs.name}, cells of {theirs.grid.cell / 1e3:g} km, {_when(theirs)}.",
         f"Compared on cells of {cell / 1e3:g} km, by area-weighted means: nothing is interpolated, "
         "and land gives nothing to its neighbours.",
     ]

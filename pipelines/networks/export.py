@@ -1,22 +1,23 @@
-"""Trained weights in, files to run them from out, and what each costs and gains: `seaice export`.
+"""Trained weights exported as fused, bfloat16 and int8 files, with their error, time and size.
 
-Every figure is of the file that was written, loaded again.
+Every figure is of the file that was written, loaded again: `seaice export`.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.networks.forms import Export, Looks, Report, Row, judged, markdown
 from pipelines.training.train import sic_lesson
 from pipelines.training.trainings import SICTraining
 from seaice.errors import OutputError, SettingsError, WeightsError
@@ -42,30 +43,76 @@ from seaice.sic.learning.lesson import SICLesson, given
 from seaice.train.trainer import Schedule, train
 from seaice.write.metadata.provenance import commit
 
-__all__ = ["Wish", "exported", "weights_of", "written"]
+__all__ = [
+    "ExportConfig",
+    "ExportProgress",
+    "ExportResult",
+    "ExportedModel",
+    "evaluate_exports",
+    "export_model",
+    "find_weights",
+    "markdown",
+    "write_report",
+]
 
-SIDE = 384  #: cells of the map, of the window that is timed
-CLOSE = 0.01  #: concentration, of an 8-bit network and its float form
-LOOKED_AT = 16  #: training samples that the ranges of what convolutions read are of
+SIDE = 384  #: side in cells of the window that is timed
+TOLERANCE = 0.01  #: concentration, of an 8-bit network and its float form
+RANGE_SAMPLES = 16  #: training samples from which input ranges of convolutions are taken
 CPU = torch.device("cpu")
 
 
+ExportProgress = Callable[[str, int, int], None]  #: name of the step, done, total
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be exported, and how it is judged."""
+class ExportedModel:
+    """One exported file and its precision."""
+
+    name: str
+    path: Path
+    network: nn.Module  #: as loaded from the file
+    precision: Storage = "float32"
+
+    @torch.inference_mode()
+    def predict(self, image: Tensor) -> Tensor:
+        """The prediction, computed like that of maps."""
+        with self._running():
+            predictions: Tensor = self.network(image.contiguous(memory_format=torch.channels_last))
+        return predictions.float()
+
+    def _running(self) -> AbstractContextManager[None]:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """Error, time and size of one file."""
+
+    name: str
+    rmse: float  #: of concentration, %, over the validation worlds
+    change: float  #: largest, of concentration, against the training form, %
+    seconds: float  #: of a window, median
+    size: int  #: bytes of the file
+    file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportConfig:
+    """What to export, and how to evaluate it."""
 
     model: str
     weights: Path
     out: Path  #: folder of the files and the table
     data: Path  #: folder of the sample sets
     sr_weights: Path | None  #: whose refined maps it reads; None: bicubic
-    int8: Literal["no", "yes"] = "no"
-    qat_steps: int = 0  #: of learning with the rounding of eight bits
-    looks: Looks = field(default_factory=Looks)
+    int8: bool = False  #: also int8
+    qat_steps: int = 0  #: steps of quantization-aware training
+    worlds: int = 24  #: validation worlds that are scored
+    rounds: int = 9  #: rounds of timing
 
 
-def weights_of(name: str, data: Path) -> Path:
-    """Weights of a network: those trained in a folder, or those that ship.
+def find_weights(name: str, data: Path) -> Path:
+    """Weights of a network: those trained in a folder, or those shipped.
 
     Raises
     ------
@@ -80,7 +127,7 @@ def weights_of(name: str, data: Path) -> Path:
     if entry.role != "sic":
         raise SettingsError(
             f"{name}, a network for {entry.role!r}",
-            "one for 'sic', whose worth the validation worlds can tell",
+            "one for 'sic', which the validation worlds can score",
             "see `seaice models`",
         )
     shipped = Path(str(files("seaice"))) / "models" / "sic" / "weights"
@@ -88,18 +135,18 @@ def weights_of(name: str, data: Path) -> Path:
         if (path := folder / f"{name}.safetensors").exists():
             return path
     raise WeightsError(
-        f"no weights of {name} in {data / 'weights'}, and none that ship",
-        "a file of weights that it has learnt",
+        f"no weights of {name} in {data / 'weights'}, and none are shipped",
+        "a file of trained weights",
         f"give --weights FILE, or train with seaice train sic --model {name}",
     )
 
 
-def exported(wish: Wish, report: Report) -> list[Row]:
-    """Write every form of a network, load each again, and judge it beside the training form.
+def export_model(config: ExportConfig, report: ExportProgress) -> list[ExportResult]:
+    """Write every form of a network, load each again, and compare it with the training form.
 
     Parameters
     ----------
-    report : called with what is being done, how much is done, and of how much
+    report : called with the name of the step, the amount done and the total
 
     Returns
     -------
@@ -112,27 +159,27 @@ def exported(wish: Wish, report: Report) -> list[Row]:
     NoInputError
         If there are no sample sets.
     SettingsError
-        If eight bits are wished for, and the network has no convolution for them.
+        If int8 is requested, and the network has no convolution that can be quantized.
     OutputError
-        If a file cannot be written, or answers otherwise when it is loaded.
+        If a file cannot be written, or its prediction differs after loading.
     """
-    network, card = load_trainable_model(wish.weights, "sic")
-    if card.architecture != find_model(wish.model).name:
+    network, card = load_trainable_model(config.weights, "sic")
+    if card.architecture != find_model(config.model).name:
         raise WeightsError(
-            f"{wish.weights} holds {card.architecture}",
-            f"weights of {wish.model}",
+            f"{config.weights} holds {card.architecture}",
+            f"weights of {config.model}",
             f"write --model {card.architecture}, or give another file",
         )
-    lesson = _lesson(wish, card, report)
-    window = _window(lesson)
-    start = Export(name="training form, float32", path=wish.weights, network=network)
-    made = [start, *_forms(wish, (network, card), lesson, window, report)]
-    return judged(made, lesson, window, wish.looks, report)
+    task = _sic_task(config, card, report)
+    window = _window(task)
+    start = ExportedModel(name="training form, float32", path=config.weights, network=network)
+    exports = [start, *_exported_forms(config, (network, card), task, window, report)]
+    return evaluate_exports(exports, task, window, config, report)
 
 
-def _lesson(wish: Wish, card: Card, report: Report) -> SICLesson:
+def _sic_task(config: ExportConfig, card: Card, report: ExportProgress) -> SICLesson:
     training = SICTraining(
-        sr_weights=wish.sr_weights,
+        sr_weights=config.sr_weights,
         name=card.architecture,
         hyper={key: value for key, value in card.config.items() if key != "in_channels"},
         channels=card.channels,
@@ -144,41 +191,41 @@ def _lesson(wish: Wish, card: Card, report: Report) -> SICLesson:
     def refining(done: int, _: float) -> None:
         report("refine the samples", max(done, 0), 1)
 
-    lesson, _ = sic_lesson(wish.data, training, CPU, refining)
-    return replace(lesson, card=card)
+    task, _ = sic_lesson(config.data, training, CPU, refining)
+    return replace(task, card=card)
 
 
-def _window(lesson: SICLesson) -> Tensor:
-    """The middle of the first validation world, as the network is given it."""
-    image = given(lesson.held_out(0), lesson.card)
-    side = lesson.card.window or SIDE
+def _window(task: SICLesson) -> Tensor:
+    """The input of the network at the centre of the first validation world."""
+    image = given(task.held_out(0), task.card)
+    side = task.card.window or SIDE
     top, left = (max(length - side, 0) // 2 for length in image.shape[-2:])
     return image[..., top : top + side, left : left + side].clone()
 
 
-def _forms(
-    wish: Wish,
+def _exported_forms(
+    config: ExportConfig,
     trained: tuple[nn.Module, Card],
-    lesson: SICLesson,
+    task: SICLesson,
     window: Tensor,
-    report: Report,
-) -> Iterator[Export]:
+    report: ExportProgress,
+) -> Iterator[ExportedModel]:
     network, card = trained
     simpler = fuse_layers(network)
-    keep = partial(_kept, wish, window)
+    keep = partial(_save_and_verify, config, window)
     plain = replace(card, form="folded")
     yield keep("folded, float32", "folded", simpler, plain)
     yield keep("folded, bfloat16", "bfloat16", _in_bfloat16(simpler), plain, "bfloat16")
-    if wish.int8 == "no":
+    if not config.int8:
         return
-    report("look at what convolutions read", 0, 1)
-    rounding = fake_quantize(simpler, activation_ranges(simpler, _images(lesson)))
+    report("input ranges of convolutions", 0, 1)
+    rounding = fake_quantize(simpler, activation_ranges(simpler, _images(task)))
     eight = replace(card, form="int8")
     yield keep("int8, after training", "int8", quantize(rounding), eight)
-    if wish.qat_steps:
-        aware = _taught(rounding, lesson, wish, report)
-        facts = {**card.training, "rounding": wish.qat_steps}
-        one, two = lesson.calibration(aware)
+    if config.qat_steps:
+        aware = _train_quantized(rounding, task, config, report)
+        facts = {**card.training, "rounding": config.qat_steps}
+        one, two = task.calibration(aware)
         taught = replace(eight, training=facts, calibration=one, calibration_95=two)
         keep_aware = partial(keep, "int8, aware of it in training", "int8_aware")
         yield keep_aware(quantize(aware), taught)
@@ -186,63 +233,67 @@ def _forms(
 
 @torch.no_grad()
 def _in_bfloat16(network: nn.Module) -> nn.Module:
-    """A copy whose kernels and matrices hold nothing that such a file cannot."""
-    made = deepcopy(network)
-    for parameter in made.parameters():
+    """A copy with kernels and matrices rounded to bfloat16."""
+    copy = deepcopy(network)
+    for parameter in copy.parameters():
         if parameter.ndim > 1:
             parameter.copy_(parameter.bfloat16())
-    return made
+    return copy
 
 
-def _images(lesson: SICLesson) -> Iterator[Tensor]:
-    """Training samples as they are learnt from, gaps and all."""
-    for number in range(LOOKED_AT):
-        yield given(lesson.source(np.random.default_rng((0, number)), 1), lesson.card)
+def _images(task: SICLesson) -> Iterator[Tensor]:
+    """Training samples, with gaps."""
+    for number in range(RANGE_SAMPLES):
+        yield given(task.source(np.random.default_rng((0, number)), 1), task.card)
 
 
-def _taught(rounding: nn.Module, lesson: SICLesson, wish: Wish, report: Report) -> nn.Module:
-    """The network after learning with the rounding; what it learns from is the last lesson's."""
-    warm_up = max(wish.qat_steps // 10, 1)
-    schedule = Schedule(steps=wish.qat_steps, batch=4, rate=5e-5, warm_up=warm_up, average=0.98)
+def _train_quantized(
+    rounding: nn.Module, task: SICLesson, config: ExportConfig, report: ExportProgress
+) -> nn.Module:
+    """The network after quantization-aware training on the data of the task."""
+    warm_up = max(config.qat_steps // 10, 1)
+    schedule = Schedule(steps=config.qat_steps, batch=4, rate=5e-5, warm_up=warm_up, average=0.98)
 
     def learning(done: int, _: float) -> None:
-        report("learn with the rounding", done, wish.qat_steps)
+        report("quantization-aware training", done, config.qat_steps)
 
-    with TemporaryDirectory(dir=wish.out) as folder:
-        return train(lesson.task(rounding), schedule, Path(folder), CPU, learning)[0]
+    with TemporaryDirectory(dir=config.out) as folder:
+        return train(task.task(rounding), schedule, Path(folder), CPU, learning)[0]
 
 
-def _kept(
-    wish: Wish,
+def _save_and_verify(
+    config: ExportConfig,
     window: Tensor,
     name: str,
     suffix: str,
     network: nn.Module,
     card: Card,
     storage: Storage = "float32",
-) -> Export:
-    """A file of a network, which answers as the network does when it is loaded."""
-    path = wish.out / f"{card.architecture}_{suffix}.safetensors"
-    source = {"exported_from": weights_hash(wish.weights)[:12]}
+) -> ExportedModel:
+    """Write a file of a network and check that its prediction is the same after loading."""
+    path = config.out / f"{card.architecture}_{suffix}.safetensors"
+    source = {"exported_from": weights_hash(config.weights)[:12]}
     facts = replace(card, training={**card.training, **source}, commit=commit() or card.commit)
     save_model(path, network, facts, storage)
-    made = Export(name=name, path=path, network=load_model(path, "sic")[0], precision=storage)
-    tells = made.tells(window)
-    if not torch.equal(tells, replace(made, network=network).tells(window)):
+    exported = ExportedModel(
+        name=name, path=path, network=load_model(path, "sic")[0], precision=storage
+    )
+    prediction = exported.predict(window)
+    if not torch.equal(prediction, replace(exported, network=network).predict(window)):
         path.unlink()
         raise OutputError(
-            f"{path}, which answers otherwise when it is loaded",
-            "the same answer, bit for bit",
+            f"{path}, whose prediction differs after loading",
+            "a bit-identical prediction",
             "export again; if it happens again, the disk or the memory is damaged",
         )
     if facts.form == "int8":
-        _check_integers(
-            path, tells, replace(made, network=float_backend_copy(network)).tells(window)
+        _check_int8(
+            path, prediction, replace(exported, network=float_backend_copy(network)).predict(window)
         )
-    return made
+    return exported
 
 
-def _check_integers(path: Path, by_integers: Tensor, by_floats: Tensor) -> None:
+def _check_int8(path: Path, by_integers: Tensor, by_floats: Tensor) -> None:
     """Compare an 8-bit network's prediction with that of its float form.
 
     The two round differently where a value lies halfway between two steps, so that a few cells
@@ -251,30 +302,113 @@ def _check_integers(path: Path, by_integers: Tensor, by_floats: Tensor) -> None:
     Raises
     ------
     OutputError
-        If concentration differs by more than `CLOSE` in more than one cell of a thousand.
+        If concentration differs by more than `TOLERANCE` in more than one cell of a thousand.
     """
-    apart = (by_integers - by_floats)[:, :1].abs() > CLOSE
-    if float(apart.float().mean()) <= 1e-3:
+    differs = (by_integers - by_floats)[:, :1].abs() > TOLERANCE
+    if float(differs.float().mean()) <= 1e-3:
         return
     path.unlink()
     raise OutputError(
-        f"{path}, whose integer sums differ from float sums in {float(apart.float().mean()):.1%} "
+        f"{path}, whose integer sums differ from float sums in {float(differs.float().mean()):.1%} "
         f"of cells",
-        f"concentration within {CLOSE:.0%} in 999 of 1000 cells",
+        f"concentration within {TOLERANCE:.0%} in 999 of 1000 cells",
         "export without --int8, and report the processor and the version of PyTorch",
     )
 
 
-def written(rows: Sequence[Row], wish: Wish) -> Path:
+def write_report(rows: Sequence[ExportResult], config: ExportConfig) -> Path:
     """Write export.md into the wish's folder; its path."""
-    worlds, rounds = wish.looks.worlds, wish.looks.rounds
+    worlds, rounds = config.worlds, config.rounds
     title = (
-        f"{wish.weights.name}: error of concentration over {worlds} validation worlds, and time of "
-        f"a window of {SIDE} x {SIDE} cells on {torch.get_num_threads()} CPU threads (median of "
+        f"{config.weights.name}: error of concentration over {worlds} validation worlds, and time "
+        f"of a window of {SIDE} x {SIDE} cells on {torch.get_num_threads()} CPU threads (median of "
         f"{rounds}, taken in turns). Convolutions of form int8 are computed "
         f"{'by integer sums' if int8_is_exact() else 'by float32 sums of the same integers'} here."
     )
-    path = wish.out / "export.md"
+    path = config.out / "export.md"
     with atomic_file(path) as part:
         part.write_text(f"{title}\n\n{markdown(rows)}\n")
     return path
+
+
+def evaluate_exports(
+    exports: Sequence[ExportedModel],
+    task: SICLesson,
+    window: Tensor,
+    config: ExportConfig,
+    report: ExportProgress,
+) -> list[ExportResult]:
+    """Score and time files, and compare them with the first.
+
+    Parameters
+    ----------
+    window : (1, channel, y, x), normalized, that is timed
+    config : numbers of worlds and of timing rounds
+    report : called with the name of the step, the amount done and the total
+    """
+    errors = _errors(exports, task, min(config.worlds, len(task.valid)), report)
+    seconds = _timed(exports, window, config.rounds, report)
+    return [
+        ExportResult(
+            name=one.name,
+            rmse=100 * rmse,
+            change=100 * change,
+            seconds=took,
+            size=one.path.stat().st_size,
+            file=one.path.name,
+        )
+        for one, (rmse, change), took in zip(exports, errors, seconds, strict=True)
+    ]
+
+
+@torch.inference_mode()
+def _errors(
+    exports: Sequence[ExportedModel], task: SICLesson, worlds: int, report: ExportProgress
+) -> list[tuple[float, float]]:
+    """RMSE against truth and largest change against the first, 0-1, of each over the worlds."""
+    squares, changes, cells = [0.0] * len(exports), [0.0] * len(exports), 0
+    for world in range(worlds):
+        report("score on the validation worlds", world, worlds)
+        batch = task.held_out(world)
+        predictions = [task.answer(one.predict, batch) for one in exports]  # type: ignore[arg-type]
+        known, truth = predictions[0].known, predictions[0].truth
+        reference = predictions[0].told[:, :1]
+        cells += int(known.sum())
+        for index, answer in enumerate(predictions):
+            sic = answer.told[:, :1]
+            squares[index] += float((sic - truth)[known].double().square().sum())
+            changes[index] = max(changes[index], float((sic - reference)[known].abs().max()))
+    return [
+        ((square / cells) ** 0.5, change) for square, change in zip(squares, changes, strict=True)
+    ]
+
+
+def _timed(
+    exports: Sequence[ExportedModel], window: Tensor, rounds: int, report: ExportProgress
+) -> list[float]:
+    """Median seconds of a window; files alternate, so that other load affects all equally."""
+    took: list[list[float]] = [[] for _ in exports]
+    for turn in range(rounds + 1):
+        report("time a window", turn, rounds + 1)
+        for one, seconds in zip(exports, took, strict=True):
+            began = time.perf_counter()
+            one.predict(window)
+            seconds.append(time.perf_counter() - began)
+    return [median(seconds[1:]) for seconds in took]  # the first round is a warm-up
+
+
+def markdown(rows: Sequence[ExportResult]) -> str:
+    """One table, a row for each form."""
+    header = (
+        "form", "RMSE, %", "loss, % points", "largest change, %", "s a window", "speed-up", "kB",
+        "file",
+    )  # fmt: skip
+    reference = rows[0]
+    lines = [f"| {' | '.join(header)} |", "| --- |" + 6 * " ---: |" + " --- |"]
+    for row in rows:
+        figures = (
+            f"{row.rmse:.3f}", f"{row.rmse - reference.rmse:+.3f}", f"{row.change:.3g}",
+            f"{row.seconds:.4f}", f"{reference.seconds / row.seconds:.2f}", f"{row.size / 1e3:.0f}",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join((row.name, *figures, row.file))} |")
+    return "\n".join(lines)

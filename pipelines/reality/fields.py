@@ -24,8 +24,8 @@ from pipelines.reality.lines import key
 from pipelines.reality.simulated import worlds
 from seaice.errors import NoInputError
 from seaice.files import atomic_file
+from seaice.grid.blocks import block_mean
 from seaice.simulate.ice import FINE, coarse_concentration
-from seaice.simulate.lattice import shrink
 from seaice.simulate.world import World
 
 __all__ = [
@@ -232,7 +232,7 @@ def draw_fields(
             _panel(grid[1, column], pair.simulated, f"simulated, {means[1]}", colours)
         world = sample[0]
         broad = coarse_concentration(world.grid, world.day)
-        is_land = shrink(world.land, FINE) > 0.5
+        is_land = block_mean(world.land, FINE) > 0.5
         day = f"{world.day:%d %B}"
         _panel(below[0], np.where(is_land, np.nan, broad), f"OSI SAF, {day} 2018", colours)
         _panel(below[1], _sea_ice(world), f"simulated from it, {day}", colours)

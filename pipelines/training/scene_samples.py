@@ -25,7 +25,7 @@ from pipelines.stages import silent
 from seaice.config import Settings
 from seaice.errors import NoInputError
 from seaice.evaluate.charts import Cells, read_chart
-from seaice.evaluate.fields.told import day_in_name
+from seaice.evaluate.fields.formats import time_in_name
 from seaice.evaluate.scenes import ChartedScene, iter_scenes
 from seaice.files import atomic_folder
 from seaice.grid.blocks import SCALE, depth_to_space
@@ -118,7 +118,7 @@ def _day_tiles(
 ) -> Iterator[tuple[str, list[Sample]]]:
     """Name and tiles of every chart whose day has granules."""
     for path in sorted(charts.rglob("*")):
-        moment = day_in_name(path.name) if path.suffix in ON_ANY_GRID else None
+        moment = time_in_name(path.name) if path.suffix in ON_ANY_GRID else None
         if moment is None:
             continue
         day = moment.astype("datetime64[D]").item()

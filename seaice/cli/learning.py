@@ -342,30 +342,29 @@ def export(
     ] = Path("bicubic"),
     worlds: Annotated[int, typer.Option(min=1, help="Validation worlds to score on.")] = 24,
 ) -> None:
-    """Fold and quantize a trained network; files to run, and a table of loss and speed-up."""
-    from pipelines.networks.export import Wish, exported, weights_of, written
-    from pipelines.networks.forms import Looks
+    """Export a trained network as fused, bfloat16 and int8 files; a table of error and time."""
+    from pipelines.networks.export import ExportConfig, export_model, find_weights, write_report
     from seaice.files import ensure_writable
 
     if qat_steps and not int8:
         raise SettingsError(
             f"--qat-steps {qat_steps} without --int8", "both, or neither", "add --int8"
         )
-    source = weights or weights_of(model, data)
+    source = weights or find_weights(model, data)
     ensure_writable(out)
-    wish = Wish(
+    config = ExportConfig(
         model=model,
         weights=source,
         out=out,
         data=data,
         sr_weights=None if sr_weights == Path("bicubic") else sr_weights,
-        int8="yes" if int8 else "no",
+        int8=int8,
         qat_steps=qat_steps,
-        looks=Looks(worlds=worlds),
+        worlds=worlds,
     )
     with watched() as progress:
-        rows = exported(wish, progress)
-    typer.echo(written(rows, wish).read_text())
+        rows = export_model(config, progress)
+    typer.echo(write_report(rows, config).read_text())
 
 
 def _names(told: str) -> list[str]:

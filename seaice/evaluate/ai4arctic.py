@@ -23,7 +23,7 @@ from pyproj import Transformer
 
 from seaice.errors import NoInputError
 from seaice.evaluate.charts import CHARTED_FRACTION, Chart, sigrid_concentration
-from seaice.evaluate.fields.ice_chart import tie_points, total_codes
+from seaice.evaluate.fields.formats import tie_points, total_codes
 from seaice.instrument import BANDS, CHANNELS
 from seaice.io.hdf5 import open_netcdf, translate_errors
 from seaice.vocabulary import TB_RANGE

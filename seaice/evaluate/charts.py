@@ -31,8 +31,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.features import rasterize
 
 from seaice.errors import NoInputError
-from seaice.evaluate.fields.ice_chart import fraction_of
-from seaice.evaluate.fields.told import as_fraction, day_in_name
+from seaice.evaluate.fields.formats import sigrid_fraction, time_in_name, to_fraction
 from seaice.io.hdf5 import MAX_CELLS, open_netcdf, translate_errors
 
 __all__ = [
@@ -115,7 +114,7 @@ def sigrid_concentration(code: int) -> tuple[float, float]:
     >>> [round(value, 3) for value in sigrid_concentration(91)]
     [0.95, 0.029]
     """
-    value = fraction_of(code)
+    value = sigrid_fraction(code)
     if np.isnan(value) or code in CERTAIN:
         return value, 0.0 if code in CERTAIN else float("nan")
     tens, ones = divmod(code, 10)
@@ -157,7 +156,7 @@ def find_chart(
     by_name += [path for path in others if path.stem == scene.stem]
     by_time: dict[np.timedelta64, list[Path]] = {}
     for path in others:
-        time = day_in_name(path.name)
+        time = time_in_name(path.name)
         if time is not None and path not in by_name and abs(time - moment) <= LONGEST:
             by_time.setdefault(abs(time - moment), []).append(path)
     return list(dict.fromkeys(by_name)), [by_time[away] for away in sorted(by_time)]
@@ -223,7 +222,7 @@ def _read_geotiff(path: Path, cells: Cells) -> Chart:
         raise _unusable(f"{path}, which is no raster ({error})", "a GeoTIFF") from error
     integer = np.issubdtype(bands.dtype, np.integer)
     values = bands.astype(np.float64).filled(np.nan)
-    sic = as_fraction(values[0], integer).astype(np.float64)
+    sic = to_fraction(values[0], integer).astype(np.float64)
     percent = integer or bool(np.nanmax(values[0], initial=0) > 1)
     uncertainty = np.zeros(sic.shape)
     if len(values) > 1:

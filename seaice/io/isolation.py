@@ -52,7 +52,7 @@ def read_in_subprocess(
         If the file ends the process, or takes longer or more memory than it may.
     """
     with tempfile.TemporaryDirectory() as folder:
-        into = Path(folder, "handed.npz")
+        into = Path(folder, "arrays.npz")
         command = [sys.executable, "-m", "seaice.io.isolation", module, str(into), str(seconds)]
         try:
             ended = subprocess.run(  # noqa: S603
@@ -72,8 +72,8 @@ def read_in_subprocess(
         if ended.returncode:
             how = f"signal {-ended.returncode}" if ended.returncode < 0 else "an error"
             raise _unreadable(path, f"reading it ended the process ({how})")
-        with np.load(into) as handed:
-            return dict(handed)
+        with np.load(into) as arrays:
+            return dict(arrays)
 
 
 def _unreadable(path: Path, how: str) -> errors.GranuleError:

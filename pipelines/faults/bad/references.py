@@ -103,7 +103,7 @@ def answered(path: Path) -> str:
 def _unlawful(field: Field) -> str:
     if bool(((field.sic < 0) | (field.sic > 1)).any()):
         return "concentration outside 0 to 1"
-    return "" if np.isfinite(field.lattice.transform[:6]).all() else "a grid that is nowhere"
+    return "" if np.isfinite(field.grid.transform[:6]).all() else "a grid that is nowhere"
 
 
 def answered_apart(path: Path) -> str:
@@ -114,9 +114,9 @@ def answered_apart(path: Path) -> str:
     SeaIceError
         Where it is refused, or ends that process.
     """
-    from seaice.evaluate.fields.apart import open_apart
+    from seaice.evaluate.fields.open import open_field_isolated
 
-    return _unlawful(open_apart(path))
+    return _unlawful(open_field_isolated(path))
 
 
 def _attribute(path: Path, random: Random) -> None:

@@ -32,7 +32,7 @@ def map_figure(fields: Sequence[Field], width: Width) -> Figure:
     """
     columns = min(len(fields), 1 if width == "column" else 3)
     lines = -(-len(fields) // columns)
-    tall = max(field.lattice.shape[0] / field.lattice.shape[1] for field in fields)
+    tall = max(field.grid.shape[0] / field.grid.shape[1] for field in fields)
     each = (INCHES[width] - 0.6) / columns
     figure = Figure(figsize=(INCHES[width], lines * (each * tall + 0.45)), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
@@ -49,8 +49,8 @@ def map_figure(fields: Sequence[Field], width: Width) -> Figure:
 
 def _draw_map(axes: Axes, field: Field) -> AxesImage:
     step = -(-max(field.sic.shape) // LONGEST)
-    rows, columns = field.lattice.shape
-    corners = [field.lattice.transform @ corner for corner in ((0, 0), (columns, rows))]
+    rows, columns = field.grid.shape
+    corners = [field.grid.transform @ corner for corner in ((0, 0), (columns, rows))]
     (left, top), (right, bottom) = corners
     axes.set_facecolor(np.divide(LAND_COLOUR, 255).tolist())
     shown = axes.imshow(

@@ -9,10 +9,8 @@ import xarray as xr
 from seaice.grid.grid import NORTH, SOUTH, coordinates
 from seaice.grid.masks import lake_mask, outside_climatology
 from seaice.sic.disagreement import disagreement
-from seaice.sic.evidence.between_days import between_days
-from seaice.sic.evidence.evidenced import evidenced
-from seaice.sic.evidence.pole_hole import across_the_pole
 from seaice.sic.flags import Flag
+from seaice.sic.gap_filling import fill_pole_hole, interpolate_between_days, postprocess
 from seaice.sic.smearing import smearing, split
 from seaice.stack import observed_frames
 
@@ -80,7 +78,7 @@ def gap():
     ],
 )
 def test_a_gap_takes_the_line_between_the_nearest_days(gap, maps, expected):
-    made = between_days(product(0.3, SMALL, gap), maps)
+    made = interpolate_between_days(product(0.3, SMALL, gap), maps)
     np.testing.assert_allclose(made["sic"].values[gap], expected, atol=1e-6)
     assert np.array_equal(has(made, Flag.GAP_FILLED), gap)
     assert not has(made, Flag.NO_INPUT).any()
@@ -90,7 +88,7 @@ def test_a_gap_takes_the_line_between_the_nearest_days(gap, maps, expected):
 def test_what_was_observed_stays(gap):
     before = product(0.3, SMALL, gap)
     maps = days(before=daily_map(ICE), after=daily_map(ICE))
-    made = between_days(before, maps)
+    made = interpolate_between_days(before, maps)
     for name in before:
         np.testing.assert_array_equal(made[name].values[~gap], before[name].values[~gap])
         assert made[name].dtype == before[name].dtype
@@ -99,34 +97,38 @@ def test_what_was_observed_stays(gap):
 @pytest.mark.parametrize("side", ["before", "two_before", "after", "two_after"])
 def test_one_side_alone_fills_nothing(gap, side):
     given = product(0.3, SMALL, gap)
-    xr.testing.assert_identical(between_days(given, days(**{side: daily_map(ICE)})), given)
+    xr.testing.assert_identical(
+        interpolate_between_days(given, days(**{side: daily_map(ICE)})), given
+    )
 
 
 def test_weather_of_a_neighbour_is_no_ice(gap):
     maps = days(before=daily_map(ICE, filtered=True), after=daily_map(ICE, filtered=True))
-    made = between_days(product(0.3, SMALL, gap), maps)
+    made = interpolate_between_days(product(0.3, SMALL, gap), maps)
     assert (made["sic"].values[gap] == 0).all()
 
 
 def test_neighbours_whose_weather_is_unknown_fill_nothing(gap):
     blind = daily_map(ICE).drop_vars("tb23v")
     given = product(0.3, SMALL, gap)
-    xr.testing.assert_identical(between_days(given, days(before=blind, after=blind)), given)
+    xr.testing.assert_identical(
+        interpolate_between_days(given, days(before=blind, after=blind)), given
+    )
 
 
 def test_land_is_never_filled(gap):
     given = product(0.3, SMALL, gap)
     flags = given["status_flag"].values
     flags[20, 25] = Flag.LAND
-    made = between_days(given, days(before=daily_map(ICE), after=daily_map(ICE)))
+    made = interpolate_between_days(given, days(before=daily_map(ICE), after=daily_map(ICE)))
     assert np.isnan(made["sic"].values[20, 25])
     assert flags[20, 25] == made["status_flag"].values[20, 25] == Flag.LAND
 
 
 def test_what_changed_between_the_days_is_less_sure(gap):
     given = product(1.0, SMALL, gap)
-    steady = between_days(given, days(before=daily_map(ICE), after=daily_map(ICE)))
-    moving = between_days(given, days(before=daily_map(ICE), after=daily_map(WATER)))
+    steady = interpolate_between_days(given, days(before=daily_map(ICE), after=daily_map(ICE)))
+    moving = interpolate_between_days(given, days(before=daily_map(ICE), after=daily_map(WATER)))
     one, other = (made["sic_algorithm_uncertainty"].values[gap].min() for made in (steady, moving))
     assert one > 0.03
     assert other > np.hypot(one, 0.3)
@@ -140,7 +142,7 @@ def hole(radius):
 
 def test_the_pole_hole_takes_after_its_rim():
     absent = hole(150e3)
-    made = across_the_pole(product(0.9, POLE, absent))
+    made = fill_pole_hole(product(0.9, POLE, absent))
     np.testing.assert_allclose(made["sic"].values, 0.9, atol=1e-6)
     assert np.array_equal(has(made, Flag.POLE_HOLE | Flag.GAP_FILLED), absent)
     assert np.isnan(made["sic_raw"].values[absent]).all()
@@ -149,7 +151,7 @@ def test_the_pole_hole_takes_after_its_rim():
 def test_a_hole_between_ice_and_water_lies_between_and_is_unsure():
     absent = hole(150e3)
     half = np.where(np.arange(320) < 160, 1.0, 0.0)[None]
-    made = across_the_pole(product(half, POLE, absent))
+    made = fill_pole_hole(product(half, POLE, absent))
     inside = made["sic"].values[absent]
     assert 0 < inside.min() < 0.2 < 0.8 < inside.max() < 1
     assert made["sic_uncertainty"].values[absent].min() > 0.3
@@ -161,13 +163,13 @@ def test_what_is_no_hole_with_a_known_rim_stays_open(where):
     if where == "a swath is missing":
         absent[:, 100:120] = True
     given = product(0.9, POLE, absent)
-    xr.testing.assert_identical(across_the_pole(given), given)
+    xr.testing.assert_identical(fill_pole_hole(given), given)
 
 
 def test_the_south_and_maps_beside_the_pole_have_no_hole():
     for grid in (SOUTH.crop(slice(600, 680), slice(600, 680)), SMALL):
         given = product(0.9, grid, np.ones(grid.refine(4).shape, bool))
-        xr.testing.assert_identical(across_the_pole(given), given)
+        xr.testing.assert_identical(fill_pole_hole(given), given)
 
 
 def test_ice_outside_its_climatology_is_flagged_and_stays():
@@ -176,7 +178,7 @@ def test_ice_outside_its_climatology_is_flagged_and_stays():
     assert outside.any()
     for share, flagged in ((0.5, outside), (0.1, np.zeros_like(outside))):
         given = product(share, grid, np.zeros_like(outside))
-        made = evidenced(given, {}, "gaps")
+        made = postprocess(given, {}, "gaps")
         assert np.array_equal(has(made, Flag.OUTSIDE_CLIMATOLOGY), flagged)
         xr.testing.assert_equal(made["sic"], given["sic"])
 
@@ -185,13 +187,13 @@ def test_lakes_are_flagged_and_stay_without_a_value():
     grid = NORTH.crop(slice(1040, 1104), slice(64, 128))  # Canada
     lakes = lake_mask(grid.refine(4))
     assert lakes.any()
-    made = evidenced(product(0.5, grid, lakes), {}, "none")
+    made = postprocess(product(0.5, grid, lakes), {}, "none")
     assert np.array_equal(has(made, Flag.LAKE), lakes)
     assert np.isnan(made["sic"].values[lakes]).all()
 
 
 def test_nothing_is_filled_unless_wished_for():
-    made = evidenced(product(0.9, POLE, hole(150e3)), {}, "none")
+    made = postprocess(product(0.9, POLE, hole(150e3)), {}, "none")
     assert np.array_equal(has(made, Flag.NO_INPUT), hole(150e3))
 
 

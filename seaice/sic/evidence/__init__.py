@@ -1,1 +1,0 @@
-"""What place, season and the days around add to what a method tells."""
