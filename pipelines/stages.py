@@ -36,7 +36,7 @@ VERSIONS: Final[Mapping[str, int]] = {
     "refine": 1,  # five daily maps -> brightness temperature at 1.5625 km
     "concentrate": 1,  # refined map -> concentration, uncertainty, flags
     "write": 1,  # concentration -> files of a product
-    "simulate": 2,  # seed, region -> simulated granules and their truth
+    "simulate": 3,  # seed, region -> simulated granules and their truth
 }
 
 Progress = Callable[[str, int, int], None]
