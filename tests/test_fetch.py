@@ -130,7 +130,7 @@ def test_garbage_is_never_taken_for_a_granule(server, mischief, root, tmp_path):
 def test_a_file_that_never_comes_is_told_and_the_others_come(server, mischief, tmp_path):
     mischief.cut_after = [1000] * 6
     out, waits = brought(server, tmp_path / "in", NAMES[:2])
-    assert "6 tries" in out[0].error
+    assert "6 attempts" in out[0].error
     assert out[1].error == ""
     assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
     assert not (tmp_path / "in" / NAMES[0]).exists()
@@ -148,13 +148,13 @@ def test_another_key_than_the_known_one_is_refused(server, tmp_path, monkeypatch
     hosts = tmp_path / "others"
     hosts.write_text(f"[127.0.0.1]:{server.port} {key.get_name()} {key.get_base64()}\n")
     monkeypatch.setenv("SEAICE_KNOWN_HOSTS", str(hosts))
-    with pytest.raises(SettingsError, match="is another than"):
+    with pytest.raises(SettingsError, match="differs from the one in"):
         brought(server, tmp_path / "in")
 
 
 def test_a_wrong_password_is_said_once_and_never_shown(server, mischief, tmp_path, monkeypatch):
     monkeypatch.setenv("GPORTAL_PASSWORD", "hunter2")
-    with pytest.raises(SettingsError, match="does not take user and password") as caught:
+    with pytest.raises(SettingsError, match="rejects user and password") as caught:
         brought(server, tmp_path / "in", NAMES[:1])
     assert "hunter2" not in str(caught.value)
     assert mischief.connections == 1

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from pipelines.derive.climatology import LAND, MASKED, possible
+from pipelines.derive_masks import LAND, MASKED, ice_possible
 from seaice.errors import SettingsError
 from seaice.grid.grid import NORTH, SOUTH
 from seaice.grid.masks import lake_mask, land_mask, outside_climatology
@@ -68,7 +68,7 @@ def test_the_southern_limit_is_a_parallel():
 
 def test_land_takes_after_the_nearest_sea():
     flags = np.array([[MASKED] * 4 + [LAND] * 4 + [0] * 4], np.uint8)
-    assert possible(flags).tolist() == [[False] * 5 + [True] * 7]
+    assert ice_possible(flags).tolist() == [[False] * 5 + [True] * 7]
 
 
 @pytest.mark.parametrize("name", ["ice_possible_north_6250m", "lakes_north_1562m"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_erosion
 
-from pipelines.derive.land import majority
+from pipelines.derive_masks import majority
 from seaice.errors import SettingsError
 from seaice.grid.grid import HEMISPHERES, NORTH, Grid
 from seaice.grid.masks import land_mask, near_sea

@@ -159,7 +159,7 @@ def test_silence_is_not_waited_for(through, tmp_path):
 @pytest.mark.slow
 def test_a_store_that_never_answers_is_told_of_and_nothing_is_left(through, tmp_path):
     through(**{"500": 1.0})
-    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 tries") as told:
+    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 attempts") as told:
         ObjectStore.from_url("s3://ice/down").download("file", tmp_path / "file")
     assert SECRET not in str(told.value)
     assert list(tmp_path.iterdir()) == []

@@ -17,10 +17,10 @@ __all__ = ["READERS", "Reader", "read_swath"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A format of swath files."""
+    """A format of swath files and its reader."""
 
-    description: str  #: one line for people
-    matches: Callable[[HDF5File], bool]  #: whether an open file is of this format
+    description: str  #: one line for messages
+    matches: Callable[[HDF5File], bool]  #: whether an open file has this format
     read: Callable[[HDF5File], xr.Dataset]
 
 
@@ -41,7 +41,7 @@ def read_swath(path: str | Path) -> xr.Dataset:
     Raises
     ------
     GranuleError
-        If the file is absent, damaged, of another format or sensor, or holds no 89 GHz.
+        If the file is missing, damaged, of another format or sensor, or has no 89 GHz.
     """
     with open_hdf5(Path(path)) as source:
         for reader in READERS:
@@ -52,5 +52,5 @@ def read_swath(path: str | Path) -> xr.Dataset:
         raise source.error(
             f"product {product!r} with datasets {datasets}",
             " or ".join(reader.description for reader in READERS),
-            "give swaths (level 1); gridded (level 3) files hold no samples to grid",
+            "give swaths (level 1); gridded (level 3) files contain no samples to grid",
         )
