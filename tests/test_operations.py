@@ -96,7 +96,7 @@ def test_many_days_are_each_day_made_alone(granules, finished, tmp_path):
 @pytest.mark.slow
 def test_what_is_finished_is_left_alone(granules, finished, client, monkeypatch):
     before = everything(finished)
-    monkeypatch.setattr("seaice.io.readers.opened", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("seaice.io.readers.open_hdf5", lambda path: pytest.fail("read again"))
     counts = reprocess(
         [settings(granules, finished)], DAY, DAY + timedelta(days=1), client, lambda *told: None
     )

@@ -1,6 +1,6 @@
 """Blocks of cells: the refined grid, the 3.125 km quarters of a cell, means and repeats.
 
-Daily maps are refined to a grid four times finer along each axis. 89 GHz samples lie closer than
+Daily maps are refined to a grid four times finer along each axis. 89 GHz samples are closer than
 the cells of a daily map, and their footprints (3 by 5 km) are smaller: averages over the four
 quarters of a cell keep detail for super-resolution. They are stored along one more dimension, so
 that cropping, stacking or storing a map by y and x does the same to them.

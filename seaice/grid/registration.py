@@ -6,7 +6,7 @@ mask, unless the positions are wrong. `check_geolocation` correlates both over s
 simulated granules of three regions the score is 0.94 or more where the positions are right, 0.95 or
 less where they are wrong by 0.1 degree, and 0.76 or less where they are wrong by 1 degree.
 
-L1B stores positions of 89 GHz only; those of the other bands lie 5.2 to 5.6 km along the scan from
+L1B stores positions of 89 GHz only; those of the other bands are 5.2 to 5.6 km along the scan from
 them (`seaice.io.coregistration`). Files that were resampled without co-registration contain scenes
 whose low frequencies are displaced. `estimate_displacement` finds the direction from coasts.
 """

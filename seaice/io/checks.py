@@ -1,8 +1,8 @@
 """Checks of one swath: brightness temperatures, positions of the horns, scan times.
 
-A file may be complete and still hold wrong numbers: polarizations swapped, a constant, an offset, a
-wrong scale, the positions of horns A and B swapped. `check_plausibility` refuses what cannot be an
-observation and returns warnings for what is only unusual. Its limits come from 42 639 real AMSR2
+A file may be complete and still contain wrong numbers: swapped polarizations, a constant, an
+offset, a wrong scale, swapped positions of horns A and B. `check_plausibility` refuses what cannot
+be an observation and returns warnings for what is only unusual. Its limits come from 42 639 real AMSR2
 samples (Round Robin Data Package, doi 10.6084/m9.figshare.6626549), which cover open water and
 closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
 
@@ -40,9 +40,8 @@ MAX_SAMPLES = 60_000  #: samples of a swath that are checked; more would not cha
 MIN_SAMPLES = 500  #: samples needed for a median
 MIN_SPREAD = 3.0  #: K between percentiles 1 and 99 of tb89v; sensor noise alone has 5.6
 MIN_LATITUDE = 50.0  #: degrees; the real samples behind `OPEN_WATER` are all closer to a pole
-MANY_FLAGGED = (
-    0.2  #: fraction of samples flagged by the instrument from which on a warning is given
-)
+#: fraction of samples flagged by the instrument from which on a warning is given
+MANY_FLAGGED = 0.2
 ALL_FLAGGED = 0.99  #: fraction from which on the granule is refused
 LAGS = (1, 2, 3)  #: scans between the horns that are compared; AMSR2's footprints are 1.5 apart
 MIN_RATIO = 1.03  #: of the mean differences at both orders, from which on one order is the true one
@@ -104,7 +103,7 @@ def flagged_fraction(swath: xr.Dataset) -> float:
 
 
 def _warnings(swath: xr.Dataset) -> list[str]:
-    shares = {
+    fractions = {
         "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_fraction(
             swath
         ),
@@ -113,17 +112,17 @@ def _warnings(swath: xr.Dataset) -> list[str]:
         ),
     }
     return [
-        f"{share:.0%} of the {what}; they are used" for what, share in shares.items()
-        if share >= MANY_FLAGGED
+        f"{fraction:.0%} of the {what}; they are used" for what, fraction in fractions.items()
+        if fraction >= MANY_FLAGGED
     ]  # fmt: skip
 
 
 def _check_flags(swath: xr.Dataset) -> None:
-    share = flagged_fraction(swath)
-    if share >= ALL_FLAGGED:
+    fraction = flagged_fraction(swath)
+    if fraction >= ALL_FLAGGED:
         raise _error(
             swath,
-            f"the instrument flags {share:.0%} of the 89 GHz samples (Pixel Data Quality 89)",
+            f"the instrument flags {fraction:.0%} of the 89 GHz samples (Pixel Data Quality 89)",
             "samples that the instrument does not flag",
             "remove the granule, or fetch a later processing of it",
         )
@@ -310,7 +309,7 @@ def check_start_time(swath: xr.Dataset, path: Path) -> None:
     if not named - np.timedelta64(MAX_EARLY_START) <= first < named + np.timedelta64(MAX_DURATION):
         raise GranuleError(
             f"{path.name}: scans from {_minute(first)} to {_minute(last)} UTC",
-            f"scans from {_minute(named)} on, as its name says",
+            f"scans from {_minute(named)} on, as in its name",
             "fetch the granule again, or restore the name that JAXA distributes",
         )
 

@@ -85,7 +85,7 @@ class Archive(Protocol):
         """A connection; raises `AccessDeniedError` if the server denies access."""
 
 
-def parse_remote_name(place: str) -> tuple[str, date]:
+def parse_remote_name(path: str) -> tuple[str, date]:
     """File name and day of a granule from a path on a server, which is not trusted.
 
     Raises
@@ -96,14 +96,14 @@ def parse_remote_name(place: str) -> tuple[str, date]:
     >>> parse_remote_name("standard/2020/03/GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5")
     ('GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5', datetime.date(2020, 3, 3))
     """
-    name = place.rpartition("/")[2]
+    name = path.rpartition("/")[2]
     try:
         if name.startswith("AMSR_U2_L3_SeaIce6km_") and name.endswith(".he5"):
             return name, date_of_au_si6(name)
         granule = GranuleName.parse(name)
     except GranuleError as error:
         raise NoInputError(
-            f"a file {place!r} in the results of the archive",
+            f"a file {path!r} in the results of the archive",
             "names such as GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5",
             "report this error: the archive seems to have changed its names",
         ) from error
@@ -153,8 +153,10 @@ class JaxaArchive:
                 continue
             name, day = parse_remote_name(product.data_path)
             if first <= day <= last:
-                place = product.data_path.removeprefix(DOWNLOAD)
-                remotes[name] = RemoteFile(name=name, day=day, location=place, size=_size(product))
+                location = product.data_path.removeprefix(DOWNLOAD)
+                remotes[name] = RemoteFile(
+                    name=name, day=day, location=location, size=_size(product)
+                )
         return [remotes[name] for name in sorted(remotes)]
 
     def has_account(self) -> bool:
@@ -196,19 +198,19 @@ class JaxaArchive:
         """Refuse a host whose key is not in the user's known_hosts."""
         import paramiko
 
-        place = Path(os.environ.get(KNOWN_HOSTS) or Path.home() / ".ssh" / "known_hosts")
+        known_hosts = Path(os.environ.get(KNOWN_HOSTS) or Path.home() / ".ssh" / "known_hosts")
         known = paramiko.HostKeys()
-        if place.exists():
-            known.load(str(place))
+        if known_hosts.exists():
+            known.load(str(known_hosts))
         named = f"[{self.host}]:{self.port}"
         if known.check(named, key):
             return
         strange = known.lookup(named) is not None
         raise AccessDeniedError(
             f"the key of {named} ({key.get_name()} {key.fingerprint}) "
-            + (f"differs from the one in {place}" if strange else f"is not in {place}")
+            + (f"differs from the one in {known_hosts}" if strange else f"is not in {known_hosts}")
             + "; if JAXA has published this key, type: "
-            + f"ssh-keyscan -p {self.port} {self.host} >> {place}"
+            + f"ssh-keyscan -p {self.port} {self.host} >> {known_hosts}"
         )
 
 

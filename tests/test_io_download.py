@@ -169,7 +169,7 @@ def test_too_many_connections_are_refused(server, tmp_path):
     "place", ["a/../../etc/passwd", "x/GW1AM2_evil.h5", "..\\a.h5", ".bashrc_20200303.he5", ""]
 )
 def test_names_of_a_server_are_not_trusted(place):
-    with pytest.raises(NoInputError, match="among the answers"):
+    with pytest.raises(NoInputError, match="in the results"):
         parse_remote_name(place)
 
 
@@ -223,7 +223,7 @@ def test_the_command_brings_what_the_search_found(catalogue, server, root, tmp_p
     words = ("fetch", "--start", "2020-03-01", "--end", "2020-03-02", "-o", str(tmp_path / "in"))
     told = CliRunner().invoke(app, list(words))
     assert told.exit_code == 0, told.output
-    assert "4 files came" in told.stdout
+    assert "4 files downloaded" in told.stdout
     assert same(root, tmp_path / "in")
 
 

@@ -74,7 +74,7 @@ def _socket(path):
 ODD = {
     "a second download": (NAME.replace(".h5", " (1).h5"), Path.touch, "its name is not"),
     "a compressed file": (NAME + ".gz", Path.touch, "compressed"),
-    "an unfinished download": (NAME + ".part", Path.touch, "not finished"),
+    "an unfinished download": (NAME + ".part", Path.touch, "incomplete"),
     "AMSR3": ("GGWAM3_202003031200A035_L1SGRTBR_0000000.nc", Path.touch, "AMSR3"),
     "AMSR3 without an underscore": ("GGWAM3202003031200A035_L1RTBR.nc", Path.touch, "AMSR3"),
     "a FIFO": (NAME, _fifo, "a FIFO"),

@@ -208,8 +208,8 @@ def _nothing_known(file):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_fill, "tb89h absent in every sample"),
-        (_no_place, "latitude absent in every sample"),
+        (_fill, "tb89h missing in every sample"),
+        (_no_place, "latitude missing in every sample"),
         (_other_sensor, "'AMSR-E'"),
         (_all_overlap, "overlapping"),
         (_no_overlap_said, "OverlapScans"),

@@ -28,7 +28,7 @@ def test_times_near_the_name_fit(swath, minutes):
 
 @pytest.mark.parametrize("minutes", [-1440, 1440, -6, 61])
 def test_times_far_from_the_name_are_refused(swath, minutes):
-    with pytest.raises(GranuleError, match="as its name says"):
+    with pytest.raises(GranuleError, match="as in its name"):
         check_start_time(shifted(swath, minutes=minutes), NAME)
 
 
