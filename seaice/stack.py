@@ -194,14 +194,14 @@ class Span:
 
     def trimmed(self, kept: slice, margin: int, unit: int) -> "Span":
         """The least span that contains `kept` with margins; it starts at a multiple of `unit`."""
-        cut = kept.start - self.kept_start
+        offset = kept.start - self.kept_start
         return Span(
             start=max((kept.start - margin) // unit * unit, self.start),
             stop=min(-(-(kept.stop + margin) // unit) * unit, self.stop),
             kept_start=kept.start,
             kept_stop=kept.stop,
-            feather=max(self.feather - cut, 0),
-            trimmed_feather=self.trimmed_feather + min(cut, self.feather),
+            feather=max(self.feather - offset, 0),
+            trimmed_feather=self.trimmed_feather + min(offset, self.feather),
         )
 
 

@@ -1,4 +1,4 @@
-"""What a file may do to a process is done to another one, and told as a sentence."""
+"""Damaged files end a subprocess only, and raise an error here."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def reader(tmp_path, monkeypatch):
     return "strange_reader"
 
 
-def test_arrays_come_from_another_process(reader, tmp_path):
+def test_arrays_are_returned_from_the_subprocess(reader, tmp_path):
     told = read_in_subprocess(reader, tmp_path, "well")
     assert told["path"] == str(tmp_path)
     assert told["process"] != os.getpid()
@@ -59,18 +59,18 @@ def test_arrays_come_from_another_process(reader, tmp_path):
         ("large", 60, "an error"),
     ],
 )
-def test_whatever_ends_it_is_a_sentence(reader, tmp_path, how, seconds, words):
+def test_a_crash_of_the_subprocess_is_a_granule_error(reader, tmp_path, how, seconds, words):
     with pytest.raises(GranuleError, match=words):
         read_in_subprocess(reader, tmp_path, how, seconds=seconds)
 
 
-def test_a_refusal_keeps_its_kind_and_words(reader, tmp_path):
+def test_an_error_keeps_its_class_and_message(reader, tmp_path):
     with pytest.raises(NoInputError) as told:
         read_in_subprocess(reader, tmp_path, "refused")
     assert (told.value.found, told.value.do_next) == ("a cat", "give one")
 
 
-def test_a_field_read_apart_is_the_same(tmp_path):
+def test_a_field_read_in_a_subprocess_is_the_same(tmp_path):
     path = good(tmp_path)[1]
     ours, theirs = open_field(path), open_apart(path)
     assert (ours.name, ours.lattice, ours.time) == (theirs.name, theirs.lattice, theirs.time)
@@ -78,21 +78,21 @@ def test_a_field_read_apart_is_the_same(tmp_path):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), strict=True)
 
 
-def test_what_is_no_map_is_refused_alike(tmp_path):
+def test_files_that_are_not_maps_are_refused_with_the_same_error(tmp_path):
     (tmp_path / "ice.nc").write_bytes(b"\x89HDF\r\n\x1a\n and nothing more")
     for read in (open_field, open_apart):
         with pytest.raises(NoInputError, match=r"cannot be read|netCDF"):
             read(tmp_path / "ice.nc")
 
 
-def test_a_scene_read_apart_is_the_same(tmp_path):
+def test_a_scene_read_in_a_subprocess_is_the_same(tmp_path):
     path = write_scene(tmp_path / "scene.nc", make_swath(30), title="made, 2020-03-03 03:30 UTC")
     xr.testing.assert_identical(read_apart(path), read_scene(path))
     with pytest.raises(GranuleError):
         read_apart(tmp_path / "none.nc")
 
 
-def test_the_process_of_a_field_begins_light():
+def test_the_subprocess_of_a_field_imports_little():
     heavy = "xarray", "rasterio", "scipy.interpolate", "numba", "torch", "matplotlib"
     look = f"import sys, seaice.evaluate.fields.apart; print(set(sys.modules) & {set(heavy)})"
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)

@@ -2,9 +2,9 @@
 
 A file may be complete and still contain wrong numbers: swapped polarizations, a constant, an
 offset, a wrong scale, swapped positions of horns A and B. `check_plausibility` refuses what cannot
-be an observation and returns warnings for what is only unusual. Its limits come from 42 639 real AMSR2
-samples (Round Robin Data Package, doi 10.6084/m9.figshare.6626549), which cover open water and
-closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
+be an observation and returns warnings for what is only unusual. Its limits come from 42 639 real
+AMSR2 samples (Round Robin Data Package, doi 10.6084/m9.figshare.6626549), which cover open water
+and closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
 
 One satellite makes one scan at a time. Scans of two files with the same times and positions are the
 same observation, for example of a standard granule and of a direct-readout copy that starts a
