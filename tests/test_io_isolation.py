@@ -11,12 +11,11 @@ import xarray as xr
 from granules import make_swath, write_scene
 
 from pipelines.faults.bad.references import good
-from pipelines.scenes.apart import read_apart
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.apart import open_apart
 from seaice.evaluate.fields.open import open_field
 from seaice.io.isolation import read_in_subprocess
-from seaice.io.scene import read_scene
+from seaice.io.scene import read_scene, read_scene_in_subprocess
 
 READER = """
 import os, signal
@@ -87,9 +86,9 @@ def test_files_that_are_not_maps_are_refused_with_the_same_error(tmp_path):
 
 def test_a_scene_read_in_a_subprocess_is_the_same(tmp_path):
     path = write_scene(tmp_path / "scene.nc", make_swath(30), title="made, 2020-03-03 03:30 UTC")
-    xr.testing.assert_identical(read_apart(path), read_scene(path))
+    xr.testing.assert_identical(read_scene_in_subprocess(path), read_scene(path))
     with pytest.raises(GranuleError):
-        read_apart(tmp_path / "none.nc")
+        read_scene_in_subprocess(tmp_path / "none.nc")
 
 
 def test_the_subprocess_of_a_field_imports_little():

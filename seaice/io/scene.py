@@ -4,6 +4,7 @@ Such files come from resampling granules to a radar image's grid (DMI, AI4Arctic
 treated as a sample of one horn, and the low frequencies as observed at the same positions.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,10 @@ from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHA
 from seaice.io.decoding import QUALITY_ATTRS, Quality
 from seaice.io.granules import GranuleName
 from seaice.io.hdf5 import open_netcdf, translate_errors
+from seaice.io.isolation import Arrays, read_in_subprocess
 from seaice.vocabulary import TB_RANGE, attrs
 
-__all__ = ["read_scene", "scene_swath"]
+__all__ = ["read_arrays", "read_scene", "read_scene_in_subprocess", "scene_swath"]
 
 #: attributes that may contain the time, in order of reliability
 TIME_ATTRIBUTES = ("time", "time_coverage_start", "start_time", "title")
@@ -28,6 +30,7 @@ GRANULE_PATTERN = re.compile(r"GW1AM2_\d{12}_\d{3}[AD]_L1[A-Z]{2}[BR]TBR_\d{7}")
 #: A granule lasts 49.6 min: its middle is never farther than this from any of its scans.
 HALF_GRANULE = np.timedelta64(25, "m")
 
+LAYOUT = "layout"  #: array of the subprocess with dimensions and attributes as JSON
 HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
 
@@ -48,6 +51,32 @@ def read_scene(path: str | Path) -> xr.Dataset:
     with translate_errors(path), open_netcdf(path, decode_times=False) as file:
         scene = file.load()
     return scene_swath(path, scene)
+
+
+def read_scene_in_subprocess(path: Path) -> xr.Dataset:
+    """Like `read_scene`, in a subprocess, so that a damaged file cannot end this process.
+
+    Raises
+    ------
+    GranuleError
+        As `read_scene`, or if the file crashes the subprocess or exceeds its limits.
+    """
+    if not path.is_file():
+        return read_scene(path)  # raises an error
+    arrays = dict(read_in_subprocess(__name__, path))
+    layout = json.loads(str(arrays.pop(LAYOUT)))
+    for name, values in arrays.items():
+        part = "coords" if name in layout["coords"] else "data_vars"
+        layout[part][name]["data"] = values
+    return xr.Dataset.from_dict(layout)
+
+
+def read_arrays(path: str) -> Arrays:
+    """Entry point of the subprocess: the scene as plain arrays."""
+    scene = read_scene(Path(path))
+    layout = json.dumps(scene.to_dict(data=False))
+    arrays = {str(name): values.values for name, values in scene.variables.items()}
+    return {LAYOUT: np.array(layout), **arrays}
 
 
 def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
