@@ -219,7 +219,8 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
         plan.refused[day] = tuple(rejected or (f"{path.name}: {error}" for path in paths[:1]))
         why = f" (left out: {rejected[0]})" if rejected else f" ({error.found})"
         raise NoInputError(
-            f"{count_phrase(len(paths), 'file')} of {day}, none with a usable sample in the region{why}",
+            f"{count_phrase(len(paths), 'file')} of {day}, none with a usable sample in the "
+            f"region{why}",
             error.expected,
             error.do_next,
         ) from error
@@ -317,7 +318,8 @@ def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
             yield from (f"{day}: {each}" for each in maps[day].attrs.get("input_warnings", ()))
         elif paths:
             yield (
-                f"{day}: none of {count_phrase(len(paths))} was usable; the nearest day is used instead"
+                f"{day}: none of {count_phrase(len(paths))} was usable; "
+                "the nearest day is used instead"
             )
     for day, channel, offset in differing_days(maps, ~land_mask(plan.grid)):
         yield f"{day}: {channel} differs from the other days by {offset:+.0f} K (median over sea)"

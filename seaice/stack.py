@@ -31,30 +31,30 @@ __all__ = [
     "stitch",
 ]
 
-FRAMES = 5  #: of a stack: the day and two on either side
-#: polarization difference of the other frames: ice stays where clouds pass
+FRAMES = 5  #: of a stack: the day, two days before and two days after
+#: polarization difference of the other frames: clouds move within days, ice hardly does
 NEIGHBOUR_PD_CHANNELS = ("pd_2_before", "pd_1_before", "pd_1_after", "pd_2_after")
 
 
 def frame_dates(day: date) -> tuple[date, ...]:
     """The dates of the frames around a day, t-2 to t+2.
 
-    >>> [d.day for d in wanted_dates(date(2020, 3, 1))]
+    >>> [d.day for d in frame_dates(date(2020, 3, 1))]
     [28, 29, 1, 2, 3]
     """
     return tuple(day + timedelta(days=n) for n in range(-(FRAMES // 2), FRAMES // 2 + 1))
 
 
 def source_dates(available: Collection[date], day: date) -> tuple[date, ...]:
-    """Which day's map stands in each frame: its own, else the nearest in time.
+    """Date of the map that is used for each frame: the frame's own, else the nearest in time.
 
-    Of two equally near maps the one nearer to the day itself is taken: it resembles more what
-    the networks refine.
+    Of two equally near maps the one closer to the day itself is used: it is more similar to the
+    target.
 
     Raises
     ------
     NoInputError
-        If the day itself has no map: nothing can stand in for what is to be mapped.
+        If the day itself has no map: the target is never substituted.
 
     >>> [d.day for d in source_dates({date(2020, 3, 2), date(2020, 3, 3)}, date(2020, 3, 3))]
     [2, 2, 3, 3, 3]
@@ -63,29 +63,29 @@ def source_dates(available: Collection[date], day: date) -> tuple[date, ...]:
         raise NoInputError(
             f"no usable observation on {day}",
             "at least one granule of that day that covers the region",
-            "give a folder that holds the day's granules, or another date",
+            "give a folder with the day's granules, or another date",
         )
     window = [other for other in frame_dates(day) if other in available]
     return tuple(
-        min(window, key=lambda other: (abs(other - wanted), abs(other - day)))
-        for wanted in frame_dates(day)
+        min(window, key=lambda other: (abs(other - nominal), abs(other - day)))
+        for nominal in frame_dates(day)
     )
 
 
 def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
-    """The stack around a day: 89 GHz maps of t-2 to t+2, with what stands where.
+    """The stack around a day: 89 GHz maps of t-2 to t+2 with their dates.
 
     Parameters
     ----------
-    maps : daily maps by date, all on one grid; dates outside the window are left alone
-    day : the day to be mapped
+    maps : daily maps by date, all on one grid; dates outside the window are not used
+    day : the target day
 
     Returns
     -------
     Dataset, dims frame (5), y, x
-        `tb89h`, `tb89v` (float32, K, NaN where absent), `valid` (bool: both observed),
+        `tb89h`, `tb89v` (float32, K, NaN where missing), `valid` (bool: both observed),
         `tb89h_quarter`, `tb89v_quarter` (frame, quarter, y, x);
-        coordinates `frame_date` (wanted), `source_date` (standing there), `substituted`.
+        coordinates `frame_date` (nominal), `source_date` (of the map used), `substituted`.
         attrs: those of the day's map, `date`, and `status`: "final" if every frame is its own
         day's, else "provisional".
 
@@ -95,8 +95,8 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
         If the day itself has no map.
     """
     sources = source_dates(maps.keys(), day)
-    wanted = frame_dates(day)
-    substituted = [source != own for source, own in zip(sources, wanted, strict=True)]
+    nominal = frame_dates(day)
+    substituted = [source != own for source, own in zip(sources, nominal, strict=True)]
     channels = {
         name: (
             ("frame", "y", "x"),
@@ -119,7 +119,7 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
         coords={
             "y": maps[day]["y"],
             "x": maps[day]["x"],
-            "frame_date": ("frame", np.array(wanted, "datetime64[ns]")),
+            "frame_date": ("frame", np.array(nominal, "datetime64[ns]")),
             "source_date": ("frame", np.array(sources, "datetime64[ns]")),
             "substituted": ("frame", np.array(substituted)),
         },
@@ -129,7 +129,7 @@ def five_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
 
 
 def neighbour_pd(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
-    """The polarization difference of the other four frames, as `NEIGHBOUR_PD_CHANNELS`, each (y, x) in K.
+    """The polarization difference of the other four frames, each (y, x) in K.
 
     Raises
     ------
@@ -137,17 +137,17 @@ def neighbour_pd(maps: Mapping[date, xr.Dataset], day: date) -> xr.Dataset:
         If the day itself has no map.
     """
     sources = source_dates(maps.keys(), day)
-    beside = [source for n, source in enumerate(sources) if n != FRAMES // 2]
+    neighbours = [source for n, source in enumerate(sources) if n != FRAMES // 2]
     return xr.Dataset(
         {
             name: (("y", "x"), (maps[source]["tb89v"] - maps[source]["tb89h"]).values, attrs("pd"))
-            for name, source in zip(NEIGHBOUR_PD_CHANNELS, beside, strict=True)
+            for name, source in zip(NEIGHBOUR_PD_CHANNELS, neighbours, strict=True)
         }
     )
 
 
 def observed_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
-    """Which of the five days each cell was really observed on; what stands in does not count.
+    """The days of the five on which each cell was observed; substituted maps do not count.
 
     Returns
     -------
@@ -156,9 +156,9 @@ def observed_frames(maps: Mapping[date, xr.Dataset], day: date) -> xr.DataArray:
     """
     like = maps[day][HIGH_CHANNELS[0]]
     bits = np.zeros(like.shape, np.uint8)
-    for frame, wanted in enumerate(frame_dates(day)):
-        if wanted in maps:
-            seen = [np.isfinite(maps[wanted][name].values) for name in HIGH_CHANNELS]
+    for frame, nominal in enumerate(frame_dates(day)):
+        if nominal in maps:
+            seen = [np.isfinite(maps[nominal][name].values) for name in HIGH_CHANNELS]
             bits |= np.logical_and.reduce(seen) * np.uint8(1 << frame)
     return xr.DataArray(bits, dims=like.dims, attrs=attrs("real_frames"))
 
@@ -169,39 +169,39 @@ class Span:
 
     start: int
     stop: int
-    kept_start: int  #: what is used of it begins here
+    kept_start: int  #: first cell that is used
     kept_stop: int
-    feather: int  #: cells from `kept_start` on that are blended with the tile before; 0: none
-    faded: int = 0  #: cells of a feather that lay before `kept_start` and were cut away
+    feather: int  #: cells from `kept_start` on that are blended with the previous tile; 0: none
+    trimmed_feather: int = 0  #: cells of the feather before `kept_start` that were trimmed
 
     @property
     def cells(self) -> slice:
-        """What is cut."""
+        """All cells of the tile."""
         return slice(self.start, self.stop)
 
     @property
     def kept(self) -> slice:
-        """What is used."""
+        """The cells that are used."""
         return slice(self.kept_start, self.kept_stop)
 
     def weights(self, scale: int) -> NDArray[np.float32]:
-        """How much this tile counts against those before it, (kept cells * scale,)."""
+        """Blending weights of this tile against the previous ones, (kept cells * scale,)."""
         weights = np.ones((self.kept_stop - self.kept_start) * scale, np.float32)
-        whole = (self.faded + self.feather) * scale
-        steps = np.arange(self.faded * scale, whole)[: len(weights)] + 0.5
+        whole = (self.trimmed_feather + self.feather) * scale
+        steps = np.arange(self.trimmed_feather * scale, whole)[: len(weights)] + 0.5
         weights[: len(steps)] = 0.5 - 0.5 * np.cos(np.pi * steps / max(whole, 1))
         return weights
 
     def trimmed(self, kept: slice, margin: int, unit: int) -> "Span":
-        """No more of it than `kept`, a part of what is used, needs; it begins at a multiple."""
-        cut = kept.start - self.kept_start
+        """The least span that contains `kept` with margins; it starts at a multiple of `unit`."""
+        offset = kept.start - self.kept_start
         return Span(
             start=max((kept.start - margin) // unit * unit, self.start),
             stop=min(-(-(kept.stop + margin) // unit) * unit, self.stop),
             kept_start=kept.start,
             kept_stop=kept.stop,
-            feather=max(self.feather - cut, 0),
-            faded=self.faded + min(cut, self.feather),
+            feather=max(self.feather - offset, 0),
+            trimmed_feather=self.trimmed_feather + min(offset, self.feather),
         )
 
 
@@ -215,7 +215,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiling:
-    """How maps are cut: every tile begins at a multiple of `multiple_of`.
+    """Tiles of a map: every tile starts at a multiple of `multiple_of`.
 
     >>> [(t.columns.start, t.columns.stop) for t in Tiling(side=8, margin=2).over((4, 13))]
     [(0, 8), (4, 12), (8, 13)]
@@ -225,7 +225,7 @@ class Tiling:
     margin: int = 0
     feather: int = 0
     multiple_of: int = 1
-    #: the last tile ends with the map: it is cut short, or begins earlier and is whole
+    #: the last tile ends with the map: it is shorter, or starts earlier and has full size
     last: Literal["short", "whole"] = "short"
 
     def __post_init__(self) -> None:
@@ -237,24 +237,24 @@ class Tiling:
 
     @property
     def step(self) -> int:
-        """Cells from tile to tile."""
+        """Cells between the starts of neighbouring tiles."""
         step = self.side - 2 * self.margin - self.feather
         return step // self.multiple_of * self.multiple_of
 
     def over(self, shape: tuple[int, int]) -> Iterator[Tile]:
-        """Tiles that cover a map of (y, x) cells, row by row."""
+        """The tiles that cover a map of (y, x) cells, row by row."""
         for rows in self._spans(shape[0]):
             for columns in self._spans(shape[1]):
                 yield Tile(rows=rows, columns=columns)
 
-    def trimmed(self, tile: Tile, wanted: NDArray[np.bool_]) -> Tile:
-        """A tile cut down to the box of its wanted cells and a margin around them.
+    def trimmed(self, tile: Tile, needed: NDArray[np.bool_]) -> Tile:
+        """A tile trimmed to the bounding box of its needed cells and a margin around them.
 
         Parameters
         ----------
-        wanted : (y, x) of the whole map; some cell that the tile uses is wanted
+        needed : (y, x) of the whole map; at least one used cell of the tile is needed
         """
-        here = wanted[tile.rows.kept, tile.columns.kept]
+        here = needed[tile.rows.kept, tile.columns.kept]
         rows, columns = (
             span.trimmed(
                 _extent(np.asarray(here.any(axis)), span.kept_start), self.margin, self.multiple_of
@@ -281,25 +281,27 @@ class Tiling:
             start, used = start + self.step, kept_stop
 
     def _last_start(self, length: int) -> int:
-        """Where a whole tile begins that reaches the map's end, if the map is as large as it."""
+        """Start of a tile of full size that ends with the map, if the map is large enough."""
         return -(-max(length - self.side, 0) // self.multiple_of) * self.multiple_of
 
 
-def _extent(wanted: NDArray[np.bool_], first: int) -> slice:
-    """From the first to the last of them, counted from `first` on."""
-    places = np.flatnonzero(wanted)
-    return slice(first + int(places[0]), first + int(places[-1]) + 1)
+def _extent(needed: NDArray[np.bool_], first: int) -> slice:
+    """From the first to the last needed cell, counted from `first` on."""
+    cells = np.flatnonzero(needed)
+    return slice(first + int(cells[0]), first + int(cells[-1]) + 1)
 
 
-def stitch(onto: NDArray[np.float32], tile: Tile, told: NDArray[np.float32], scale: int) -> None:
-    """Lay a tile on a map, blended with what lies there; NaN is where nothing lies yet.
+def stitch(
+    out: NDArray[np.float32], tile: Tile, prediction: NDArray[np.float32], scale: int
+) -> None:
+    """Write the prediction of a tile into a map, blended with the previous tiles.
 
     Parameters
     ----------
-    onto : (channel, scale * y, scale * x), changed in place
-    tile : where it was cut
-    told : (channel, scale * rows, scale * columns), what became of it; finite
-    scale : cells of `onto` to a cell of the tiling
+    out : (channel, scale * y, scale * x), changed in place; NaN where no tile was written yet
+    tile : of the input
+    prediction : (channel, scale * rows, scale * columns), finite
+    scale : cells of `out` per cell of the tiling
     """
     target, source = [slice(None)], [slice(None)]
     for span in (tile.rows, tile.columns):
@@ -307,7 +309,7 @@ def stitch(onto: NDArray[np.float32], tile: Tile, told: NDArray[np.float32], sca
         first = span.kept_start - span.start
         length = span.kept_stop - span.kept_start
         source.append(slice(first * scale, (first + length) * scale))
-    there, new = onto[tuple(target)], told[tuple(source)]
+    previous, new = out[tuple(target)], prediction[tuple(source)]
     weights = tile.rows.weights(scale)[:, None] * tile.columns.weights(scale)
-    blended = there + weights * (new - there)
-    there[...] = np.where(np.isnan(there) | (weights == 1), new, blended)
+    blended = previous + weights * (new - previous)
+    previous[...] = np.where(np.isnan(previous) | (weights == 1), new, blended)

@@ -59,7 +59,7 @@ def reads(monkeypatch):
         seen.append(path.name)
         return open_hdf5(path)
 
-    monkeypatch.setattr("seaice.io.readers.opened", watched)
+    monkeypatch.setattr("seaice.io.readers.open_hdf5", watched)
     return seen
 
 

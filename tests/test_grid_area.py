@@ -1,4 +1,4 @@
-"""Cells cover the ground that pyproj says they do."""
+"""Cell areas agree with pyproj."""
 
 import numpy as np
 import pytest

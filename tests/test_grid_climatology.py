@@ -1,4 +1,4 @@
-"""Ice has its limits, lakes are no sea, and both masks know where they come from."""
+"""Masks of possible ice and of lakes."""
 
 import os
 from importlib.resources import files
@@ -9,7 +9,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from pipelines.derive.climatology import LAND, MASKED, possible
+from pipelines.derive_masks import LAND, MASKED, ice_possible
 from seaice.errors import SettingsError
 from seaice.grid.grid import NORTH, SOUTH
 from seaice.grid.masks import lake_mask, land_mask, outside_climatology
@@ -28,7 +28,7 @@ def cell(grid, latitude, longitude):
     return grid.crop(slice(row, row + 1), slice(column, column + 1))
 
 
-def test_great_lakes_are_lakes_and_the_baltic_is_none():
+def test_great_lakes_are_lakes_and_the_baltic_is_not():
     fine = NORTH.refine(4)
     assert all(lake_mask(cell(fine, *place)).item() for place in LAKES)
     assert not any(lake_mask(cell(fine, *place)).item() for place in NO_LAKES)
@@ -40,7 +40,7 @@ def test_lakes_are_part_of_the_land_mask():
     assert not (lake_mask(fine) & ~land_mask(fine)).any()
 
 
-def test_lakes_are_known_on_the_refined_grid_only():
+def test_the_lake_mask_exists_on_the_refined_grid_only():
     with pytest.raises(SettingsError, match=r"1\.5625 km"):
         lake_mask(NORTH)
 
@@ -57,7 +57,7 @@ def test_lakes_are_known_on_the_refined_grid_only():
         (8, (64.0, 22.0), True),
     ],
 )
-def test_ice_has_its_seasons(month, place, outside):
+def test_the_climatology_has_seasons(month, place, outside):
     assert outside_climatology(cell(NORTH, *place), month).item() is outside
 
 
@@ -66,19 +66,19 @@ def test_the_southern_limit_is_a_parallel():
         assert outside_climatology(cell(SOUTH, latitude, -45.0), 9).item() is (latitude > -50)
 
 
-def test_land_takes_after_the_nearest_sea():
+def test_land_has_the_value_of_the_nearest_sea():
     flags = np.array([[MASKED] * 4 + [LAND] * 4 + [0] * 4], np.uint8)
-    assert possible(flags).tolist() == [[False] * 5 + [True] * 7]
+    assert ice_possible(flags).tolist() == [[False] * 5 + [True] * 7]
 
 
 @pytest.mark.parametrize("name", ["ice_possible_north_6250m", "lakes_north_1562m"])
-def test_masks_carry_their_credit(name):
+def test_masks_state_their_source(name):
     with rasterio.open(DATA / f"{name}.tif") as file:
         assert any(word in file.tags()["source"] for word in ("EUMETSAT", "GSHHG"))
 
 
 @pytest.mark.parametrize("day", ["20160417", "20200101"])
-def test_real_ice_of_other_years_lies_within(day):
+def test_real_ice_of_other_years_is_within_the_climatology(day):
     path = SHARED / "real" / f"asi-AMSR2-n6250-{day}-v5.4.nc"
     if not path.exists():
         pytest.skip("Bremen's maps are not on this machine")

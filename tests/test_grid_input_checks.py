@@ -1,4 +1,4 @@
-"""A granule that lies elsewhere, or disagrees with the others of its day, is found and named."""
+"""Granules with wrong positions, or that disagree with the others of the day, are found."""
 
 from datetime import date, datetime
 
@@ -30,7 +30,7 @@ def moved(swath, north=0.0, east=0.0):
     )
 
 
-def test_a_swath_in_its_place_agrees_with_the_land_mask(coastal):
+def test_a_swath_with_right_positions_agrees_with_the_land_mask(coastal):
     found = check_geolocation(coastal, "north")
     assert found.score > 0.9
     assert found.samples > 300
@@ -40,7 +40,7 @@ def test_a_swath_in_its_place_agrees_with_the_land_mask(coastal):
 @pytest.mark.parametrize(
     ("north", "east"), [(1, 0), (-1, 0), (0, 5), (0, -5), (0.2, 0), (-0.2, 0), (1, 5)]
 )
-def test_a_swath_out_of_place_is_refused_with_how_far(coastal, north, east):
+def test_a_displaced_swath_is_refused_with_its_displacement(coastal, north, east):
     with pytest.raises(GranuleError, match=r"land flag agrees .* positions are wrong") as caught:
         check_geolocation(moved(coastal, north, east), "north")
     if abs(north) == 1 and not east:
@@ -65,14 +65,14 @@ def test_noise_in_the_flag_does_not_refuse_a_swath(coastal):
         (lambda swath: swath.isel(scan=slice(0, 1)), "coastal samples"),
     ],
 )
-def test_too_little_coast_is_said_and_not_refused(coastal, spoil, why):
+def test_too_little_coast_is_reported_and_not_refused(coastal, spoil, why):
     found = check_geolocation(spoil(coastal), "north")
     assert found.score is None
     assert "not checked" in found.summary
     assert why in found.summary
 
 
-def test_the_other_hemisphere_is_passed_over(coastal):
+def test_the_other_hemisphere_is_ignored(coastal):
     assert score_geolocation(coastal, "south").score is None
 
 
@@ -100,7 +100,7 @@ def test_swaths_of_one_sea_agree(day):
 
 @pytest.mark.parametrize("offset", [20, -20, 12])
 @pytest.mark.parametrize("bad", [0, 3])
-def test_the_one_that_disagrees_is_found_among_four(day, bad, offset):
+def test_one_of_four_granules_that_disagrees_is_found(day, bad, offset):
     spoilt = [
         changed(each, lambda tb: tb + offset) if n == bad else each for n, each in enumerate(day)
     ]
@@ -110,21 +110,21 @@ def test_the_one_that_disagrees_is_found_among_four(day, bad, offset):
     assert f"{offset:+.0f}"[0] in found.rejection
 
 
-def test_two_of_six_are_found_one_after_the_other(day):
+def test_two_of_six_granules_that_disagree_are_found(day):
     more = [each.assign_attrs(granule=f"copy_{n}") for n, each in enumerate(day[:2])]
     spoilt = [changed(day[0], lambda tb: tb + 20), changed(day[1], lambda tb: tb - 15)]
     found = overlaps([*spoilt, *day[2:], *more]).outliers()
     assert {each.granule for each in found} == {"granule_0", "granule_1"}
 
 
-def test_of_two_nobody_knows_which_is_wrong(day):
+def test_with_two_granules_the_wrong_one_is_unknown(day):
     found = overlaps([day[0], changed(day[1], lambda tb: tb + 40)])
     assert found.outliers() == []
     assert len(found.disagreements()) >= 1
     assert not any(each.certain for each in found.disagreements())
 
 
-def test_a_map_carries_what_was_found_of_every_granule(day, tmp_path):
+def test_a_map_contains_the_reports_of_all_granules(day, tmp_path):
     checks = InputChecks(hemisphere="north")
     grid = region_grid("-130,80,-124,81", "north")
     paths = [tmp_path / f"granule_{n}.h5" for n in range(4)]
@@ -151,7 +151,7 @@ def _inside(swath, grid):
 
 
 @pytest.mark.parametrize("bad", [0, 2, 4])
-def test_a_day_that_differs_from_the_four_others_is_told(bad):
+def test_a_day_that_differs_from_the_four_others_is_reported(bad):
     """Also where no open water tells its level: all of the sea is ice."""
     rng = np.random.default_rng(0)
     sea = np.ones((30, 40), bool)

@@ -1,4 +1,4 @@
-"""The masks that ship agree with NSIDC's, and with the atlas."""
+"""Land masks agree with NSIDC's, and with known places."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_erosion
 
-from pipelines.derive.land import majority
+from pipelines.derive_masks import majority
 from seaice.errors import SettingsError
 from seaice.grid.grid import HEMISPHERES, NORTH, Grid
 from seaice.grid.masks import land_mask, near_sea
@@ -36,7 +36,7 @@ def at(mask, grid, places):
 
 @pytest.mark.parametrize("hemisphere", HEMISPHERES)
 @pytest.mark.parametrize("factor", FACTORS)
-def test_known_places_are_what_they_are(hemisphere, factor):
+def test_known_places_are_land_or_sea(hemisphere, factor):
     grid = HEMISPHERES[hemisphere].refine(factor)
     mask = land_mask(grid)
     assert mask.shape == grid.shape
@@ -78,7 +78,7 @@ def test_a_crop_of_a_mask_is_the_mask_of_the_crop(crop, factor):
     np.testing.assert_array_equal(land_mask(grid), land_mask(around)[grid.within(around)])
 
 
-def test_islands_are_there_at_the_fine_grid():
+def test_islands_are_land_on_the_fine_grid():
     """Bear Island is 20 km long, Kvitoya 7 km wide."""
     grid = NORTH.refine(4)
     assert all(at(land_mask(grid), grid, [(74.44, 19.05), (80.15, 32.7)]))
@@ -92,12 +92,12 @@ def test_islands_are_there_at_the_fine_grid():
         Grid(crs="EPSG:3411", left=-1e7, top=0.0, cell=6250.0, shape=(4, 4)),
     ],
 )
-def test_a_lattice_without_a_mask_is_refused(grid):
+def test_a_grid_without_a_mask_is_refused(grid):
     with pytest.raises(SettingsError, match=r"refine\(4\)"):
         land_mask(grid)
 
 
-def test_what_is_near_the_sea_is_so_by_distance_and_alike_in_a_crop():
+def test_near_sea_is_a_distance_and_the_same_in_a_crop():
     rows, columns = slice(900, 1100), slice(60, 260)  # Alaska and the sea north of it
     fine = land_mask(NORTH.refine(4))
     sea = ~fine.reshape(NORTH.shape[0], 4, NORTH.shape[1], 4).all(axis=(1, 3))

@@ -1,4 +1,4 @@
-"""The fast projection is the projection."""
+"""The compiled projection agrees with pyproj."""
 
 import numpy as np
 import pytest
@@ -31,11 +31,11 @@ def test_the_pole_is_the_origin(crs):
 
 
 @given(planes, st.floats(-89, -0.001), longitudes)
-def test_beyond_the_equator_there_is_nothing(crs, latitude, longitude):
+def test_points_beyond_the_equator_are_nan(crs, latitude, longitude):
     assert np.isnan(project(latitude * PROJECTIONS[crs].pole, longitude, crs)).all()
 
 
-def test_absent_positions_stay_absent():
+def test_missing_positions_stay_missing():
     assert np.isnan(project([np.nan, 80.0], [0.0, np.nan], "EPSG:3411")[0]).all()
 
 
@@ -51,6 +51,6 @@ def test_the_scale_is_plane_length_over_ground_length(crs, latitude, longitude):
     )
 
 
-def test_another_plane_is_refused_by_name():
+def test_another_crs_is_refused_by_name():
     with pytest.raises(UnknownNameError, match="EPSG:3411"):
         project(80.0, 0.0, "EPSG:6931")

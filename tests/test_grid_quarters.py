@@ -1,4 +1,4 @@
-"""89 GHz on the quarters of a cell: laid out, gridded, and absent where nothing fell."""
+"""89 GHz on the quarters of a cell: layout, gridding, missing values."""
 
 from datetime import date
 
@@ -51,7 +51,7 @@ def scattered(seed, samples, within=SQUARE):
 
 
 @given(array_shapes(min_dims=2, max_dims=5, max_side=4))
-def test_quartering_and_joining_undo_each_other(shape):
+def test_space_to_depth_and_depth_to_space_are_inverse(shape):
     *front, rows, columns = shape
     fine = np.arange(np.prod(shape) * 4).reshape(*front, 2 * rows, 2 * columns)
     assert np.array_equal(depth_to_space(space_to_depth(fine)), fine)
@@ -73,7 +73,7 @@ def smooth():
     return grid, grid_day([make_swath(400, phase=1080.0)], grid, DAY)
 
 
-def test_one_pass_leaves_no_quarter_empty_within_its_edges(smooth):
+def test_one_pass_fills_all_quarters_inside_its_edges(smooth):
     cells = np.isfinite(smooth[1]["tb89v"].values)
     inside = ndimage.binary_erosion(cells, iterations=4)
     assert inside.sum() > 1000
@@ -100,7 +100,7 @@ def test_quarters_of_a_smooth_field_are_the_field_at_their_centres(smooth):
 
 @given(st.integers(8, 31), st.integers(8, 39))
 @settings(max_examples=10)
-def test_a_bright_sample_lights_its_own_quarter(row, column):
+def test_a_bright_sample_raises_its_own_quarter(row, column):
     longitudes, latitudes = SQUARE.refine(2).lonlat()
     kelvin = np.full(latitudes.shape, 200.0)
     kelvin[row, column] = 260
@@ -141,7 +141,7 @@ def test_the_order_of_swaths_does_not_matter(order):
         np.testing.assert_allclose(shuffled[name], straight[name], atol=2e-3)
 
 
-def test_one_polarization_that_is_absent_leaves_the_other_alone():
+def test_a_missing_polarization_does_not_affect_the_other():
     whole = scattered(1, 200)
     half = whole.assign(tb89h=whole["tb89h"] * np.nan)
     assert gridded(half)["tb89h_quarter"].isnull().all()
@@ -158,7 +158,7 @@ def test_quarters_of_a_crop_are_the_crop_of_the_quarters():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_quarters_say_what_they_are(name):
+def test_quarters_have_attributes(name):
     found = gridded(scattered(3, 40))[name]
     assert found.dims == ("quarter", "y", "x")
     assert found.dtype == np.float32
@@ -166,7 +166,7 @@ def test_quarters_say_what_they_are(name):
     assert found.attrs["standard_name"] == "toa_brightness_temperature"
 
 
-def test_maps_of_others_have_no_quarters(tmp_path):
+def test_gridded_input_has_no_quarters(tmp_path):
     path = write_au_si6(tmp_path, {"NH": [np.full(NORTH.shape, 250.0)] * 2})
     day = daily_map_from_au_si6(path, SQUARE)
     assert day["tb89v"].notnull().all()

@@ -1,4 +1,4 @@
-"""Regions hold what they are named after."""
+"""Regions contain what they are named after."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_every_region_is_a_snapped_part_of_its_hemisphere(hemisphere, name):
     st.integers(1, 30),
     st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
-def test_a_box_holds_every_point_between_its_bounds(hemisphere, west, width, south, height, at):
+def test_a_box_contains_every_point_between_its_bounds(hemisphere, west, width, south, height, at):
     low, high = south, min(south + height, 90)
     sign = HEMISPHERES[hemisphere].crs == NORTH.crs
     bounds = (low, high) if sign else (-high, -low)
@@ -54,7 +54,7 @@ PLACES = {  # latitude, longitude
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_demo_region_holds_what_it_should_with_a_wide_margin(place):
+def test_the_demo_region_contains_its_seas_with_a_wide_margin(place):
     grid = region_grid("svalbard", "north")
     row, column = grid.locate(*map(float, project(*PLACES[place], grid.crs)))
     assert 48 <= row < grid.shape[0] - 48
@@ -73,12 +73,12 @@ def test_a_misspelt_region_gets_its_nearest_name():
 
 
 @pytest.mark.parametrize("bounds", ["1,2,3", "a,b,c,d", "0,80,10,70", "0,70,10,95", "0,nan,1,80"])
-def test_nonsense_bounds_are_refused(bounds):
+def test_invalid_bounds_are_refused(bounds):
     with pytest.raises(SettingsError, match="south below north"):
         region_grid(bounds, "north")
 
 
 @pytest.mark.parametrize("bounds", ["0,-80,10,-70", "20,1,30,5"])
-def test_a_box_elsewhere_is_refused(bounds):
+def test_a_box_outside_the_grid_is_refused(bounds):
     with pytest.raises(SettingsError, match="outside the grid"):
         region_grid(bounds, "north")

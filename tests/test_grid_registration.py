@@ -1,4 +1,4 @@
-"""Low frequencies that stand beside their place are put back by what coasts say, and only then."""
+"""Displaced low frequencies are registered to coasts; others are not moved."""
 
 import numpy as np
 import pytest
@@ -43,14 +43,14 @@ def scene(dx, dy, land=LAND):
 
 
 @pytest.mark.parametrize("turn", [0.3, 2.0, 4.4])
-def test_coasts_tell_the_direction(turn):
+def test_the_direction_is_estimated_from_coasts(turn):
     dx, dy = DISPLACEMENT * np.cos(turn), DISPLACEMENT * np.sin(turn)
     found = estimate_displacement(scene(dx, dy), GRID, LAND)
     assert found.reason == "coasts"
     assert np.hypot(found.x - dx, found.y - dy) < 1200
 
 
-def test_what_stands_where_it_belongs_is_left_there():
+def test_right_positions_are_not_moved():
     found = estimate_displacement(scene(0, 0), GRID, LAND)
     assert (found.x, found.y, found.reason) == (0, 0, "as stored: coasts fit best so")
 
@@ -60,7 +60,7 @@ def test_without_coasts_nothing_is_moved():
     assert (found.x, found.y, found.reason) == (0, 0, "as stored: too little coast")
 
 
-def test_moved_positions_lie_as_far_as_was_told():
+def test_positions_are_moved_by_the_displacement():
     before = scene(0, 0)
     moved = estimate_displacement(scene(DISPLACEMENT, 0), GRID, LAND)
     after = apply_displacement(before, moved, GRID.crs)

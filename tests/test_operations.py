@@ -96,7 +96,7 @@ def test_many_days_are_each_day_made_alone(granules, finished, tmp_path):
 @pytest.mark.slow
 def test_what_is_finished_is_left_alone(granules, finished, client, monkeypatch):
     before = everything(finished)
-    monkeypatch.setattr("seaice.io.readers.opened", lambda path: pytest.fail("read again"))
+    monkeypatch.setattr("seaice.io.readers.open_hdf5", lambda path: pytest.fail("read again"))
     counts = reprocess(
         [settings(granules, finished)], DAY, DAY + timedelta(days=1), client, lambda *told: None
     )
@@ -190,7 +190,7 @@ def test_a_granule_that_ended_its_reader_is_tried_apart_first(tmp_path, monkeypa
         guarded(tmp_path, hashes, lambda path: os.kill(os.getpid(), 9))(granule)
     os.waitpid(child, 0)
     tries = []
-    monkeypatch.setattr(quarantine, "tried", tries.append)
+    monkeypatch.setattr(quarantine, "validate_in_subprocess", tries.append)
     for _ in range(2):
         assert guarded(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
     assert tries == [granule]  # acquitted, it is trusted again

@@ -8,7 +8,6 @@ import xarray as xr
 
 from pipelines.day import run_day
 from pipelines.plan import Plan, method
-from pipelines.scenes.apart import read_apart
 from pipelines.stages import Progress
 from seaice.config import Settings
 from seaice.files import ensure_writable, sha256_of_all
@@ -17,6 +16,7 @@ from seaice.grid.grid import Grid
 from seaice.grid.masks import land_mask
 from seaice.grid.regions import grid_around_points
 from seaice.grid.registration import apply_displacement, estimate_displacement
+from seaice.io.scene import read_scene_in_subprocess
 from seaice.stack import frame_dates
 from seaice.write.product import Made
 
@@ -41,7 +41,7 @@ def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path,
         If the file is no such scene, or nothing can be written.
     """
     ensure_writable(settings.run.out)
-    scene = read_apart(file)
+    scene = read_scene_in_subprocess(file)
     hemisphere, grid = ground_of(scene)
     moved = estimate_displacement(scene, grid, land_mask(grid.refine(SCALE)))
     day: date = scene["time"].values[0].astype("datetime64[D]").item()

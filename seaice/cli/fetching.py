@@ -1,4 +1,4 @@
-"""The verb that brings granules from their archives."""
+"""The verb `seaice fetch`; `seaice.cli.verbs` lists it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,10 +35,12 @@ def fetch(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the granules.")],
     source: Annotated[str, typer.Option(help="jaxa (swaths) or nsidc (AU_SI6 maps).")] = "jaxa",
     level: Annotated[str, typer.Option(help="L1B or L1R, of jaxa.")] = "L1B",
-    connections: Annotated[int, typer.Option(help="At the same time; 1 fails least.")] = 1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would come, only.")] = False,
+    connections: Annotated[int, typer.Option(help="Parallel connections; 1 fails least.")] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be downloaded.")
+    ] = False,
 ) -> None:
-    """Bring granules of some days from JAXA or NSIDC; stopped at any time, it goes on."""
+    """Download granules from JAXA or NSIDC; an interrupted download is resumed."""
     from seaice.io.download import download_files, is_downloaded
 
     first, last = first_and_last(f"{start}:{end}")
@@ -47,9 +49,9 @@ def fetch(
         found = archive.find(first, last)
     except OSError as error:
         raise SettingsError(
-            f"no answer of the catalogue of {archive.title} ({error})",
-            "a way to it",
-            "look at your network, and try again later",
+            f"no response of the catalogue of {archive.title} ({error})",
+            "a connection to it",
+            "check your network, and try again later",
         ) from error
     missing = [remote for remote in found if not is_downloaded(remote, out)]
     _listed(found, missing)
@@ -60,15 +62,15 @@ def fetch(
         raise SettingsError(
             "no account in the environment", f"one of {archive.title}", archive.account_help
         )
-    losses = 0
+    failures = 0
     with _bar(missing) as progress:
         for result in download_files(archive, missing, out, progress, connections=connections):
             if result.error:
                 failed(f"{result.remote.name}: {result.error}")
-                losses += 1
-    typer.echo(f"{len(missing) - losses} files came to {out}, {losses} did not")
-    if losses:
-        typer.echo("the same command goes on with those")
+                failures += 1
+    typer.echo(f"{len(missing) - failures} files downloaded to {out}, {failures} failed")
+    if failures:
+        typer.echo("run the same command again to resume these")
         raise typer.Exit(2)
 
 
@@ -80,7 +82,7 @@ def _archive(source: str, level: str) -> "Archive":
     if absent:
         raise SettingsError(
             f"{', '.join(absent)} not installed",
-            f"what {source} is reached with",
+            f"the libraries that access {source}",
             f"type: {to_install('seaice[fetch]')}",
         )
     if source == "nsidc":
@@ -93,7 +95,7 @@ def _archive(source: str, level: str) -> "Archive":
 
 
 def _listed(found: "list[RemoteFile]", missing: "list[RemoteFile]") -> None:
-    """Files day by day, and how much is to come."""
+    """Print files by day, and how much remains to be downloaded."""
     days = sorted({remote.day for remote in found})
     lines = [
         (
@@ -105,7 +107,7 @@ def _listed(found: "list[RemoteFile]", missing: "list[RemoteFile]") -> None:
         for day in days
     ]
     rows(
-        ("day", "files", "to come", "size"),
+        ("day", "files", "to download", "size"),
         [*lines, ("all", str(len(found)), str(len(missing)), _sizes(missing))],
     )
 
@@ -120,7 +122,7 @@ def _sizes(remotes: "list[RemoteFile]") -> str:
 
 @contextmanager
 def _bar(remotes: "list[RemoteFile]") -> "Iterator[ProgressCallback]":
-    """A bar of files, and of bytes of the one that comes, on a terminal."""
+    """A progress bar per file, on a terminal."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -135,7 +137,7 @@ def _bar(remotes: "list[RemoteFile]") -> "Iterator[ProgressCallback]":
             for remote in remotes
         }
 
-        def report(remote: "RemoteFile", have: int) -> None:
-            bars.update(tasks[remote.name], completed=have, visible=have != remote.size)
+        def report(remote: "RemoteFile", received: int) -> None:
+            bars.update(tasks[remote.name], completed=received, visible=received != remote.size)
 
         yield report

@@ -1,1 +1,1 @@
-"""Swaths in, daily maps out."""
+"""Grids, masks, and gridding of swaths to daily maps."""

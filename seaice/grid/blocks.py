@@ -1,6 +1,6 @@
 """Blocks of cells: the refined grid, the 3.125 km quarters of a cell, means and repeats.
 
-Daily maps are refined to a grid four times finer along each axis. 89 GHz samples lie closer than
+Daily maps are refined to a grid four times finer along each axis. 89 GHz samples are closer than
 the cells of a daily map, and their footprints (3 by 5 km) are smaller: averages over the four
 quarters of a cell keep detail for super-resolution. They are stored along one more dimension, so
 that cropping, stacking or storing a map by y and x does the same to them.
@@ -24,14 +24,14 @@ __all__ = [
     "space_to_depth",
 ]
 
-SCALE = 4  #: refined cells to a cell of the daily map, along each axis
-BLOCK_ROWS = 512  #: rows, whole cells of the daily map
+SCALE = 4  #: refined cells per cell of the daily map, along each axis
+BLOCK_ROWS = 512  #: rows of a block: a whole number of cells of the daily map
 
 
 def repeat_to_fine_grid(coarse: NDArray[Any], scale: int = SCALE) -> NDArray[Any]:
-    """(y, x) -> (scale y, scale x): every refined cell says what its coarse cell says.
+    """(y, x) -> (scale y, scale x): every refined cell has the value of its coarse cell.
 
-    >>> on_refined(np.array([[1, 2]]), 2).tolist()
+    >>> repeat_to_fine_grid(np.array([[1, 2]]), 2).tolist()
     [[1, 1, 2, 2], [1, 1, 2, 2]]
     """
     return coarse.repeat(scale, 0).repeat(scale, 1)
@@ -106,9 +106,9 @@ def _sum_blocks(
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
-    """All rows of a refined map, some at a time: what passes between steps stays small.
+    """All rows of a refined map in blocks, so that temporary arrays stay small.
 
-    >>> list(bands(600))
+    >>> list(row_blocks(600))
     [slice(0, 512, None), slice(512, 600, None)]
     """
     return (slice(first, min(first + BLOCK_ROWS, rows)) for first in range(0, rows, BLOCK_ROWS))
@@ -120,7 +120,7 @@ QUARTERS = ("nw", "ne", "sw", "se")  #: in their order along the dimension `quar
 def space_to_depth(fine: NDArray[Any]) -> NDArray[Any]:
     """(..., 2 y, 2 x) -> (..., 4, y, x).
 
-    >>> quartered(np.array([[1, 2], [3, 4]])).ravel().tolist()
+    >>> space_to_depth(np.array([[1, 2], [3, 4]])).ravel().tolist()
     [1, 2, 3, 4]
     """
     *front, rows, columns = fine.shape

@@ -1,11 +1,11 @@
 """Swaths in, daily maps out.
 
-Every sample is spread over the cells around it with a Gaussian weight of its ground distance
-(the published method: Feng, Liu, Li 2023, doi 10.1109/JSTARS.2022.3232533, section II), summed
-swath by swath, so that memory does not grow with the number of granules. No neighbour search:
-a sample knows which cells it reaches. Maps that share no sums are added to at the same time, and
-the next swath is read meanwhile; every sum is still made in the order of the samples, so that the
-map is the same to the bit on any number of processors.
+Every sample contributes to the cells around it with a Gaussian weight of its ground distance
+(the published method: Feng, Liu, Li 2023, doi 10.1109/JSTARS.2022.3232533, section II). Sums are
+accumulated swath by swath, so that memory does not grow with the number of granules. No neighbour
+search is needed: the cells within reach follow from a sample's position. Maps with separate sums
+are processed in parallel while the next swath is read; every sum is made in the order of the
+samples, so that the map has the same bits on any number of processors.
 """
 
 import math
@@ -52,7 +52,7 @@ CellSums = tuple[NDArray[np.floating], NDArray[np.uint16]]
 
 
 class Beam(NamedTuple):
-    """How the weight of a sample falls with ground distance d: exp(-d^2 / sigma^2) to `radius`."""
+    """Gaussian weight of a sample at ground distance d: exp(-d^2 / sigma^2) up to `radius`."""
 
     sigma: float  #: m
     radius: float  #: m
@@ -67,24 +67,25 @@ def _beam(fwhm: float, radius: float) -> Beam:
     return Beam(fwhm / (2 * math.sqrt(math.log(2))), radius)
 
 
-#: 89 GHz: the mean of the beam's 3 and 5 km, to twice the longer width. The half percent more is
-#: the difference between ellipsoid and sphere: no cell that a spherical search fills stays empty.
+#: 89 GHz: the mean of the beam's 3 and 5 km, up to twice the longer width. Half a percent is added
+#: for the difference between ellipsoid and sphere: every cell that a spherical search fills is
+#: filled.
 HIGH_BEAM = _beam(4000.0, 10_050.0)
-#: 89 GHz on the quarters of a cell: as narrow as samples 5 by 10 km apart allow without holes.
+#: 89 GHz on the quarters of a cell: as narrow as samples spaced 5 by 10 km allow without gaps.
 QUARTER_BEAM = _beam(3000.0, 6030.0)
-#: 6.9 to 36.5 GHz: samples lie 10 km apart, closer than any of these footprints (12 to 62 km), so
-#: the footprint has done the smoothing already: the weight only joins neighbouring samples.
+#: 6.9 to 36.5 GHz: samples are spaced 10 km, less than any of these footprints (12 to 62 km), so
+#: the footprint has already smoothed the field: the weight only averages neighbouring samples.
 LOW_BEAM = _beam(10_000.0, 15_075.0)
 
 
 class CompiledGrid(NamedTuple):
-    """What compiled code must know of a grid."""
+    """A grid as compiled code takes it."""
 
     plane: PolarStereographic
     left: float  #: m
     top: float  #: m
     cell: float  #: m
-    edge: float  #: degrees from the equator; samples nearer to it reach no cell
+    edge: float  #: degrees of latitude; samples closer to the equator reach no cell
 
 
 @lru_cache(maxsize=16)
@@ -94,7 +95,7 @@ def compiled_grid(grid: Grid) -> CompiledGrid:
     Raises
     ------
     UnknownNameError
-        If the grid's CRS is none of this package's planes.
+        If the grid's CRS is not one of `seaice.grid.projection.PROJECTIONS`.
     """
     left, bottom, right, top = grid.bounds
     plane = polar_stereographic(grid.crs)
@@ -106,9 +107,10 @@ def compiled_grid(grid: Grid) -> CompiledGrid:
 
 @compiled
 def _gaussian_and_ratio(steepness: float, start: float) -> tuple[float, float]:
-    """exp(steepness start^2), and the ratio to the same one cell on.
+    """exp(steepness start^2), and the ratio of the value one cell further to it.
 
-    The ratio itself changes by exp(2 steepness) a step: two exponentials an axis, not one a cell.
+    The ratio changes by exp(2 steepness) per cell: two exponentials per axis instead of one per
+    cell.
     """
     return math.exp(steepness * start * start), math.exp(steepness * (2 * start + 1))
 
@@ -116,21 +118,21 @@ def _gaussian_and_ratio(steepness: float, start: float) -> tuple[float, float]:
 @compiled
 def _add_sample(
     sample: NDArray[np.float64],
-    place: tuple[float, float, float],
+    position: tuple[float, float, float],
     cells: CellSums,
     like: tuple[NDArray[np.float32], ...],
     beam: Beam,
 ) -> int:
-    """Give one sample to every cell centre within the beam's radius; how many there were.
+    """Add one sample to every cell whose centre is within the beam's radius; number of cells.
 
     Parameters
     ----------
-    sample : 1 or 0, and the value or 0, of each quantity
-    place : column, row, and metres on the ground to a cell
-    like : a quantity each; their number, unlike the size of an array, is known to the compiler
+    sample : for each quantity 1 and its value, or 0 and 0 where it is missing
+    position : column, row, and metres on the ground per cell
+    like : one array per quantity; the length of a tuple is known at compile time
     """
     sums, count = cells
-    across, down, cell = place
+    across, down, cell = position
     reach = beam.radius / cell
     row0, row1 = max(math.ceil(down - reach), 0), min(math.floor(down + reach), count.shape[0] - 1)
     if row0 > row1 or across + reach < 0 or across - reach > count.shape[1] - 1:
@@ -140,7 +142,7 @@ def _add_sample(
     first = max(math.ceil(across - reach), 0)  # of the widest row
     edge, edge_ratio = _gaussian_and_ratio(steepness, first - across)
     line, line_ratio = _gaussian_and_ratio(steepness, row0 - down)
-    given = 0
+    pairs = 0
     for row in range(row0, row1 + 1):
         half = math.sqrt(max(reach * reach - (row - down) ** 2, 0.0))
         last = min(math.floor(across + half), count.shape[1] - 1)
@@ -148,7 +150,7 @@ def _add_sample(
         weight, ratio = line * edge, edge_ratio
         for column in range(first, last + 1):
             if column >= begin:
-                given += 1
+                pairs += 1
                 count[row, column] += 1
                 for k in range(2 * len(like)):
                     sums[row, column, k] += weight * sample[k]
@@ -156,14 +158,14 @@ def _add_sample(
             ratio *= bend
         line *= line_ratio
         line_ratio *= bend
-    return given
+    return pairs
 
 
 @compiled
 def project_samples(
-    position: tuple[NDArray[np.float32], NDArray[np.float32]], lattice: CompiledGrid
+    position: tuple[NDArray[np.float32], NDArray[np.float32]], grid: CompiledGrid
 ) -> NDArray[np.float64]:
-    """Where samples lie on the plane: (x, y, scale), m, m and plane length to ground length.
+    """Positions of samples in the projection: (x, y, scale), m, m, projected per ground length.
 
     Parameters
     ----------
@@ -171,15 +173,15 @@ def project_samples(
 
     Returns
     -------
-    (scan, pixel, 3) float64; NaN where a position is absent or too far away to reach any cell
+    (scan, pixel, 3) float64; NaN where a position is missing or too far away to reach any cell
     """
     latitude, longitude = position
     points = np.empty((*latitude.shape, 3))
     for scan in range(latitude.shape[0]):
         for pixel in range(latitude.shape[1]):
             point = (math.nan, math.nan, math.nan)
-            if latitude[scan, pixel] * lattice.plane.pole > lattice.edge:  # NaN is not
-                point = project_point(latitude[scan, pixel], longitude[scan, pixel], lattice.plane)
+            if latitude[scan, pixel] * grid.plane.pole > grid.edge:  # false for NaN
+                point = project_point(latitude[scan, pixel], longitude[scan, pixel], grid.plane)
             points[scan, pixel, 0], points[scan, pixel, 1] = point[0], point[1]
             points[scan, pixel, 2] = point[2]
     return points
@@ -190,22 +192,22 @@ def count_inside(
     values: tuple[NDArray[np.float32], NDArray[np.float32]],
     points: NDArray[np.float64],
     shape: tuple[int, int],
-    lattice: CompiledGrid,
+    grid: CompiledGrid,
 ) -> int:
-    """How many samples with a value lie on a lattice of some shape.
+    """Number of samples with a value inside a grid.
 
     Parameters
     ----------
-    values : two quantities at the same positions, (scan, pixel); either suffices
-    points : as `project_samples` has them
+    values : two quantities at the same positions, (scan, pixel); one of them suffices
+    points : from `project_samples`
     shape : rows and columns
     """
     first, second = values
     inside = 0
     for scan in range(points.shape[0]):
         for pixel in range(points.shape[1]):
-            across = (points[scan, pixel, 0] - lattice.left) / lattice.cell
-            down = (lattice.top - points[scan, pixel, 1]) / lattice.cell
+            across = (points[scan, pixel, 0] - grid.left) / grid.cell
+            down = (grid.top - points[scan, pixel, 1]) / grid.cell
             here = (across >= 0) & (across < shape[1]) & (down >= 0) & (down < shape[0])
             absent = math.isnan(first[scan, pixel]) & math.isnan(second[scan, pixel])
             inside += 1 if here & (not absent) else 0
@@ -217,29 +219,29 @@ def accumulate(
     values: tuple[NDArray[np.float32], ...],
     points: NDArray[np.float64],
     cells: CellSums,
-    lattice: CompiledGrid,
+    grid: CompiledGrid,
     beam: Beam,
 ) -> int:
-    """Add samples to the sums of the cells they reach.
+    """Add samples to the weighted sums of the cells within their reach.
 
-    Distances are on the ground: lengths on the plane divided by its scale at the sample.
+    Distances are on the ground: projected lengths divided by the scale at the sample.
 
     Parameters
     ----------
     values : quantities at the same positions, each (scan, pixel) float32
-        NaN contributes nothing to its own quantity, and leaves the others alone.
-    points : as `project_samples` has them; samples without a place contribute nothing
+        NaN contributes nothing to its own quantity and does not affect the others.
+    points : from `project_samples`; samples without a position contribute nothing
     cells : sums (y, x, 2 * quantity) and count (y, x), changed in place
         Weight and weight times value of each quantity; samples with any quantity present.
-    lattice, beam : where the cells are, and how far a sample reaches
+    grid, beam : the grid and the weights
 
     Returns
     -------
     int
-        How many (sample, cell) pairs there were.
+        Number of (sample, cell) pairs.
     """
     sample = np.empty(2 * len(values), np.float64)
-    given = 0
+    pairs = 0
     for scan in range(points.shape[0]):
         for pixel in range(points.shape[1]):
             x, y, scale = points[scan, pixel, 0], points[scan, pixel, 1], points[scan, pixel, 2]
@@ -253,24 +255,23 @@ def accumulate(
                 sample[2 * quantity + 1] = value if seen else 0.0
                 present += seen
             if present:
-                across = (x - lattice.left) / lattice.cell - 0.5
-                down = (lattice.top - y) / lattice.cell - 0.5
-                place = across, down, lattice.cell / scale
-                given += _add_sample(sample, place, cells, values, beam)
-    return given
+                across = (x - grid.left) / grid.cell - 0.5
+                down = (grid.top - y) / grid.cell - 0.5
+                offset = across, down, grid.cell / scale
+                pairs += _add_sample(sample, offset, cells, values, beam)
+    return pairs
 
 
 Samples = NDArray[np.float32]
 Horn = tuple[Samples, Samples, NDArray[np.float64], NDArray[np.float64]]
-"""tb89h and tb89v, (scan, pixel); seconds, (scan,); where samples lie, as `project_samples` has it."""
+"""tb89h and tb89v, (scan, pixel); seconds, (scan,); positions from `project_samples`."""
 
-TB_OFFSET = np.float32(
-    200.0
-)  #: K; squares are summed around it, where float32 still resolves 0.01 K
+#: K, subtracted from tb89v before squares are summed, so that float32 resolves 0.01 K
+TB_OFFSET = np.float32(200.0)
 
 
 def scans_of_day(swath: xr.Dataset, date: Date) -> xr.Dataset:
-    """The scans of a swath that were made on this UTC day."""
+    """The scans of a swath that were measured on this UTC day."""
     start = np.datetime64(date.isoformat(), "ns")
     time = swath["time"].values
     inside = (time >= start) & (time < start + np.timedelta64(1, "D"))
@@ -278,13 +279,12 @@ def scans_of_day(swath: xr.Dataset, date: Date) -> xr.Dataset:
 
 
 def grid_day(swaths: Iterable[xr.Dataset], grid: Grid, date: Date) -> xr.Dataset:
-    """The daily map of all samples made on one UTC day.
+    """The daily map of all samples measured on one UTC day.
 
     Parameters
     ----------
     swaths : iterable of swath datasets
-        Taken one after another; a generator keeps memory at two swaths, for it runs in a thread
-        of its own, one swath ahead.
+        Read one ahead in a thread; with a generator, at most two swaths are in memory.
     grid : whole hemisphere or a crop of it
     date : UTC day
 
@@ -315,13 +315,13 @@ def _prefetch(swaths: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
 
 
 class Accumulator:
-    """Sums of weights and of weighted temperatures on a grid, to which swaths are added.
+    """Sums of weights and of weighted brightness temperatures on a grid, to which swaths are added.
 
     Parameters
     ----------
-    grid : where the map will be
+    grid : of the map
     channels : names of `seaice.instrument.CHANNELS`
-        Low-frequency bands of which no channel is named take no memory.
+        Low-frequency bands without a named channel take no memory.
     """
 
     def __init__(self, grid: Grid, channels: Sequence[str] = CHANNELS) -> None:
@@ -330,16 +330,16 @@ class Accumulator:
         self.granules: list[str] = []
         self.samples: dict[str, int] = {}  #: of 89 GHz, on the grid, by granule
         self.origin = "observed"
-        self._lattice = compiled_grid(grid)
-        halves = grid.refine(2)
-        self._quarter_lattice = compiled_grid(halves)
+        self._target = compiled_grid(grid)
+        quarters = grid.refine(2)
+        self._quarter_target = compiled_grid(quarters)
         self._epoch = np.datetime64("NaT", "ns")
         # tb89h, tb89v, its square, time
         self._high = np.zeros((*grid.shape, 8)), np.zeros(grid.shape, np.uint16)
         # tb89h, tb89v
         self._quarters = (
-            np.zeros((*halves.shape, 4), np.float32),
-            np.zeros(halves.shape, np.uint16),
+            np.zeros((*quarters.shape, 4), np.float32),
+            np.zeros(quarters.shape, np.uint16),
         )
         self._low = {
             band: (np.zeros((*grid.shape, 4), np.float32), np.zeros(grid.shape, np.uint16))
@@ -359,13 +359,13 @@ class Accumulator:
                 partial(self._add_cells, horns),
                 *(partial(self._add_band, swath, band) for band in self._low),
             ]
-            given = sum(workers.map(lambda task: task(), tasks))
-        if given:
+            pairs = sum(workers.map(lambda task: task(), tasks))
+        if pairs:
             name = str(swath.attrs.get("granule", "unnamed"))
             inside = (
-                count_inside((h, v), p, self.grid.shape, self._lattice) for h, v, _, p in horns
+                count_inside((h, v), p, self.grid.shape, self._target) for h, v, _, p in horns
             )
-            # a sample beside the grid may reach its outermost cells
+            # a sample outside the grid may contribute to its outermost cells
             self.samples[name] = self.samples.get(name, 0) + max(sum(inside), 1)
             self.granules.append(name)
             if swath.attrs.get("origin") == "simulated":
@@ -374,31 +374,33 @@ class Accumulator:
     def _horn(self, swath: xr.Dataset, seconds: NDArray[np.float64], horn: int) -> Horn:
         part = swath.isel(horn=horn)
         h, v = (_samples(part[name]) for name in HIGH_CHANNELS)
-        points = project_samples(_position(part, "latitude", "longitude"), self._lattice)
+        points = project_samples(_position(part, "latitude", "longitude"), self._target)
         return h, v, seconds, points
 
     def _add_quarters(self, horns: Sequence[Horn]) -> int:
         for h, v, _, points in horns:
-            accumulate((h, v), points, self._quarters, self._quarter_lattice, QUARTER_BEAM)
+            accumulate((h, v), points, self._quarters, self._quarter_target, QUARTER_BEAM)
         return 0  # cells count the same samples
 
     def _add_cells(self, horns: Sequence[Horn]) -> int:
-        given = 0
+        pairs = 0
         for h, v, seconds, points in horns:
             time = np.where(np.isnan(h) & np.isnan(v), np.nan, seconds[:, None])
             values = h, v, np.square(v - TB_OFFSET), time.astype(np.float32)
-            given += accumulate(values, points, self._high, self._lattice, HIGH_BEAM)
-        return given
+            pairs += accumulate(values, points, self._high, self._target, HIGH_BEAM)
+        return pairs
 
     def _add_band(self, swath: xr.Dataset, band: str) -> int:
         names = [f"tb{band}{pol}" for pol in "hv"]
         if not any(name in swath for name in names):
             return 0
-        place = swath[["latitude_low", "longitude_low"]].sel(band=band)
-        points = project_samples(_position(place, "latitude_low", "longitude_low"), self._lattice)
+        positions = swath[["latitude_low", "longitude_low"]].sel(band=band)
+        points = project_samples(
+            _position(positions, "latitude_low", "longitude_low"), self._target
+        )
         absent = np.full(points.shape[:2], np.nan, np.float32)
         h, v = (_samples(swath[name]) if name in swath else absent for name in names)
-        return accumulate((h, v), points, self._low[band], self._lattice, LOW_BEAM)
+        return accumulate((h, v), points, self._low[band], self._target, LOW_BEAM)
 
     def _seconds(self, swath: xr.Dataset) -> NDArray[np.float64]:
         """Seconds since the first scan ever added, (scan,); NaN for NaT."""
@@ -408,18 +410,18 @@ class Accumulator:
         return np.asarray((time - self._epoch) / np.timedelta64(1, "s"))
 
     def daily_map(self, date: Date) -> xr.Dataset:
-        """The map of what was added so far, stamped with this day.
+        """The map of all swaths added so far, with this date.
 
         Raises
         ------
         NoInputError
-            If nothing that was added reaches the grid.
+            If no added sample reaches the grid.
         """
         if not self.granules:
             raise NoInputError(
                 f"no sample of {date} on the {hemisphere_of(self.grid)}ern grid",
                 "at least one granule with scans of that UTC day over it",
-                "check the date, the region, and that the folder holds that day's granules",
+                "check the date, the region, and that the folder contains that day's granules",
             )
         variables = self._variables()
         missing = [name for name in self.channels if np.isnan(variables[name]).all()]
@@ -451,7 +453,7 @@ class Accumulator:
         return {
             **{name: means[name].astype(np.float32) for name in self.channels},
             "n_obs": count.copy(),
-            "obs_time": self._moment(seconds),
+            "obs_time": self._time(seconds),
             "spread": np.sqrt(np.maximum(variance, 0)).astype(np.float32),
         }
 
@@ -465,7 +467,7 @@ class Accumulator:
             for index, name in enumerate(HIGH_CHANNELS)
         }
 
-    def _moment(self, seconds: NDArray[np.floating]) -> NDArray[np.datetime64]:
+    def _time(self, seconds: NDArray[np.floating]) -> NDArray[np.datetime64]:
         """Seconds since the epoch as datetime64[ns]; NaT for NaN."""
         whole = np.where(np.isnan(seconds), 0, seconds * 1e9).astype("timedelta64[ns]")
         whole[np.isnan(seconds)] = np.timedelta64("NaT")
@@ -473,7 +475,7 @@ class Accumulator:
 
 
 def _samples(values: xr.DataArray) -> Samples:
-    """As compiled code wants them: float32, in one piece."""
+    """Contiguous float32, for compiled code."""
     return np.ascontiguousarray(values.values, np.float32)
 
 
@@ -482,7 +484,7 @@ def _position(part: xr.Dataset, latitude: str, longitude: str) -> tuple[Samples,
 
 
 def _mean(sums: NDArray[np.floating], quantity: int) -> NDArray[np.floating]:
-    """Weighted mean of one quantity where it has weight, else NaN."""
+    """Weighted mean of one quantity; NaN where the weight is 0."""
     weight, total = sums[..., 2 * quantity], sums[..., 2 * quantity + 1]
     mean = np.full(weight.shape, np.nan, sums.dtype)
     np.divide(total, weight, out=mean, where=weight > 0)
@@ -490,33 +492,33 @@ def _mean(sums: NDArray[np.floating], quantity: int) -> NDArray[np.floating]:
 
 
 def daily_map_from_au_si6(path: str | Path, grid: Grid) -> xr.Dataset:
-    """The daily map that an NSIDC AU_SI6 file holds, on a hemisphere's 6.25 km grid or its crop.
+    """The daily map of an NSIDC AU_SI6 file, on a hemisphere's 6.25 km grid or a crop of it.
 
-    What such a file does not know is absent: low frequencies, quarters and spread are NaN, times
-    NaT; `n_obs` is 1 where there is a temperature, for at least one sample stands behind it.
+    Variables that the file lacks are missing: low frequencies, quarters and spread are NaN, times
+    NaT; `n_obs` is 1 where there is a brightness temperature, the least number of samples.
 
     Raises
     ------
     GranuleError
-        If the file is absent, damaged, of another format, undated, or empty.
+        If the file is missing, damaged, of another format, undated, or empty.
     NoInputError
-        If it has no temperature on this grid.
+        If it has no brightness temperature on this grid.
     ValueError
-        If the grid is no crop of NORTH or SOUTH.
+        If the grid is not a crop of NORTH or SOUTH.
     """
     hemisphere = hemisphere_of(grid)
     rows, columns = grid.within(HEMISPHERES[hemisphere])
-    given = read_au_si6(path, hemisphere).isel(y=rows, x=columns)
-    seen = np.isfinite(given["tb89h"].values) | np.isfinite(given["tb89v"].values)
+    source = read_au_si6(path, hemisphere).isel(y=rows, x=columns)
+    seen = np.isfinite(source["tb89h"].values) | np.isfinite(source["tb89v"].values)
     if not seen.any():
         raise NoInputError(
-            f"no temperature of {given.attrs['granule']} on the grid asked for",
-            "a file that covers it",
+            f"no brightness temperature of {source.attrs['granule']} on this grid",
+            "a file that covers the grid",
             "choose another region or another day",
         )
     absent = np.full(grid.shape, np.nan, np.float32)
     variables = {
-        **{name: given[name].values for name in HIGH_CHANNELS},
+        **{name: source[name].values for name in HIGH_CHANNELS},
         **{name: absent for name in LOW_CHANNELS},
         "n_obs": seen.astype(np.uint16),
         "obs_time": np.full(grid.shape, np.datetime64("NaT", "ns")),
@@ -528,7 +530,7 @@ def daily_map_from_au_si6(path: str | Path, grid: Grid) -> xr.Dataset:
         name: (("quarter", "y", "x")[-values.ndim :], values, attrs(name))
         for name, values in variables.items()
     }
-    date = given.attrs["date"]
+    date = source.attrs["date"]
     dated = {"time": np.datetime64(f"{date}T12:00", "ns")}
     return xr.Dataset(
         maps,
@@ -537,7 +539,7 @@ def daily_map_from_au_si6(path: str | Path, grid: Grid) -> xr.Dataset:
             "crs": grid.crs,
             "hemisphere": hemisphere,
             "date": date,
-            "granules": [given.attrs["granule"]],
+            "granules": [source.attrs["granule"]],
             "n_granules": 1,
             "rejected": [],
             "missing_channels": list(LOW_CHANNELS),

@@ -37,16 +37,17 @@ __all__ = [
 
 
 CELL_SIZE = 50_000.0  #: m
-MAX_SAMPLES = 60_000  #: of a granule that are averaged; more would not change a median of cells
-MIN_SAMPLES_PER_CELL = 3  #: samples that a cell's mean needs
-MIN_COMMON_CELLS = 30  #: common cells that a pair needs
-MIN_DAYS = 3  #: days that tell which one differs
-ITERATIONS = 30  #: of reweighting
-#: K that an offset must exceed: weather between overpasses, which averages out over many cells.
+MAX_SAMPLES = 60_000  #: samples of a granule that are averaged; more would not change the medians
+MIN_SAMPLES_PER_CELL = 3  #: samples needed for a cell's mean
+MIN_COMMON_CELLS = 30  #: common cells needed to compare two granules
+MIN_DAYS = 3  #: days needed to find the one that differs
+ITERATIONS = 30  #: of the reweighted least squares
+#: K, largest offset that weather between overpasses explains; it averages out over many cells.
 #: tb89h over open water varies by 18 K (one standard deviation of real samples), tb89v by 6 K.
 LIMITS = {"tb89v": 7.0, "tb89h": 14.0}
-SCATTER = {"tb89v": 60.0, "tb89h": 120.0}  #: K divided by the root of the common cells, added
-#: K by which a day may differ from the others of five: ice and weather change within days
+#: K, divided by the root of the number of common cells and added to `LIMITS`
+SCATTER = {"tb89v": 60.0, "tb89h": 120.0}
+#: K by which a day may differ from the others of five, as ice and weather change within days
 BETWEEN_DAYS = {"tb89v": 12.0, "tb89h": 20.0}
 AGREEMENT_FACTOR = 0.5  #: a limit times this: what the others may differ among themselves
 
@@ -60,19 +61,19 @@ class Disagreement:
     offset: float  #: K, granule minus the others
     limit: float  #: K
     cells: int  #: common cells of 50 km
-    certain: bool  #: whether the others agree, so that this granule is the wrong one
+    certain: bool  #: whether the others agree with each other, so that this granule is wrong
 
     @property
     def rejection(self) -> str:
-        """Why the granule is not used, and what to do."""
+        """Why the granule is rejected, and what to do."""
         return (
             f"{self.description}; expected at most {self.limit:.0f} K. Do next: fetch the granule "
-            "again, or leave it out."
+            "again, or remove it."
         )
 
     @property
     def description(self) -> str:
-        """What is wrong, without the granule's name."""
+        """What differs, without the granule's name."""
         return (
             f"{self.channel} differs from the other granules of the day by {self.offset:+.1f} K "
             f"over {self.cells} common cells of 50 km at sea"
@@ -90,7 +91,7 @@ class Overlaps:
     )
 
     def add(self, swath: xr.Dataset) -> None:
-        """Average a swath's samples over sea in cells."""
+        """Add the cell means of a swath's samples over sea."""
         grid = HEMISPHERES[self.hemisphere]
         step = max(1, int(np.sqrt(swath["tb89v"].size / MAX_SAMPLES)))
         part = {
@@ -118,24 +119,24 @@ class Overlaps:
 
     def disagreements(self) -> list[Disagreement]:
         """Granules that differ from the others, the largest difference of each, worst first."""
-        found: dict[str, Disagreement] = {}
+        results: dict[str, Disagreement] = {}
         for channel in HIGH_CHANNELS:
             for each in self._of(channel):
-                known = found.get(each.granule)
+                known = results.get(each.granule)
                 if known is None or _excess(each) > _excess(known):
-                    found[each.granule] = each
-        return sorted(found.values(), key=_excess, reverse=True)
+                    results[each.granule] = each
+        return sorted(results.values(), key=_excess, reverse=True)
 
     def outliers(self) -> list[Disagreement]:
-        """Granules that are certainly wrong; removed one by one, as each distorts the others."""
-        found: list[Disagreement] = []
+        """Granules that are certainly wrong, removed one by one, as each distorts the others."""
+        results: list[Disagreement] = []
         while certain := [each for each in self.disagreements() if each.certain]:
-            found.append(certain[0])
-            place = self.names.index(certain[0].granule)
-            del self.names[place]
+            results.append(certain[0])
+            index = self.names.index(certain[0].granule)
+            del self.names[index]
             for channel in self.means:
-                del self.means[channel][place]
-        return found
+                del self.means[channel][index]
+        return results
 
     def _of(self, channel: str) -> list[Disagreement]:
         difference, cells = _differences(self.means[channel])
@@ -164,7 +165,7 @@ class Overlaps:
 def differing_days(
     maps: Mapping[Date, xr.Dataset], sea: NDArray[np.bool_]
 ) -> list[tuple[Date, str, float]]:
-    """Days of which the median of 89 GHz differs from that of the other days; three or more days.
+    """Days whose median of 89 GHz differs from that of the other days; needs three days.
 
     Parameters
     ----------
@@ -177,13 +178,13 @@ def differing_days(
     """
     if len(maps) < MIN_DAYS:
         return []
-    found: dict[Date, tuple[Date, str, float]] = {}
+    results: dict[Date, tuple[Date, str, float]] = {}
     for channel, limit in BETWEEN_DAYS.items():
         fields = [each[channel].values[sea] for each in maps.values()]
         for day, offset in zip(maps, _offsets(*_differences(fields)), strict=True):
             if abs(offset) > limit:
-                found.setdefault(day, (day, channel, float(offset)))
-    return list(found.values())
+                results.setdefault(day, (day, channel, float(offset)))
+    return list(results.values())
 
 
 def _excess(each: Disagreement) -> float:
@@ -198,19 +199,19 @@ def _differences(
     difference = np.full((count, count), np.nan)
     cells = np.zeros((count, count))
     for first, second in combinations(range(count), 2):
-        apart = means[first] - means[second]
-        apart = apart[np.isfinite(apart)]
-        if apart.size >= MIN_COMMON_CELLS:
-            median = float(np.median(apart))
+        difference_of_means = means[first] - means[second]
+        difference_of_means = difference_of_means[np.isfinite(difference_of_means)]
+        if difference_of_means.size >= MIN_COMMON_CELLS:
+            median = float(np.median(difference_of_means))
             difference[first, second], difference[second, first] = median, -median
-            cells[first, second] = cells[second, first] = apart.size
+            cells[first, second] = cells[second, first] = difference_of_means.size
     return difference, cells
 
 
 def _offsets(difference: NDArray[np.float64], cells: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Offset of each granule, their weighted median 0, so that the pairs' misfits are least.
+    """Offset of each granule with median 0 that minimizes the misfit of all pairs.
 
-    Least absolute misfit by iterative reweighting; a pair weighs as the root of its cells.
+    Least absolute misfit by iterative reweighting; a pair has the weight of the root of its cells.
     """
     count = len(difference)
     offsets = np.zeros(count)
@@ -230,20 +231,20 @@ def _offsets(difference: NDArray[np.float64], cells: NDArray[np.float64]) -> NDA
 
 @dataclass(slots=True, kw_only=True)
 class GranuleReport:
-    """What was found of one granule."""
+    """Results of the checks of one granule."""
 
     name: str
     used: bool = False
-    samples: int = 0  #: 89 GHz samples, of both horns, that fell into the region on the day
-    reason: str = ""  #: why it was not used
+    samples: int = 0  #: 89 GHz samples of both horns in the region on the day
+    reason: str = ""  #: why the granule was not used
     geolocation: str = ""
-    flagged: float = 0.0  #: share of 89 GHz samples that the instrument flags
+    flagged: float = 0.0  #: fraction of 89 GHz samples that the instrument flags
     warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class InputChecks:
-    """The checks of one day's granules, one after another."""
+    """The checks of the granules of one day."""
 
     hemisphere: Hemisphere
     reports: dict[str, GranuleReport] = field(default_factory=dict)
@@ -254,19 +255,18 @@ class InputChecks:
         self.overlaps = Overlaps(hemisphere=self.hemisphere)
 
     def check(self, swath: xr.Dataset, path: Path) -> xr.Dataset:
-        """The scans of a swath that may be gridded.
+        """Check a swath and return the scans that may be gridded.
 
         Raises
         ------
         GranuleError
-            If the granule must be left out.
+            If the granule must not be used.
         """
         report = self.report(path.name)
         check_start_time(swath, path)
         report.flagged = round(flagged_fraction(swath), 4)
         report.warnings += check_plausibility(swath)
-        place = check_geolocation(swath, self.hemisphere)
-        report.geolocation = place.summary
+        report.geolocation = check_geolocation(swath, self.hemisphere).summary
         fresh, note = self.used_scans.new_scans(swath)
         if note:
             report.warnings.append(note)
@@ -274,25 +274,25 @@ class InputChecks:
         return fresh
 
     def report(self, name: str) -> GranuleReport:
-        """The report of a file, begun where there is none."""
+        """The report of a file, created if there is none."""
         return self.reports.setdefault(name, GranuleReport(name=name))
 
     def reject(self, name: str, reason: str) -> None:
-        """Note why a file is not used."""
+        """Record why a file is not used."""
         self.report(name).reason = reason
 
     def outliers(self) -> dict[str, Disagreement]:
-        """Granules (file names without .h5) that certainly disagree with the others of the day."""
+        """Granules (names without .h5) that differ from the others and are certainly wrong."""
         return {each.granule: each for each in self.overlaps.outliers()}
 
     def note_disagreements(self) -> None:
         """Add warnings for granules that disagree where it is unclear which one is wrong."""
         for each in self.overlaps.disagreements():
-            note = f"{each.description}; it is used, as too few others tell which one is wrong"
+            note = f"{each.description}; it is used, as too few others show which one is wrong"
             self.report(f"{each.granule}.h5").warnings.append(note)
 
     def note_used(self, daily_map: xr.Dataset) -> None:
-        """Note which granules reached the region on the day."""
+        """Record which granules have samples in the region on the day."""
         pairs = zip(daily_map.attrs["granules"], daily_map.attrs["samples"], strict=True)
         samples = dict(pairs)
         for report in self.reports.values():
@@ -304,9 +304,9 @@ class InputChecks:
     @property
     def rejected(self) -> list[str]:
         """ "name: reason" of each granule that failed a check."""
-        absent = "no sample in the region on this day"
-        found = (each for each in self.reports.values() if each.reason not in ("", absent))
-        return [f"{each.name}: {each.reason}" for each in found]
+        unused = "no sample in the region on this day"
+        results = (each for each in self.reports.values() if each.reason not in ("", unused))
+        return [f"{each.name}: {each.reason}" for each in results]
 
     @property
     def warnings(self) -> list[str]:
@@ -329,6 +329,6 @@ class InputChecks:
 
 
 def read_reports(daily_map: xr.Dataset) -> dict[str, GranuleReport]:
-    """The reports that a daily map carries, by file name; none for maps of others."""
+    """The reports in a daily map's attributes, by file name; none for other maps."""
     reports = json.loads(daily_map.attrs.get("inputs", "[]"))
     return {each["name"]: GranuleReport(**each) for each in reports}

@@ -1,6 +1,6 @@
 """Masks of land, lakes and possible ice, and land fractions of low-frequency footprints.
 
-The masks ship with the package, for any part of either hemisphere; `pipelines.derive` made them.
+The masks ship with the package and cover both hemispheres; `pipelines.derive_masks` makes them.
 Ice shelves and lakes are land; lakes also have a mask of their own.
 """
 
@@ -29,14 +29,13 @@ __all__ = [
     "outside_climatology",
 ]
 
-FACTORS = (1, 4)  #: how much finer than the hemisphere's 6.25 km a mask ships
-NEAR_SEA_CELLS = (
-    40  #: cells of 6.25 km: what networks of concentration look at around a cell, and more
-)
+FACTORS = (1, 4)  #: cell size of 6.25 km divided by those of the masks in `data/`
+#: cells of 6.25 km: more than the receptive fields of concentration networks
+NEAR_SEA_CELLS = 40
 
 
 def land_mask(grid: Grid) -> NDArray[np.bool_]:
-    """Where the cells of a grid are land.
+    """Cells of a grid that are land.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ def land_mask(grid: Grid) -> NDArray[np.bool_]:
     Raises
     ------
     SettingsError
-        If the grid has another cell size or lattice.
+        If the grid has another cell size or origin.
 
     >>> land_mask(HEMISPHERES["south"]).shape
     (1328, 1264)
@@ -59,7 +58,7 @@ def land_mask(grid: Grid) -> NDArray[np.bool_]:
 
 
 def near_sea(grid: Grid) -> NDArray[np.bool_]:
-    """Where sea, within the grid or outside of it, is at most 250 km away along x and along y.
+    """Cells with sea, inside or outside the grid, at most 250 km away along x and along y.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def near_sea(grid: Grid) -> NDArray[np.bool_]:
     Raises
     ------
     SettingsError
-        If the grid has another cell size or lattice.
+        If the grid has another cell size or origin.
 
     >>> float(near_sea(HEMISPHERES["north"]).mean().round(2))
     0.72
@@ -85,7 +84,7 @@ def near_sea(grid: Grid) -> NDArray[np.bool_]:
 
 
 def lake_mask(grid: Grid) -> NDArray[np.bool_]:
-    """Where the cells of a grid are lake, of 10 km2 or more; `land_mask` calls them land.
+    """Cells of a grid that are in lakes of 10 km2 or more; in `land_mask` they are land.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ def lake_mask(grid: Grid) -> NDArray[np.bool_]:
     Raises
     ------
     SettingsError
-        If the grid has another cell size or lattice.
+        If the grid has another cell size or origin.
     """
     return _read_mask("lakes", *_locate(grid, FACTORS[-1:]))
 
@@ -112,7 +111,7 @@ def _read_mask(what: str, whole: Grid, rows: slice, columns: slice) -> NDArray[n
 
 
 def _locate(grid: Grid, factors: tuple[int, ...] = FACTORS) -> tuple[Grid, slice, slice]:
-    """The whole grid that has a mask, and which of its rows and columns are meant."""
+    """The whole grid that has a mask, and the rows and columns of it that `grid` covers."""
     coarse = HEMISPHERES[hemisphere_of(grid)]
     for factor in factors:
         whole = coarse.refine(factor)
@@ -130,15 +129,15 @@ def _locate(grid: Grid, factors: tuple[int, ...] = FACTORS) -> tuple[Grid, slice
     )
 
 
-#: degrees; in the satellite record ice has come as far north as about 54 south, off Bouvet Island
+#: degrees; the northernmost ice in the satellite record is at about 54 south, off Bouvet Island
 SOUTHERN_LIMIT = -50.0
 
 
 def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
-    """Where no ice has been seen in this calendar month since 1978.
+    """Where no ice has been observed in this calendar month since 1978.
 
-    North: the mask of EUMETSAT OSI SAF's record, made by `derive_climatology` beside. South:
-    one parallel, 50 degrees, in every month, for no record ships with the package.
+    North: the maximum-ice mask of EUMETSAT OSI SAF's record (`pipelines.derive_masks`).
+    South: north of 50 degrees south in every month, as no record ships with the package.
 
     Parameters
     ----------
@@ -152,7 +151,7 @@ def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
     Raises
     ------
     ValueError
-        If the grid is no part of a hemisphere's 6.25 km grid.
+        If the grid is not a part of a hemisphere's 6.25 km grid.
 
     >>> pole = HEMISPHERES["north"].crop(slice(928, 944), slice(608, 624))
     >>> outside_climatology(pole, 9).any()
@@ -171,21 +170,21 @@ def outside_climatology(grid: Grid, month: int) -> NDArray[np.bool_]:
         return np.asarray(possible.read(month, window=window) == 0)
 
 
-#: one for every distinct footprint: 7.3 GHz sees what 6.9 does, and 23.8 what 18.7 does
+#: one for each distinct footprint: that of 7.3 GHz equals 6.9's, and that of 23.8 equals 18.7's
 LAND_FRACTIONS = ("land_6", "land_10", "land_18", "land_36")
-#: standard deviation of a Gaussian over its full width at half maximum
+#: standard deviation of a Gaussian divided by its full width at half maximum
 SIGMA_PER_FWHM = 1 / math.sqrt(8 * math.log(2))
 
 
 def land_fractions(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
-    """Share of land in what a gridded low-frequency cell stems from, one map a footprint.
+    """Land fraction of the footprints behind a gridded low-frequency cell, one map per footprint.
 
-    A cell of the daily map is blurred by the antenna's beam, here as wide in all directions as the
-    mean of its two widths, and by the weight that joins samples in gridding.
+    A cell of the daily map is blurred by the antenna's beam, here a circle with the geometric mean
+    of its two widths, and by the weights of gridding.
 
     Parameters
     ----------
-    land : (4y, 4x) bool, on the refined grid; beyond its edge goes on what stands there
+    land : (4y, 4x) bool, on the refined grid; values at the edge are extended beyond it
 
     Returns
     -------
@@ -194,7 +193,7 @@ def land_fractions(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
 
     >>> half = np.zeros((256, 256), bool)
     >>> half[:128] = True
-    >>> [round(float(share[34, 0]), 2) for share in land_shares(half).values()]
+    >>> [round(float(each[34, 0]), 2) for each in land_fractions(half).values()]
     [0.22, 0.13, 0.03, 0.0]
     """
     cells = block_mean(land)
@@ -203,6 +202,6 @@ def land_fractions(land: NDArray[np.bool_]) -> dict[str, NDArray[np.float32]]:
 
 def _blurred(cells: NDArray[np.floating], band: str) -> NDArray[np.float32]:
     beam = 1000 * math.sqrt(BANDS[band].along * BANDS[band].across) * SIGMA_PER_FWHM
-    joined = LOW_BEAM.sigma / math.sqrt(2)
-    width = math.hypot(beam, joined) / NORTH.cell
+    gridding = LOW_BEAM.sigma / math.sqrt(2)
+    width = math.hypot(beam, gridding) / NORTH.cell
     return np.asarray(gaussian_filter(cells.astype(np.float32), width, mode="nearest"))

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class PolarStereographic(NamedTuple):
-    """A polar stereographic plane. A tuple, because compiled code takes nothing else."""
+    """Constants of a polar stereographic projection, as a tuple for compiled code."""
 
     pole: float  #: +1 north, -1 south
     meridian: float  #: radians, the one that points down (north) or up (south)
@@ -36,7 +36,7 @@ class PolarStereographic(NamedTuple):
 
 
 def _nsidc_projection(pole: float, meridian: float) -> PolarStereographic:
-    """NSIDC's plane: Hughes 1980 ellipsoid, true at 70 degrees."""
+    """NSIDC's projection: Hughes 1980 ellipsoid, true scale at 70 degrees."""
     flattening = 1 / 298.279411123064
     e = math.sqrt(flattening * (2 - flattening))
     sine, cosine = math.sin(math.radians(70)), math.cos(math.radians(70))
@@ -56,7 +56,7 @@ def polar_stereographic(crs: str) -> PolarStereographic:
     Raises
     ------
     UnknownNameError
-        If the CRS is no plane of this package.
+        If the CRS is not one of `PROJECTIONS`.
     """
     if crs not in PROJECTIONS:
         raise UnknownNameError(
@@ -75,15 +75,15 @@ def project_point(
 
     Ellipsoidal polar stereographic projection, Snyder 1987, "Map projections: a working manual",
     USGS Professional Paper 1395, equations 15-9, 21-30 to 21-34. t is written as
-    cos / (1 + sin) * exp(e atanh(e sin)), so that neither position nor scale suffers at the pole.
+    cos / (1 + sin) * exp(e atanh(e sin)), so that position and scale are exact at the pole too.
     """
     phi = math.radians(latitude) * plane.pole
     sine, cosine = math.sin(phi), math.cos(phi)
     e_sine = plane.eccentricity * sine
-    grown = plane.factor * math.exp(plane.eccentricity * math.atanh(e_sine)) / (1 + sine)
-    rho = plane.radius * grown * cosine
+    growth = plane.factor * math.exp(plane.eccentricity * math.atanh(e_sine)) / (1 + sine)
+    rho = plane.radius * growth * cosine
     angle = math.radians(longitude) - plane.meridian
-    scale = grown * math.sqrt(1 - e_sine * e_sine)
+    scale = growth * math.sqrt(1 - e_sine * e_sine)
     return rho * math.sin(angle), -plane.pole * rho * math.cos(angle), scale
 
 
@@ -105,7 +105,7 @@ def _project_all(
 def project(
     latitude: ArrayLike, longitude: ArrayLike, crs: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Degrees to metres on the plane of `crs`; beyond the equator, or where absent, NaN.
+    """Degrees to metres in the projection of `crs`; NaN beyond the equator and where missing.
 
     Parameters
     ----------
@@ -119,30 +119,31 @@ def project(
     Raises
     ------
     UnknownNameError
-        If the CRS is no plane of this package.
+        If the CRS is not one of `PROJECTIONS`.
 
     >>> x, y = project([90.0, 70.0, -70.0], [0.0, -45.0, 0.0], "EPSG:3411")
     >>> y.round()
     array([      -0., -2187974.,       nan])
     """
     plane = polar_stereographic(crs)
-    given = np.broadcast_arrays(np.asarray(latitude, float), np.asarray(longitude, float))
-    shape = given[0].shape
-    flat = [np.ascontiguousarray(values).reshape(-1) for values in given]
+    degrees = np.broadcast_arrays(np.asarray(latitude, float), np.asarray(longitude, float))
+    shape = degrees[0].shape
+    flat = [np.ascontiguousarray(values).reshape(-1) for values in degrees]
     x, y = np.empty(flat[0].size), np.empty(flat[0].size)
     _project_all(flat[0], flat[1], plane, x, y)
     return x.reshape(shape), y.reshape(shape)
 
 
-NODES = 8192  #: latitudes from the pole to the equator; between them the scale errs by < 1e-8
+#: latitudes of the table from the pole to the equator; interpolation errors of the scale are < 1e-8
+NODES = 8192
 
 
 def cell_areas(grid: Grid) -> NDArray[np.float64]:
-    """The true area of each cell on the ellipsoid of its plane.
+    """The true area of each cell on the ellipsoid.
 
-    The plane's area over the square of the scale at the cell's centre (Snyder 1987, USGS
-    Professional Paper 1395, equation 21-32). The scale is the same all round the pole, so it is
-    known once its value at each distance is.
+    The area in the projection divided by the square of the scale at the cell's centre (Snyder 1987,
+    USGS Professional Paper 1395, equation 21-32). The scale depends on the distance from the pole
+    alone, so it is interpolated from a table over distance.
 
     Returns
     -------
@@ -151,7 +152,7 @@ def cell_areas(grid: Grid) -> NDArray[np.float64]:
     Raises
     ------
     UnknownNameError
-        If the grid lies on no plane of this package.
+        If the grid's CRS is not one of `PROJECTIONS`.
 
     >>> from seaice.grid.grid import NORTH
     >>> pole = NORTH.crop(slice(935, 937), slice(615, 617))  # the four cells around it
@@ -169,7 +170,7 @@ def cell_areas(grid: Grid) -> NDArray[np.float64]:
 def _distance_and_scale(
     latitudes: NDArray[np.float64], plane: PolarStereographic
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distance from the pole on the plane, m, and scale at degrees of latitude towards the pole."""
+    """Distance from the pole in the projection, m, and scale, by degrees of latitude."""
     distance, scale = np.empty(latitudes.size), np.empty(latitudes.size)
     for i in range(latitudes.size):
         x, y, scale[i] = project_point(latitudes[i] * plane.pole, 0.0, plane)

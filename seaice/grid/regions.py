@@ -1,4 +1,4 @@
-"""Parts of a hemisphere by name, or by longitude and latitude."""
+"""Regions of a hemisphere by name or by bounds of longitude and latitude."""
 
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -20,10 +20,10 @@ __all__ = [
     "region_grid",
 ]
 
-MAX_REGION_WIDTH = 180.0  #: degrees of longitude; a wider box is likely west and east swapped
-SNAP = 16  #: cells; borders lie on multiples of it, so that networks and tiles need no padding
-
-POINTS_SNAP = 4  #: cells; the same around scattered points, which stay at least so far inside
+#: degrees of longitude; in a wider box west and east are probably swapped
+MAX_REGION_WIDTH = 180.0
+SNAP = 16  #: cells; region borders are multiples of it, so that networks and tiles need no padding
+POINTS_SNAP = 4  #: cells; borders and least margin of regions around scattered points
 
 Box = tuple[float, float, float, float]
 
@@ -57,8 +57,8 @@ BOXES = MappingProxyType(
     }
 )
 
-#: The demo's region, a sixth of the northern grid: x from -950 to 2350 km, y from -2650 to 1650 km.
-#: Norwegian, Greenland, Barents, Kara and Laptev seas, the islands between, and the pole.
+#: Region of the demo, a sixth of the northern grid: x from -950 to 2350 km, y from -2650 to 1650
+#: km; Norwegian, Greenland, Barents, Kara and Laptev seas, the islands between, and the pole.
 SVALBARD = HEMISPHERES["north"].crop(slice(672, 1360), slice(464, 992))
 
 #: all names of a hemisphere
@@ -83,7 +83,7 @@ def region_grid(name_or_bounds: str, hemisphere: Hemisphere) -> Grid:
     UnknownNameError
         If no region of that hemisphere has this name.
     SettingsError
-        If the bounds are no box, or none of it lies on the grid.
+        If the bounds are not valid, or the box lies outside the grid.
 
     >>> region_grid("svalbard", "north").shape
     (688, 528)
@@ -109,10 +109,10 @@ def region_grid(name_or_bounds: str, hemisphere: Hemisphere) -> Grid:
 
 
 def pad_region(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
-    """A region with at least so many cells more on each side, as far as the hemisphere goes.
+    """A region padded by at least this many cells on each side, clipped to the hemisphere's grid.
 
     >>> region = region_grid("10,76,30,81", "north")
-    >>> widened(region, 10, "north").shape
+    >>> pad_region(region, 10, "north").shape
     (144, 160)
     """
     whole = HEMISPHERES[hemisphere]
@@ -126,7 +126,7 @@ def pad_region(region: Grid, cells: int, hemisphere: Hemisphere) -> Grid:
 def grid_around_points(
     latitude: NDArray[np.floating], longitude: NDArray[np.floating]
 ) -> tuple[Hemisphere, Grid]:
-    """Hemisphere and the part of its 6.25 km grid that holds all points, with room around them.
+    """Hemisphere and the part of its 6.25 km grid that contains all points, with a margin.
 
     Parameters
     ----------
@@ -145,25 +145,25 @@ def grid_around_points(
     columns = _snapped_around((x - whole.left) / whole.cell, whole.shape[1])
     if rows.start >= rows.stop or columns.start >= columns.stop:
         raise NoInputError(
-            "a scene that lies outside the polar grids",
-            "one north of 31 degrees north or south of 39 degrees south",
-            "choose a scene that shows sea ice",
+            "a scene outside the polar grids",
+            "a scene north of 31 degrees north or south of 39 degrees south",
+            "choose a scene of polar seas",
         )
     return hemisphere, whole.crop(rows, columns)
 
 
-def _snapped_around(place: NDArray[np.float64], size: int) -> slice:
-    """From below the least to above the greatest place, at multiples of POINTS_SNAP."""
-    known = place[np.isfinite(place)]
+def _snapped_around(position: NDArray[np.float64], size: int) -> slice:
+    """From below the least to above the greatest position, at multiples of POINTS_SNAP."""
+    known = position[np.isfinite(position)]
     first = int(np.floor(known.min() / POINTS_SNAP) - 1) * POINTS_SNAP
     last = int(np.ceil(known.max() / POINTS_SNAP) + 1) * POINTS_SNAP
     return slice(max(first, 0), min(last, size))
 
 
 def longitude_span(region: str) -> float | None:
-    """Degrees of longitude that a box spans, eastwards from its west; None for a name.
+    """Degrees of longitude that a box spans, eastwards from its western edge; None for a name.
 
-    >>> degrees_across("24,79,10,82"), degrees_across("170,60,-160,70"), degrees_across("kara")
+    >>> longitude_span("24,79,10,82"), longitude_span("170,60,-160,70"), longitude_span("kara")
     (346.0, 30.0, None)
     """
     if "," not in region:
@@ -184,15 +184,15 @@ def _box(text: str) -> Box:
 
 
 def _grid_around_box(box: Box, whole: Grid) -> Grid:
-    """The smallest snapped crop that holds a box of longitudes and latitudes."""
+    """The smallest snapped crop that contains a box of longitudes and latitudes."""
     west, south, east, north = box
-    share = np.linspace(0, 1, 721)
-    longitude = west + share * ((east - west) % 360 or 360)
-    latitude = south + share * (north - south)
-    # x and y are extreme on the rim of the box, or, where a box holds the pole, on its rim too
+    steps = np.linspace(0, 1, 721)
+    longitude = west + steps * ((east - west) % 360 or 360)
+    latitude = south + steps * (north - south)
+    # x and y have their extremes on the rim of the box, also where the box contains the pole
     rim = (
-        np.concatenate([longitude, longitude, 0 * share + longitude[0], 0 * share + longitude[-1]]),
-        np.concatenate([0 * share + south, 0 * share + north, latitude, latitude]),
+        np.concatenate([longitude, longitude, 0 * steps + longitude[0], 0 * steps + longitude[-1]]),
+        np.concatenate([0 * steps + south, 0 * steps + north, latitude, latitude]),
     )
     x, y = project(rim[1], rim[0], whole.crs)
     on_plane = np.isfinite(x)

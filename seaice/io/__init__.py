@@ -1,1 +1,1 @@
-"""Files in, swaths out."""
+"""Reading and fetching of input files."""

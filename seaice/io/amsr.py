@@ -41,11 +41,11 @@ __all__ = [
     "swath_attrs",
 ]
 
-EARTH_RADIUS = 6371.0  #: km, radius
-SPACING_RANGE = 1.5, 15.0  #: km, between neighbours in a scan: 4.4 as built, wide enough for all
-KELVIN_PER_COUNT = 0.01  #: K; JAXA's format has no other
+EARTH_RADIUS = 6371.0  #: km
+SPACING_RANGE = 1.5, 15.0  #: km, accepted median spacing of 89 GHz samples in a scan; nominal 4.4
+KELVIN_PER_COUNT = 0.01  #: K; the only scale factor in JAXA's format
 MAX_SCANS = 4500  #: of one file; a whole orbit has 3952
-MAX_QUALITY_BYTES = 1024  #: of quality a scan
+MAX_QUALITY_BYTES = 1024  #: per scan
 PIXELS_89 = 486  #: 89 GHz samples of a scan; the other bands have half as many
 HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
@@ -57,7 +57,7 @@ Variables = dict[str, xr.Variable]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scans:
-    """Which scans of the file are this granule's own."""
+    """The scans of a file without those that overlap neighbouring granules."""
 
     total: int
     kept: slice
@@ -68,12 +68,13 @@ class Scans:
 
 
 def own_scans(source: HDF5File) -> Scans:
-    """All scans but those at either end that repeat the neighbouring granules.
+    """All scans except those at both ends that overlap the neighbouring granules.
 
     Raises
     ------
     GranuleError
-        If the file is of another sensor, does not say how many overlap, or none is left.
+        If the file is of another sensor, its number of overlapping scans is missing, or no scan
+        is left.
     """
     sensor = source.text("SensorShortName", "no sensor name")
     if sensor != "AMSR2":
@@ -84,7 +85,9 @@ def own_scans(source: HDF5File) -> Scans:
     own = total - 2 * int(overlap) if overlap.isdecimal() else 0
     if own < 1 or total > MAX_SCANS:
         raise source.error(
-            f"{total} scans, {overlap} overlapping at each end", "scans of its own", FETCH_AGAIN
+            f"{total} scans, {overlap} overlapping at each end",
+            "scans that do not overlap",
+            FETCH_AGAIN,
         )
     return Scans(total=total, kept=slice(int(overlap), int(overlap) + own))
 
@@ -97,7 +100,7 @@ def high_variables(
     Raises
     ------
     GranuleError
-        If a dataset is missing or misshapen, or a channel holds no measurement at all.
+        If a dataset is missing or has another shape, or a channel has no measurement.
     """
     shape = len(HORNS), scans.count, PIXELS_89
     quality = np.zeros(shape, np.uint8)
@@ -112,7 +115,7 @@ def high_variables(
     quality |= _instrument_flag(source, scans)
     for name in values:
         if np.isnan(values[name]).all():
-            raise source.error(f"{name} absent in every sample", "measurements", FETCH_AGAIN)
+            raise source.error(f"{name} missing in every sample", "measurements", FETCH_AGAIN)
     values["land_fraction"] = _land(source, scans)
     return {
         **{name: xr.Variable(HIGH, array, attrs(name)) for name, array in values.items()},
@@ -124,7 +127,7 @@ def high_variables(
 def _check_spacing(
     source: HDF5File, latitude: NDArray[np.float32], longitude: NDArray[np.float32]
 ) -> None:
-    """Refuse positions that no conical scan has: some scans' neighbours too near or too far."""
+    """Refuse positions whose spacing is impossible for a conical scan."""
     phi, lam = (np.radians(each[::16].astype(np.float64)) for each in (latitude, longitude))
     north, east = np.diff(phi), np.diff(lam) * np.cos(phi[:, 1:])
     east = np.where(np.abs(np.diff(lam)) > np.pi, np.nan, east)  # across 180 degrees
@@ -139,13 +142,13 @@ def _check_spacing(
 def low_variables(
     source: HDF5File, scans: Scans, names: Mapping[str, str]
 ) -> tuple[Variables, list[str]]:
-    """tb6h to tb36v, (scan, pixel_low), NaN for a channel that is missing; and the missing ones."""
+    """tb6h to tb36v, (scan, pixel_low), NaN if missing; and the names of missing channels."""
     variables, missing = {}, []
-    unread = np.zeros((scans.count, PIXELS_89 // 2), np.uint8)  # quality is told of 89 GHz alone
+    unused = np.zeros((scans.count, PIXELS_89 // 2), np.uint8)  # swaths have flags of 89 GHz only
     for channel, name in names.items():
         kelvin = np.empty((scans.count, PIXELS_89 // 2), np.float32)
         if source.has(name):
-            decode_counts(*_counts(source, scans, name, PIXELS_89 // 2), kelvin, unread)
+            decode_counts(*_counts(source, scans, name, PIXELS_89 // 2), kelvin, unused)
         else:
             kelvin[:] = np.nan
         if np.isnan(kelvin).all():
@@ -169,7 +172,7 @@ def low_positions_variables(
 def swath_attrs(
     source: HDF5File, time: NDArray[np.datetime64], missing: list[str]
 ) -> dict[str, object]:
-    """Who measured, when, which way."""
+    """Attributes of a swath: platform, sensor, times, orbit direction, missing channels."""
     known = time[~np.isnat(time)].astype("datetime64[ms]")
     return {
         "granule": source.path.stem,
@@ -186,9 +189,9 @@ def swath_attrs(
 
 
 def _flagged_fraction(source: HDF5File, name: str) -> float:
-    """Share of the scans or samples whose quality bytes are not all 0; 0 where the file has none.
+    """Fraction of scans or samples whose quality bytes are not all 0; 0 if the file has none.
 
-    The bits are counted and reported, not acted upon: their meaning is not confirmed.
+    The bits are reported only, as their meaning is not confirmed.
     """
     if not source.has(name):
         return 0.0
@@ -213,7 +216,7 @@ def _positions(
     horn: str,
     out: tuple[NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
-    """Fill in latitude, and longitude in [-180, 180), of a horn; NaN where either is absent."""
+    """Read latitude, and longitude in [-180, 180), of a horn; NaN where either is missing."""
     for name, values in zip((LATITUDE[horn], LONGITUDE[horn]), out, strict=True):
         source.read_into(name, (scans.total, PIXELS_89), scans.kept, values)
     _wrap(*out)
@@ -221,13 +224,13 @@ def _positions(
 
 @compiled
 def _wrap(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) -> None:
-    """In place: longitude in [-180, 180), and NaN where either is absent."""
+    """In place: longitude in [-180, 180), and NaN where either is missing."""
     for scan in range(latitude.shape[0]):
         for pixel in range(latitude.shape[1]):
             phi, lam = latitude[scan, pixel], longitude[scan, pixel]
             known = (abs(phi) <= 90) & (abs(lam) <= 360)
             wrapped = np.float32(lam - 360.0 * math.floor((lam + 180.0) * (1 / 360)))
-            inside = np.float32(-180) if wrapped >= 180 else wrapped  # 179.999999 is rounded up
+            inside = np.float32(-180) if wrapped >= 180 else wrapped  # float32 rounds 179.999999 up
             latitude[scan, pixel] = phi if known else np.nan
             longitude[scan, pixel] = inside if known else np.nan
 
@@ -235,7 +238,7 @@ def _wrap(latitude: NDArray[np.float32], longitude: NDArray[np.float32]) -> None
 def _counts(
     source: HDF5File, scans: Scans, name: str, pixels: int
 ) -> tuple[NDArray[np.uint16], float]:
-    """Counts of the scans kept, and K per count."""
+    """Counts of the scans, and K per count."""
     dataset = source.dataset(name)
     raw = source.array(name, (scans.total, pixels), scans.kept)
     if raw.dtype != np.uint16 or SCALE not in dataset.attrs:
@@ -244,7 +247,7 @@ def _counts(
             f"uint16 counts with {SCALE!r}",
             FETCH_AGAIN,
         )
-    # the attribute may be float32, whose 0.01 is not quite 0.01
+    # the attribute may be float32, in which 0.01 is inexact
     scale = round(float(np.ravel(dataset.attrs[SCALE])[0]), 6)
     if scale != KELVIN_PER_COUNT:
         raise source.error(
@@ -256,12 +259,12 @@ def _counts(
 def _times(source: HDF5File, scans: Scans) -> NDArray[np.datetime64]:
     time = tai93_to_utc(source.dataset(SCAN_TIME)[scans.kept])
     if np.isnat(time).all():
-        raise source.error("no scan with a time", "TAI seconds since 1993", FETCH_AGAIN)
+        raise source.error("no scan with a valid time", "TAI seconds since 1993", FETCH_AGAIN)
     return time
 
 
 def _land(source: HDF5File, scans: Scans) -> NDArray[np.float32]:
-    """Land in the footprint; NaN where the file does not say."""
+    """Land fraction of the footprint; NaN if the file has no land flag."""
     shape = len(HORNS), scans.total, PIXELS_89
     if not source.has(LAND_HIGH):
         return np.full((shape[0], scans.count, PIXELS_89), np.nan, np.float32)
@@ -269,7 +272,7 @@ def _land(source: HDF5File, scans: Scans) -> NDArray[np.float32]:
 
 
 def _instrument_flag(source: HDF5File, scans: Scans) -> NDArray[np.uint8]:
-    """FLAGGED where the pixel's quality byte is not 0; both horns share that byte."""
+    """FLAGGED where the pixel's quality byte is not 0; it applies to both horns."""
     if not source.has(QUALITY_HIGH):
         return np.zeros((1, 1), np.uint8)
     quality = source.array(QUALITY_HIGH, (scans.total, PIXELS_89), scans.kept)
@@ -290,8 +293,8 @@ SCALE = "SCALE FACTOR"
 OVERLAP = "OverlapScans"
 COREGISTRATION = ("CoRegistrationParameterA1", "CoRegistrationParameterA2")
 
-#: L1R keeps low frequencies smoothed to several footprints ("res"). Each band is taken at the
-#: finest that exists for it: its own, or for 18.7 GHz that of 23.8 GHz, the nearest offered.
+#: L1R has low frequencies smoothed to several footprints ("res"). Each band is read at its finest
+#: footprint: its own, or for 18.7 GHz that of 23.8 GHz, the nearest in the file.
 FINEST = MappingProxyType(
     {"6": "res06", "7": "res06", "10": "res10", "18": "res23", "23": "res23", "36": "res36"}
 )
@@ -328,7 +331,7 @@ L1R_LOW = _low("Brightness Temperature ({res},{label}GHz,{pol})")
 
 
 def is_l1b(source: HDF5File) -> bool:
-    """Whether any dataset is named as L1B names them."""
+    """Whether any dataset has a name of L1B."""
     return any(source.has(name) for name in (*L1B_HIGH.values(), *L1B_LOW.values()))
 
 
@@ -338,22 +341,22 @@ def read_l1b(source: HDF5File) -> xr.Dataset:
     Raises
     ------
     GranuleError
-        If 89 GHz, positions or times are not there, or the file is of another sensor.
+        If 89 GHz, positions or times are missing, or the file is of another sensor.
     """
     scans = own_scans(source)
     high = high_variables(source, scans, L1B_HIGH)
     low, missing = low_variables(source, scans, L1B_LOW)
     a1, a2 = (parse_parameters(source.required_text(name)) for name in COREGISTRATION)
     latitude, longitude = (high[name].values[0] for name in ("latitude", "longitude"))
-    places = low_positions(latitude, longitude, [(a1[band], a2[band]) for band in LOW_BANDS])
+    positions = low_positions(latitude, longitude, [(a1[band], a2[band]) for band in LOW_BANDS])
     return xr.Dataset(
-        high | low | low_positions_variables(*places),
+        high | low | low_positions_variables(*positions),
         attrs=swath_attrs(source, high["time"].values, missing) | {"level": "L1B"},
     )
 
 
 def is_l1r(source: HDF5File) -> bool:
-    """Whether any dataset is named as L1R names them."""
+    """Whether any dataset has a name of L1R."""
     return any(source.has(name) for name in (*L1R_HIGH.values(), *L1R_LOW.values()))
 
 
@@ -363,15 +366,15 @@ def read_l1r(source: HDF5File) -> xr.Dataset:
     Raises
     ------
     GranuleError
-        If 89 GHz, positions or times are not there, or the file is of another sensor.
+        If 89 GHz, positions or times are missing, or the file is of another sensor.
     """
     scans = own_scans(source)
     high = high_variables(source, scans, L1R_HIGH)
     low, missing = low_variables(source, scans, L1R_LOW)
     even = (high[name].values[0, :, ::2] for name in ("latitude", "longitude"))
     shape = len(LOW_BANDS), *next(iter(low.values())).shape
-    places = (np.broadcast_to(values, shape) for values in even)
+    positions = (np.broadcast_to(values, shape) for values in even)
     return xr.Dataset(
-        high | low | low_positions_variables(*places),
+        high | low | low_positions_variables(*positions),
         attrs=swath_attrs(source, high["time"].values, missing) | {"level": "L1R"},
     )

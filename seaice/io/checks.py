@@ -1,10 +1,10 @@
 """Checks of one swath: brightness temperatures, positions of the horns, scan times.
 
-A file may be complete and still hold wrong numbers: polarizations swapped, a constant, an offset, a
-wrong scale, the positions of horns A and B swapped. `check_plausibility` refuses what cannot be an
-observation and returns warnings for what is only unusual. Its limits come from 42 639 real AMSR2
-samples (Round Robin Data Package, doi 10.6084/m9.figshare.6626549), which cover open water and
-closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
+A file may be complete and still contain wrong numbers: swapped polarizations, a constant, an
+offset, a wrong scale, swapped positions of horns A and B. `check_plausibility` refuses what cannot
+be an observation and returns warnings for what is only unusual. Its limits come from 42 639 real
+AMSR2 samples (Round Robin Data Package, doi 10.6084/m9.figshare.6626549), which cover open water
+and closed ice of both hemispheres and all seasons; docs/input_checks.md lists them.
 
 One satellite makes one scan at a time. Scans of two files with the same times and positions are the
 same observation, for example of a standard granule and of a direct-readout copy that starts a
@@ -36,24 +36,23 @@ __all__ = [
 
 Array = NDArray[np.float32]
 
-MAX_SAMPLES = 60_000  #: samples of a swath that are looked at; more would not change a median
-MIN_SAMPLES = 500  #: samples that a median needs
-MIN_SPREAD = 3.0  #: K between percentiles 1 and 99 of tb89v; the sensor's noise alone gives 5.6
-MIN_LATITUDE = (
-    50.0  #: degrees of latitude: nearer to the equator the real samples say nothing of level
-)
-MANY_FLAGGED = 0.2  #: share of samples flagged by the instrument from which on a warning is given
-ALL_FLAGGED = 0.99  #: share from which on the granule is refused
-LAGS = (1, 2, 3)  #: scans by which one horn follows the other: AMSR2's footprints are 1.5 apart
-MIN_RATIO = 1.03  #: ratio of mean differences from which on one order of the horns is the true one
-MIN_STANDARD_ERRORS = 6.0  #: standard errors by which the mean differences must differ besides
-MIN_EXTRA_DISTANCE = 2.0  #: km by which the positions of the other order must be farther apart
+MAX_SAMPLES = 60_000  #: samples of a swath that are checked; more would not change a median
+MIN_SAMPLES = 500  #: samples needed for a median
+MIN_SPREAD = 3.0  #: K between percentiles 1 and 99 of tb89v; sensor noise alone has 5.6
+MIN_LATITUDE = 50.0  #: degrees; the real samples behind `OPEN_WATER` are all closer to a pole
+#: fraction of samples flagged by the instrument from which on a warning is given
+MANY_FLAGGED = 0.2
+ALL_FLAGGED = 0.99  #: fraction from which on the granule is refused
+LAGS = (1, 2, 3)  #: scans between the horns that are compared; AMSR2's footprints are 1.5 apart
+MIN_RATIO = 1.03  #: of the mean differences at both orders, from which on one order is the true one
+MIN_STANDARD_ERRORS = 6.0  #: by which the mean differences must differ as well
+MIN_EXTRA_DISTANCE = 2.0  #: km by which positions must be farther apart at the true order
 
 
 class Level(NamedTuple):
-    """Open water is selected by V - H, which an offset does not change; V must then lie between."""
+    """Range of the median of V over open water, which is selected by V - H, free of offsets."""
 
-    least_difference: float  #: K, V - H from which on a sample is open water without doubt
+    least_difference: float  #: K, V - H from which on a sample is certainly open water
     low: float  #: K, of the median of V
     high: float  #: K, of the median of V
 
@@ -71,7 +70,7 @@ OPEN_WATER = {
 
 
 def check_plausibility(swath: xr.Dataset) -> list[str]:
-    """Refuse a swath that cannot be an observation; what is unusual about one that may be.
+    """Refuse a swath that cannot be an observation; return warnings about one that can.
 
     Parameters
     ----------
@@ -98,13 +97,13 @@ def check_plausibility(swath: xr.Dataset) -> list[str]:
 
 
 def flagged_fraction(swath: xr.Dataset) -> float:
-    """Share of the 89 GHz samples whose quality byte is not 0."""
+    """Fraction of the 89 GHz samples whose quality byte is not 0."""
     flags = swath["quality_flag"].values
     return float(((flags & Quality.FLAGGED) > 0).mean()) if flags.size else 0.0
 
 
 def _warnings(swath: xr.Dataset) -> list[str]:
-    shares = {
+    fractions = {
         "89 GHz samples are flagged by the instrument (Pixel Data Quality 89)": flagged_fraction(
             swath
         ),
@@ -113,19 +112,19 @@ def _warnings(swath: xr.Dataset) -> list[str]:
         ),
     }
     return [
-        f"{share:.0%} of the {what}; they are used" for what, share in shares.items()
-        if share >= MANY_FLAGGED
+        f"{fraction:.0%} of the {what}; they are used" for what, fraction in fractions.items()
+        if fraction >= MANY_FLAGGED
     ]  # fmt: skip
 
 
 def _check_flags(swath: xr.Dataset) -> None:
-    share = flagged_fraction(swath)
-    if share >= ALL_FLAGGED:
+    fraction = flagged_fraction(swath)
+    if fraction >= ALL_FLAGGED:
         raise _error(
             swath,
-            f"the instrument flags {share:.0%} of the 89 GHz samples (Pixel Data Quality 89)",
-            "samples that the instrument calls good",
-            "leave the granule out, or fetch a later processing of it",
+            f"the instrument flags {fraction:.0%} of the 89 GHz samples (Pixel Data Quality 89)",
+            "samples that the instrument does not flag",
+            "remove the granule, or fetch a later processing of it",
         )
 
 
@@ -139,7 +138,7 @@ def _check_spread(swath: xr.Dataset) -> None:
         raise _error(
             swath,
             f"tb89v lies between {low:.1f} and {high:.1f} K in 98 of 100 samples",
-            f"a spread of more than {MIN_SPREAD:g} K, as sensor noise alone gives",
+            f"a spread of more than {MIN_SPREAD:g} K, which sensor noise alone exceeds",
         )
 
 
@@ -156,12 +155,12 @@ def _check_polarization(swath: xr.Dataset) -> None:
             raise _error(
                 swath,
                 f"V is below H at {BANDS[band].label} GHz (median of V - H: {median:.1f} K at sea)",
-                "V above H; the two may be swapped",
+                "V above H; they may be swapped",
             )
 
 
 def _check_level(swath: xr.Dataset) -> None:
-    """Open water, known by V - H, has a level that varies by a few kelvins only."""
+    """The median of V over open water, selected by V - H, varies by a few kelvins only."""
     for band, limits in OPEN_WATER.items():
         if band == "89":
             h, v = (_subsample(swath[name].values) for name in HIGH_CHANNELS)
@@ -185,10 +184,10 @@ def _check_level(swath: xr.Dataset) -> None:
 
 
 def _check_horns(swath: xr.Dataset) -> None:
-    """Positions and brightness temperatures must agree on which horn sees a place first.
+    """Positions and brightness temperatures must agree on which horn leads.
 
-    Horn B sees 1.5 scans later or earlier what horn A sees. Lags at which the brightness
-    temperatures of both agree best are those at which their positions are nearest.
+    Horn B observes a position 1.5 scans later or earlier than horn A. At the lags of best agreement
+    between their brightness temperatures their positions must be closest, too.
     """
     if swath.sizes["horn"] != 2 or swath.sizes["scan"] < 8 * LAGS[-1]:
         return
@@ -232,31 +231,31 @@ def _mean_difference(tb: Array, sign: int) -> tuple[float, float]:
 
 def _mean_distance(latitude: Array, longitude: Array, sign: int) -> float:
     """Mean distance in km of the positions of both horns, `LAGS` scans apart."""
-    found = []
+    means = []
     for lag in LAGS:
         (la, lb), (oa, ob) = _lagged(latitude, sign * lag), _lagged(longitude, sign * lag)
         east = (np.remainder(oa - ob + 180.0, 360.0) - 180.0) * np.cos(np.radians(la))
         distance = 111.2 * np.hypot(la - lb, east)
         known = distance[np.isfinite(distance)]
-        found.append(known.mean() if known.size else np.nan)
-    return float(np.mean(found))
+        means.append(known.mean() if known.size else np.nan)
+    return float(np.mean(means))
 
 
 def _low_pair(swath: xr.Dataset, band: str) -> tuple[Array, Array]:
-    """H and V of a low-frequency band, thinned; NaN for a channel that is not there."""
+    """H and V of a low-frequency band, subsampled; NaN for a missing channel."""
     v = _subsample(swath[f"tb{band}v"].values)
     name = f"tb{band}h"
     return (_subsample(swath[name].values) if name in swath else np.full_like(v, np.nan)), v
 
 
 def _at_low(swath: xr.Dataset, name: str) -> Array:
-    """A variable of horn A at the samples of the low frequencies (every second one), thinned."""
+    """A variable of horn A at the samples of the low frequencies (every second), subsampled."""
     every = swath.sizes["pixel"] // swath.sizes["pixel_low"]
     return _subsample(swath[name].values[0, :, ::every][:, : swath.sizes["pixel_low"]])
 
 
 def _subsample(values: Array) -> Array:
-    """Every n-th scan and pixel, so that about `MAX_SAMPLES` are left; the same for equal shapes."""
+    """Every n-th scan and pixel, about `MAX_SAMPLES`; n depends on the shape only."""
     step = max(1, int(np.sqrt(values.size / MAX_SAMPLES)))
     return np.asarray(values[..., ::step, ::step])
 
@@ -265,21 +264,19 @@ def _error(
     swath: xr.Dataset,
     found: str,
     expected: str,
-    do_next: str = "fetch the granule again, or leave it out",
+    do_next: str = "fetch the granule again, or remove it",
 ) -> GranuleError:
     return GranuleError(f"{swath.attrs.get('granule', 'a swath')}: {found}", expected, do_next)
 
 
-MAX_EARLY_START = timedelta(minutes=5)  #: by which scans may begin before the minute of the name
-HALF_SCAN = np.timedelta64(750, "ms")  #: half a scan
-MAX_UNREPORTED_REPEATS = (
-    60  #: repeated scans of neighbouring granules that are dropped without a word
-)
+MAX_EARLY_START = timedelta(minutes=5)  #: of the first scan before the minute in the file name
+HALF_SCAN = np.timedelta64(750, "ms")
+MAX_UNREPORTED_REPEATS = 60  #: repeated scans of neighbouring granules dropped without a warning
 MAX_DISTANCE = 50.0  #: km between positions of the same scan in two files
 
 
 def by_preference(paths: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Standard granules before direct readout, L1B before L1R; else the order given."""
+    """Sort standard granules before direct readout, L1B before L1R; else the order is kept."""
     return tuple(sorted(paths, key=_rank))
 
 
@@ -292,12 +289,12 @@ def _rank(path: Path) -> tuple[bool, bool]:
 
 
 def check_start_time(swath: xr.Dataset, path: Path) -> None:
-    """Compare the first scan with the start that the file's name bears.
+    """Compare the time of the first scan with the start in the file's name.
 
     Raises
     ------
     GranuleError
-        If the scans begin 5 minutes or more before it, or an hour or more after it.
+        If the scans start 5 minutes or more before it, or an hour or more after it.
     """
     time = swath["time"].values
     known = time[~np.isnat(time)]
@@ -312,47 +309,47 @@ def check_start_time(swath: xr.Dataset, path: Path) -> None:
     if not named - np.timedelta64(MAX_EARLY_START) <= first < named + np.timedelta64(MAX_DURATION):
         raise GranuleError(
             f"{path.name}: scans from {_minute(first)} to {_minute(last)} UTC",
-            f"scans from {_minute(named)} on, as its name says",
-            "fetch the granule again, or give it the name that JAXA gave it",
+            f"scans from {_minute(named)} on, as in its name",
+            "fetch the granule again, or restore the name that JAXA distributes",
         )
 
 
 @dataclass(slots=True)
 class UsedScans:
-    """Times and positions of the scans that were used so far."""
+    """Times and positions of the scans that are already used."""
 
     names: list[str] = field(default_factory=list)
     times: list[NDArray[np.datetime64]] = field(default_factory=list)
-    places: list[NDArray[np.float64]] = field(default_factory=list)
+    positions: list[NDArray[np.float64]] = field(default_factory=list)
 
     def new_scans(self, swath: xr.Dataset) -> tuple[xr.Dataset, str]:
-        """The scans of a swath that no earlier one held, and a note where many were dropped.
+        """The scans of a swath that are not in earlier ones, and a note if many were dropped.
 
         Raises
         ------
         GranuleError
-            If no scan is new, or earlier scans with the same times lie elsewhere.
+            If no scan is new, or scans with the same times have other positions.
         """
         time, name = swath["time"].values, str(swath.attrs.get("granule", "unnamed"))
-        place = _middle_positions(swath)
+        position = _middle_positions(swath)
         repeated = np.zeros(time.size, bool)
         others: list[str] = []
-        for other, seen, where in zip(self.names, self.times, self.places, strict=True):
+        for other, seen, where in zip(self.names, self.times, self.positions, strict=True):
             same = (time >= seen[0] - HALF_SCAN) & (time <= seen[-1] + HALF_SCAN)
             if not same.any():
                 continue
             nearest = np.clip(np.searchsorted(seen, time[same]), 0, seen.size - 1)
-            _check_distance(name, other, _distance(place[same], where[nearest]))
+            _check_distance(name, other, _distance(position[same], where[nearest]))
             repeated |= same
             others.append(other)
         fresh = ~repeated
         if others and not fresh.any():
             raise GranuleError(
                 f"{name}: all of its {time.size} scans are also in {', '.join(others)}",
-                "scans of its own",
+                "scans that no other file contains",
                 "nothing; one of the copies is enough",
             )
-        self._remember(name, time[fresh], place[fresh])
+        self._remember(name, time[fresh], position[fresh])
         if not others:
             return swath, ""
         dropped = int(repeated.sum())
@@ -362,14 +359,14 @@ class UsedScans:
         ), note if dropped > MAX_UNREPORTED_REPEATS else ""
 
     def _remember(
-        self, name: str, time: NDArray[np.datetime64], place: NDArray[np.float64]
+        self, name: str, time: NDArray[np.datetime64], position: NDArray[np.float64]
     ) -> None:
         known = ~np.isnat(time)
         if known.any():
             order = np.argsort(time[known])
             self.names.append(name)
             self.times.append(time[known][order])
-            self.places.append(place[known][order])
+            self.positions.append(position[known][order])
 
 
 def _middle_positions(swath: xr.Dataset) -> NDArray[np.float64]:
@@ -393,7 +390,7 @@ def _check_distance(name: str, other: str, distance: float) -> None:
         raise GranuleError(
             f"{name}: scans at the same times as in {other}, {distance:.0f} km away",
             "one position of the satellite at a time; one of the two has wrong times or positions",
-            "compare both with the archive and remove the wrong one",
+            "compare both with the archive, and remove the wrong one",
         )
 
 

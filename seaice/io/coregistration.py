@@ -1,8 +1,8 @@
-"""Where the low-frequency samples lie, from the positions of horn A at 89 GHz.
+"""Co-registration: positions of the low-frequency samples from those of horn A at 89 GHz.
 
-L1B stores positions for 89 GHz only. Those of the other bands are turned from a pair of adjacent
-89A samples by two angles per band, given as attributes (JAXA, "AMSR2 Level 1 Product Format
-Specification", co-registration). Without it the bands are up to a pixel out of place.
+L1B stores positions for 89 GHz only. Those of the other bands follow from a pair of adjacent 89A
+samples by rotations of two angles per band, stored as attributes (JAXA, "AMSR2 Level 1 Product
+Format Specification", co-registration). Without it the bands are displaced by up to a pixel.
 """
 
 import math
@@ -48,7 +48,7 @@ def parse_parameters(attribute: str) -> dict[str, float]:
 
 
 def format_parameters(numbers: dict[str, float]) -> str:
-    """The attribute for these numbers; `parse_parameters` takes it back.
+    """The attribute for these numbers, the inverse of `parse_parameters`.
 
     >>> format_parameters({"6": 1.5, "7": -0.25})
     '6G-1.50000,7G--0.25000'
@@ -69,8 +69,8 @@ def low_positions(
 
     Parameters
     ----------
-    latitude, longitude : (scan, pixel) degrees, of 89A; NaN where absent
-    parameters : A1 and A2 of each band wanted
+    latitude, longitude : (scan, pixel) degrees, of 89A; NaN where missing
+    parameters : A1 and A2 of each band
 
     Returns
     -------
@@ -85,22 +85,22 @@ def low_positions(
 
 @compiled
 def _sample_frames(latitude: ScanLine, longitude: ScanLine, frames: NDArray[np.float64]) -> None:
-    """What the even samples of a scan are turned by, for each a row of `frames`.
+    """Local frames of the even samples of a scan, one quantity per row of `frames`.
 
-    Sine and cosine of its latitude, the direction (north, east) to its odd neighbour, the angle
-    theta between them; then where it lies, degrees. NaN where a position is absent, or both lie
-    in one place.
+    Sine and cosine of the latitude, the direction (north, east) to the odd neighbour, the angle
+    theta between them, the latitude and longitude in degrees. NaN where a position is missing, or
+    both are equal.
     """
     for low in range(frames.shape[1]):
         phi = math.radians(latitude[2 * low] * 1.0)
         sine, cosine = math.sin(phi), math.cos(phi)
-        upward = _sine_cosine(math.radians(latitude[2 * low + 1] * 1.0 - latitude[2 * low]))
-        apart = _sine_cosine(math.radians(longitude[2 * low + 1] * 1.0 - longitude[2 * low]))
-        axis = sine * upward[1] + cosine * upward[0]  # sine of the neighbour's latitude
-        level = cosine * upward[1] - sine * upward[0]
-        north = axis * cosine - level * sine * apart[1]
-        east = level * apart[0]
-        up = axis * sine + level * cosine * apart[1]
+        to_north = _sine_cosine(math.radians(latitude[2 * low + 1] * 1.0 - latitude[2 * low]))
+        to_east = _sine_cosine(math.radians(longitude[2 * low + 1] * 1.0 - longitude[2 * low]))
+        axis = sine * to_north[1] + cosine * to_north[0]  # sine of the neighbour's latitude
+        level = cosine * to_north[1] - sine * to_north[0]
+        north = axis * cosine - level * sine * to_east[1]
+        east = level * to_east[0]
+        up = axis * sine + level * cosine * to_east[1]
         away = math.sqrt(north * north + east * east)
         frames[0, low], frames[1, low] = sine, cosine
         frames[2, low], frames[3, low] = north / away, east / away
@@ -110,9 +110,10 @@ def _sample_frames(latitude: ScanLine, longitude: ScanLine, frames: NDArray[np.f
 
 @compiled
 def _point(forth: float, aside: float, up: float, frame: SampleFrame) -> Vector:
-    """(east, outward, axis) of a point `forth`, `aside` and `up` of a sample.
+    """(east, outward, axis) of a point `forth`, `aside` and `up` in the frame of a sample.
 
-    East of its meridian, outward from the axis of the Earth in its plane, and along that axis.
+    East of its meridian; in the plane of the meridian, outward from the axis of the Earth; and
+    along that axis.
     """
     sine, cosine, ahead_north, ahead_east = frame
     north = forth * ahead_north + aside * ahead_east
@@ -121,19 +122,19 @@ def _point(forth: float, aside: float, up: float, frame: SampleFrame) -> Vector:
 
 
 @compiled
-def _turn_exactly(turn: AnglePair, frame: SampleFrame, place: AnglePair) -> AnglePair:
-    """Latitude and longitude of the sample at `place` turned by any angles along and aside."""
+def _turn_exactly(turn: AnglePair, frame: SampleFrame, position: AnglePair) -> AnglePair:
+    """Latitude and longitude of the sample at `position` rotated by angles along and aside."""
     along, aside = turn
     forth, up = math.cos(aside) * math.sin(along), math.cos(aside) * math.cos(along)
     east, outward, axis = _point(forth, math.sin(aside), up, frame)
     level = math.sqrt(outward * outward + east * east)
-    longitude = place[1] + math.degrees(math.atan2(east, outward))
+    longitude = position[1] + math.degrees(math.atan2(east, outward))
     return math.degrees(math.atan2(axis, level)), _wrap_longitude(longitude)
 
 
 @compiled
 def _sine_cosine(angle: float) -> AnglePair:
-    """Sine and cosine of any angle."""
+    """Sine and cosine of an angle, by series if it is small."""
     if abs(angle) < 0.1:
         return _small_sine(angle), _small_cosine(angle)
     return math.sin(angle), math.cos(angle)
@@ -187,10 +188,10 @@ def _turn_all(
 def _turn_scan_by_series(
     frames: NDArray[np.float64], amounts: AnglePair, north: ScanLine, east: ScanLine
 ) -> int:
-    """The same by series, to 1e-12; how many samples are turned too far for that.
+    """Rotate by series, exact to 1e-12; number of samples with angles too large for that.
 
-    Angles between neighbours are a thousandth. No branch and no call in the loop: the processor
-    takes eight samples at once.
+    Angles between neighbours are about 0.001. The loop has no branch and no call, so that it is
+    vectorized.
     """
     beyond = 0
     for low in range(frames.shape[1]):
@@ -217,13 +218,13 @@ def _turn_scan_exactly(
     for low in range(frames.shape[1]):
         frame = frames[0, low], frames[1, low], frames[2, low], frames[3, low]
         turn = amounts[0] * frames[4, low], amounts[1] * frames[4, low]
-        place = frames[5, low], frames[6, low]
-        north[low], east[low] = _turn_exactly(turn, frame, place)
+        position = frames[5, low], frames[6, low]
+        north[low], east[low] = _turn_exactly(turn, frame, position)
 
 
 def _unreadable(attribute: str) -> GranuleError:
     return GranuleError(
         f"co-registration parameters {attribute!r}",
         f"one number for each of the bands {', '.join(LOW_BANDS)}, like 6G-1.51820,7G-...",
-        "fetch the granule again; if it stays so, report its name",
+        "fetch the granule again; if the error persists, report its name",
     )

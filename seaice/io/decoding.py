@@ -29,7 +29,7 @@ __all__ = [
     "utc_to_tai93",
 ]
 
-#: counts that are messages, not measurements (the meaning of 65534 is not confirmed)
+#: counts that stand for missing measurements (the meaning of 65534 is not confirmed)
 FILL_COUNTS = (65534, 65535)
 
 
@@ -39,7 +39,7 @@ def decode_counts(
     kelvin: NDArray[np.float32],
     quality: NDArray[np.uint8],
 ) -> None:
-    """Fill in kelvin and add `Quality` bits, reading the counts once.
+    """Decode counts to kelvin and add `Quality` bits, in one pass.
 
     Parameters
     ----------
@@ -56,22 +56,22 @@ def decode_counts(
 def _decode(
     counts: NDArray[np.uint16],
     scale: float,
-    between: tuple[int, int],
+    valid_range: tuple[int, int],
     kelvin: NDArray[np.float32],
     quality: NDArray[np.uint8],
 ) -> None:
-    least, most = between
+    least, most = valid_range
     for scan in range(counts.shape[0]):
         for pixel in range(counts.shape[1]):
             count = counts[scan, pixel]
             good = (count >= least) & (count <= most)
             kelvin[scan, pixel] = count * scale if good else np.nan
-            why = np.uint8(1 if count >= 65534 else 2)  # as MESSAGES and Quality have it
-            quality[scan, pixel] |= np.uint8(0) if good else why
+            flag = np.uint8(1 if count >= 65534 else 2)  # FILL_COUNTS; bits of Quality
+            quality[scan, pixel] |= np.uint8(0) if good else flag
 
 
 def brightness_temperature(counts: NDArray[np.uint16], scale: float) -> NDArray[np.float32]:
-    """Counts to kelvin; messages and anything outside 50-350 K become NaN.
+    """Counts to kelvin; fill counts and values outside 50-350 K become NaN.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def brightness_temperature(counts: NDArray[np.uint16], scale: float) -> NDArray[
 
 
 def count_quality(counts: NDArray[np.uint16], scale: float) -> NDArray[np.uint8]:
-    """`Quality` bits that counts alone decide.
+    """`Quality` bits that follow from the counts.
 
     >>> count_quality(np.array([20000, 65535, 4999], np.uint16), scale=0.01)
     array([0, 1, 2], dtype=uint8)
@@ -125,7 +125,7 @@ def _quality_table(scale: float) -> NDArray[np.uint8]:
 
 
 class Quality(IntFlag):
-    """Bits of `quality_flag`: why a sample is absent or doubtful."""
+    """Bits of `quality_flag`: why a sample is missing or suspect."""
 
     MISSING_COUNT = 1
     OUT_OF_RANGE = 2
@@ -134,16 +134,16 @@ class Quality(IntFlag):
 
 
 QUALITY_ATTRS = {
-    "long_name": "why a sample is absent or doubtful",
+    "long_name": "why a sample is missing or suspect",
     "flag_masks": [bit.value for bit in Quality],
     "flag_meanings": " ".join(str(bit.name).lower() for bit in Quality),
 }
 
 
-LATEST = 4e9  #: s, in 2119; what is later is no time
+LATEST = 4e9  #: s, in 2119; later values are invalid
 EPOCH = np.datetime64("1993-01-01", "ns")
 
-#: UTC days that began with one leap second more since the last (IERS Bulletin C 5 to 52)
+#: UTC days that begin just after a leap second (IERS Bulletin C 5 to 52)
 LEAP_DAYS = np.array(
     [
         "1993-07-01", "1994-07-01", "1996-01-01", "1997-07-01", "1999-01-01",
@@ -154,9 +154,9 @@ LEAP_DAYS = np.array(
 
 
 def tai93_to_utc(seconds: ArrayLike) -> NDArray[np.datetime64]:
-    """TAI seconds since 1993 to UTC; NaN, negative (fill) and absurd ones become NaT.
+    """TAI seconds since 1993 to UTC; NaN, negative (fill) and too large values become NaT.
 
-    A time within a leap second is given the first second of the next day.
+    A time within a leap second is mapped to the first second of the next day.
 
     Parameters
     ----------

@@ -44,67 +44,68 @@ __all__ = [
 
 
 class AccessDeniedError(Exception):
-    """The server will not let us in, now or later; its text says why."""
+    """The server denies access permanently; the message states why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """A file that an archive holds."""
+    """A file in an archive."""
 
     name: str
     day: date
     location: str  #: path or URL on the server
-    size: int | None = None  #: bytes, where the search tells
-    checksum: tuple[str, str] | None = None  #: algorithm ("sha256", "md5") and digest, likewise
+    size: int | None = None  #: bytes, if the search returns it
+    #: algorithm ("sha256", "md5") and digest, if the search returns them
+    checksum: tuple[str, str] | None = None
 
 
 class Session(Protocol):
     """A connection to an archive."""
 
     def size(self, remote: RemoteFile) -> int:
-        """Bytes of a file."""
+        """Size of a file in bytes."""
 
     def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
-        """Its bytes from `start` on."""
+        """Content of a file from byte `start` on."""
 
 
 class Archive(Protocol):
-    """Where granules come from."""
+    """An archive of granules."""
 
-    title: str  #: whose it is
-    account_help: str  #: how one gets an account and where it is told
+    title: str  #: name for messages
+    account_help: str  #: how to register, and how to pass the account
 
     def find(self, first: date, last: date) -> list[RemoteFile]:
         """Files of the days from `first` to `last`, both included, in order of time."""
 
     def has_account(self) -> bool:
-        """Whether the environment names one."""
+        """Whether the environment contains an account."""
 
     def session(self) -> AbstractContextManager[Session]:
-        """A connection; `AccessDeniedError` where the server does not let us in."""
+        """A connection; raises `AccessDeniedError` if the server denies access."""
 
 
-def parse_remote_name(place: str) -> tuple[str, date]:
-    """The name of a file to write, and its day, from what a server calls it.
+def parse_remote_name(path: str) -> tuple[str, date]:
+    """File name and day of a granule from a path on a server, which is not trusted.
 
     Raises
     ------
     NoInputError
-        If it is none of a granule: what a server says is not trusted.
+        If it is not the name of a granule.
 
-    >>> dated_name("standard/2020/03/GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5")
+    >>> parse_remote_name("standard/2020/03/GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5")
     ('GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5', datetime.date(2020, 3, 3))
     """
-    name = place.rpartition("/")[2]
+    name = path.rpartition("/")[2]
     try:
         if name.startswith("AMSR_U2_L3_SeaIce6km_") and name.endswith(".he5"):
             return name, date_of_au_si6(name)
         granule = GranuleName.parse(name)
     except GranuleError as error:
         raise NoInputError(
-            f"a file {place!r} among the answers of the archive",
+            f"a file {path!r} in the results of the archive",
             "names such as GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5",
-            "tell the makers of this program: the archive seems to have changed",
+            "report this error: the archive seems to have changed its names",
         ) from error
     return granule.format(), granule.start.date()
 
@@ -118,7 +119,7 @@ TIMEOUT = 60  #: s without a byte
 
 
 class JaxaArchive:
-    """AMSR2 level 1 granules of JAXA, account free of charge."""
+    """AMSR2 level 1 granules from JAXA; needs a free account."""
 
     title = "JAXA G-Portal"
     account_help = (
@@ -132,32 +133,34 @@ class JaxaArchive:
         self.level, self.host, self.port = level, host, port
 
     def find(self, first: date, last: date) -> list[RemoteFile]:
-        """Granules that began on these days; the search needs no account.
+        """Granules that start on these days; the search needs no account.
 
         Raises
         ------
         OSError
-            If the catalogue does not answer.
+            If the catalogue does not respond.
         """
         import gportal
 
-        found = gportal.search(
+        results = gportal.search(
             dataset_ids=[DATASETS[self.level]],
             start_time=f"{first}T00:00:00Z",
             end_time=f"{last}T23:59:59Z",
         )
         remotes = {}
-        for product in found.products():
+        for product in results.products():
             if product.data_path is None:
                 continue
             name, day = parse_remote_name(product.data_path)
             if first <= day <= last:
-                place = product.data_path.removeprefix(DOWNLOAD)
-                remotes[name] = RemoteFile(name=name, day=day, location=place, size=_size(product))
+                location = product.data_path.removeprefix(DOWNLOAD)
+                remotes[name] = RemoteFile(
+                    name=name, day=day, location=location, size=_size(product)
+                )
         return [remotes[name] for name in sorted(remotes)]
 
     def has_account(self) -> bool:
-        """Whether user and password stand in the environment."""
+        """Whether the environment contains user and password."""
         return bool(os.environ.get(USER) and os.environ.get(PASSWORD))
 
     @contextmanager
@@ -167,7 +170,7 @@ class JaxaArchive:
         Raises
         ------
         Refused
-            If the host's key is not the known one, or user and password are not taken.
+            If the host's key is not the known one, or user and password are rejected.
         OSError, EOFError
             If the network fails.
         """
@@ -185,31 +188,29 @@ class JaxaArchive:
             client.get_channel().settimeout(TIMEOUT)
             yield _SftpSession(client)
         except paramiko.AuthenticationException as error:
-            raise AccessDeniedError(
-                f"{self.host} does not take user and password ({error})"
-            ) from error
+            raise AccessDeniedError(f"{self.host} rejects user and password ({error})") from error
         except paramiko.SSHException as error:
             raise OSError(f"{self.host}: {error}") from error
         finally:
             transport.close()
 
     def _check_host(self, key: Any) -> None:
-        """Refuse a host whose key is not the one that the user knows."""
+        """Refuse a host whose key is not in the user's known_hosts."""
         import paramiko
 
-        place = Path(os.environ.get(KNOWN_HOSTS) or Path.home() / ".ssh" / "known_hosts")
+        known_hosts = Path(os.environ.get(KNOWN_HOSTS) or Path.home() / ".ssh" / "known_hosts")
         known = paramiko.HostKeys()
-        if place.exists():
-            known.load(str(place))
+        if known_hosts.exists():
+            known.load(str(known_hosts))
         named = f"[{self.host}]:{self.port}"
         if known.check(named, key):
             return
         strange = known.lookup(named) is not None
         raise AccessDeniedError(
             f"the key of {named} ({key.get_name()} {key.fingerprint}) "
-            + (f"is another than {place} knows" if strange else f"is not in {place}")
-            + "; if JAXA announces this key, type: "
-            + f"ssh-keyscan -p {self.port} {self.host} >> {place}"
+            + (f"differs from the one in {known_hosts}" if strange else f"is not in {known_hosts}")
+            + "; if JAXA has published this key, type: "
+            + f"ssh-keyscan -p {self.port} {self.host} >> {known_hosts}"
         )
 
 
@@ -221,7 +222,7 @@ class _SftpSession:
         """Bytes of a file."""
         size: int | None = self._client.stat(remote.location).st_size
         if size is None:
-            raise OSError(f"the server does not tell the size of {remote.name}")
+            raise OSError(f"the server does not report the size of {remote.name}")
         return size
 
     def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
@@ -235,28 +236,28 @@ class _SftpSession:
 
 @cache
 def _silence_prefetch_threads() -> None:
-    """Let threads that read ahead end in silence when a connection breaks.
+    """Print no traceback of paramiko's prefetch threads when a connection breaks.
 
-    Whoever reads meets the same failure, and tells it; a traceback beside it helps no one.
+    The reading thread raises the same error.
     """
     former = threading.excepthook
 
-    def hook(told: threading.ExceptHookArgs) -> None:
-        ahead = told.thread is not None and "_prefetch_thread" in told.thread.name
-        if not (ahead and issubclass(told.exc_type, OSError | EOFError)):
-            former(told)
+    def hook(args: threading.ExceptHookArgs) -> None:
+        prefetch = args.thread is not None and "_prefetch_thread" in args.thread.name
+        if not (prefetch and issubclass(args.exc_type, OSError | EOFError)):
+            former(args)
 
     threading.excepthook = hook
 
 
 def _size(product: Any) -> int | None:
-    """Bytes, where the catalogue tells them."""
-    told = product.get("product", {}).get("size")
-    return told if isinstance(told, int) else None
+    """Size in bytes, if the catalogue contains it."""
+    size = product.get("product", {}).get("size")
+    return size if isinstance(size, int) else None
 
 
 def parse_level(text: str) -> Literal["L1B", "L1R"]:
-    """The level that was asked for.
+    """A processing level, in upper case.
 
     Raises
     ------
@@ -276,7 +277,7 @@ ALGORITHMS = {"SHA-256": "sha256", "MD5": "md5"}
 
 
 class NsidcArchive:
-    """AMSR2 daily maps of 6.25 km, of NASA's archive at NSIDC."""
+    """AMSR2 daily maps of 6.25 km from NASA's archive at NSIDC."""
 
     title = "NSIDC (NASA Earthdata)"
     account_help = (
@@ -288,9 +289,9 @@ class NsidcArchive:
         """Files of these days; the search needs no account."""
         import earthaccess
 
-        found = earthaccess.search_data(short_name=SHORT_NAME, temporal=(str(first), str(last)))
+        results = earthaccess.search_data(short_name=SHORT_NAME, temporal=(str(first), str(last)))
         remotes = {}
-        for granule in found:
+        for granule in results:
             for link in granule.data_links(access="external"):
                 remote = _remote(granule, link)
                 if remote is not None and first <= remote.day <= last:
@@ -298,9 +299,9 @@ class NsidcArchive:
         return [remotes[name] for name in sorted(remotes)]
 
     def has_account(self) -> bool:
-        """Whether user and password, or a token, stand in the environment."""
-        named = os.environ.get("EARTHDATA_USERNAME") and os.environ.get("EARTHDATA_PASSWORD")
-        return bool(named or os.environ.get("EARTHDATA_TOKEN"))
+        """Whether the environment contains user and password, or a token."""
+        password = os.environ.get("EARTHDATA_USERNAME") and os.environ.get("EARTHDATA_PASSWORD")
+        return bool(password or os.environ.get("EARTHDATA_TOKEN"))
 
     @contextmanager
     def session(self) -> Iterator["_HttpsSession"]:
@@ -309,13 +310,13 @@ class NsidcArchive:
         Raises
         ------
         Refused
-            If the account is not taken.
+            If the account is rejected.
         """
         import earthaccess
 
         login = earthaccess.login(strategy="environment")
         if not login.authenticated:
-            raise AccessDeniedError("Earthdata does not take the account of the environment")
+            raise AccessDeniedError("Earthdata rejects the account in the environment")
         with earthaccess.get_requests_https_session() as session:
             yield _HttpsSession(session)
 
@@ -333,10 +334,10 @@ class _HttpsSession:
         return int(answer.headers["Content-Length"])
 
     def blocks(self, remote: RemoteFile, start: int) -> Iterator[bytes]:
-        """Its bytes from `start` on; skipped here where the server sends all of it."""
-        asked = {"Range": f"bytes={start}-"} if start else {}
+        """Content from byte `start` on; bytes before it are skipped if the server sends them."""
+        headers = {"Range": f"bytes={start}-"} if start else {}
         with self._session.get(
-            remote.location, headers=asked, stream=True, timeout=TIMEOUT
+            remote.location, headers=headers, stream=True, timeout=TIMEOUT
         ) as answer:
             answer.raise_for_status()
             skip = start if answer.status_code != 206 else 0
@@ -346,46 +347,43 @@ class _HttpsSession:
 
 
 def _remote(granule: Any, link: str) -> RemoteFile | None:
-    """One file of an answer; None for what is beside the data."""
+    """One file of a search result; None for files that are not data."""
     try:
         name, day = parse_remote_name(link)
     except NoInputError:
         return None
-    held = granule["umm"].get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])
-    told: dict[str, Any] = next((one for one in held if one.get("Name") == name), {})
-    checksum = told.get("Checksum", {})
+    files = granule["umm"].get("DataGranule", {}).get("ArchiveAndDistributionInformation", [])
+    info: dict[str, Any] = next((file for file in files if file.get("Name") == name), {})
+    checksum = info.get("Checksum", {})
     algorithm = ALGORITHMS.get(checksum.get("Algorithm", ""))
     return RemoteFile(
         name=name,
         day=day,
         location=link,
-        size=told.get("SizeInBytes"),
+        size=info.get("SizeInBytes"),
         checksum=(algorithm, checksum["Value"].lower()) if algorithm else None,
     )
 
 
 CONNECTIONS = 4  #: at most; users report that more of them fail more often
-MAX_ATTEMPTS = 6  #: of one file
-FIRST_PAUSE, MAX_PAUSE = (
-    2.0,
-    60.0,
-)  #: s before the second try, doubled each time; never more than this
-NETWORK_ERRORS = (OSError, EOFError, ValueError)  #: whatever a network does to a transfer
+MAX_ATTEMPTS = 6  #: per file
+FIRST_PAUSE, MAX_PAUSE = 2.0, 60.0  #: s before the second attempt, doubled each time; maximum
+NETWORK_ERRORS = (OSError, EOFError, ValueError)  #: raised by failed transfers
 LOCAL_DISK_ERRNOS = (ENOSPC, EDQUOT, EROFS)
 
-ProgressCallback = Callable[[RemoteFile, int], None]  #: a file, and how many bytes of it have come
+ProgressCallback = Callable[[RemoteFile, int], None]  #: file, and bytes received so far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadResult:
-    """What became of one file."""
+    """Result of the download of one file."""
 
     remote: RemoteFile
-    error: str = ""  #: "" where it is there
+    error: str = ""  #: why the download failed; "" if it succeeded
 
 
 def is_downloaded(remote: RemoteFile, folder: Path) -> bool:
-    """Whether the file was brought before."""
+    """Whether the file has been downloaded already."""
     return (folder / remote.name).exists()
 
 
@@ -398,32 +396,34 @@ def download_files(
     connections: int = 1,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[DownloadResult]:
-    """Bring files into `folder`; those that are there already are left alone.
+    """Download files into `folder`; existing files are kept.
 
-    A file appears under its name when all its bytes have come, their number and checksum (where
-    the archive tells one) are right, and it opens as HDF5. What a broken run leaves is
-    `.NAME.part`; the same command goes on from there.
+    A file gets its name when it is complete: all bytes are received, size and checksum (if the
+    archive has one) match, and it is HDF5. An interrupted download leaves `.NAME.part`, from which
+    the next call resumes.
 
     Parameters
     ----------
-    progress : called as bytes come
-    connections : at the same time, at most `CONNECTIONS`
+    progress : called with a file and the bytes received so far
+    connections : parallel connections, at most `CONNECTIONS`
 
     Yields
     ------
-    Brought
-        One for each file, as it is done; what could not be brought says why.
+    DownloadResult
+        One per file, when it is complete or has failed.
 
     Raises
     ------
     SettingsError
-        If the archive does not let us in, or too many connections are asked for.
+        If the archive denies access, or `connections` is out of range.
     OutputError
         If `folder` cannot be written to.
     """
     if not 1 <= connections <= CONNECTIONS:
         raise SettingsError(
-            f"{connections} connections", f"1 to {CONNECTIONS}", "leave it out: one fails least"
+            f"{connections} connections",
+            f"1 to {CONNECTIONS}",
+            "omit the option: one connection fails least",
         )
     ensure_writable(folder)
     missing = [remote for remote in remotes if not is_downloaded(remote, folder)]
@@ -443,49 +443,51 @@ def _download(
     progress: ProgressCallback,
     sleep: Callable[[float], None],
 ) -> DownloadResult:
-    """One file, tried several times, each on a new connection."""
-    why = ""
-    for trial in range(MAX_ATTEMPTS):
-        if trial:
-            sleep(min(FIRST_PAUSE * 2 ** (trial - 1), MAX_PAUSE))
+    """Download one file in several attempts, each with a new connection."""
+    reason = ""
+    for attempt in range(MAX_ATTEMPTS):
+        if attempt:
+            sleep(min(FIRST_PAUSE * 2 ** (attempt - 1), MAX_PAUSE))
         try:
             with archive.session() as session:
                 _transfer(session, remote, folder, progress)
         except AccessDeniedError as error:
             raise SettingsError(
-                str(error), f"a way into {archive.title}", archive.account_help
+                str(error), f"access to {archive.title}", archive.account_help
             ) from error
         except NETWORK_ERRORS as error:
             if isinstance(error, OSError) and error.errno in LOCAL_DISK_ERRNOS:
                 raise OutputError(
-                    f"{folder}: {error.strerror}", f"room for {remote.name}", "make room"
+                    f"{folder}: {error.strerror}",
+                    f"free space for {remote.name}",
+                    "free disk space",
                 ) from error
-            why = f"{error or type(error).__name__} ({MAX_ATTEMPTS} tries)"
+            reason = f"{error or type(error).__name__} ({MAX_ATTEMPTS} attempts)"
         else:
             return DownloadResult(remote=remote)
-    return DownloadResult(remote=remote, error=why)
+    return DownloadResult(remote=remote, error=reason)
 
 
 def _transfer(
     session: Session, remote: RemoteFile, folder: Path, progress: ProgressCallback
 ) -> None:
-    """Go on with a file where it stopped, verify it, give it its name."""
+    """Resume or start the download of a file, verify it, and rename it."""
     part = folder / f".{remote.name}.part"
     with alone(folder / remote.name):
         if is_downloaded(remote, folder):
             return
         size = session.size(remote)
-        have = part.stat().st_size if part.exists() else 0
-        if have > size:
+        received = part.stat().st_size if part.exists() else 0
+        if received > size:
             part.unlink()
-            have = 0
+            received = 0
         with part.open("ab") as file:
-            for block in session.blocks(remote, have) if have < size else ():
+            for block in session.blocks(remote, received) if received < size else ():
                 file.write(block)
-                have += len(block)
-                progress(remote, have)
-        if have < size:
-            raise OSError(f"the connection ended after {have} of {size} bytes")
+                received += len(block)
+                progress(remote, received)
+        if received < size:
+            raise OSError(f"the connection ended after {received} of {size} bytes")
         try:
             _verify(part, remote, size)
         except ValueError:
@@ -495,14 +497,14 @@ def _transfer(
 
 
 def _verify(part: Path, remote: RemoteFile, size: int) -> None:
-    """Whether all that can be told of a file agrees with it; a ValueError says what does not."""
+    """Compare a file with its size and checksum; a ValueError states what differs."""
     if part.stat().st_size != size:
-        raise ValueError(f"{part.stat().st_size} bytes came of {size}")
+        raise ValueError(f"{part.stat().st_size} of {size} bytes received")
     if remote.checksum:
         algorithm, digest = remote.checksum
         with part.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).hexdigest()
-        if found != digest:
-            raise ValueError(f"its {algorithm} is {found}, and should be {digest}")
+            computed = hashlib.file_digest(file, algorithm).hexdigest()
+        if computed != digest:
+            raise ValueError(f"its {algorithm} is {computed}, and should be {digest}")
     if not h5py.is_hdf5(part):
-        raise ValueError("what came is no HDF5 file")
+        raise ValueError("the received file is not HDF5")

@@ -42,7 +42,7 @@ _PATTERN = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GranuleName:
-    """What the name of a level 1 file says.
+    """The parts of the name of a level 1 file.
 
     >>> name = GranuleName.parse("GW1AM2_201307010942_035A_L1SGBTBR_2220220.h5")
     >>> name.start, name.path, name.level
@@ -55,7 +55,7 @@ class GranuleName:
     path: int  #: of the 233 paths of a 16-day cycle
     direction: Literal["A", "D"]  #: ascending, descending
     level: Literal["L1B", "L1R"]
-    version: str  #: seven digits; a higher number is a later processing
+    version: str  #: seven digits; later processing has a higher number
     receipt: str = "SG"  #: "SG" standard product, "DL" direct receipt
 
     @classmethod
@@ -65,7 +65,7 @@ class GranuleName:
         Raises
         ------
         GranuleError
-            If it is no name of an AMSR2 level 1 brightness temperature file.
+            If it is not the name of an AMSR2 level 1 brightness temperature file.
         """
         stem = Path(name).name.removesuffix(".h5")
         match = _PATTERN.fullmatch(stem)
@@ -85,7 +85,7 @@ class GranuleName:
         )
 
     def format(self) -> str:
-        """The file name, with suffix; `parse` takes it back."""
+        """The file name with suffix, the inverse of `parse`."""
         return (
             f"GW1AM2_{self.start:%Y%m%d%H%M}_{self.path:03d}{self.direction}"
             f"_L1{self.receipt}{self.level[-1]}TBR_{self.version}.h5"
@@ -96,12 +96,12 @@ def _bad_name(stem: str) -> GranuleError:
     return GranuleError(
         f"a file called {stem!r}",
         "a level 1 name such as GW1AM2_201307010942_035A_L1SGBTBR_2220220.h5",
-        "give files under the names JAXA gave them",
+        "give files with the names that JAXA distributes",
     )
 
 
 MAX_DURATION = timedelta(hours=1)  #: longer than any half orbit (49.6 min) with its overlap
-#: level 1 of AMSR2, AMSR3 (which adds GGWAM3) and NSIDC's gridded AU_SI6, however the name goes on
+#: level 1 of AMSR2 and AMSR3 (GGWAM3), and NSIDC's gridded AU_SI6, with any ending
 GRANULE_LIKE = re.compile(
     r"(?P<sensor>GW1AM2|GGWAM3)_?(?P<day>\d{8})(?P<minute>\d{4}).*L1"
     r"|AMSR_U2_L3_SeaIce6km_.*_(?P<gridded>\d{8})",
@@ -131,7 +131,7 @@ class UnusedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayFiles:
-    """The files of one UTC day."""
+    """Granules of one UTC day, and files that look like granules and are not used."""
 
     used: tuple[Path, ...]  #: in order of time
     unused: tuple[UnusedFile, ...]  #: in order of name
@@ -140,18 +140,18 @@ class DayFiles:
 def count_phrase(number: int, noun: str = "granule") -> str:
     """A number and its noun.
 
-    >>> counted(1), counted(2), counted(0)
+    >>> count_phrase(1), count_phrase(2), count_phrase(0)
     ('1 granule', '2 granules', '0 granules')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def day_in_granule_name(name: str) -> str | None:
-    """The day (YYYYMMDD) that the name of a file bears if it looks like a granule; else None.
+    """The day (YYYYMMDD) in a file name that looks like a granule's; None for other names.
 
-    >>> candidate_day("GW1AM2_202003031000_035A_L1SGBTBR_2220220 (1).h5")
+    >>> day_in_granule_name("GW1AM2_202003031000_035A_L1SGBTBR_2220220 (1).h5")
     '20200303'
-    >>> candidate_day("GW1AM2_20200303_01D_EQMA_L3SGT06HA2220220.h5") is None
+    >>> day_in_granule_name("GW1AM2_20200303_01D_EQMA_L3SGT06HA2220220.h5") is None
     True
     """
     match = None if name.startswith(".") else GRANULE_LIKE.match(name)
@@ -159,9 +159,9 @@ def day_in_granule_name(name: str) -> str | None:
 
 
 def parse_day(day: str) -> Date | None:
-    """YYYYMMDD as a date; None where it is none.
+    """YYYYMMDD as a date; None if it is not a date.
 
-    >>> date_of_name("20200303"), date_of_name("20201399")
+    >>> parse_day("20200303"), parse_day("20201399")
     (datetime.date(2020, 3, 3), None)
     """
     try:
@@ -171,27 +171,27 @@ def parse_day(day: str) -> Date | None:
 
 
 def irregular_file_kind(path: Path) -> str | None:
-    """What a path is where it is no regular file that can be opened without waiting; else None."""
+    """What a path is if not a regular file, as a phrase; None for a regular file."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         return "a link to nothing" if path.is_symlink() else "no file"
     except OSError as error:
         return f"not accessible ({error.strerror})"
-    return None if stat.S_ISREG(mode) else FILE_KINDS.get(stat.S_IFMT(mode), "no regular file")
+    return None if stat.S_ISREG(mode) else FILE_KINDS.get(stat.S_IFMT(mode), "not a regular file")
 
 
 def select_files(paths: Iterable[Path], date: Date, *, local: bool = True) -> DayFiles:
-    """Of many files, those that hold scans of a UTC day, each granule once.
+    """Select the granules that may contain scans of a UTC day, each granule once.
 
     Of files with the same start and path one is used: the standard product before direct receipt,
     L1B before L1R, the later version before the earlier.
 
     Parameters
     ----------
-    paths : any files; those whose names do not look like a granule's are passed over
-    date : UTC day; names decide, and a granule that starts in the hour before is included
-    local : whether the paths are on this machine, so that they can be looked at
+    paths : any files; names that do not look like a granule's are ignored
+    date : UTC day, compared with the names; granules that start in the hour before are included
+    local : whether the paths are on this machine, so that they can be checked
     """
     best: dict[tuple[datetime, int], tuple[tuple[bool, bool, str], Path]] = {}
     unused: list[UnusedFile] = []
@@ -207,7 +207,7 @@ def select_files(paths: Iterable[Path], date: Date, *, local: bool = True) -> Da
         key = name.start, name.path
         worse, better = sorted([best.get(key, (rank, path)), (rank, path)])
         if worse[1] != better[1]:
-            reason = f"{better[1].name} holds the same scans and is preferred"
+            reason = f"{better[1].name} contains the same scans and is preferred"
             unused.append(UnusedFile(worse[1].name, reason))
         best[key] = better
     unused.sort(key=lambda each: each.name)
@@ -215,14 +215,14 @@ def select_files(paths: Iterable[Path], date: Date, *, local: bool = True) -> Da
 
 
 def unusable_reason(path: Path, *, local: bool = True) -> str | None:
-    """Why a file that looks like a granule cannot be one; None where it may be."""
+    """Why a file that looks like a granule cannot be used; None if it can."""
     name = path.name
     if name.upper().startswith("GGWAM3"):
         return "AMSR3 is not supported yet; expected AMSR2 level 1 files (GW1AM2_..., .h5)"
     if name.lower().endswith(COMPRESSED_SUFFIXES):
         return "it is compressed; unpack it (gunzip, unzip) and keep its name"
     if name.lower().endswith(UNFINISHED_SUFFIXES):
-        return "its download is not finished; finish it or remove it"
+        return "its download is incomplete; complete it or remove it"
     kind = irregular_file_kind(path) if local else None
     if kind:
         return f"it is {kind}; expected a regular file"
@@ -238,7 +238,7 @@ def unusable_reason(path: Path, *, local: bool = True) -> str | None:
 
 
 def _may_hold_scans(name: str, date: Date) -> bool:
-    """Whether the name looks like a granule that may hold scans of a day."""
+    """Whether the name looks like that of a granule that may contain scans of a day."""
     day = day_in_granule_name(name)
     if day is None:
         return False
@@ -252,9 +252,9 @@ def _may_hold_scans(name: str, date: Date) -> bool:
 
 
 def find_granules(folder: str | Path, date: Date) -> list[Path]:
-    """Granules below a folder that may hold scans of a UTC day, each once, in order of time.
+    """Granules below a folder that may contain scans of a UTC day, each once, in order of time.
 
-    Of files with the same start and path one is kept: the standard product before direct
+    Of files with the same start and path one is used: the standard product before direct
     receipt, L1B before L1R, the later version before the earlier.
 
     Raises
@@ -264,9 +264,9 @@ def find_granules(folder: str | Path, date: Date) -> list[Path]:
 
     Notes
     -----
-    Names decide. A granule that starts in the hour before midnight is included, as it may reach
-    into the day; `seaice.grid.gridding.scans_of_day` then takes the scans that do.
-    `find_unused_files` names the files that look like granules and are not used.
+    Files are selected by name. A granule that starts in the hour before midnight is included, as it
+    may extend into the day; `seaice.grid.gridding.scans_of_day` then selects the scans of the day.
+    `find_unused_files` lists the files that look like granules and are not used.
     """
     return list(_files_of_day(folder, date).used)
 
@@ -283,7 +283,7 @@ def find_unused_files(folder: str | Path, date: Date) -> tuple[UnusedFile, ...]:
 
 
 def select_granules(paths: Iterable[Path], date: Date) -> list[Path]:
-    """Those of many files that `find_granules` would take for a UTC day, were they there."""
+    """The files that `find_granules` would return for a UTC day; they need not exist."""
     return list(select_files(paths, date, local=False).used)
 
 

@@ -32,27 +32,27 @@ __all__ = [
     "translate_errors",
 ]
 
-#: failures of what a file lies on, or of this process, which may pass
+#: errno of disk, network or process failures, which may be temporary
 STORAGE_ERRNOS = frozenset(
     {
         errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET,
         errno.EHOSTUNREACH, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     }
 )  # fmt: skip
-#: deflate, shuffle, fletcher32, szip, nbit, scaleoffset: no plug-in is ever loaded
+#: deflate, shuffle, fletcher32, szip, nbit, scaleoffset: no filter plug-in is ever loaded
 BUILT_IN_FILTERS = frozenset(range(1, 7))
 MAX_CHUNK_BYTES = 2**28  #: bytes that one chunk may unpack to
 MAX_CELLS = 120_000_000  #: of a map; a hemisphere at 1.5625 km has 35 million, a radar scene 100
-FETCH_AGAIN = "fetch the file again, or leave it out"
+FETCH_AGAIN = "fetch the file again, or remove it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HDF5File:
-    """An open file and where it came from."""
+    """An open HDF5 file with its path; names are resolved through hard links only."""
 
     path: Path
     file: h5py.File
-    #: datasets looked up so far; None: no dataset
+    #: datasets by name, as far as looked up; None: there is no such dataset
     datasets: dict[str, h5py.Dataset | None] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
@@ -61,28 +61,28 @@ class HDF5File:
 
     def _lookup(self, name: str) -> h5py.Dataset | None:
         if name not in self.datasets:
-            there = self.file[name] if self._is_inside(name) else None
-            self.datasets[name] = there if isinstance(there, h5py.Dataset) else None
-            if isinstance(there, h5py.Dataset):
-                self._check_self_contained(there)
+            item = self.file[name] if self._is_inside(name) else None
+            self.datasets[name] = item if isinstance(item, h5py.Dataset) else None
+            if isinstance(item, h5py.Dataset):
+                self._check_self_contained(item)
         return self.datasets[name]
 
     def _is_inside(self, name: str) -> bool:
-        """Whether a name leads to something by hard links alone: no other file is opened."""
-        place: h5py.Group = self.file
+        """Whether a name is reached through hard links alone, so that no other file is opened."""
+        parent: h5py.Group = self.file
         *groups, last = name.split("/")
         for part in groups:
-            if not isinstance(place.get(part, getlink=True), h5py.HardLink):
+            if not isinstance(parent.get(part, getlink=True), h5py.HardLink):
                 return False
-            if not isinstance(place[part], h5py.Group):
+            if not isinstance(parent[part], h5py.Group):
                 return False
-            place = place[part]
-        return isinstance(place.get(last, getlink=True), h5py.HardLink)
+            parent = parent[part]
+        return isinstance(parent.get(last, getlink=True), h5py.HardLink)
 
     def _check_self_contained(self, dataset: h5py.Dataset) -> None:
-        """Refuse data that lie in other files, that need a plug-in, or that unpack to too much."""
-        made = dataset.id.get_create_plist()
-        filters = {made.get_filter(index)[0] for index in range(made.get_nfilters())}
+        """Refuse data in other files, filters that need a plug-in, and oversized chunks."""
+        creation = dataset.id.get_create_plist()
+        filters = {creation.get_filter(index)[0] for index in range(creation.get_nfilters())}
         chunk = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
         if (
             dataset.external
@@ -92,43 +92,43 @@ class HDF5File:
         ):
             how = "external" if dataset.external or dataset.is_virtual else f"filters {filters}"
             raise self.error(
-                f"{dataset.name!r} kept as {how}, {chunk} bytes a chunk",
-                "data inside the file, packed as HDF5 itself can",
+                f"{dataset.name!r} stored as {how}, {chunk} bytes per chunk",
+                "data inside the file, compressed with HDF5's own filters",
                 FETCH_AGAIN,
             )
 
     def dataset(self, name: str) -> h5py.Dataset:
-        """A dataset, still on disk.
+        """A dataset, not read yet.
 
         Raises
         ------
         GranuleError
             If there is none of this name.
         """
-        found = self._lookup(name)
-        if found is None:
+        dataset = self._lookup(name)
+        if dataset is None:
             raise self.error(f"no dataset {name!r}", "all datasets of the format", FETCH_AGAIN)
-        return found
+        return dataset
 
     def array(self, name: str, shape: tuple[int, ...], scans: slice) -> NDArray[np.generic]:
-        """The scans wanted of a dataset whose scan axis is the last but one.
+        """Some scans of a dataset whose scan axis is the last but one.
 
         Raises
         ------
         GranuleError
-            If it is missing or not of this shape.
+            If the dataset is missing or has another shape.
         """
         return np.asarray(self._shaped(name, shape)[..., scans, :])
 
     def read_into(
         self, name: str, shape: tuple[int, ...], scans: slice, out: NDArray[np.generic]
     ) -> None:
-        """The same into an array that is there, in its own type.
+        """Like `array`, into an existing array, converted to its dtype.
 
         Raises
         ------
         GranuleError
-            If it is missing or not of this shape.
+            If the dataset is missing or has another shape.
         """
         self._shaped(name, shape).read_direct(out, np.s_[..., scans, :])
 
@@ -147,12 +147,12 @@ class HDF5File:
         return first.decode(errors="replace") if isinstance(first, bytes) else str(first)
 
     def required_text(self, name: str) -> str:
-        """A global attribute that must be there.
+        """A global attribute that must exist.
 
         Raises
         ------
         GranuleError
-            If it is not.
+            If it does not.
         """
         if name not in self.file.attrs:
             raise self.error(f"no attribute {name!r}", "all attributes of the format", FETCH_AGAIN)
@@ -165,14 +165,14 @@ class HDF5File:
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Whatever a file library finds wrong inside becomes a GranuleError.
+    """Translate errors of file libraries in the block.
 
     Raises
     ------
     GranuleError
-        With the library's words as the found part, and its error as the cause.
+        With the library's message as the found part, and its error as the cause.
     StorageError
-        If not the file is wrong, but what it lies on.
+        If the disk or network failed rather than the file.
     """
     try:
         yield
@@ -180,31 +180,31 @@ def translate_errors(path: Path) -> Iterator[None]:
         _check_storage(path, error)
         raise GranuleError(
             f"{path.name}: cannot be read ({str(error).strip() or type(error).__name__})",
-            "a whole file",
-            "fetch the file again (it may have been cut short), or leave it out",
+            "a complete file",
+            "fetch the file again (it may be truncated), or remove it",
         ) from error
 
 
 def _check_storage(path: Path, error: Exception) -> None:
-    """Tell a disk or network that failed from a file that is damaged: HDF5 says errno in words."""
-    said = re.search(r"errno = (\d+)", str(error))
-    code = int(said[1]) if said else getattr(error, "errno", None)
+    """Raise a StorageError if disk or network failed; HDF5 has errno in its message only."""
+    match = re.search(r"errno = (\d+)", str(error))
+    code = int(match[1]) if match else getattr(error, "errno", None)
     if code in STORAGE_ERRNOS:
         raise StorageError(
             f"{path.name}: its disk or network failed ({os.strerror(code)})",
             "a file that can be read",
-            "run again; if it stays so, copy the file anew",
+            "run again; if the error persists, copy the file again",
         ) from error
 
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[HDF5File]:
-    """Open an HDF5 file to read.
+    """Open an HDF5 file for reading.
 
     Raises
     ------
     GranuleError
-        If the file is absent, no HDF5, truncated, or damaged where it is read.
+        If the file is missing, not HDF5, truncated, or damaged where it is read.
     """
     with translate_errors(path):
         ensure_regular_file(path)
@@ -215,41 +215,41 @@ def open_hdf5(path: Path) -> Iterator[HDF5File]:
 
 
 def ensure_regular_file(path: Path) -> None:
-    """Refuse what is no regular file: opening a FIFO or a device may wait for ever.
+    """Refuse what is not a regular file: opening a FIFO or a device may block for ever.
 
     Raises
     ------
     GranuleError
-        If there is no file at the path, or something that is no regular file.
+        If there is no file at the path, or it is not a regular file.
     """
     kind = irregular_file_kind(path)
     if kind == "no file":
         raise GranuleError(f"no file {path.name} in {path.parent}", "a file", "check the path")
     if kind:
-        raise GranuleError(f"{path.name}: {kind}", "a regular file", "leave it out")
+        raise GranuleError(f"{path.name}: {kind}", "a regular file", "remove it")
 
 
 def _not_hdf5(path: Path) -> GranuleError:
     with path.open("rb") as stream:
-        stream.read(8)  # HDF5 says "no HDF5" of a disk that fails, too
+        stream.read(8)  # raises if the disk failed: is_hdf5 is False then, too
     return GranuleError(
         f"{path.name}: {path.stat().st_size} bytes that are not HDF5",
-        "an HDF5 file as JAXA or NSIDC gives them",
+        "an HDF5 file as JAXA or NSIDC distributes them",
         FETCH_AGAIN,
     )
 
 
 def open_netcdf(path: Path, *, decode_times: bool = True) -> xr.Dataset:
-    """A NetCDF file, its values still on disk.
+    """Open a NetCDF file lazily; it is read through h5netcdf or scipy.
 
     Parameters
     ----------
-    decode_times : whether numbers with a unit of time become times
+    decode_times : whether numbers with a time unit are decoded to times
 
     Raises
     ------
     GranuleError
-        If it is none, is damaged, leads to other files, or declares more than a map can hold.
+        If it is not NetCDF, is damaged, refers to other files, or has an oversized variable.
     """
     with translate_errors(path):
         ensure_regular_file(path)
@@ -272,7 +272,7 @@ def _file_kind(path: Path) -> str:
 
 
 def _is_netcdf(path: Path) -> bool:
-    """Whether a file begins as HDF5 or classic NetCDF; others make xarray guess, and say so."""
+    """Whether a file starts as HDF5 or classic NetCDF do; for others xarray would guess."""
     if path.is_dir():
         return False
     with path.open("rb") as file:
@@ -280,7 +280,7 @@ def _is_netcdf(path: Path) -> bool:
 
 
 def _check_datasets(path: Path) -> None:
-    """Refuse links and storage outside the file, and absurd sizes."""
+    """Refuse links and storage outside the file, and oversized datasets."""
     with open_hdf5(path) as source:
         for name in source.file:
             dataset = source.dataset(name)

@@ -1,9 +1,8 @@
-"""A file of a stranger, read in a process of its own: the only one that the file can end.
+"""Untrusted files read in a subprocess, so that a damaged file cannot end or corrupt this process.
 
-Libraries in C are ended, or have their memory spoilt, by some damaged files. So what reads the
-file hands over plain arrays, and never comes back:
-`python -m seaice.io.isolation MODULE INTO ARGUMENT...`
-calls `read_arrays(ARGUMENT...)` of a module and writes its arrays to INTO.
+Some damaged files crash libraries written in C or corrupt their memory. The subprocess
+`python -m seaice.io.isolation MODULE OUTPUT SECONDS MEMORY ARGUMENT...` calls
+`read_arrays(ARGUMENT...)` of a module, writes the returned arrays to OUTPUT and exits.
 """
 
 import importlib
@@ -27,8 +26,8 @@ from seaice import errors
 __all__ = ["Arrays", "read_in_subprocess"]
 
 EXIT_REFUSED = 3  #: exit code
-CPU_SECONDS = 60  #: of processor time: a machine that is busy is no fault of the file
-WALL_TIME_FACTOR = 10  #: times as long may pass, for a file that waits for ever
+CPU_SECONDS = 60  #: limit of processor time, which does not depend on other load of the machine
+WALL_TIME_FACTOR = 10  #: limit of elapsed time per limit of processor time, for reads that block
 MEMORY_LIMIT = 4 * 1024**3  #: bytes of address space
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -37,25 +36,26 @@ Arrays = Mapping[str, NDArray[Any]]
 def read_in_subprocess(
     module: str, path: Path, *more: str, seconds: int = CPU_SECONDS, memory: int = MEMORY_LIMIT
 ) -> Arrays:
-    """What `module.read_arrays(str(path), *more)` gives, called in a process of its own.
+    """Call `module.read_arrays(str(path), *more)` in a subprocess and return its arrays.
 
     Parameters
     ----------
-    module : trusted, unlike the file; no array of it may hold objects
-    seconds, memory : limits of the process: processor time, bytes of address space
+    module : trusted, unlike the file; its arrays must not have dtype object
+    path, more : arguments of `read_arrays`
+    seconds, memory : limits of the subprocess: processor time in s, address space in bytes
 
     Raises
     ------
     SeaIceError
-        Of the class and with the words that the module raised.
+        Of the class and with the message that the module raised.
     GranuleError
-        If the file ends the process, or takes longer or more memory than it may.
+        If the file crashes the subprocess, or exceeds a limit.
     """
     with tempfile.TemporaryDirectory() as folder:
-        into = Path(folder, "arrays.npz")
-        command = [sys.executable, "-m", "seaice.io.isolation", module, str(into), str(seconds)]
+        output = Path(folder, "arrays.npz")
+        command = [sys.executable, "-m", "seaice.io.isolation", module, str(output), str(seconds)]
         try:
-            ended = subprocess.run(  # noqa: S603
+            result = subprocess.run(  # noqa: S603
                 [*command, str(memory), str(path), *more],
                 capture_output=True,
                 text=True,
@@ -64,15 +64,15 @@ def read_in_subprocess(
             )
         except subprocess.TimeoutExpired as error:
             raise _unreadable(path, f"not read within {WALL_TIME_FACTOR * seconds} s") from error
-        if ended.returncode == EXIT_REFUSED:
-            kind, *said = json.loads(ended.stdout.splitlines()[-1])
-            raise getattr(errors, kind)(*said)
-        if ended.returncode == -signal.SIGXCPU:
+        if result.returncode == EXIT_REFUSED:
+            kind, *parts = json.loads(result.stdout.splitlines()[-1])
+            raise getattr(errors, kind)(*parts)
+        if result.returncode == -signal.SIGXCPU:
             raise _unreadable(path, f"not read within {seconds} s of processor time")
-        if ended.returncode:
-            how = f"signal {-ended.returncode}" if ended.returncode < 0 else "an error"
+        if result.returncode:
+            how = f"signal {-result.returncode}" if result.returncode < 0 else "an error"
             raise _unreadable(path, f"reading it ended the process ({how})")
-        with np.load(into) as arrays:
+        with np.load(output) as arrays:
             return dict(arrays)
 
 
@@ -80,19 +80,19 @@ def _unreadable(path: Path, how: str) -> errors.GranuleError:
     return errors.GranuleError(
         f"{path.name}: {how}",
         "a file that can be read within limits",
-        "fetch the file again, or leave it out; if it stays so, report its name",
+        "fetch the file again, or remove it; if the error persists, report its name",
     )
 
 
-def main(module: str, into: str, seconds: str, memory: str, *given: str) -> int:
-    """Read; tell in the exit code how it went."""
+def main(module: str, output: str, seconds: str, memory: str, *arguments: str) -> int:
+    """Read a file in this subprocess; the exit code is 0 or `EXIT_REFUSED`."""
     read = importlib.import_module(module).read_arrays
     until = ceil(time.process_time() + int(seconds))
     resource.setrlimit(resource.RLIMIT_CPU, (until, until + 5))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     try:
-        np.savez(into, **read(*given))
+        np.savez(output, **read(*arguments))
     except errors.SeaIceError as error:
         print(json.dumps([type(error).__name__, error.found, error.expected, error.do_next]))
         return EXIT_REFUSED

@@ -1,4 +1,4 @@
-"""NSIDC AU_SI6: 89 GHz already gridded to 6.25 km, a second door for days without swaths.
+"""Reader of NSIDC AU_SI6: daily 89 GHz maps on 6.25 km, for days without swaths.
 
 Source: Meier, Markus, Comiso, "AMSR-E/AMSR2 Unified L3 Daily 6.25 km Polar Gridded 89 GHz
 Brightness Temperatures", NSIDC, doi 10.5067/NX1R09ORNOZN, user guide.
@@ -26,9 +26,9 @@ SHAPES = {"north": (1792, 1216), "south": (1328, 1264)}
 
 
 def read_au_si6(path: str | Path, hemisphere: Literal["north", "south"]) -> xr.Dataset:
-    """Daily mean 89 GHz temperatures of one hemisphere, row 0 at the top.
+    """Daily mean 89 GHz brightness temperatures of one hemisphere, row 0 at the top.
 
-    Counts of 0 are fill; they and anything outside 50-350 K become NaN.
+    Counts of 0 are fill; they and values outside 50-350 K become NaN.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def read_au_si6(path: str | Path, hemisphere: Literal["north", "south"]) -> xr.D
     Raises
     ------
     GranuleError
-        If the file is absent, damaged, of another format, undated, or empty.
+        If the file is missing, damaged, of another format, undated, or empty.
     """
     path = Path(path)
     date = date_of_au_si6(path)
@@ -48,14 +48,14 @@ def read_au_si6(path: str | Path, hemisphere: Literal["north", "south"]) -> xr.D
 
 
 def date_of_au_si6(path: str | Path) -> Date:
-    """The day of a file such as AMSR_U2_L3_SeaIce6km_B04_20200303.he5.
+    """The day in a file name such as AMSR_U2_L3_SeaIce6km_B04_20200303.he5.
 
     Raises
     ------
     GranuleError
-        If the name ends in no date.
+        If the name does not end in a date.
 
-    >>> date_of("AMSR_U2_L3_SeaIce6km_B04_20200303.he5")
+    >>> date_of_au_si6("AMSR_U2_L3_SeaIce6km_B04_20200303.he5")
     datetime.date(2020, 3, 3)
     """
     match = re.search(r"_(\d{8})$", Path(path).stem)
@@ -65,12 +65,12 @@ def date_of_au_si6(path: str | Path) -> Date:
         raise GranuleError(
             f"a file called {Path(path).name!r}",
             "a name that ends in its day, such as AMSR_U2_L3_SeaIce6km_B04_20200303.he5",
-            "give files under the names NSIDC gave them",
+            "give files with the names that NSIDC distributes",
         ) from None
 
 
 def find_au_si6(folder: str | Path, date: Date) -> list[Path]:
-    """AU_SI6 files of a day below a folder; none is an empty list.
+    """AU_SI6 files of a day below a folder; an empty list if there are none.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def find_au_si6(folder: str | Path, date: Date) -> list[Path]:
     """
     if not Path(folder).is_dir():
         raise NoInputError(f"no folder {folder}", "a folder of AU_SI6 files", "check the path")
-    found = Path(folder).rglob(f"AMSR_U2_L3_SeaIce6km_*_{date:%Y%m%d}.he5")
-    return sorted(path for path in found if irregular_file_kind(path) is None)
+    paths = Path(folder).rglob(f"AMSR_U2_L3_SeaIce6km_*_{date:%Y%m%d}.he5")
+    return sorted(path for path in paths if irregular_file_kind(path) is None)
 
 
 def _kelvin(source: HDF5File, hemisphere: Literal["north", "south"], channel: str) -> xr.Variable:

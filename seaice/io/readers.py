@@ -11,16 +11,17 @@ import xarray as xr
 
 from seaice.io.amsr import is_l1b, is_l1r, read_l1b, read_l1r
 from seaice.io.hdf5 import HDF5File, open_hdf5
+from seaice.io.isolation import Arrays, read_in_subprocess
 
-__all__ = ["READERS", "Reader", "read_swath"]
+__all__ = ["READERS", "Reader", "read_arrays", "read_swath", "validate_in_subprocess"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A format of swath files."""
+    """A format of swath files and its reader."""
 
-    description: str  #: one line for people
-    matches: Callable[[HDF5File], bool]  #: whether an open file is of this format
+    description: str  #: one line for messages
+    matches: Callable[[HDF5File], bool]  #: whether an open file has this format
     read: Callable[[HDF5File], xr.Dataset]
 
 
@@ -41,7 +42,7 @@ def read_swath(path: str | Path) -> xr.Dataset:
     Raises
     ------
     GranuleError
-        If the file is absent, damaged, of another format or sensor, or holds no 89 GHz.
+        If the file is missing, damaged, of another format or sensor, or has no 89 GHz.
     """
     with open_hdf5(Path(path)) as source:
         for reader in READERS:
@@ -52,5 +53,22 @@ def read_swath(path: str | Path) -> xr.Dataset:
         raise source.error(
             f"product {product!r} with datasets {datasets}",
             " or ".join(reader.description for reader in READERS),
-            "give swaths (level 1); gridded (level 3) files hold no samples to grid",
+            "give swaths (level 1); gridded (level 3) files contain no samples to grid",
         )
+
+
+def validate_in_subprocess(path: Path) -> None:
+    """Read a granule in a subprocess with limits of time and memory, and discard the result.
+
+    Raises
+    ------
+    GranuleError
+        If `read_swath` refuses it, or it crashes the subprocess or exceeds a limit.
+    """
+    read_in_subprocess(__name__, path)
+
+
+def read_arrays(path: str) -> Arrays:
+    """Entry point of the subprocess: read a granule, return no arrays."""
+    read_swath(Path(path))
+    return {}

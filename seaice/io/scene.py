@@ -1,9 +1,10 @@
-"""One image-grid scene: channels with latitude and longitude per cell, read as if it were a swath.
+"""Reader of scenes: channels on an image grid with latitude and longitude per cell, as a swath.
 
-Such files come from resampling granules to a radar image's frame (DMI, AI4Arctic). Every cell is
-taken as a sample of one horn, and the low frequencies as observed at the same points.
+Such files come from resampling granules to a radar image's grid (DMI, AI4Arctic). Every cell is
+treated as a sample of one horn, and the low frequencies as observed at the same positions.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,17 +18,19 @@ from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHA
 from seaice.io.decoding import QUALITY_ATTRS, Quality
 from seaice.io.granules import GranuleName
 from seaice.io.hdf5 import open_netcdf, translate_errors
+from seaice.io.isolation import Arrays, read_in_subprocess
 from seaice.vocabulary import TB_RANGE, attrs
 
-__all__ = ["read_scene", "scene_swath"]
+__all__ = ["read_arrays", "read_scene", "read_scene_in_subprocess", "scene_swath"]
 
-#: attributes that may hold the moment, in order of trust
+#: attributes that may contain the time, in order of reliability
 TIME_ATTRIBUTES = ("time", "time_coverage_start", "start_time", "title")
 TIME_PATTERN = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?)")
 GRANULE_PATTERN = re.compile(r"GW1AM2_\d{12}_\d{3}[AD]_L1[A-Z]{2}[BR]TBR_\d{7}")
 #: A granule lasts 49.6 min: its middle is never farther than this from any of its scans.
 HALF_GRANULE = np.timedelta64(25, "m")
 
+LAYOUT = "layout"  #: array of the subprocess with dimensions and attributes as JSON
 HIGH = ("horn", "scan", "pixel")
 LOW = ("scan", "pixel_low")
 
@@ -35,14 +38,14 @@ LOW = ("scan", "pixel_low")
 def read_scene(path: str | Path) -> xr.Dataset:
     """Read a scene in the swath layout: horn "A", scan = row and pixel = column of the image.
 
-    Channels are called `tb89p0h` as in the scenes of DMI, or `tb89h` as here. The time is that
-    of a `time`-like attribute or the title, else the middle of the first granule that the
-    `source` attribute names; it is the same for all scans. Land fractions are unknown (NaN).
+    Channels are named `tb89p0h` as in DMI's scenes, or `tb89h` as in this package. The time comes
+    from a time attribute or the title, else it is the middle of the first granule named in the
+    `source` attribute; all scans have the same time. Land fractions are unknown (NaN).
 
     Raises
     ------
     GranuleError
-        If the file is no NetCDF, or has no positions, no 89 GHz, or no time.
+        If the file is not NetCDF, or has no positions, no 89 GHz, or no time.
     """
     path = Path(path)
     with translate_errors(path), open_netcdf(path, decode_times=False) as file:
@@ -50,12 +53,38 @@ def read_scene(path: str | Path) -> xr.Dataset:
     return scene_swath(path, scene)
 
 
+def read_scene_in_subprocess(path: Path) -> xr.Dataset:
+    """Like `read_scene`, in a subprocess, so that a damaged file cannot end this process.
+
+    Raises
+    ------
+    GranuleError
+        As `read_scene`, or if the file crashes the subprocess or exceeds its limits.
+    """
+    if not path.is_file():
+        return read_scene(path)  # raises an error
+    arrays = dict(read_in_subprocess(__name__, path))
+    layout = json.loads(str(arrays.pop(LAYOUT)))
+    for name, values in arrays.items():
+        part = "coords" if name in layout["coords"] else "data_vars"
+        layout[part][name]["data"] = values
+    return xr.Dataset.from_dict(layout)
+
+
+def read_arrays(path: str) -> Arrays:
+    """Entry point of the subprocess: the scene as plain arrays."""
+    scene = read_scene(Path(path))
+    layout = json.dumps(scene.to_dict(data=False))
+    arrays = {str(name): values.values for name, values in scene.variables.items()}
+    return {LAYOUT: np.array(layout), **arrays}
+
+
 def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
-    """The contents of a scene file, in memory, in the swath layout; as `read_scene`.
+    """A scene in memory, in the swath layout; see `read_scene`.
 
     Parameters
     ----------
-    path : named in errors
+    path : for error messages
     scene : channels, `latitude`, `longitude`, each (row, column), with the file's attributes
 
     Raises
@@ -96,17 +125,17 @@ def scene_swath(path: Path, scene: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _attrs(path: Path, given: Mapping[str, object], missing: list[str]) -> dict[str, object]:
-    moment = f"{_time(path, given).astype('datetime64[s]')}Z"
+def _attrs(path: Path, attributes: Mapping[str, object], missing: list[str]) -> dict[str, object]:
+    time = f"{_time(path, attributes).astype('datetime64[s]')}Z"
     return {
         "granule": path.stem,
         "platform": "GCOM-W1",
         "sensor": "AMSR2",
         "orbit_direction": "unknown",
-        "start_time": moment,
-        "end_time": moment,
+        "start_time": time,
+        "end_time": time,
         "level": "scene",
-        "sources": GRANULE_PATTERN.findall(str(given.get("source", ""))),
+        "sources": GRANULE_PATTERN.findall(str(attributes.get("source", ""))),
         "missing_channels": missing,
     }
 
@@ -123,28 +152,28 @@ def _checked_shape(path: Path, scene: xr.Dataset) -> tuple[int, int]:
 
 
 def _channel(scene: xr.Dataset, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """A channel under either name, NaN where absent or impossible."""
-    theirs = f"tb{BANDS[name[2:-1]].label.replace('.', 'p')}{name[-1]}"
-    found = next((key for key in (name, theirs) if key in scene.variables), None)
-    if found is None or scene[found].shape != shape:
+    """A channel under either name, NaN where missing or out of range."""
+    external = f"tb{BANDS[name[2:-1]].label.replace('.', 'p')}{name[-1]}"
+    key = next((key for key in (name, external) if key in scene.variables), None)
+    if key is None or scene[key].shape != shape:
         return np.full(shape, np.nan, np.float32)
-    kelvin = scene[found].values.astype(np.float32)
+    kelvin = scene[key].values.astype(np.float32)
     return np.where((kelvin >= TB_RANGE[0]) & (kelvin <= TB_RANGE[1]), kelvin, np.float32("nan"))
 
 
 def _wrapped(longitude: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Into [-180, 180)."""
+    """Longitude wrapped to [-180, 180)."""
     wrapped = (longitude + 180) % 360 - 180
     return np.where(wrapped >= 180, np.float32(-180), wrapped).astype(np.float32)
 
 
-def _time(path: Path, given: Mapping[str, object]) -> np.datetime64:
-    """When the scene was seen, UTC."""
+def _time(path: Path, attributes: Mapping[str, object]) -> np.datetime64:
+    """Time of the observation, UTC."""
     for name in TIME_ATTRIBUTES:
-        match = TIME_PATTERN.search(str(given.get(name, "")))
+        match = TIME_PATTERN.search(str(attributes.get(name, "")))
         if match:
             return np.datetime64(f"{match[1]}T{match[2]}", "ns")
-    granule = GRANULE_PATTERN.search(str(given.get("source", "")))
+    granule = GRANULE_PATTERN.search(str(attributes.get("source", "")))
     if granule is None:
         raise _error(
             path, "no time", f"a time in one of {', '.join(TIME_ATTRIBUTES)}, or granules in source"

@@ -212,8 +212,8 @@ def assemble_sic_input(
     Parameters
     ----------
     refined : (..., 2, y, x), K, H then V, NaN where missing
-    coarse : (..., y / 4, x / 4) each, NaN where missing: low frequencies and `NEIGHBOUR_PD_CHANNELS` in K, and
-        `LAND_FRACTIONS`; any of them may be left out
+    coarse : (..., y / 4, x / 4) each, NaN where missing: low frequencies and
+        `NEIGHBOUR_PD_CHANNELS` in K, and `LAND_FRACTIONS`; any of them may be left out
     land : (..., y, x) bool
     card : defines channels, their order and normalization
 

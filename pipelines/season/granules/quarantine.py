@@ -16,11 +16,10 @@ from typing import Any
 
 import xarray as xr
 
-from pipelines.season.granules.trial import tried
 from pipelines.stages import VERSIONS
 from seaice.errors import GranuleError, StorageError
 from seaice.files import atomic_file, is_left, sha256
-from seaice.io.readers import read_swath
+from seaice.io.readers import read_swath, validate_in_subprocess
 
 __all__ = ["guarded", "quarantined"]
 
@@ -93,7 +92,7 @@ def _try_suspect(out: Path, path: Path, digest: str) -> None:
     if not left:
         return
     try:
-        tried(path)
+        validate_in_subprocess(path)
     finally:
         for mark in left:
             mark.unlink(missing_ok=True)

@@ -137,7 +137,7 @@ class SICLesson:
         Parameters
         ----------
         batch : `refined` (batch, 2, 4 y, 4 x), `low` (batch, 12, y, x), `frames`
-            (batch, 5, 2, y, x), K, `land_fractions` (batch, 4, y, x), and `truth` (batch, 4 y, 4 x),
+            (batch, 5, 2, y, x), K, `land_shares` (batch, 4, y, x), and `truth` (batch, 4 y, 4 x),
             0-1; NaN where absent
         """
         truth = batch["truth"][:, None]

@@ -1,4 +1,4 @@
-"""The share of land in a footprint is what the simulated antenna itself would see of the land."""
+"""Land fractions of footprints agree with the simulated antenna."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_a_straight_coast_is_the_error_function():
         assert np.abs(share[:, 3] - ndtr(-away / beam)).max() < 0.02
 
 
-def test_it_is_what_the_antenna_sees(archipelago):
+def test_land_fractions_agree_with_the_simulated_antenna(archipelago):
     """The gridder's weight apart, which is narrower than all beams but that of 36.5 GHz."""
     rows, columns = np.mgrid[40:88:3, 40:88:3].reshape(2, -1)
     for name in ("land_6", "land_10", "land_18"):
@@ -42,7 +42,7 @@ def test_it_is_what_the_antenna_sees(archipelago):
         assert np.abs(share - seen).mean() < 0.05
 
 
-def test_shares_are_between_none_and_all_and_keep_the_mean(archipelago):
+def test_fractions_are_between_0_and_1_and_keep_the_mean(archipelago):
     shares = land_fractions(archipelago)
     assert tuple(shares) == LAND_FRACTIONS
     for share in shares.values():

@@ -1,4 +1,4 @@
-"""Fast passes over samples are their plain twins."""
+"""Compiled passes over samples agree with their plain equivalents."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.granules import make_swath
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.02])
-def test_one_pass_over_counts_is_both_tables(scale):
+def test_one_pass_over_counts_equals_both_tables(scale):
     counts = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     kelvin = np.empty(counts.shape, np.float32)
     quality = np.full(counts.shape, 8, np.uint8)
@@ -38,7 +38,7 @@ def turned(latitude, longitude, a1, a2):
 
 @pytest.mark.parametrize("phase", [0.0, 740.0, 1300.0, 1480.0, 4000.0])
 @pytest.mark.parametrize("parameters", [(1.25, -0.5), (-3.0, 1.5), (80.0, -40.0)])
-def test_series_tell_the_places_of_the_formula_to_two_metres(phase, parameters):
+def test_series_agree_with_the_formula_to_two_metres(phase, parameters):
     """Over the pole, over the date line, and turned too far for a series."""
     swath = make_swath(200, phase=phase)
     latitude, longitude = (swath[axis].values[0] for axis in ("latitude", "longitude"))

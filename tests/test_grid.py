@@ -20,7 +20,7 @@ from seaice.grid.grid import HEMISPHERES, NORTH, Grid, coordinates, grid_of
     st.integers(0, 1000),
     st.tuples(st.integers(1, 50), st.integers(2, 50)),
 )
-def test_a_grid_comes_back_from_its_coordinates(hemisphere, factor, row, column, shape):
+def test_a_grid_follows_from_its_coordinates(hemisphere, factor, row, column, shape):
     whole = HEMISPHERES[hemisphere].refine(factor)
     grid = whole.crop(slice(row, row + shape[0]), slice(column, column + shape[1]))
     assert grid_of(xr.Dataset(coords=coordinates(grid), attrs={"crs": grid.crs})) == grid

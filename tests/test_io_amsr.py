@@ -1,4 +1,4 @@
-"""What a granule says is what the swath says, and a bad one says why."""
+"""L1B and L1R granules as swaths; bad granules are refused with a reason."""
 
 import shutil
 
@@ -60,7 +60,7 @@ def test_measurements_survive_to_half_a_count(swath, made):
         assert known.mean() > 0.99
 
 
-def test_every_sentinel_is_absent_and_says_why(swath):
+def test_fill_values_are_missing_and_flagged(swath):
     for channel in HIGH_CHANNELS:
         assert np.isnan(swath[channel].values[:, 0, :3]).all()
         assert np.isfinite(swath[channel].values[:, 0, 3:]).all()
@@ -72,13 +72,13 @@ def test_every_sentinel_is_absent_and_says_why(swath):
     assert np.count_nonzero(flags) == 10
 
 
-def test_no_temperature_is_impossible(swath):
+def test_all_brightness_temperatures_are_in_range(swath):
     for channel in CHANNELS:
         assert np.nanmin(swath[channel]) >= 50
         assert np.nanmax(swath[channel]) <= 350
 
 
-def test_each_horn_keeps_its_own_place(swath, made):
+def test_each_horn_has_its_own_positions(swath, made):
     for name in ("latitude", "longitude"):
         known = np.isfinite(swath[name].values)
         assert (~known).sum() == 2
@@ -87,7 +87,7 @@ def test_each_horn_keeps_its_own_place(swath, made):
     assert float(swath["longitude"].max()) < 180
 
 
-def test_low_frequencies_lie_where_the_format_says(swath, level, made):
+def test_low_frequencies_have_the_positions_of_the_specification(swath, level, made):
     even = [own(made[name])[0, :, ::2] for name in ("latitude", "longitude")]
     names = ("latitude_low", "longitude_low")
     assert swath["latitude_low"].dims == ("band", "scan", "pixel_low")
@@ -109,7 +109,7 @@ def test_land_and_time(swath, made):
     assert (np.abs(apart) < np.timedelta64(1, "us")).all()
 
 
-def test_attributes_say_who_and_when(swath, level, original):
+def test_attributes_state_platform_and_times(swath, level, original):
     said = swath.attrs
     assert said["granule"] == original.stem
     assert (said["sensor"], said["platform"], said["level"]) == ("AMSR2", "GCOM-W1", level)
@@ -128,7 +128,7 @@ def high_names(file):
     return [name for name in file if "89" in name and "GHz-" in name]
 
 
-def test_missing_low_frequencies_are_said_and_left_out(granule):
+def test_missing_low_frequencies_are_listed_and_nan(granule):
     def change(file):
         gone = [name for name in file if "6.9GHz,H" in name]
         empty = next(name for name in file if "18.7GHz,V" in name)
@@ -208,8 +208,8 @@ def _nothing_known(file):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_fill, "tb89h absent in every sample"),
-        (_no_place, "latitude absent in every sample"),
+        (_fill, "tb89h missing in every sample"),
+        (_no_place, "latitude missing in every sample"),
         (_other_sensor, "'AMSR-E'"),
         (_all_overlap, "overlapping"),
         (_no_overlap_said, "OverlapScans"),
@@ -223,14 +223,14 @@ def _nothing_known(file):
         (_nothing_known, "AMSR2-L3"),
     ],
 )
-def test_a_bad_granule_says_what_is_wrong_and_what_to_do(granule, change, says):
+def test_a_bad_granule_is_refused_with_a_helpful_message(granule, change, says):
     with pytest.raises(GranuleError, match=r"; expected .* Do next: ") as caught:
         read_swath(spoil(granule, change))
     assert says in str(caught.value)
     assert str(granule.name) in str(caught.value)
 
 
-def test_a_text_file_is_no_granule(tmp_path):
+def test_a_text_file_is_not_a_granule(tmp_path):
     path = tmp_path / "GW1AM2_202003031000_035A_L1SGBTBR_2220220.h5"
     path.write_text("<html>log in first</html>")
     with pytest.raises(GranuleError, match="25 bytes that are not HDF5"):

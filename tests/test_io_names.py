@@ -1,4 +1,4 @@
-"""Names, times and positions come back as they went in."""
+"""Names, scan times and co-registered positions of level 1 files."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ names = st.builds(
 
 
 @given(names)
-def test_a_name_is_read_as_it_was_written(name):
+def test_parsing_a_formatted_name_returns_it(name):
     assert GranuleName.parse(name.format()) == name
     assert GranuleName.parse(f"/some/where/{name.format()}") == name
 
@@ -48,7 +48,7 @@ def test_other_names_are_refused_with_an_example(name):
         GranuleName.parse(name)
 
 
-def test_dataset_names_are_spelt_as_jaxa_spells_them():
+def test_dataset_names_have_jaxas_spelling():
     assert L1B_HIGH["tb89v", "A"] == "Brightness Temperature (89.0GHz-A,V)"
     assert L1B_LOW["tb10h"] == "Brightness Temperature (10.7GHz,H)"
     assert L1R_HIGH["tb89h", "B"] == "Brightness Temperature (original,89GHz-B,H)"
@@ -58,19 +58,19 @@ def test_dataset_names_are_spelt_as_jaxa_spells_them():
 
 
 @given(st.datetimes(datetime(1993, 1, 1), datetime(2050, 1, 1)))
-def test_utc_survives_atomic_seconds(time):
+def test_utc_to_tai_and_back_is_the_identity(time):
     utc = np.datetime64(time, "ns")
     assert abs(tai93_to_utc(utc_to_tai93(utc)) - utc) < np.timedelta64(1, "us")
 
 
 @given(st.floats(0, 2e9), st.floats(0, 1e6))
-def test_time_runs_forwards_and_stands_only_in_leap_seconds(seconds, later):
+def test_time_is_monotonic_and_constant_only_in_leap_seconds(seconds, later):
     a, b = tai93_to_utc([seconds, seconds + later])
     passed = (b - a) / np.timedelta64(1, "s")
     assert later - 1.001 * LEAP_DAYS.size <= passed <= later + 1e-3
 
 
-def test_the_anchor_of_a_real_granule():
+def test_the_scan_time_of_a_real_granule():
     """GW1AM2_201307010942_035A starts at 09:42:53.154 UTC: eight leap seconds since 1993."""
     utc = np.datetime64("2013-07-01T09:42:53.154")
     plain = (utc - np.datetime64("1993-01-01")) / np.timedelta64(1, "s")
@@ -89,7 +89,7 @@ numbers = st.floats(-9, 9).map(lambda x: round(x, 5))
 
 
 @given(st.fixed_dictionaries({band: numbers for band in LOW_BANDS}))
-def test_parameters_are_read_as_they_were_written_negatives_too(parameters):
+def test_parsing_formatted_parameters_returns_them(parameters):
     assert parse_parameters(format_parameters(parameters)) == parameters
 
 
@@ -118,7 +118,7 @@ def test_one_along_gives_the_odd_samples(horn_a):
 
 
 @given(a1=st.floats(-3, 3), a2=st.floats(-3, 3))
-def test_it_is_the_formula_of_the_specification(horn_a, a1, a2):
+def test_positions_agree_with_the_formula_of_the_specification(horn_a, a1, a2):
     """The same with plain vectors, one pair of samples."""
     phi, lam = np.radians([p[7, 100:102] for p in horn_a]).astype(float)
     p1, p2 = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], -1)
@@ -134,7 +134,7 @@ def test_it_is_the_formula_of_the_specification(horn_a, a1, a2):
     )
 
 
-def test_absent_positions_stay_absent():
+def test_missing_positions_stay_missing():
     latitude = np.array([[80.0, np.nan, 80.0, 80.1, 70.0, 70.0]])
     longitude = np.array([[10.0, 10.0, 10.0, 10.0, 5.0, 5.0]])
     found = low_positions(latitude, longitude, [(0.5, 0.5)])[0][0, 0]

@@ -1,4 +1,4 @@
-"""Fast gridding is its plain twin: every sample on every cell, one after another."""
+"""Compiled gridding agrees with a plain loop over samples and cells."""
 
 from datetime import date
 
@@ -63,7 +63,7 @@ def samples():
 
 @pytest.mark.parametrize("beam", [HIGH_BEAM, QUARTER_BEAM, LOW_BEAM])
 @pytest.mark.parametrize("refined", [1, 2])
-def test_spreading_out_is_its_definition(samples, beam, refined):
+def test_accumulation_agrees_with_its_definition(samples, beam, refined):
     values, position, coarse = samples
     grid = coarse.refine(refined)
     cells = np.zeros((*grid.shape, 4)), np.zeros(grid.shape, np.uint16)
@@ -110,7 +110,7 @@ def test_swaths_are_read_one_ahead_and_no_further(monkeypatch):
     assert max(ahead) <= 1
 
 
-def test_what_goes_wrong_while_reading_ahead_is_told():
+def test_errors_while_reading_ahead_are_raised():
     def swaths():
         yield make_swath(60, phase=1080.0)
         raise GranuleError("a bad granule", "a good one", "leave it out")

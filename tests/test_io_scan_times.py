@@ -1,4 +1,4 @@
-"""Scans are counted once, and their times fit the name of their file."""
+"""Scans are counted once, and their times match the file name."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def shifted(swath, **by):
 
 
 @pytest.mark.parametrize("minutes", [-4, 0, 1, 49])
-def test_times_near_the_name_fit(swath, minutes):
+def test_times_close_to_the_name_are_accepted(swath, minutes):
     check_start_time(shifted(swath, minutes=minutes), NAME)
 
 
 @pytest.mark.parametrize("minutes", [-1440, 1440, -6, 61])
 def test_times_far_from_the_name_are_refused(swath, minutes):
-    with pytest.raises(GranuleError, match="as its name says"):
+    with pytest.raises(GranuleError, match="as in its name"):
         check_start_time(shifted(swath, minutes=minutes), NAME)
 
 
@@ -40,7 +40,7 @@ def test_a_copy_adds_nothing(swath):
 
 
 @pytest.mark.parametrize("first", [10, 150])
-def test_of_a_copy_that_reaches_farther_only_new_scans_are_used(swath, first):
+def test_only_new_scans_of_an_overlapping_copy_are_used(swath, first):
     used = UsedScans()
     used.new_scans(swath.isel(scan=slice(0, first + 20)))
     fresh, note = used.new_scans(swath.isel(scan=slice(first, None)).assign_attrs(granule="copy"))
@@ -51,14 +51,14 @@ def test_of_a_copy_that_reaches_farther_only_new_scans_are_used(swath, first):
         used.new_scans(swath.isel(scan=slice(5, 190)))
 
 
-def test_many_repeated_scans_are_told(swath):
+def test_many_repeated_scans_cause_a_warning(swath):
     used = UsedScans()
     used.new_scans(swath.isel(scan=slice(0, 150)))
     _, note = used.new_scans(swath.assign_attrs(granule="copy"))
     assert note.startswith("150 of its scans are also in")
 
 
-def test_the_same_time_elsewhere_is_a_contradiction(swath):
+def test_the_same_times_at_other_positions_are_refused(swath):
     used = UsedScans()
     used.new_scans(swath)
     elsewhere = make_swath(200, phase=2400.0).assign_attrs(granule="other")

@@ -1,4 +1,4 @@
-"""What a file may do to a process is done to another one, and told as a sentence."""
+"""Damaged files end a subprocess only, and raise an error here."""
 
 import os
 import signal
@@ -11,11 +11,10 @@ import xarray as xr
 from granules import make_swath, write_scene
 
 from pipelines.faults.bad.references import good
-from pipelines.scenes.apart import read_apart
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.open import open_field, open_field_isolated
 from seaice.io.isolation import read_in_subprocess
-from seaice.io.scene import read_scene
+from seaice.io.scene import read_scene, read_scene_in_subprocess
 
 READER = """
 import os, signal
@@ -44,7 +43,7 @@ def reader(tmp_path, monkeypatch):
     return "strange_reader"
 
 
-def test_arrays_come_from_another_process(reader, tmp_path):
+def test_arrays_are_returned_from_the_subprocess(reader, tmp_path):
     told = read_in_subprocess(reader, tmp_path, "well")
     assert told["path"] == str(tmp_path)
     assert told["process"] != os.getpid()
@@ -58,18 +57,18 @@ def test_arrays_come_from_another_process(reader, tmp_path):
         ("large", 60, "an error"),
     ],
 )
-def test_whatever_ends_it_is_a_sentence(reader, tmp_path, how, seconds, words):
+def test_a_crash_of_the_subprocess_is_a_granule_error(reader, tmp_path, how, seconds, words):
     with pytest.raises(GranuleError, match=words):
         read_in_subprocess(reader, tmp_path, how, seconds=seconds)
 
 
-def test_a_refusal_keeps_its_kind_and_words(reader, tmp_path):
+def test_an_error_keeps_its_class_and_message(reader, tmp_path):
     with pytest.raises(NoInputError) as told:
         read_in_subprocess(reader, tmp_path, "refused")
     assert (told.value.found, told.value.do_next) == ("a cat", "give one")
 
 
-def test_a_field_read_apart_is_the_same(tmp_path):
+def test_a_field_read_in_a_subprocess_is_the_same(tmp_path):
     path = good(tmp_path)[1]
     ours, theirs = open_field(path), open_field_isolated(path)
     assert (ours.name, ours.grid, ours.time) == (theirs.name, theirs.grid, theirs.time)
@@ -77,21 +76,21 @@ def test_a_field_read_apart_is_the_same(tmp_path):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), strict=True)
 
 
-def test_what_is_no_map_is_refused_alike(tmp_path):
+def test_files_that_are_not_maps_are_refused_with_the_same_error(tmp_path):
     (tmp_path / "ice.nc").write_bytes(b"\x89HDF\r\n\x1a\n and nothing more")
     for read in (open_field, open_field_isolated):
         with pytest.raises(NoInputError, match=r"cannot be read|netCDF"):
             read(tmp_path / "ice.nc")
 
 
-def test_a_scene_read_apart_is_the_same(tmp_path):
+def test_a_scene_read_in_a_subprocess_is_the_same(tmp_path):
     path = write_scene(tmp_path / "scene.nc", make_swath(30), title="made, 2020-03-03 03:30 UTC")
-    xr.testing.assert_identical(read_apart(path), read_scene(path))
+    xr.testing.assert_identical(read_scene_in_subprocess(path), read_scene(path))
     with pytest.raises(GranuleError):
-        read_apart(tmp_path / "none.nc")
+        read_scene_in_subprocess(tmp_path / "none.nc")
 
 
-def test_the_process_of_a_field_begins_light():
+def test_the_subprocess_of_a_field_imports_little():
     heavy = "xarray", "rasterio", "scipy.interpolate", "numba", "torch", "matplotlib"
     look = f"import sys, seaice.evaluate.fields.open; print(set(sys.modules) & {set(heavy)})"
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)

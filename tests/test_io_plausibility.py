@@ -1,4 +1,4 @@
-"""What AMSR2 cannot have observed is refused; what real samples look like is not."""
+"""Impossible observations are refused; swaths of real samples are accepted."""
 
 import os
 from pathlib import Path
@@ -63,7 +63,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_cannot_be_an_observation_is_refused(swath, fault):
+def test_impossible_observations_are_refused(swath, fault):
     spoil, says = FAULTS[fault]
     with pytest.raises(GranuleError, match=says) as caught:
         check_plausibility(spoil(swath))
@@ -71,7 +71,7 @@ def test_what_cannot_be_an_observation_is_refused(swath, fault):
 
 
 @pytest.mark.parametrize("fault", ["V and H swapped", "constant", "20 K more", "horns swapped"])
-def test_it_is_refused_without_low_frequencies_too(swath, fault):
+def test_impossible_observations_without_low_frequencies_are_refused(swath, fault):
     high = swath.drop_vars([name for name in LOW_CHANNELS if name in swath])
     with pytest.raises(GranuleError):
         check_plausibility(FAULTS[fault][0](high) if fault != "V and H swapped" else _high(high))
@@ -82,7 +82,7 @@ def _high(swath):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_chance_does_not_make_the_horns_look_swapped(swath, seed):
+def test_noise_does_not_make_the_horns_appear_swapped(swath, seed):
     """Without spatial structure either order of the horns fits; a short swath must not decide."""
     tb = swath["tb89v"].values
     shuffled = np.random.default_rng(seed).permutation(tb, axis=1)
@@ -91,7 +91,7 @@ def test_chance_does_not_make_the_horns_look_swapped(swath, seed):
         _check_horns(order)
 
 
-def test_good_swaths_pass_in_silence(swath):
+def test_good_swaths_pass_without_warnings(swath):
     assert check_plausibility(swath) == []
     assert check_plausibility(make_swath(200)) == []
     absent = swath.assign({name: swath[name] * np.nan for name in LOW_CHANNELS})
@@ -100,7 +100,7 @@ def test_good_swaths_pass_in_silence(swath):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.9])
-def test_flagged_samples_are_counted_and_many_are_told(swath, share):
+def test_flagged_samples_are_counted_and_many_cause_a_warning(swath, share):
     rng = np.random.default_rng(1)
     flags = np.where(rng.random(swath["quality_flag"].shape) < share, 8, 0).astype(np.uint8)
     marked = swath.assign(quality_flag=swath["quality_flag"].copy(data=flags))
@@ -151,7 +151,7 @@ def _points(known={}):  # noqa: B006
     return known
 
 
-def test_limits_hold_the_medians_of_real_open_water():
+def test_limits_contain_the_medians_of_real_open_water():
     for band, limits in OPEN_WATER.items():
         water_v, water_h, _, _ = MEDIANS[band]
         assert limits.low + 5 < water_v < limits.high - 5

@@ -1,4 +1,4 @@
-"""Of a folder's files, those of a day are found: each granule once, in order of time."""
+"""Granules of a day in a folder: each once, in order of time."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def found(folder, *names):
     return [path.name for path in find_granules(folder, DAY)]
 
 
-def test_granules_that_may_touch_the_day_are_found_in_order(tmp_path):
+def test_granules_that_may_have_scans_of_the_day_are_found_in_order(tmp_path):
     noon = datetime(2020, 3, 3, 12)
     wanted = [noon - timedelta(hours=12, minutes=50), noon, noon + timedelta(hours=11, minutes=59)]
     others = [noon - timedelta(hours=13, minutes=1), noon + timedelta(hours=12)]
@@ -38,7 +38,7 @@ def test_granules_that_may_touch_the_day_are_found_in_order(tmp_path):
     assert found(tmp_path, *(f"2020/03/{name}" for name in reversed(names))) == names[:3]
 
 
-def test_of_duplicates_the_best_is_kept(tmp_path):
+def test_the_preferred_of_duplicates_is_used(tmp_path):
     noon = datetime(2020, 3, 3, 12)
     best = name_at(noon, version="2220220")
     worse = [
@@ -50,11 +50,11 @@ def test_of_duplicates_the_best_is_kept(tmp_path):
     assert found(tmp_path, *worse, another_path, best) == [best, another_path]
 
 
-def test_other_files_in_the_folder_are_passed_over(tmp_path):
+def test_other_files_in_the_folder_are_ignored(tmp_path):
     assert found(tmp_path, "notes.txt", "GW1AM2_20200303_01D_EQMA_L3SGT06HA2220220.h5") == []
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(NoInputError, match="no folder"):
         find_granules(tmp_path / "absent", DAY)
 
@@ -74,7 +74,7 @@ def _socket(path):
 ODD = {
     "a second download": (NAME.replace(".h5", " (1).h5"), Path.touch, "its name is not"),
     "a compressed file": (NAME + ".gz", Path.touch, "compressed"),
-    "an unfinished download": (NAME + ".part", Path.touch, "not finished"),
+    "an unfinished download": (NAME + ".part", Path.touch, "incomplete"),
     "AMSR3": ("GGWAM3_202003031200A035_L1SGRTBR_0000000.nc", Path.touch, "AMSR3"),
     "AMSR3 without an underscore": ("GGWAM3202003031200A035_L1RTBR.nc", Path.touch, "AMSR3"),
     "a FIFO": (NAME, _fifo, "a FIFO"),
@@ -88,7 +88,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_what_looks_like_a_granule_and_is_none_is_named_with_a_reason(tmp_path, monkeypatch, what):
+def test_files_that_only_look_like_granules_are_listed_with_a_reason(tmp_path, monkeypatch, what):
     name, make, says = ODD[what]
     monkeypatch.chdir(tmp_path)
     make(tmp_path / name)
@@ -105,13 +105,13 @@ def test_what_looks_like_a_granule_and_is_none_is_named_with_a_reason(tmp_path, 
 
 
 @pytest.mark.parametrize("make", [_fifo, Path.mkdir])
-def test_reading_what_is_no_regular_file_neither_waits_nor_crashes(tmp_path, make):
+def test_reading_an_irregular_file_neither_blocks_nor_crashes(tmp_path, make):
     make(tmp_path / NAME)
     with pytest.raises(GranuleError, match="a regular file"):
         read_swath(tmp_path / NAME)
 
 
-def test_files_that_are_superseded_are_named(tmp_path):
+def test_superseded_files_are_listed(tmp_path):
     older = name_at(datetime(2020, 3, 3, 12), version="1110110")
     assert found(tmp_path, older, NAME) == [NAME]
     (one,) = find_unused_files(tmp_path, DAY)

@@ -1,4 +1,4 @@
-"""Granules in, products out of an object store: whole or absent, through a network that fails."""
+"""Granules from and products to an object store are complete in spite of network failures."""
 
 import json
 import shutil
@@ -79,7 +79,7 @@ def through(server, environment, monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["s3://user:word@ice/maps", "s3://ice/maps?key=x", "s3://ice#x"])
-def test_a_url_with_more_than_a_place_is_refused_and_not_repeated(url):
+def test_a_url_with_credentials_is_refused_and_not_repeated(url):
     with pytest.raises(SettingsError) as refused:
         ObjectStore.from_url(url)
     assert "word" not in str(refused.value)
@@ -93,7 +93,7 @@ def test_settings_with_credentials_in_a_url_are_refused_without_showing_them():
     assert "hunter2" not in str(refused.value)
 
 
-def test_urls_stand_apart_in_settings_and_come_back_the_same():
+def test_urls_in_settings_are_replaced_by_folders_and_kept():
     import tomllib
 
     from seaice.config import Settings
@@ -108,11 +108,11 @@ def test_urls_stand_apart_in_settings_and_come_back_the_same():
 
 
 @pytest.mark.slow
-def test_s3_keeps_what_is_put(environment, tmp_path):
+def test_s3_returns_what_was_uploaded(environment, tmp_path):
     keeps_what_is_put(ObjectStore.from_url("s3://ice/a"), tmp_path)
 
 
-def test_memory_keeps_what_is_put(memory, tmp_path):
+def test_memory_returns_what_was_uploaded(memory, tmp_path):
     keeps_what_is_put(memory, tmp_path)
 
 
@@ -135,7 +135,7 @@ def keeps_what_is_put(store, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "half"])
-def test_a_failing_network_is_asked_again(fault, through, tmp_path):
+def test_requests_are_retried_when_the_network_fails(fault, through, tmp_path):
     way = through(**{fault: 0.4})
     store = ObjectStore.from_url(f"s3://ice/{fault}")
     for number in range(8):
@@ -147,7 +147,7 @@ def test_a_failing_network_is_asked_again(fault, through, tmp_path):
 
 
 @pytest.mark.slow
-def test_silence_is_not_waited_for(through, tmp_path):
+def test_a_silent_server_times_out(through, tmp_path):
     way = through(silence=0.3)
     store = ObjectStore.from_url("s3://ice/silence")
     for number in range(5):
@@ -157,9 +157,9 @@ def test_silence_is_not_waited_for(through, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_store_that_never_answers_is_told_of_and_nothing_is_left(through, tmp_path):
+def test_a_store_that_never_responds_is_an_error_and_leaves_no_files(through, tmp_path):
     through(**{"500": 1.0})
-    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 tries") as told:
+    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 attempts") as told:
         ObjectStore.from_url("s3://ice/down").download("file", tmp_path / "file")
     assert SECRET not in str(told.value)
     assert list(tmp_path.iterdir()) == []
@@ -188,7 +188,7 @@ def fetched(memory, tmp_path):
     return Fetched(store=store, folder=tmp_path / "near", limit=2500)
 
 
-def test_granules_are_known_by_their_hash_when_they_are_gone(fetched, monkeypatch):
+def test_hashes_of_evicted_granules_are_remembered(fetched, monkeypatch):
     paths = fetched.listed()
     assert [path.name for path in paths] == [f"GW1AM2_{n}.h5" for n in range(3)]
     hashes = fetched.hashes(paths)
@@ -199,14 +199,14 @@ def test_granules_are_known_by_their_hash_when_they_are_gone(fetched, monkeypatc
     assert fetched.hashes(paths) == hashes
 
 
-def test_a_granule_that_was_damaged_near_is_fetched_anew(fetched):
+def test_a_granule_damaged_in_the_cache_is_downloaded_again(fetched):
     path = fetched.listed()[0]
     fetched.near(path)
     path.write_bytes(b"y" * 1000)
     assert fetched.near(path).read_bytes() == bytes([0]) * 1000
 
 
-def test_a_granule_that_changed_in_the_store_is_not_taken_for_the_one_listed(fetched):
+def test_a_granule_that_changed_in_the_store_is_not_used_as_the_listed_one(fetched):
     path = fetched.listed()[0]
     fetched.near(path)
     fetched.store.upload("2020/GW1AM2_0.h5", b"z" * 999)

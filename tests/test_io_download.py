@@ -1,4 +1,4 @@
-"""Granules are brought whole through a network that fails, from hosts that are known."""
+"""Downloads are complete in spite of network failures, and only from known hosts."""
 
 import logging
 from datetime import date
@@ -74,7 +74,7 @@ def same(root, folder, names=NAMES):
 
 
 @pytest.mark.parametrize("connections", [1, 3])
-def test_files_come_whole(server, root, tmp_path, connections):
+def test_files_are_downloaded_completely(server, root, tmp_path, connections):
     out, waits = brought(server, tmp_path / "in", connections=connections)
     assert [one.error for one in out] == [""] * len(NAMES)
     assert same(root, tmp_path / "in")
@@ -82,7 +82,7 @@ def test_files_come_whole(server, root, tmp_path, connections):
     assert not list((tmp_path / "in").glob(".*.part"))
 
 
-def test_what_is_there_is_not_brought_again(server, mischief, tmp_path):
+def test_existing_files_are_not_downloaded_again(server, mischief, tmp_path):
     brought(server, tmp_path / "in")
     before = mischief.connections
     out, _ = brought(server, tmp_path / "in")
@@ -90,7 +90,7 @@ def test_what_is_there_is_not_brought_again(server, mischief, tmp_path):
     assert mischief.connections == before
 
 
-def test_a_connection_that_breaks_is_resumed_where_it_broke(server, mischief, root, tmp_path):
+def test_a_broken_connection_is_resumed(server, mischief, root, tmp_path):
     mischief.cut_after = [100_000, 150_000]
     out, waits = brought(server, tmp_path / "in", NAMES[:1])
     assert out[0].error == ""
@@ -100,7 +100,7 @@ def test_a_connection_that_breaks_is_resumed_where_it_broke(server, mischief, ro
     assert mischief.sent < 2 * size + 300_000  # a part was kept, however much was on its way
 
 
-def test_a_killed_run_goes_on_from_its_part(server, mischief, root, tmp_path):
+def test_a_killed_run_is_resumed_from_its_partial_file(server, mischief, root, tmp_path):
     whole = (root / FOLDER / NAMES[0]).read_bytes()
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / f".{NAMES[0]}.part").write_bytes(whole[:300_000])
@@ -109,7 +109,7 @@ def test_a_killed_run_goes_on_from_its_part(server, mischief, root, tmp_path):
     assert mischief.sent < len(whole) - 200_000
 
 
-def test_a_part_of_other_bytes_is_thrown_away(server, root, tmp_path):
+def test_a_partial_file_of_other_bytes_is_discarded(server, root, tmp_path):
     size = (root / FOLDER / NAMES[0]).stat().st_size
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / f".{NAMES[0]}.part").write_bytes(b"\1" * size)
@@ -119,7 +119,7 @@ def test_a_part_of_other_bytes_is_thrown_away(server, root, tmp_path):
     assert same(root, tmp_path / "in", NAMES[:1])
 
 
-def test_garbage_is_never_taken_for_a_granule(server, mischief, root, tmp_path):
+def test_a_file_that_is_not_hdf5_is_never_accepted(server, mischief, root, tmp_path):
     mischief.garbage = 2
     out, waits = brought(server, tmp_path / "in", NAMES[:1])
     assert out[0].error == ""
@@ -127,10 +127,10 @@ def test_garbage_is_never_taken_for_a_granule(server, mischief, root, tmp_path):
     assert same(root, tmp_path / "in", NAMES[:1])
 
 
-def test_a_file_that_never_comes_is_told_and_the_others_come(server, mischief, tmp_path):
+def test_a_file_that_fails_is_reported_and_the_others_are_downloaded(server, mischief, tmp_path):
     mischief.cut_after = [1000] * 6
     out, waits = brought(server, tmp_path / "in", NAMES[:2])
-    assert "6 tries" in out[0].error
+    assert "6 attempts" in out[0].error
     assert out[1].error == ""
     assert waits == [2.0, 4.0, 8.0, 16.0, 32.0]
     assert not (tmp_path / "in" / NAMES[0]).exists()
@@ -143,18 +143,18 @@ def test_an_unknown_host_is_refused_before_any_password(server, tmp_path, monkey
         brought(server, tmp_path / "in")
 
 
-def test_another_key_than_the_known_one_is_refused(server, tmp_path, monkeypatch):
+def test_a_host_key_that_differs_is_refused(server, tmp_path, monkeypatch):
     key = paramiko.ECDSAKey.generate()
     hosts = tmp_path / "others"
     hosts.write_text(f"[127.0.0.1]:{server.port} {key.get_name()} {key.get_base64()}\n")
     monkeypatch.setenv("SEAICE_KNOWN_HOSTS", str(hosts))
-    with pytest.raises(SettingsError, match="is another than"):
+    with pytest.raises(SettingsError, match="differs from the one in"):
         brought(server, tmp_path / "in")
 
 
-def test_a_wrong_password_is_said_once_and_never_shown(server, mischief, tmp_path, monkeypatch):
+def test_a_wrong_password_is_reported_once_and_never_shown(server, mischief, tmp_path, monkeypatch):
     monkeypatch.setenv("GPORTAL_PASSWORD", "hunter2")
-    with pytest.raises(SettingsError, match="does not take user and password") as caught:
+    with pytest.raises(SettingsError, match="rejects user and password") as caught:
         brought(server, tmp_path / "in", NAMES[:1])
     assert "hunter2" not in str(caught.value)
     assert mischief.connections == 1
@@ -168,8 +168,8 @@ def test_too_many_connections_are_refused(server, tmp_path):
 @pytest.mark.parametrize(
     "place", ["a/../../etc/passwd", "x/GW1AM2_evil.h5", "..\\a.h5", ".bashrc_20200303.he5", ""]
 )
-def test_names_of_a_server_are_not_trusted(place):
-    with pytest.raises(NoInputError, match="among the answers"):
+def test_file_names_of_a_server_are_not_trusted(place):
+    with pytest.raises(NoInputError, match="in the results"):
         parse_remote_name(place)
 
 
@@ -198,7 +198,7 @@ def catalogue(monkeypatch):
     return asked
 
 
-def test_the_search_names_the_level_and_keeps_to_the_days(catalogue):
+def test_the_search_is_limited_to_level_and_days(catalogue):
     found = JaxaArchive("L1R").find(date(2020, 3, 1), date(2020, 3, 2))
     assert [remote.name for remote in found] == NAMES
     assert found[0].location == f"{FOLDER}/{NAMES[0]}"
@@ -217,13 +217,13 @@ def test_a_dry_run_lists_days_without_an_account(catalogue, tmp_path, monkeypatc
     assert "register at https://gportal.jaxa.jp" in without.stderr
 
 
-def test_the_command_brings_what_the_search_found(catalogue, server, root, tmp_path, monkeypatch):
+def test_the_command_downloads_the_search_results(catalogue, server, root, tmp_path, monkeypatch):
     monkeypatch.setattr("seaice.io.download.HOST", server.host)
     monkeypatch.setattr(JaxaArchive.__init__, "__defaults__", ("L1B", server.host, server.port))
     words = ("fetch", "--start", "2020-03-01", "--end", "2020-03-02", "-o", str(tmp_path / "in"))
     told = CliRunner().invoke(app, list(words))
     assert told.exit_code == 0, told.output
-    assert "4 files came" in told.stdout
+    assert "4 files downloaded" in told.stdout
     assert same(root, tmp_path / "in")
 
 
@@ -245,7 +245,7 @@ class Granule(dict):
         return [f"https://example.org/{self.name}", f"https://example.org/{self.name}.xml"]
 
 
-def test_nsidc_tells_size_and_checksum_of_its_days(monkeypatch):
+def test_nsidc_returns_size_and_checksum(monkeypatch):
     import earthaccess
 
     name = "AMSR_U2_L3_SeaIce6km_B04_20200301.he5"
@@ -255,7 +255,7 @@ def test_nsidc_tells_size_and_checksum_of_its_days(monkeypatch):
     assert remote.checksum[0] == "sha256"
 
 
-def test_a_wrong_checksum_is_no_granule(server, root, tmp_path):
+def test_a_wrong_checksum_is_an_error(server, root, tmp_path):
     wrong = [
         RemoteFile(name=NAMES[0], day=DAY, location=f"{FOLDER}/{NAMES[0]}", checksum=("md5", "0"))
     ]

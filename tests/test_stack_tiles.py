@@ -1,4 +1,4 @@
-"""Cutting and stitching lose nothing and invent nothing."""
+"""Tiles of a map, and stitching of tiles."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_whole_tiles_are_all_of_one_size_where_the_map_has_room(tiling, shape):
 
 
 @given(tilings(), shapes, st.sampled_from([1, 4]), st.integers(0, 100))
-def test_stitching_what_was_cut_gives_it_back(tiling, shape, scale, seed):
+def test_stitching_the_tiles_of_a_map_returns_it(tiling, shape, scale, seed):
     whole = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
     fine = whole.repeat(scale, 0).repeat(scale, 1)[None]
     out = np.full_like(fine, np.nan)
@@ -40,7 +40,7 @@ def test_stitching_what_was_cut_gives_it_back(tiling, shape, scale, seed):
 
 
 @given(tilings(), shapes)
-def test_tiles_begin_at_multiples_and_fit(tiling, shape):
+def test_tiles_start_at_multiples_and_fit(tiling, shape):
     for tile in tiling.over(shape):
         for span, length in zip((tile.rows, tile.columns), shape, strict=True):
             assert span.start % tiling.multiple_of == 0
@@ -49,7 +49,7 @@ def test_tiles_begin_at_multiples_and_fit(tiling, shape):
 
 
 @given(tilings(), shapes)
-def test_nothing_within_a_margin_is_used_but_at_the_edge_of_the_map(tiling, shape):
+def test_margins_are_used_only_at_the_edge_of_the_map(tiling, shape):
     for tile in tiling.over(shape):
         for span, length in zip((tile.rows, tile.columns), shape, strict=True):
             assert span.start == 0 or span.kept_start - span.start >= tiling.margin
@@ -57,7 +57,7 @@ def test_nothing_within_a_margin_is_used_but_at_the_edge_of_the_map(tiling, shap
 
 
 @given(tilings(), shapes, st.integers(0, 100))
-def test_blending_stays_between_what_is_blended(tiling, shape, seed):
+def test_blended_values_are_between_those_of_the_tiles(tiling, shape, seed):
     random = np.random.default_rng(seed)
     out = np.full((1, *shape), np.nan, np.float32)
     for tile in tiling.over(shape):
@@ -79,20 +79,20 @@ def test_the_feather_is_smooth():
     assert out[0, 0, 18] == 1
 
 
-def test_a_tile_beside_one_that_was_left_out_counts_wholly():
+def test_a_tile_next_to_a_skipped_one_has_full_weight():
     _, second = Tiling(side=20, margin=2, feather=6).over((1, 30))
     out = np.full((1, 1, 30), np.nan, np.float32)
     stitch(out, second, np.ones((1, 1, 20), np.float32), 1)
     assert np.nanmin(out[0, 0, second.columns.kept]) == 1
 
 
-def test_tiles_that_keep_nothing_are_refused():
+def test_tiles_without_used_cells_are_refused():
     with pytest.raises(ValueError, match="keep nothing"):
         Tiling(side=8, margin=4)
 
 
 @given(tilings(), shapes, st.floats(0.001, 0.5), st.integers(0, 100))
-def test_tiles_cut_down_give_back_all_that_is_wanted(tiling, shape, share, seed):
+def test_trimmed_tiles_return_all_needed_cells(tiling, shape, share, seed):
     assume(tiling.last == "short")
     random = np.random.default_rng(seed)
     whole = random.normal(size=shape).astype(np.float32)

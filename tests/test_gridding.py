@@ -73,7 +73,7 @@ def test_sigma_is_pyresamples_own():
 @pytest.mark.parametrize(
     ("name", "beam"), [("tb89h", HIGH_BEAM), ("tb89v", HIGH_BEAM), ("tb36v", LOW_BEAM)]
 )
-def test_it_reaches_the_values_of_the_published_method(swath, whole, name, beam):
+def test_values_agree_with_the_published_method(swath, whole, name, beam):
     grid = NORTH.crop(slice(700, 1100), slice(400, 900))
     ours = whole[name].values[grid.within(NORTH)]
     theirs = published(swath, grid, name, beam)
@@ -128,7 +128,7 @@ def test_a_crop_is_the_crop_of_the_whole(swath, whole, top, left, rows, columns)
     assert grid_of(part) == grid
 
 
-def test_what_is_absent_takes_nothing_with_it(swath):
+def test_missing_samples_do_not_affect_others(swath):
     holed = swath.copy()
     holed["tb89h"] = holed["tb89h"] * np.nan
     day = grid_day([holed], SVALBARD, DAY)
@@ -137,7 +137,7 @@ def test_what_is_absent_takes_nothing_with_it(swath):
     assert day.attrs["missing_channels"] == ["tb89h"]
 
 
-def test_without_low_frequencies_the_map_says_so(swath):
+def test_missing_low_frequencies_are_listed_in_the_map(swath):
     day = grid_day([swath.drop_dims(["pixel_low", "band"])], SVALBARD, DAY)
     assert day.attrs["missing_channels"] == list(LOW_CHANNELS)
     assert np.isnan(day["tb18v"]).all()
@@ -159,7 +159,7 @@ def test_only_scans_of_the_utc_day_are_used():
     assert kept == over_midnight.sizes["scan"] == 200
 
 
-def test_the_mean_time_lies_within_the_pass(whole, swath):
+def test_the_mean_time_is_within_the_pass(whole, swath):
     time = whole["obs_time"].values
     seen = whole["n_obs"].values > 0
     assert np.isnat(time[~seen]).all()
@@ -203,7 +203,7 @@ def test_spread_is_the_weighted_deviation_of_the_samples(swath):
     assert 3 < np.nanmedian(spread) < 8  # few samples carry most of the weight
 
 
-def test_southern_samples_leave_the_north_alone():
+def test_southern_samples_do_not_affect_the_north():
     south = make_swath(60, phase=4000.0)
     assert float(south["latitude"].max()) < -40
     assert grid_day([south], SOUTH, DAY).attrs["hemisphere"] == "south"
@@ -211,7 +211,7 @@ def test_southern_samples_leave_the_north_alone():
         grid_day([south], NORTH, DAY)
 
 
-def test_channels_not_asked_for_are_not_there(swath):
+def test_only_requested_channels_are_gridded(swath):
     some = Accumulator(SVALBARD, HIGH_CHANNELS)
     some.add(swath)
     day = some.daily_map(DAY)
@@ -231,6 +231,6 @@ def test_memory_does_not_grow_with_granules(swath):
     assert kept < 0.01 * swath.nbytes
 
 
-def test_no_swath_is_no_map():
+def test_a_map_without_swaths_is_refused():
     with pytest.raises(NoInputError, match="at least one granule"):
         grid_day([], NORTH, DAY)

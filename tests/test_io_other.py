@@ -1,4 +1,4 @@
-"""The side doors: NSIDC's gridded files and image-grid scenes."""
+"""NSIDC's gridded files, and scenes on image grids."""
 
 import os
 from datetime import date
@@ -33,7 +33,7 @@ def au_si6(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("hemisphere", "grid"), [("north", NORTH), ("south", SOUTH)])
-def test_gridded_temperatures_become_a_daily_map(au_si6, hemisphere, grid):
+def test_gridded_brightness_temperatures_become_a_daily_map(au_si6, hemisphere, grid):
     day = daily_map_from_au_si6(au_si6, grid)
     assert grid_of(day) == grid
     assert day.attrs["hemisphere"] == hemisphere
@@ -54,7 +54,7 @@ def test_a_crop_of_a_gridded_day_is_the_crop(au_si6):
     )
 
 
-def test_a_crop_without_temperatures_is_said(au_si6):
+def test_a_crop_without_brightness_temperatures_is_an_error(au_si6):
     with pytest.raises(NoInputError, match="another region"):
         daily_map_from_au_si6(au_si6, NORTH.crop(slice(5, 6), slice(0, 3)))
 
@@ -64,7 +64,7 @@ def test_gridded_days_are_found_by_date(au_si6):
     assert find_au_si6(au_si6.parent, date(2020, 3, 4)) == []
 
 
-def test_a_bad_gridded_file_says_why(tmp_path):
+def test_a_bad_gridded_file_is_refused_with_a_reason(tmp_path):
     only_south = write_au_si6(tmp_path, {"SH": [np.full(SOUTH.shape, 0.0)] * 2})
     with pytest.raises(GranuleError, match="NpPolarGrid06km"):
         read_au_si6(only_south, "north")
@@ -104,7 +104,7 @@ def test_a_scene_is_a_swath_of_one_horn(made, tmp_path):
     assert day.attrs["missing_channels"] == []
 
 
-def test_our_own_channel_names_are_read_too(made, tmp_path):
+def test_channel_names_of_this_package_are_read_too(made, tmp_path):
     theirs = write_scene(tmp_path / "theirs.nc", made, title=TITLE)
     ours = tmp_path / "ours.nc"
     with xr.open_dataset(theirs) as scene:
@@ -121,7 +121,7 @@ def test_our_own_channel_names_are_read_too(made, tmp_path):
         ({"source": "GW1AM2_202003030243_200A_L1SGBTBR_2220220.h5, by DMI"}, "2020-03-03T03:08"),
     ],
 )
-def test_the_time_is_found_where_it_is_written(made, tmp_path, attributes, moment):
+def test_the_time_is_read_from_any_known_attribute(made, tmp_path, attributes, moment):
     swath = read_scene(write_scene(tmp_path / "scene.nc", made, **attributes))
     assert (swath["time"] == np.datetime64(moment)).all()
 
@@ -138,7 +138,7 @@ def test_low_frequencies_may_be_missing_but_89_may_not(made, tmp_path):
         read_scene(tmp_path / "nowhere.nc")
 
 
-def test_what_is_no_scene_is_refused(made, tmp_path):
+def test_files_that_are_not_scenes_are_refused(made, tmp_path):
     with pytest.raises(GranuleError, match="no time"):
         read_scene(write_scene(tmp_path / "timeless.nc", made))
     (tmp_path / "text.nc").write_text("no NetCDF")
@@ -149,7 +149,7 @@ def test_what_is_no_scene_is_refused(made, tmp_path):
 
 
 @pytest.mark.skipif(not SCENE.exists(), reason="the real scene is not on this machine")
-def test_the_real_scene_lands_on_franz_josef_land():
+def test_the_real_scene_is_at_franz_josef_land():
     swath = read_scene(SCENE)
     assert swath.attrs["missing_channels"] == []
     assert (swath["time"] == np.datetime64("2019-08-23T03:30")).all()

@@ -1,4 +1,4 @@
-"""Five frames always; each its own day's or the nearest in time, and which is never hidden."""
+"""Stacks of five frames: each its own day's or the nearest in time, with its source."""
 
 from datetime import date, timedelta
 
@@ -39,7 +39,7 @@ offsets = st.sets(st.integers(-4, 4)).map(lambda some: some | {0})
 
 
 @given(offsets)
-def test_each_frame_is_the_nearest_that_there_is(available):
+def test_each_frame_is_the_nearest_available_day(available):
     days = {DAY + timedelta(days=n) for n in available}
     window = days & set(frame_dates(DAY))
     for source, wanted in zip(source_dates(days, DAY), frame_dates(DAY), strict=True):
@@ -47,7 +47,7 @@ def test_each_frame_is_the_nearest_that_there_is(available):
 
 
 @given(offsets)
-def test_a_stack_says_what_stands_where(available):
+def test_a_stack_states_the_source_of_each_frame(available):
     maps = {DAY + timedelta(days=n): daily_map(DAY + timedelta(days=n)) for n in available}
     stack = five_frames(maps, DAY)
     assert stack.sizes == {"frame": 5, "quarter": 4, "y": 3, "x": 4}
@@ -71,7 +71,7 @@ def test_a_cell_is_valid_where_both_polarizations_are():
     assert np.isnan(stack["tb89v"].values[:, 0, 0]).all()
 
 
-def test_without_the_day_itself_there_is_no_stack():
+def test_a_stack_without_the_target_day_is_refused():
     near = {DAY + timedelta(days=n): daily_map(DAY) for n in (-1, 1)}
     with pytest.raises(NoInputError, match="2020-03-01"):
         five_frames(near, DAY)

@@ -1,1 +1,0 @@
-"""Scripts that made the data files of the package; run by hand."""
