@@ -12,9 +12,9 @@ from scipy.ndimage import zoom
 from benchmarks.measure import Row, interleaved, peak
 from seaice.config import Format
 from seaice.grid.grid import NORTH, coordinates
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import DIGITS
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.rounding import DIGITS
 from tests.products import made_product
 
 #: of crops in coarse cells: a 64th and a quarter of the north, which is on the line through both

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from seaice.files import alone, atomic_file
-from seaice.series.reading import document_of, product_folders
-from seaice.write.metadata.stac import COLLECTION, ITEM, write_collection
-from seaice.write.names import named, place_name
-from seaice.write.qgis.project import Day, write_project
+from seaice.product.folder import ITEM, document_of, named, place_name, product_folders
+from seaice.product.metadata import COLLECTION, write_collection
+from seaice.product.qgis import ProjectDay, write_project
 
 __all__ = ["catalogue", "projects"]
 
@@ -74,7 +73,7 @@ def _renew(path: Path, content: bytes) -> None:
 
 def projects(out: Path) -> dict[Path, bytes]:
     """The QGIS project of each place in `out` by its path: the newest days of its products."""
-    places: dict[str, list[Day]] = defaultdict(list)
+    places: dict[str, list[ProjectDay]] = defaultdict(list)
     for folder in _catalogued(out):
         document = document_of(folder)
         day, grid = date.fromisoformat(document["date"]), document["grid"]
@@ -84,7 +83,7 @@ def projects(out: Path) -> dict[Path, bytes]:
         place = place_name(document["hemisphere"], document.get("region", "all"))
         left, bottom, right, top = grid["bounds_m"]
         places[place].append(
-            Day(stem=stem, date=day, crs=grid["crs"], bounds=(left, bottom, right, top))
+            ProjectDay(stem=stem, date=day, crs=grid["crs"], bounds=(left, bottom, right, top))
         )
     made = {}
     for place, days in places.items():

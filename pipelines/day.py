@@ -25,10 +25,10 @@ from seaice.grid.masks import land_mask
 from seaice.io.checks import preferred_first
 from seaice.io.granules import counted
 from seaice.models.memory import release_memory
+from seaice.product.folder import Made, document_in, made_in, write_product
+from seaice.product.provenance import frames_of, provenance
 from seaice.sic.flags import explained
 from seaice.stack import five_frames, other_days, real_frames
-from seaice.write.metadata.provenance import frames_of, provenance
-from seaice.write.product import Made, document_in, made_in, write_product
 
 __all__ = [
     "check_explained",

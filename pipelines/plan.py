@@ -24,8 +24,8 @@ from seaice.io.nsidc import find_au_si6
 from seaice.io.readers import read_swath
 from seaice.models.card import Card
 from seaice.models.registry import Role, find_model, shipped_weights
+from seaice.product.folder import product_name
 from seaice.stack import wanted_dates
-from seaice.write.names import product_name
 
 __all__ = [
     "HALO",

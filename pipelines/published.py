@@ -13,9 +13,7 @@ from typing import Any
 
 from pipelines.plan import Plan
 from seaice.io.object_store import Store
-from seaice.series.reading import page_path
-from seaice.write.manifest import read_manifest
-from seaice.write.product import made_in
+from seaice.product.folder import made_in, page_path, read_manifest
 
 __all__ = ["MANIFEST", "listed_in", "publish", "published", "put_product"]
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from pipelines.stages import Progress
 from seaice.errors import NoInputError
 from seaice.files import alone
-from seaice.series.daily import rows_of
-from seaice.series.reading import document_of, maps_of, page_path, product_folders
-from seaice.series.record import Row, entered, series_path, write_series
-from seaice.write.names import product_name
-from seaice.write.product import Made
+from seaice.product.folder import Made, document_of, page_path, product_folders, product_name
+from seaice.product.reader import maps_of
+from seaice.product.series import SeriesRow, entered, rows_of, series_path, write_series
 
 __all__ = ["follow", "rebuild_series", "record"]
 
@@ -29,7 +27,7 @@ def follow(folder: Path, made: list[Made], progress: Progress) -> list[Made]:
     """
     page = page_path(folder)
     if not page.exists():
-        from seaice.series.quality import write_quality
+        from seaice.product.quality import write_quality
 
         progress("quality", 0, 1)
         if record(folder) is not None:
@@ -52,7 +50,7 @@ def _day_after(folder: Path) -> Path:
 
 def _refresh_page(folder: Path) -> None:
     """Make a product's page anew if it has one; without one it is still to come, with its rows."""
-    from seaice.series.quality import write_quality
+    from seaice.product.quality import write_quality
 
     if page_path(folder).exists():
         with alone(folder):  # not while another run puts a new product there
@@ -83,7 +81,7 @@ def rebuild_series(out: Path, progress: Progress) -> list[Path]:
         If no product is there that concentration can be read from.
     """
     folders = list(product_folders(out))
-    found: list[tuple[str, list[Row]]] = []
+    found: list[tuple[str, list[SeriesRow]]] = []
     for done, folder in enumerate(folders):
         progress("series", done, len(folders))
         document = document_of(folder)
@@ -105,5 +103,5 @@ def rebuild_series(out: Path, progress: Progress) -> list[Path]:
     return paths
 
 
-def _first(pair: tuple[str, list[Row]]) -> str:
+def _first(pair: tuple[str, list[SeriesRow]]) -> str:
     return pair[0]

@@ -20,7 +20,7 @@ import xarray as xr
 
 from seaice.files import alone, atomic_file, atomic_folder
 from seaice.models.memory import release_memory
-from seaice.write.manifest import differences, read_manifest, write_manifest
+from seaice.product.folder import differences, read_manifest, write_manifest
 
 __all__ = ["VERSIONS", "Progress", "Stages", "hashes_path", "key_of", "silent"]
 

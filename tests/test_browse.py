@@ -20,11 +20,11 @@ from seaice.cli import app
 from seaice.errors import NoInputError, UnknownNameError
 from seaice.grid.grid import grid_of
 from seaice.product.cell import cell_at
-from seaice.write.geotiff import percent
-from seaice.write.metadata.provenance import provenance
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
-from seaice.write.style import LAND, colour_of
+from seaice.product.folder import write_product
+from seaice.product.geotiff import percent
+from seaice.product.netcdf_zarr import rounded
+from seaice.product.provenance import provenance
+from seaice.product.style import LAND, colour_of
 
 DATES = ("2020-03-03", "2020-03-04", "2020-03-05")
 

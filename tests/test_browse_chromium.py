@@ -11,7 +11,7 @@ from test_browse import DATES, written
 from seaice.browse.export import export
 from seaice.browse.index import shelf
 from seaice.browse.server import server
-from seaice.write.geotiff import percent
+from seaice.product.geotiff import percent
 
 pytestmark = pytest.mark.desktop
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")

@@ -12,9 +12,8 @@ from pystac.validation.local_validator import LocalValidator
 
 from pipelines.catalogue import PLAYED, catalogue
 from seaice.grid.grid import grid_of
-from seaice.write.metadata.provenance import provenance
-from seaice.write.metadata.stac import ITEM
-from seaice.write.product import write_product
+from seaice.product.folder import ITEM, write_product
+from seaice.product.provenance import provenance
 
 PLACES = (("north", "2020-03-03"), ("north", "2020-03-05"), ("south", "2020-03-03"))
 

@@ -22,10 +22,10 @@ from seaice.grid.regions import region_grid, widened
 from seaice.io.granules import find_granules
 from seaice.io.hdf5 import opened
 from seaice.io.readers import read_swath
+from seaice.product.netcdf_zarr import rounded
 from seaice.sic.classical.daily import by_asi
 from seaice.sic.evidence.evidenced import evidenced
 from seaice.stack import five_frames, real_frames, wanted_dates
-from seaice.write.rounding import rounded
 
 
 @pytest.fixture(scope="module")

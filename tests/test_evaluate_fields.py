@@ -15,8 +15,8 @@ from seaice.errors import NoInputError, SettingsError
 from seaice.evaluate.fields.common import onto, together
 from seaice.evaluate.fields.field import Field, Lattice, block_means
 from seaice.evaluate.fields.open import open_field
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import rounded
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 LEFT, TOP = -600_000.0, 400_000.0

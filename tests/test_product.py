@@ -9,9 +9,9 @@ import seaice
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
 from seaice.grid.grid import grid_of
 from seaice.product.cell import MEANINGS, cell_at, cell_of_store, place_of
+from seaice.product.folder import write_product
+from seaice.product.season_store import write_day
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.season.store import write_day
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

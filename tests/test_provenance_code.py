@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from products import made_product
 
-from seaice.write.metadata import provenance as module
-from seaice.write.metadata.provenance import commit, modified, provenance
+from seaice.product import provenance as module
+from seaice.product.provenance import commit, modified, provenance
 
 HERE = Path(__file__).parents[1]
 

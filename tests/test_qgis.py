@@ -10,10 +10,10 @@ import pytest
 from matplotlib.image import imread
 from products import made_product
 
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import rounded
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
-from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
 
 pytestmark = pytest.mark.desktop
 

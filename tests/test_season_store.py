@@ -12,9 +12,9 @@ import xarray as xr
 from products import made_product
 
 from seaice.errors import NoInputError, OutputError
-from seaice.write.metadata.cf import MAP_VARIABLES
-from seaice.write.rounding import rounded
-from seaice.write.season.store import (
+from seaice.product.metadata import MAP_VARIABLES
+from seaice.product.netcdf_zarr import rounded
+from seaice.product.season_store import (
     days_held,
     open_season,
     read_day,
@@ -127,7 +127,7 @@ WRITER = textwrap.dedent(
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
     from test_season_store import product
-    from seaice.write.season.store import write_day
+    from seaice.product.season_store import write_day
     for turn in range(6):
         write_day(product(level=(turn % 4) / 4), Path(sys.argv[2]), str(turn % 4))
     """

@@ -25,12 +25,22 @@ from seaice.evaluate.fields.field import Lattice
 from seaice.grid.grid import HEMISPHERES, NORTH
 from seaice.grid.masks import land_mask
 from seaice.grid.projection import cell_areas
-from seaice.series.extent import AREA, Factors, Parts, extents, shown
-from seaice.series.reading import document_of, maps_of
-from seaice.series.record import Row, entered, read_series, series_path, write_series
-from seaice.series.seas import sea_numbers, seas
-from seaice.write.names import product_name
-from seaice.write.product import write_product
+from seaice.product.folder import document_of, product_name, write_product
+from seaice.product.reader import maps_of
+from seaice.product.series import (
+    AREA,
+    Factors,
+    Parts,
+    SeriesRow,
+    entered,
+    extents,
+    read_series,
+    sea_numbers,
+    seas,
+    series_path,
+    shown,
+    write_series,
+)
 
 OSISAF = Path(__file__).parents[1] / "seaice" / "simulate" / "data" / "osisaf_north_2018.nc"
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -313,7 +323,7 @@ def test_the_table_says_how_large_each_sea_is_without_land():
 
 
 def row(date, ground="all", sea="all", extent=1.0, status="final"):
-    return Row(date, ground, sea, status, extent, 1, 1, 1, 1, 0, 0.5, "bicubic+asi", "0.1.0")
+    return SeriesRow(date, ground, sea, status, extent, 1, 1, 1, 1, 0, 0.5, "bicubic+asi", "0.1.0")
 
 
 def test_a_day_made_again_takes_its_own_place_and_days_are_in_order(tmp_path):

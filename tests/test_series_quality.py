@@ -11,13 +11,10 @@ from products import made_product
 
 from pipelines.series import follow
 from pipelines.stages import silent
-from seaice.series.findings import Day, alerts, jump_limit, shares
-from seaice.series.quality import gathered, write_quality
-from seaice.series.reading import page_path
-from seaice.series.record import Row, read_series, series_path
+from seaice.product.folder import made_in, page_path, product_name, write_product
+from seaice.product.quality import QualityDay, alerts, gathered, jump_limit, shares, write_quality
+from seaice.product.series import SeriesRow, read_series, series_path
 from seaice.sic.flags import Flag
-from seaice.write.names import product_name
-from seaice.write.product import made_in, write_product
 
 TODAY, YESTERDAY = "2020-03-03", "2020-03-02"
 TIES = {"water pd": {"value": 47.0, "published": 47.0, "measured": 45.0, "cells": 9, "why": "day"}}
@@ -191,5 +188,5 @@ def test_a_day_alone_has_a_page_without_a_difference(tmp_path):
     folder, made = on_disk(tmp_path, TODAY)
     follow(folder, made, silent)
     assert "No product of the day before" in page_path(folder).read_text()
-    assert isinstance(gathered(folder), Day)
-    assert all(isinstance(row, Row) for row in gathered(folder).rows)
+    assert isinstance(gathered(folder), QualityDay)
+    assert all(isinstance(row, SeriesRow) for row in gathered(folder).rows)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.stages import Stages, hashes_path, key_of
-from seaice.write.manifest import hashes_in
+from seaice.product.folder import hashes_in
 
 facts = st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.text()), max_size=4)
 

@@ -19,11 +19,9 @@ from pipelines.series import follow
 from pipelines.stages import silent
 from seaice.cli import app
 from seaice.errors import NoInputError
+from seaice.product.folder import product_name, write_manifest, write_product
+from seaice.product.provenance import provenance
 from seaice.sic.flags import Flag
-from seaice.write.manifest import write_manifest
-from seaice.write.metadata.provenance import provenance
-from seaice.write.names import product_name
-from seaice.write.product import write_product
 
 DAYS = ("2020-03-03", "2020-03-04")
 FORMATS = ("geotiff", "netcdf", "zarr")

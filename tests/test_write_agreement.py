@@ -15,8 +15,8 @@ from products import made_product
 from pyproj import CRS, Transformer
 
 from seaice.grid.grid import grid_of
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import rounded
 
 CELLS = ((10, 20), (50, 200), (130, 10))  #: (row, column), not symmetric in any way
 QGIS = "/usr/bin/python3"  # QGIS comes with the system's Python

@@ -12,11 +12,10 @@ from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
 from seaice.grid.grid import grid_of
-from seaice.sic.flags import Flag
-from seaice.write import geotiff
-from seaice.write.geotiff import percent, rasters, write_geotiff
-from seaice.write.qgis.beside import write_projection, write_qml
-from seaice.write.style import (
+from seaice.product import geotiff
+from seaice.product.geotiff import percent, rasters, write_geotiff
+from seaice.product.qgis import write_projection, write_qml
+from seaice.product.style import (
     FLAG_COLOURS,
     LAND,
     NO_DATA,
@@ -26,6 +25,7 @@ from seaice.write.style import (
     flags_style,
     percent_style,
 )
+from seaice.sic.flags import Flag
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

@@ -12,9 +12,8 @@ from products import made_product
 
 from seaice.config import WriteSettings
 from seaice.grid.grid import HEMISPHERES, grid_of
-from seaice.write.metadata.acdd import extent
-from seaice.write.netcdf import write_netcdf
-from seaice.write.zarr_store import write_zarr
+from seaice.product.metadata import extent
+from seaice.product.netcdf_zarr import write_netcdf, write_zarr
 
 ISSUER = WriteSettings(
     institution="An Ice Service",

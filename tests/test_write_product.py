@@ -11,10 +11,9 @@ from matplotlib.image import imread
 from products import made_product
 
 from seaice.errors import OutputError, SettingsError
-from seaice.write.metadata.provenance import frames_of, provenance
-from seaice.write.names import product_name
-from seaice.write.product import made_in, write_product
-from seaice.write.style import LAND_COLOUR
+from seaice.product.folder import made_in, product_name, write_product
+from seaice.product.provenance import frames_of, provenance
+from seaice.product.style import LAND_COLOUR
 
 NAME = "seaice_sic_north_20200303_v0.1"
 
@@ -145,7 +144,7 @@ def test_provenance_tells_which_frame_stood_where():
 def test_files_written_at_the_same_time_are_the_same_bytes(tmp_path, monkeypatch):
     manifests = []
     for threads in (1, 4):
-        monkeypatch.setattr("seaice.write.product.os.cpu_count", lambda n=threads: n)
+        monkeypatch.setattr("seaice.product.folder.os.cpu_count", lambda n=threads: n)
         folder = tmp_path / str(threads)
         write_product(made_product(), folder)
         (manifest,) = folder.glob("*.sha256")
@@ -158,7 +157,7 @@ def test_a_file_that_cannot_be_written_leaves_no_product(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no")
 
-    monkeypatch.setattr("seaice.write.netcdf.write_netcdf", refuse)
+    monkeypatch.setattr("seaice.product.netcdf_zarr.write_netcdf", refuse)
     with pytest.raises(OutputError, match="no"):
         write_product(made_product(), tmp_path / "p")
     assert not (tmp_path / "p").exists()

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from products import made_product
 
+from seaice.product import quicklook
 from seaice.sic.flags import Flag
-from seaice.write import quicklook
 
 
 @pytest.mark.parametrize("longest", [50, 70, 1600])

@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 from products import made_product
 
-from seaice.write.metadata.cf import described, encoding, in_seconds
-from seaice.write.product import write_product
-from seaice.write.rounding import DIGITS, rounded
+from seaice.product.folder import write_product
+from seaice.product.metadata import described
+from seaice.product.netcdf_zarr import DIGITS, encoding, in_seconds, rounded
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_files_say_how_far_they_were_rounded_and_are_smaller(product, tmp_path, 
                 told = back[variable].encoding | back[variable].attrs  # xarray moves it
                 assert told["least_significant_digit"] == digits
             np.testing.assert_array_equal(back["sic"].values[0], rounded(product)["sic"].values)
-    monkeypatch.setattr("seaice.write.rounding.rounded", lambda given: given)
+    monkeypatch.setattr("seaice.product.netcdf_zarr.rounded", lambda given: given)
     whole = {file.name: file.size for file in write_product(product, tmp_path / "q")}
     for name in files:
         if name.endswith((".nc", ".zarr", "_float.tif")):

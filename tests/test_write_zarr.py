@@ -9,9 +9,9 @@ import zarr
 from products import made_product
 from pyproj import CRS
 
+from seaice.product.metadata import described, grid_mapping
+from seaice.product.netcdf_zarr import write_zarr
 from seaice.sic.flags import Flag
-from seaice.write.metadata.cf import described, grid_mapping
-from seaice.write.zarr_store import write_zarr
 
 
 @pytest.fixture(scope="module")

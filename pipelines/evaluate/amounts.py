@@ -1,6 +1,6 @@
 """Errors of extent and area on simulated days with known truth, to calibrate their uncertainty.
 
-`python -m pipelines.evaluate.amounts --worlds 24` prints the factors that `seaice.series.extent`
+`python -m pipelines.evaluate.amounts --worlds 24` prints the factors that `seaice.product.series`
 holds, and how many errors lie within one and two standard deviations, on days of the split "doubt"
 (calibration) and on those of "valid" (a check). No network was trained on either.
 """
@@ -18,7 +18,7 @@ from pipelines.evaluate.methods import Networks, standard, told_of, ways, world_
 from seaice.grid.grid import NORTH
 from seaice.grid.projection import cell_areas
 from seaice.models.inference import Machine
-from seaice.series.extent import AREA, EXTENT, Factors, Parts, parts_of
+from seaice.product.series import AREA, EXTENT, Factors, Parts, parts_of
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
 

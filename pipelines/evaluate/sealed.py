@@ -28,9 +28,9 @@ from seaice.errors import NoInputError, SettingsError
 from seaice.evaluate.records import records_of
 from seaice.files import atomic_file
 from seaice.models.inference import Machine, choose_precision
+from seaice.product.provenance import ROOT, commit, modified
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
-from seaice.write.metadata.provenance import ROOT, commit, modified
 
 __all__ = [
     "PAGE",

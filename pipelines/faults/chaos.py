@@ -25,7 +25,7 @@ import psutil
 
 from pipelines.season.verify import damages
 from seaice.files import sha256
-from seaice.write.season.store import tidied
+from seaice.product.season_store import tidied
 
 __all__ = ["FAULTS", "Trial", "check_whole", "difference", "results", "small_disk"]
 

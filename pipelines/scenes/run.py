@@ -17,8 +17,8 @@ from seaice.grid.grid import Grid
 from seaice.grid.masks import land_mask
 from seaice.grid.regions import covering_points
 from seaice.grid.registration import displacement, registered
+from seaice.product.folder import Made
 from seaice.stack import wanted_dates
-from seaice.write.product import Made
 
 __all__ = ["ground_of", "run_scene"]
 

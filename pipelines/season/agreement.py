@@ -16,16 +16,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from seaice.cf import VOCABULARY
 from seaice.grid.grid import Grid, grid_of
-from seaice.series.reading import maps_of
+from seaice.product.folder import ITEM, is_inside, named, place_name
+from seaice.product.geotiff import rasters
+from seaice.product.metadata import MAP_VARIABLES
+from seaice.product.netcdf_zarr import positions
+from seaice.product.reader import maps_of
 from seaice.sic.flags import Flag, explained
-from seaice.vocabulary import VOCABULARY
-from seaice.write.geotiff import rasters
-from seaice.write.manifest import is_inside
-from seaice.write.metadata.cf import MAP_VARIABLES
-from seaice.write.metadata.stac import ITEM
-from seaice.write.names import named, place_name
-from seaice.write.netcdf import positions
 
 __all__ = ["problems_of_files", "problems_of_names", "problems_of_values"]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue import projects
-from seaice.series.daily import rows_of
-from seaice.series.reading import document_of, maps_of, page_path, product_folders
-from seaice.series.record import lines_of, read_lines, series_path
-from seaice.write.metadata.stac import COLLECTION, write_collection
-from seaice.write.names import place_name
+from seaice.product.folder import document_of, page_path, place_name, product_folders
+from seaice.product.metadata import COLLECTION, write_collection
+from seaice.product.reader import maps_of
+from seaice.product.series import lines_of, read_lines, rows_of, series_path
 
 __all__ = ["problems_of_collection", "problems_of_projects", "problems_of_series"]
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pipelines.stages import hashes_path
-from seaice.write.season.store import tidied
+from seaice.product.season_store import tidied
 
 __all__ = ["Pruned", "prune"]
 

@@ -21,7 +21,7 @@ from pipelines.stages import silent
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
 from seaice.files import alone
-from seaice.write.season.store import removed
+from seaice.product.season_store import removed
 
 __all__ = ["repaired"]
 

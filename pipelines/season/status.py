@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pipelines.season.granules.inventory import days_between
 from pipelines.season.log import RUNS, last_run, notes
 from seaice.errors import NoInputError
-from seaice.write.product import document_in, made_in
+from seaice.product.folder import document_in, made_in
 
 __all__ = ["PRODUCT", "Status", "no_products", "status_of", "statuses"]
 

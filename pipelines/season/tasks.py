@@ -33,8 +33,8 @@ from seaice.errors import (
     SeaIceError,
     StorageError,
 )
-from seaice.write.names import season_name
-from seaice.write.season.store import record_of, write_day
+from seaice.product.folder import season_name
+from seaice.product.season_store import record_of, write_day
 
 __all__ = [
     "Job",

@@ -20,11 +20,9 @@ from pipelines.season.derived import (
 )
 from pipelines.season.status import PRODUCT, no_products
 from seaice.files import sha256
-from seaice.series.reading import page_path
-from seaice.write.manifest import differences, is_inside, read_manifest
-from seaice.write.metadata.stac import COLLECTION, ITEM
-from seaice.write.season.layout import DAYS
-from seaice.write.season.store import days_held, read_day, record_of
+from seaice.product.folder import ITEM, differences, is_inside, page_path, read_manifest
+from seaice.product.metadata import COLLECTION
+from seaice.product.season_store import DAYS, days_held, read_day, record_of
 
 __all__ = [
     "Checked",

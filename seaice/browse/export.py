@@ -9,7 +9,7 @@ from seaice.browse.index import Shelf, lines_of
 from seaice.browse.server import PAGE
 from seaice.browse.tiles import SIDE, TILES, deepest, tile
 from seaice.files import atomic_folder
-from seaice.series.reading import document_of
+from seaice.product.folder import document_of
 
 __all__ = ["export", "tiles_of"]
 

@@ -13,9 +13,8 @@ from defusedxml.ElementTree import parse
 from seaice.browse.tiles import ABSENT, KELVIN_FROM, SIDE, TILES, deepest
 from seaice.errors import NoInputError
 from seaice.product.cell import MEANINGS
-from seaice.series.reading import document_of, product_folders
-from seaice.write.names import named, place_name
-from seaice.write.style import (
+from seaice.product.folder import document_of, named, place_name, product_folders
+from seaice.product.style import (
     LAND,
     LAND_COLOUR,
     NO_DATA_COLOUR,

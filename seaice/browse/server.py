@@ -19,8 +19,8 @@ from seaice.browse.index import Shelf, lines_of
 from seaice.browse.tiles import tile
 from seaice.errors import SeaIceError
 from seaice.product.cell import cell_in
-from seaice.product.opened import open_product
-from seaice.write.names import named
+from seaice.product.folder import named
+from seaice.product.reader import open_product
 
 __all__ = ["PAGE", "server"]
 

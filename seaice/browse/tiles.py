@@ -13,7 +13,7 @@ from PIL import Image
 from rasterio.windows import Window
 
 from seaice.errors import UnknownNameError
-from seaice.write.names import named
+from seaice.product.folder import named
 
 __all__ = ["ABSENT", "KELVIN_FROM", "SIDE", "TILES", "deepest", "tile"]
 

@@ -56,13 +56,13 @@ def why(
 ) -> None:
     """Tell why a cell has its value: concentration, doubt, flags in words, what was seen."""
     from seaice.product.cell import cell_at, cell_of_store, one_day
-    from seaice.write.names import named
+    from seaice.product.folder import named
 
     store = named(product / product.resolve().name, ".zarr")
     if store.is_dir():
         cell = cell_of_store(store, longitude, latitude)
     else:
-        from seaice.product.opened import open_product
+        from seaice.product.reader import open_product
 
         cell = cell_at(one_day(open_product(product), "seaice why"), longitude, latitude)
     if as_json:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from pipelines.stages import Progress as Told
-    from seaice.write.product import Made
+    from seaice.product.folder import Made
 
 __all__ = ["failed", "product_made", "program", "rows", "watched"]
 

@@ -148,7 +148,7 @@ def daily(settings: Settings) -> None:
     from pipelines.plan import plan
     from pipelines.published import publish
     from pipelines.series import follow
-    from seaice.write.product import made_in
+    from seaice.product.folder import made_in
 
     day = plan(settings)
     with watched() as progress:

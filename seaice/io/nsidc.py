@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from seaice.cf import TB_RANGE, attrs
 from seaice.errors import GranuleError, NoInputError
 from seaice.instrument import HIGH_CHANNELS
 from seaice.io.granules import irregular
 from seaice.io.hdf5 import FETCH_AGAIN, Source, opened
-from seaice.vocabulary import TB_RANGE, attrs
 
 __all__ = ["date_of", "find_au_si6", "read_au_si6"]
 

@@ -12,12 +12,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.cf import TB_RANGE, attrs
 from seaice.errors import GranuleError
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.io.decoding import QUALITY_ATTRS, Quality
 from seaice.io.granules import GranuleName
 from seaice.io.hdf5 import open_netcdf, translated
-from seaice.vocabulary import TB_RANGE, attrs
 
 __all__ = ["read_scene", "scene_swath"]
 

@@ -16,6 +16,7 @@ from seaice.sic.flags import Flag
 if TYPE_CHECKING:
     import xarray as xr
 
+
 __all__ = [
     "MEANINGS",
     "Cell",

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.cf import attrs
 from seaice.grid.blocks import SCALE, on_refined
 from seaice.grid.masks import LAND_SHARES, land_shares
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
@@ -22,7 +23,6 @@ from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.out_of_range import BANDS, excess_map, widened
 from seaice.sic.smearing import block_means, split
 from seaice.stack import FRAMES
-from seaice.vocabulary import attrs
 
 __all__ = ["Told", "concentrate", "product"]
 

@@ -17,8 +17,7 @@ from rasterio.shutil import copy
 
 from seaice import __version__
 from seaice.grid.grid import grid_of
-from seaice.sic.flags import Flag
-from seaice.write.style import (
+from seaice.product.style import (
     LAND,
     NO_DATA,
     PD_RAMP,
@@ -33,6 +32,7 @@ from seaice.write.style import (
     percent_style,
     uncertainty_style,
 )
+from seaice.sic.flags import Flag
 
 __all__ = ["Raster", "percent", "rasters", "write_geotiff"]
 

@@ -15,9 +15,9 @@ from shapely import clip_by_rect, get_coordinates
 from seaice import __version__
 from seaice.grid.grid import Grid, grid_of
 from seaice.io.granules import counted
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
+from seaice.product.vectors import graticule
 from seaice.sic.flags import Flag
-from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
-from seaice.write.vectors.graticule import graticule
 
 __all__ = ["draw_map", "write_quicklook"]
 

@@ -1,11 +1,11 @@
-"""What a product was made of, by what, and what to keep in mind: one JSON document."""
+"""Provenance of a product as one JSON document: inputs, settings, software, warnings, time."""
 
 import json
 import os
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,17 @@ import xarray as xr
 
 import seaice
 from seaice import __version__
+from seaice.errors import GranuleError, SettingsError
 from seaice.grid.grid import grid_of
+from seaice.io.granules import GranuleName
 from seaice.stack import source_dates, wanted_dates
-from seaice.write.metadata.clock import made_at
 
-__all__ = ["commit", "frames_of", "modified", "provenance", "software"]
+__all__ = ["commit", "frames_of", "made_at", "modified", "provenance", "software"]
 
 ROOT = Path(seaice.__file__).parents[1]  #: of the clone, where there is one
 CODE = ("seaice", "pipelines", "pyproject.toml")  #: what decides results, below it
-
 PACKAGES = ("numpy", "xarray", "torch", "pyproj", "rasterio", "zarr", "h5py", "numba")
+
 #: settings that name folders of one machine, and stores
 PLACES = ("out", "granules", "granules_from", "publish_to", "work", "cache_gb")
 
@@ -94,7 +95,7 @@ def provenance(
     Returns
     -------
     dict
-        The same for the same inputs: no wall clock, see `seaice.write.metadata.clock.made_at`.
+        The same for the same inputs: no wall clock, see `seaice.product.provenance.made_at`.
     """
     grid = grid_of(product)
     named = (entry["name"] for day in inputs.get("granules", {}).values() for entry in day)
@@ -120,3 +121,49 @@ def provenance(
 
 def _without_places(told: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in told.items() if key not in PLACES}
+
+
+ISO = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def made_at(date: str, granules: Iterable[str]) -> str:
+    """The time a product of these inputs is as of, ISO 8601, UTC.
+
+    SOURCE_DATE_EPOCH (seconds since 1970, as reproducible-builds.org defines it) where the
+    environment sets it; else the start of the newest granule; where no name tells one, the end of
+    the day.
+
+    Raises
+    ------
+    SettingsError
+        If SOURCE_DATE_EPOCH is no number of seconds.
+
+    >>> made_at("2020-03-03", ["GW1AM2_202003050942_035A_L1SGBTBR_2220220.h5", "scene.nc"])
+    '2020-03-05T09:42:00Z'
+    >>> made_at("2020-03-03", [])
+    '2020-03-03T23:59:59Z'
+    """
+    told = os.environ.get("SOURCE_DATE_EPOCH")
+    if told is not None:
+        return _from_epoch(told)
+    starts = [start for name in granules if (start := _start(name))]
+    return max(starts).strftime(ISO) if starts else f"{date}T23:59:59Z"
+
+
+def _from_epoch(told: str) -> str:
+    try:
+        return datetime.fromtimestamp(int(told), UTC).strftime(ISO)
+    except (ValueError, OverflowError, OSError) as error:
+        raise SettingsError(
+            f"SOURCE_DATE_EPOCH={told!r} in the environment",
+            "whole seconds since 1970-01-01, such as 1583280000",
+            "correct it, or unset it: products are then dated by their newest granule",
+        ) from error
+
+
+def _start(name: str) -> datetime | None:
+    """When a granule begins; None for gridded files and scenes, whose names tell days at most."""
+    try:
+        return GranuleName.parse(name).start
+    except GranuleError:
+        return None

@@ -1,20 +1,31 @@
-"""Open products as xarray datasets: one day, or several along time."""
+"""Open products as xarray datasets, one day or several along time, with the accessor `.seaice`."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
+import rasterio
 import xarray as xr
 import zarr
+from numpy.typing import ArrayLike, NDArray
 
-from seaice.errors import NoInputError, SettingsError
-from seaice.grid.grid import grid_of
-from seaice.write.names import named
-from seaice.write.season.layout import STATUS
-from seaice.write.season.store import open_season
+from seaice.errors import NoInputError, SettingsError, UnknownNameError
+from seaice.grid.grid import Grid, coordinates, grid_of
+from seaice.grid.projection import cell_areas
+from seaice.product.cell import Cell, cell_at, cells_at, one_day
+from seaice.product.folder import document_of, named
+from seaice.product.season_store import STATUS, open_season
+from seaice.product.vectors import EDGE, ice_edge
+from seaice.sic.flags import Flag
 
-__all__ = ["open_product", "open_products"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+__all__ = ["ProductAccessor", "maps_of", "open_product", "open_products"]
 
 STORES = (".zarr", ".nc")  #: of a product's folder, in the order in which they are looked for
 
@@ -52,8 +63,6 @@ def open_product(path: str | Path) -> xr.Dataset:
     ...
     seaice.errors.NoInputError: nowhere, which is not there; expected ...
     """
-    import seaice.product.accessor  # noqa: F401  registers `.seaice`
-
     path = Path(path)
     store = _store_of(path)
     if store is None:
@@ -193,3 +202,157 @@ def _store_of(path: Path) -> Path | None:
     inside = (named(path / path.resolve().name, ending) for ending in STORES)
     stores = [path] if path.suffix in STORES else [*inside]
     return next((store for store in stores if store.exists()), None)
+
+
+NEEDED = ("sic", "sic_uncertainty", "status_flag")
+RASTERS = {"sic": "_float.tif", "sic_uncertainty": "_uncertainty.tif", "status_flag": "_flags.tif"}
+
+
+def maps_of(folder: Path) -> xr.Dataset | None:
+    """`sic`, `sic_uncertainty` and `status_flag` of a product, (y, x) in memory, its grid in attrs.
+
+    From its Zarr store, its NetCDF or its GeoTIFFs; None where it has none of these.
+    """
+    stem = folder / folder.name
+    if named(stem, ".zarr").exists():
+        return _needed(xr.open_zarr(named(stem, ".zarr"), chunks=None))
+    if named(stem, ".nc").exists():
+        return _needed(xr.open_dataset(named(stem, ".nc")))
+    if all(named(stem, ending).exists() for ending in RASTERS.values()):
+        return _from_rasters(stem)
+    return None
+
+
+def _needed(opened: xr.Dataset) -> xr.Dataset:
+    with closing(opened):
+        held: xr.Dataset = opened[list(NEEDED)].isel(time=0, drop=True).load()
+        return held.assign_attrs(opened.attrs)
+
+
+def _from_rasters(stem: Path) -> xr.Dataset:
+    values = {}
+    for name, ending in RASTERS.items():
+        with rasterio.open(named(stem, ending)) as raster:
+            values[name] = ("y", "x"), raster.read(1)
+    given = document_of(stem.parent)
+    left, _, _, top = given["grid"]["bounds_m"]
+    rows, columns = given["grid"]["shape"]
+    crs, cell = given["grid"]["crs"], given["grid"]["cell_m"]
+    grid = Grid(crs=crs, left=left, top=top, cell=cell, shape=(rows, columns))
+    made = xr.Dataset(values, coords=coordinates(grid), attrs={"crs": crs})
+    made["status_flag"] = made["status_flag"].astype(np.uint16)
+    return made
+
+
+KM = 1e-3
+
+
+@xr.register_dataset_accessor("seaice")  # type: ignore[no-untyped-call]
+class ProductAccessor:
+    """A product's own questions: `product.seaice.plot()`, `.at(30, 80)`, `.flag("coast")`."""
+
+    def __init__(self, product: xr.Dataset) -> None:
+        self._product = product
+
+    @overload
+    def at(self, longitude: float, latitude: float) -> Cell: ...
+
+    @overload
+    def at(self, longitude: ArrayLike, latitude: ArrayLike) -> Cell | xr.Dataset: ...
+
+    def at(self, longitude: ArrayLike, latitude: ArrayLike) -> Cell | xr.Dataset:
+        """What is known of a place, or of several, in degrees east and north.
+
+        Parameters
+        ----------
+        longitude, latitude : numbers, or arrays of one dimension and one length
+
+        Returns
+        -------
+        Cell or xr.Dataset
+            One place on one day: a `Cell` with its reasons in words; print it. Otherwise the
+            product's variables, (point,), (time,) or (time, point).
+
+        Raises
+        ------
+        SettingsError
+            If a place lies outside the product.
+        """
+        days = self._product.sizes.get("time", 1)
+        if np.ndim(longitude) == np.ndim(latitude) == 0 and days == 1:
+            east, north = np.asarray(longitude, float), np.asarray(latitude, float)
+            return cell_at(one_day(self._product, "at"), float(east), float(north))
+        return cells_at(self._product, longitude, latitude)
+
+    def flag(self, name: str) -> xr.DataArray:
+        """Where a flag is set, bool like `status_flag`; names as in docs/product.md, as "coast".
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such flag.
+        """
+        names = {flag.name.lower(): flag for flag in Flag if flag.name}
+        if name not in names:
+            raise UnknownNameError(
+                f"a flag {name!r}", f"one of {', '.join(names)}", "take one of them"
+            )
+        return ((self._product["status_flag"] & names[name]) > 0).rename(name)
+
+    def ice_edge(self) -> NDArray[np.object_]:
+        """The 15 % contour of a day: shapely lines on the product's plane, m.
+
+        Raises
+        ------
+        SettingsError
+            If the dataset holds several days.
+        """
+        return ice_edge(one_day(self._product, "ice_edge"))
+
+    def extent(self) -> xr.DataArray:
+        """Ground of cells with 15 % ice or more, km2; cells without a value do not count.
+
+        Source: the definition of extent of NSIDC's Sea Ice Index, G02135.
+        """
+        icy = (self._ground() * (self._product["sic"] >= EDGE)).sum(("y", "x"))
+        return _in_km2(icy, "sea_ice_extent", "sea-ice extent: ground of cells with 15 % ice")
+
+    def area(self) -> xr.DataArray:
+        """Ground times concentration, km2; cells without a value do not count."""
+        covered = (self._ground() * self._product["sic"]).sum(("y", "x"))
+        return _in_km2(covered, "sea_ice_area", "sea-ice area: ground times concentration")
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the concentration of a day as the product's own picture does, on new axes or these.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            Its title is the date; x and y are km on the product's plane.
+
+        Raises
+        ------
+        SettingsError
+            If the dataset holds several days.
+        """
+        from matplotlib import pyplot
+
+        from seaice.product.quicklook import draw_map
+
+        day = one_day(self._product, "plot")
+        drawn = axes or pyplot.subplots(figsize=(8, 8), layout="constrained")[1]
+        draw_map(day, drawn)
+        time = str(day["time"].values)[:10] if "time" in day.coords else ""
+        drawn.set_title(str(day.attrs.get("date", time)))
+        return drawn
+
+    def _ground(self) -> xr.DataArray:
+        areas = cell_areas(grid_of(self._product)) * KM**2
+        return xr.DataArray(areas, dims=("y", "x"), name="km2")
+
+
+def _in_km2(values: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
+    """Named as CF names it."""
+    told = {"standard_name": name, "long_name": long_name, "units": "km2"}
+    values.attrs = told
+    return values.rename(name)

@@ -33,7 +33,6 @@ NO_DATA = 255  #: in the byte raster
 LAND_COLOUR = (150, 148, 143)
 NO_DATA_COLOUR = (239, 227, 200)  #: sand: on a white canvas nothing may pass for ice
 NEVER = 2.0  #: above every fraction; gives absence its line in a legend
-
 RGB = tuple[int, int, int]
 Colour = tuple[int, int, int, int]
 Ramp = tuple[tuple[float, RGB], ...]

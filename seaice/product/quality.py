@@ -1,0 +1,514 @@
+"""The quality page of a product: coverage, change since the day before, extent, tie points, flags.
+
+The page is stored next to the product's files and is not in its manifest: it compares the day with
+earlier days, while the product's bytes follow from its inputs alone.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from seaice.errors import GranuleError
+from seaice.files import atomic_file
+from seaice.io.granules import GranuleName, counted
+from seaice.page import Picture, Section, Table, drawn, html_page
+from seaice.product.folder import document_in, document_of, document_path, page_path, product_name
+from seaice.product.reader import maps_of
+from seaice.product.series import SeriesRow, read_series, seas, series_path, shown
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR
+from seaice.sic.classical.tie_points import GUARD
+from seaice.sic.flags import Flag
+
+__all__ = [
+    "QualityDay",
+    "alerts",
+    "change_figure",
+    "gathered",
+    "histogram_figure",
+    "jump_limit",
+    "left_out",
+    "sections_of",
+    "series_figure",
+    "shares",
+    "tie_figure",
+    "write_quality",
+]
+
+#: Jumps of extent from one day to the next. In 2018 of the OSI SAF record OSI-450-a no northern
+#: day changed the whole by more than 232 000 km2, nor any sea of A km2 by more than 123 sqrt(A).
+LARGEST_JUMP = 250_000.0  #: km2
+JUMP_OF_ROOT = 125.0  #: km2, times the root of the sea's area in km2
+UNSEEN = 0.02  #: share of sea not seen on the day, the pole hole apart
+DISAGREED = 0.05  #: area where network and filters disagree, as a share of the extent
+OUTSIDE = 0.005  #: area of ice outside the climatology, as a share of the extent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityDay:
+    """A product and what lies beside it."""
+
+    maps: xr.Dataset  #: see `seaice.product.reader.maps_of`
+    document: Mapping[str, Any]  #: its provenance
+    yesterday: xr.Dataset | None  #: the maps of the day before, on the same cells
+    rows: Sequence[SeriesRow]  #: of the series, of this ground, this day and those before
+    points: Mapping[str, Mapping[str, Any]]  #: tie points by date, this day and those before
+
+    @property
+    def date(self) -> str:
+        """The day, as 2020-03-03."""
+        return str(self.document["date"])
+
+
+def jump_limit(km2: float) -> float:
+    """km2 by which the extent of a sea of this size may change in a day.
+
+    >>> jump_limit(1e6), jump_limit(3.7e7)
+    (125000.0, 250000.0)
+    """
+    return float(min(LARGEST_JUMP, JUMP_OF_ROOT * np.sqrt(km2)))
+
+
+def shares(maps: xr.Dataset) -> dict[str, float]:
+    """Share of the sea's cells with each flag; besides `seen` on the day, `filled`, `missing`."""
+    flags = maps["status_flag"].values
+    bits = np.bincount(flags[(flags & Flag.LAND) == 0].ravel(), minlength=1)
+    codes, sea = np.arange(bits.size), max(int(bits.sum()), 1)
+
+    def share(which: Any) -> float:
+        return float(bits[which].sum() / sea)
+
+    unseen = Flag.NO_INPUT | Flag.GAP_FILLED
+    found = {
+        "seen": share((codes & unseen) == 0),
+        "filled": share((codes & Flag.GAP_FILLED) != 0),
+        "missing": share((codes & Flag.NO_INPUT) != 0),
+        "unseen": share(((codes & unseen) != 0) & ((codes & Flag.POLE_HOLE) == 0)),
+    }
+    return found | {str(flag.name): share((codes & flag) != 0) for flag in Flag}
+
+
+def left_out(document: Mapping[str, Any]) -> list[str]:
+    """The granules of the day that could not be used, each with its reason."""
+    begins = f"{document['date']}: left out "
+    warnings = document.get("warnings", ())
+    return [str(each).removeprefix(begins) for each in warnings if str(each).startswith(begins)]
+
+
+def alerts(day: QualityDay) -> list[str]:
+    """Sentences about what is unusual; none on a good day."""
+    return [*_input_alerts(day), *_jump_alerts(day), *_tie_point_alerts(day), *_flag_alerts(day)]
+
+
+def _input_alerts(day: QualityDay) -> Iterator[str]:
+    if day.document["status"] == "provisional":
+        yield "Provisional: days after it were not there; make it again when they are."
+    found = shares(day.maps)
+    if found["unseen"] > UNSEEN:
+        yield (
+            f"Missing swath: {found['unseen']:.1%} of the sea was not seen on the day "
+            f"(limit {UNSEEN:.0%}; the pole hole does not count)."
+        )
+    gone = left_out(day.document)
+    if gone:
+        yield f"{counted(len(gone))} of the day left out."
+    if day.yesterday is None:
+        yield "No product of the day before, on the same ground: no difference, no test for jumps."
+
+
+def _jump_alerts(day: QualityDay) -> Iterator[str]:
+    today = {row.sea: row for row in day.rows if row.date == day.date}
+    before = str(np.datetime64(day.date) - 1)
+    former = {row.sea: row for row in day.rows if row.date == before}
+    for sea in seas(day.document["hemisphere"]):
+        if sea.name not in today or sea.name not in former:
+            continue
+        now, then = today[sea.name], former[sea.name]
+        change, limit = now.extent_km2 - then.extent_km2, jump_limit(now.observed_km2)
+        if abs(change) > limit:
+            yield (
+                f"Jump: extent of {sea.label} changed by {change:+,.0f} km2 in a day (limit "
+                f"{limit:,.0f}); observed were {then.observed_km2:,.0f}, then "
+                f"{now.observed_km2:,.0f} km2."
+            )
+
+
+def _tie_point_alerts(day: QualityDay) -> Iterator[str]:
+    for name, point in day.points.get(day.date, {}).items():
+        measured = point.get("measured")
+        if measured is not None and abs(measured - point["published"]) >= GUARD:
+            yield (
+                f"Tie point {name}: {measured:.1f} K on the day, {GUARD:g} K or more from the "
+                f"published {point['published']:.1f}; {point['value']:.1f} K was used."
+            )
+
+
+def _flag_alerts(day: QualityDay) -> Iterator[str]:
+    found, cell = shares(day.maps), {row.sea: row for row in day.rows if row.date == day.date}
+    whole = cell.get("all")
+    if whole is None or not whole.extent_km2 > 0:
+        return
+    sea = whole.observed_km2 + whole.missing_km2
+    limits = (
+        (Flag.WEATHER_DISAGREEMENT, DISAGREED, "Network and weather filters disagree"),
+        (Flag.OUTSIDE_CLIMATOLOGY, OUTSIDE, "Ice where none has been seen in this month"),
+    )
+    for flag, limit, says in limits:
+        km2 = found[str(flag.name)] * sea
+        if km2 > limit * whole.extent_km2:
+            share = km2 / whole.extent_km2
+            yield f"{says}: {km2:,.0f} km2, {share:.1%} of the extent (limit {limit:.1%})."
+
+
+LONGEST = 700  #: cells along a side of a picture; what is larger is averaged
+MILLION = 1e6
+TODAY, BEFORE = "#2166ac", "#9aa7b2"
+
+
+def change_figure(day: QualityDay) -> Figure:
+    """Concentration minus that of the day before; sand where either is unknown."""
+    if day.yesterday is None:
+        raise ValueError("Without yesterday there is no change to draw.")
+    change = (day.maps["sic"] - day.yesterday["sic"]).values
+    land = (day.maps["status_flag"].values & Flag.LAND) != 0
+    step = max(1, -(-max(change.shape) // LONGEST))
+    tall = change.shape[0] / change.shape[1]
+    figure = Figure(figsize=(7.0, 6.2 * tall + 0.9))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
+    shown = axes.imshow(
+        100 * _block_means(change, step), cmap="RdBu_r", vmin=-50, vmax=50, interpolation="nearest"
+    )
+    ground = np.zeros((*land[::step, ::step].shape, 4))
+    ground[land[::step, ::step]] = (*np.divide(LAND_COLOUR, 255), 1)
+    axes.imshow(ground, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    figure.colorbar(shown, ax=axes, shrink=0.6, label="change since yesterday, %")
+    return figure
+
+
+def _block_means(values: NDArray[np.floating], step: int) -> NDArray[np.floating]:
+    """Means of blocks over what is known; rests at the far edges are kept by padding."""
+    rows, columns = (-(-size // step) * step for size in values.shape)
+    wide = np.full((rows, columns), np.nan)
+    wide[: values.shape[0], : values.shape[1]] = values
+    blocks = wide.reshape(rows // step, step, columns // step, step)
+    known = np.isfinite(blocks).sum(axis=(1, 3))
+    total = np.nansum(blocks, axis=(1, 3))
+    return np.where(known > 0, total / np.maximum(known, 1), np.nan)
+
+
+def histogram_figure(day: QualityDay) -> Figure:
+    """How much sea has how much ice, today and yesterday."""
+    figure = Figure(figsize=(7.5, 3.0))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    edges = np.linspace(0.01, 1.0, 34)
+    for maps, label, colour in ((day.yesterday, "yesterday", BEFORE), (day.maps, day.date, TODAY)):
+        if maps is not None:
+            counts, _ = np.histogram(maps["sic"].values, edges)
+            axes.stairs(np.maximum(counts, 0.5), 100 * edges, label=label, color=colour)
+    axes.set(xlabel="concentration, %", ylabel="cells", yscale="log")
+    axes.legend(fontsize=8)
+    _style_axes(axes)
+    return figure
+
+
+def series_figure(day: QualityDay) -> Figure:
+    """Extent and area of the days of the series."""
+    figure = Figure(figsize=(9.0, 3.4))
+    figure.set_layout_engine("constrained")
+    axes = figure.add_subplot()
+    rows = [row for row in day.rows if row.sea == "all"]
+    when = np.array([row.date for row in rows], "datetime64[D]")
+    for name, colour in (("extent", TODAY), ("area", "#1b9e77")):
+        values, doubts = (
+            np.array([getattr(row, f"{name}{part}") for row in rows]) / MILLION
+            for part in ("_km2", "_uncertainty_km2")
+        )
+        axes.errorbar(when, values, doubts, fmt="none", ecolor=colour, capsize=2)
+        for status, fill in (("final", colour), ("provisional", "white")):
+            these = np.array([row.status == status for row in rows], bool)
+            axes.plot(
+                when[these],
+                values[these],
+                "o",
+                color=colour,
+                mfc=fill,
+                ms=5,
+                label=f"{name}, {status}",
+            )
+    axes.set_ylabel("million km²")
+    axes.legend(fontsize=8)
+    _date_axis(axes, day)
+    return figure
+
+
+def tie_figure(day: QualityDay) -> Figure:
+    """Each tie point of today's method, measured day after day, with its guard."""
+    names = list(day.points[day.date])
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    figure = Figure(figsize=(3.6 * columns, 2.3 * lines))
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for place, axes in enumerate(grid.ravel()):
+        if place >= len(names):
+            axes.set_visible(False)
+            continue
+        name = names[place]
+        published = day.points[day.date][name]["published"]
+        axes.axhspan(published - GUARD, published + GUARD, color="#eef3f7")
+        axes.axhline(published, color="black", linewidth=0.8)
+        told = {when: points.get(name, {}).get("measured") for when, points in day.points.items()}
+        known = {when: value for when, value in told.items() if value is not None}
+        axes.plot(np.array(list(known), "datetime64[D]"), list(known.values()), "o-", ms=4)
+        axes.set_title(name, fontsize=9)
+        axes.set_ylabel("K", fontsize=8)
+        axes.tick_params(labelsize=7)
+        _date_axis(axes, day)
+    return figure
+
+
+def _date_axis(axes: Axes, day: QualityDay) -> None:
+    """Days of the past month below."""
+    last = np.datetime64(date.fromisoformat(day.date))
+    axes.set_xlim(last - 31, last + 1)  # type: ignore[arg-type]
+    ticks = last - np.array([28, 21, 14, 7, 0])
+    axes.set_xticks(ticks, [str(tick)[5:] for tick in ticks], fontsize=8)
+    _style_axes(axes)
+
+
+def _style_axes(axes: Axes) -> None:
+    axes.grid(color="#e3e9ee", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+logger = logging.getLogger(__name__)
+PAST = 30  #: days before the day that are looked at
+
+
+def write_quality(folder: Path) -> Path | None:
+    """Write the page of a product, whose rows the series already has; its path.
+
+    None where the product was written without a format that concentration can be read from.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+    """
+    day = gathered(folder)
+    if day is None:
+        return None
+    sections = sections_of(day)
+    title = f"Quality of {folder.name}"
+    path = page_path(folder)
+    with atomic_file(path) as part:
+        part.write_text(html_page(title, sections, drawn(sections)), "utf-8")
+    return path
+
+
+def gathered(folder: Path) -> QualityDay | None:
+    """A product with the products and the series beside it."""
+    maps, document = maps_of(folder), document_of(folder)
+    if maps is None:
+        return None
+    day = date.fromisoformat(document["date"])
+    first = (day - timedelta(days=PAST)).isoformat()
+    series = read_series(series_path(folder.parent, document["hemisphere"]))
+    past = {}
+    for days in range(PAST, -1, -1):
+        when = (day - timedelta(days=days)).isoformat()
+        name = product_name(document["hemisphere"], document.get("region", "all"), when)
+        other = folder.parent / name
+        if document_in(document_path(other)) is not None:
+            past[when] = other
+    before = past.get((day - timedelta(days=1)).isoformat())
+    return QualityDay(
+        maps=maps,
+        document=document,
+        yesterday=_alike(_maps_of_other(before), maps) if before else None,
+        rows=[
+            row
+            for row in series
+            if row.ground == document.get("region") and first <= row.date <= document["date"]
+        ],
+        points={when: _points(document_of(other)) for when, other in past.items()},
+    )
+
+
+def _maps_of_other(folder: Path) -> xr.Dataset | None:
+    """The maps of another day; None where they are damaged, which `seaice verify` finds."""
+    try:
+        return maps_of(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        logger.warning("%s is damaged and not compared with: %s", folder, error)
+        return None
+
+
+def _alike(other: xr.Dataset | None, maps: xr.Dataset) -> xr.Dataset | None:
+    """Another day's maps, if they lie on the same cells."""
+    same = other is not None and all(np.array_equal(other[axis], maps[axis]) for axis in "xy")
+    return other if same else None
+
+
+def _points(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    told = document.get("tie_points", {})
+    algorithm, points = told.get("algorithm", ""), told.get("tie_points", {})
+    return {f"{algorithm} {name}": point for name, point in points.items()}
+
+
+def sections_of(day: QualityDay) -> list[Section]:
+    """The page, part by part; what needs attention first."""
+    found = alerts(day)
+    notes = [str(each) for each in day.document.get("warnings", ())]
+    head = Section(
+        title="What to look at" if found else "Nothing unusual",
+        alerts=tuple(found),
+        says=tuple(f"Note of the product: {note}." for note in notes),
+    )
+    return [
+        head,
+        _coverage_section(day),
+        _change_section(day),
+        _extent_section(day),
+        _tie_point_section(day),
+        _flag_section(day),
+    ]
+
+
+def _coverage_section(day: QualityDay) -> Section:
+    """Granules and what they saw."""
+    entries = day.document.get("granules", {}).get(day.date, ())
+    used = [entry["name"] for entry in entries if entry.get("used", True)]
+    unchecked = sum("not checked" in entry.get("geolocation", "") for entry in entries)
+    directions = Counter(_direction(name) for name in used)
+    passes = ", ".join(f"{count} {direction}" for direction, count in sorted(directions.items()))
+    found, gone = shares(day.maps), left_out(day.document)
+    rows = (
+        ("status", str(day.document["status"])),
+        ("granules used on the day", f"{len(used)}" + (f" ({passes})" if passes else "")),
+        ("granules without a sample here", str(_elsewhere(entries))),
+        ("left out", str(len(gone))),
+        ("geolocation not checked", counted(unchecked)),
+        ("sea seen on the day", f"{found['seen']:.2%}"),
+        ("filled from other days or cells", f"{found['filled']:.2%}"),
+        ("without a value", f"{found['missing']:.2%}"),
+        ("seen by one granule only", f"{found['SINGLE_OVERPASS']:.2%}"),
+    )
+    reasons = Table(title="Left out", heads=("granule and reason",), rows=tuple((g,) for g in gone))
+    tables = (Table(title="", heads=("", ""), rows=rows), *([reasons] if gone else []))
+    return Section(title="Coverage", tables=tables)
+
+
+def _elsewhere(entries: Iterable[Mapping[str, Any]]) -> int:
+    """Granules that are good and saw nothing of the region on the day."""
+    absent = "no sample in the region"
+    return sum(str(entry.get("reason", "")).startswith(absent) for entry in entries)
+
+
+def _direction(name: str) -> str:
+    try:
+        return {"A": "ascending", "D": "descending"}[GranuleName.parse(name).direction]
+    except GranuleError:
+        return "gridded"
+
+
+def _change_section(day: QualityDay) -> Section:
+    pictures = [
+        Picture(
+            name="histogram",
+            figure=histogram_figure(day),
+            says="Sea cells by concentration; open water (below 1 %) is left out of the picture.",
+        )
+    ]
+    if day.yesterday is not None:
+        both = (day.maps["sic"] - day.yesterday["sic"]).values
+        says = "Concentration minus yesterday's: red where ice is more, blue where it is less. "
+        says += f"Mean {np.nanmean(both):+.2%}, rms {np.sqrt(np.nanmean(both**2)):.2%}."
+        pictures.insert(0, Picture(name="change", figure=change_figure(day), says=says))
+    return Section(title="Concentration and its change since yesterday", pictures=tuple(pictures))
+
+
+def _extent_section(day: QualityDay) -> Section:
+    labels = {sea.name: sea.label for sea in seas(day.document["hemisphere"])}
+    today = [row for row in day.rows if row.date == day.date]
+    lines = tuple(
+        (
+            labels.get(row.sea, row.sea),
+            shown(row.extent_km2, row.extent_uncertainty_km2),
+            shown(row.area_km2, row.area_uncertainty_km2),
+            f"{row.missing_km2:,.0f}",
+            f"{row.observed_share:.1%}",
+        )
+        for row in today
+    )
+    heads = ("sea", "extent, km²", "ice area, km²", "missing, km²", "of the sea observed")
+    picture = Picture(
+        name="series",
+        figure=series_figure(day),
+        says=f"Extent and ice area of the last {PAST} days on this ground, with one standard "
+        "deviation; open circles are provisional. Days without a product are gaps.",
+    )
+    return Section(
+        title="Extent and area",
+        says=(
+            "Of what the product observed, with one standard deviation; both are rounded to two "
+            "digits of it. Cells without a value are in none of them.",
+        ),
+        tables=(Table(title="", heads=heads, rows=lines),),
+        pictures=(picture,) if today else (),
+    )
+
+
+def _tie_point_section(day: QualityDay) -> Section:
+    points = day.points.get(day.date, {})
+    if not points:
+        return Section(title="Tie points", says=("The method has none.",))
+    lines = tuple(
+        (
+            name,
+            f"{point['value']:.2f}",
+            f"{point['published']:.2f}",
+            "" if point.get("measured") is None else f"{point['measured']:.2f}",
+            f"{point.get('cells', 0):,}",
+            str(point.get("why", "")),
+        )
+        for name, point in points.items()
+    )
+    heads = ("tie point", "used, K", "published, K", "of the day, K", "cells", "why")
+    picture = Picture(
+        name="ties",
+        figure=tie_figure(day),
+        says=f"Tie points measured on the last {PAST} days; the line is the published one, the "
+        "band what a day's may differ by and still be believed.",
+    )
+    table = Table(title="", heads=heads, rows=lines)
+    return Section(title="Tie points", tables=(table,), pictures=(picture,))
+
+
+def _flag_section(day: QualityDay) -> Section:
+    today = shares(day.maps)
+    former = {} if day.yesterday is None else shares(day.yesterday)
+    lines = tuple(
+        (
+            str(flag.name).lower(),
+            f"{today[str(flag.name)]:.3%}",
+            f"{former[str(flag.name)]:.3%}" if former else "",
+        )
+        for flag in Flag
+        if flag not in Flag.LAND | Flag.LAKE
+    )
+    table = Table(title="", heads=("flag", "share of the sea", "yesterday"), rows=lines)
+    return Section(title="Flags", tables=(table,))

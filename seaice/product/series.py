@@ -1,0 +1,491 @@
+"""Daily sea-ice extent and area by sea, with uncertainty, and the CSV file that collects them.
+
+Seas are read from `data/seas.csv`. `sea_km2` is the sea area that the land mask leaves of each. An
+outline is a ring of "longitude latitude" corners, joined by straight lines on a map whose axes are
+degrees. Where outlines overlap, a cell belongs to the sea that comes first in the table.
+
+North: the seas of NSIDC's regional series (Meier, Stroeve and Fetterer 2007, Annals of Glaciology
+46), with limits near those of the International Hydrographic Organization (1953, Special
+Publication 23), drawn anew for this table. South: the five sectors of Zwally et al. 1983 (NASA
+SP-459), which later Antarctic series also use.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from math import floor, isfinite, log10
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import shapely.affinity
+import xarray as xr
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+from scipy.special import ndtr
+
+from seaice import __version__
+from seaice.files import alone, atomic_file
+from seaice.grid.grid import Grid, Hemisphere, grid_of, hemisphere_of
+from seaice.grid.projection import cell_areas, plane_of, project
+from seaice.sic.flags import Flag
+
+__all__ = [
+    "AREA",
+    "BLOCK",
+    "EDGE",
+    "EXTENT",
+    "Extent",
+    "Factors",
+    "Parts",
+    "Sea",
+    "SeriesRow",
+    "entered",
+    "extents",
+    "lines_of",
+    "parts_of",
+    "read_lines",
+    "read_series",
+    "rows_of",
+    "sea_numbers",
+    "seas",
+    "series_path",
+    "shown",
+    "write_series",
+]
+
+EDGE = 0.15  #: concentration from which on a cell counts as ice
+BLOCK = 100_000.0  #: m, side of the squares within which errors are taken to be fully correlated
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """What the parts of an error are multiplied by, as simulated days with known truth require."""
+
+    regional: float  #: of errors that are independent between squares of `BLOCK`
+    common: float  #: of errors that all cells of a map share
+    share: float  #: of the extent or area itself, for errors where no uncertainty is told
+
+
+#: `common`, and `share` of the area, are calibrated by `python -m pipelines.evaluate.amounts`.
+#: `share` of the extent is by how much the sea of 11 named seas differs between this land mask
+
+#: (GSHHG) and NSIDC's of 6.25 km, root mean square: simulated days share one mask with their truth.
+EXTENT = Factors(regional=1.0, common=0.6, share=0.003)
+AREA = Factors(regional=1.0, common=0.6, share=0.010)
+
+
+class Parts(NamedTuple):
+    """Sums over one sea, km2."""
+
+    amount: float  #: extent or area
+    regional: float  #: error where cells of a square err alike, and squares independently
+    common: float  #: error where all cells err alike
+
+    def uncertainty(self, factors: Factors) -> float:
+        """One standard deviation."""
+        told = (
+            factors.regional * self.regional,
+            factors.common * self.common,
+            factors.share * self.amount,
+        )
+        return float(np.sqrt(np.square(told).sum()))
+
+
+class Extent(NamedTuple):
+    """Sums over one sea, km2; NaN where nothing of it was observed."""
+
+    extent: float  #: of cells with 15 % ice or more
+    extent_uncertainty: float  #: one standard deviation
+    area: float  #: of the ice in all observed cells
+    area_uncertainty: float  #: one standard deviation
+    observed: float  #: of sea cells with a value
+    missing: float  #: of sea cells without
+
+
+def extents(
+    sic: Array,
+    deviation: Array | None,
+    sea: NDArray[np.bool_],
+    areas: Array,
+    numbers: NDArray[np.integer],
+    cell: float,
+) -> list[Extent]:
+    """Extent and area of all sea, and of each numbered sea.
+
+    A cell without a value is missing, never open water.
+
+    Parameters
+    ----------
+    sic : (y, x) 0-1, NaN where nothing is known
+    deviation : (y, x) one standard deviation of each cell's error; None: not told
+    sea : (y, x) what is sea; values elsewhere do not count
+    areas : (y, x) km2 on the ground, `seaice.grid.projection.cell_areas`
+    numbers : (y, x) 0 in no sea, n in the n-th
+    cell : m, side of a cell on the map
+
+    Returns
+    -------
+    list of Extent
+        All sea first, then seas 1, 2, ... up to the greatest number.
+
+    Notes
+    -----
+    The uncertainty has three parts, added in quadrature (`EXTENT`, `AREA`): errors that cells
+    within one square of `BLOCK` share and that are independent between squares, as of weather;
+    errors that all cells of the map share, as of tie points, of training and of the footprint's
+    width at the ice edge; and a share of the amount itself, for leads and coasts where each cell's
+    uncertainty is small. See `parts_of`.
+    """
+    known = sea & np.isfinite(sic)
+    count = int(numbers.max(initial=0)) + 1
+    observed = _by_sea(np.bincount(numbers[known], areas[known], count))
+    missing = _by_sea(np.bincount(numbers[sea & ~known], areas[sea & ~known], count))
+    extent, area = parts_of(sic, deviation, sea, areas, numbers, cell)
+    return [_extent(*told) for told in zip(extent, area, observed, missing, strict=True)]
+
+
+def _extent(extent: Parts, area: Parts, observed: float, missing: float) -> Extent:
+    if observed == 0:
+        return Extent(np.nan, np.nan, np.nan, np.nan, observed, missing)
+    return Extent(
+        extent=extent.amount,
+        extent_uncertainty=extent.uncertainty(EXTENT),
+        area=area.amount,
+        area_uncertainty=area.uncertainty(AREA),
+        observed=observed,
+        missing=missing,
+    )
+
+
+def _by_sea(sums: NDArray[Any]) -> list[float]:
+    """The sum over all sea, then that of each numbered sea."""
+    return [float(sums.sum()), *map(float, sums[1:])]
+
+
+def parts_of(
+    sic: Array,
+    deviation: Array | None,
+    sea: NDArray[np.bool_],
+    areas: Array,
+    numbers: NDArray[np.integer],
+    cell: float,
+) -> tuple[list[Parts], list[Parts]]:
+    """The parts of extent and of area, of all sea and of each numbered sea.
+
+    Parameters
+    ----------
+    sic, deviation, sea, areas, numbers, cell : as of `extents`
+
+    Returns
+    -------
+    extent, area : list of Parts
+        In the order of `extents`; errors are NaN where no deviation is told.
+
+    Notes
+    -----
+    A cell's error of area is its deviation by its ground; that of extent sqrt(p (1 - p)) by its
+    ground, p being the chance that it lies above 15 % when errors are normal.
+    """
+    known = sea & np.isfinite(sic)
+    values, weights = sic[known].astype(np.float64), areas[known]
+    side = max(1, round(BLOCK / cell))
+    down, across = (-(-size // side) for size in sic.shape)
+    row, column = (np.arange(size) // side for size in sic.shape)
+    count = int(numbers.max(initial=0)) + 1
+    shape = count, down * across
+    block = np.add.outer(row * across, column)
+    place = numbers[known].astype(np.int64) * shape[1] + block[known]
+
+    def totals(each: Array) -> Array:
+        sums = np.bincount(place, each, shape[0] * shape[1]).astype(np.float64)
+        return sums.reshape(shape)
+
+    amounts = totals(weights * (values >= EDGE)), totals(weights * values)
+    errors = (np.full(shape, np.nan), np.full(shape, np.nan))
+    if deviation is not None:
+        told = np.maximum(deviation[known], 1e-6).astype(np.float64)
+        above = ndtr((values - EDGE) / told)
+        errors = totals(weights * np.sqrt(above * (1 - above))), totals(weights * told)
+    seas = [slice(None), *(slice(n, n + 1) for n in range(1, count))]
+    extent, area = (
+        [_parts(amount, error, part) for part in seas]
+        for amount, error in zip(amounts, errors, strict=True)
+    )
+    return extent, area
+
+
+def _parts(amount: Array, error: Array, part: slice) -> Parts:
+    """Of the seas in `part`; amount and error are (sea, block)."""
+    blocks = error[part].sum(axis=0)
+    regional = float(np.sqrt((blocks**2).sum()))
+    return Parts(float(amount[part].sum()), regional, float(blocks.sum()))
+
+
+def shown(value: float, uncertainty: float) -> str:
+    """A value and its uncertainty, rounded to two significant digits of the uncertainty.
+
+    >>> shown(7_159_142.0, 48_879.0), shown(1234.0, 0.5), shown(5.0, float("nan"))
+    ('7,159,000 ± 49,000', '1,234.00 ± 0.50', '5')
+    """
+    if not isfinite(value):
+        return ""
+    if not (isfinite(uncertainty) and uncertainty > 0):
+        return f"{value:,.0f}"
+    digits = 1 - floor(log10(uncertainty))
+    if round(uncertainty, digits) >= 10 ** (2 - digits):  # 99.6 is 100
+        digits -= 1
+    places = max(digits, 0)
+    return f"{round(value, digits):,.{places}f} ± {round(uncertainty, digits):,.{places}f}"
+
+
+CHART_STEP = 0.05  #: degrees, of the chart that outlines are drawn on: at most 5.6 km
+CHART = (3600, 7200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sea:
+    """A named sea."""
+
+    name: str  #: in tables
+    label: str  #: for people
+    km2: float  #: of sea at 1.5625 km, on the whole grid of its hemisphere
+    outline: shapely.Polygon  #: degrees, longitude first; may reach beyond 180; empty: all of it
+
+
+@cache
+def seas(hemisphere: Hemisphere) -> tuple[Sea, ...]:
+    """All sea of a hemisphere, then its seas in the order in which they claim cells.
+
+    >>> [sea.name for sea in seas("south")][:3]
+    ['all', 'weddell', 'indian']
+    """
+    text = (files("seaice.product") / "data" / "seas.csv").read_text("utf-8")
+    lines = csv.DictReader(text.splitlines())
+    return tuple(
+        Sea(
+            name=line["name"],
+            label=line["label"],
+            km2=float(line["sea_km2"]),
+            outline=shapely.Polygon(_corners(line["outline"])),
+        )
+        for line in lines
+        if line["hemisphere"] == hemisphere
+    )
+
+
+def sea_numbers(grid: Grid) -> NDArray[np.uint8]:
+    """Which sea each cell's centre lies in.
+
+    Returns
+    -------
+    (y, x) uint8
+        Place in `seas(hemisphere)`; 0 in no named one. Land is not told from sea.
+
+    >>> from seaice.grid.grid import NORTH
+    >>> pole = NORTH.crop(slice(936, 937), slice(616, 617))
+    >>> seas("north")[int(sea_numbers(pole)[0, 0])].name
+    'central_arctic'
+    """
+    longitude, latitude = _degrees(grid)
+    row = np.floor((90 - latitude) / CHART_STEP).astype(np.int32).clip(0, CHART[0] - 1)
+    column = np.floor((longitude + 180) / CHART_STEP).astype(np.int32) % CHART[1]
+    numbers: NDArray[np.uint8] = _chart(hemisphere_of(grid))[row, column]
+    return numbers
+
+
+def _degrees(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Longitude and latitude of cells on a polar stereographic plane, to metres: round the pole a
+    meridian is straight, and latitude depends on the distance alone."""
+    plane = plane_of(grid.crs)
+    latitudes = np.linspace(90.0, 0.0, 8192)
+    x, y = project(plane.pole * latitudes, np.degrees(plane.meridian), grid.crs)
+    away = np.hypot.outer(grid.y, grid.x)
+    latitude = plane.pole * np.interp(away, np.hypot(x, y), latitudes)
+    angle = np.arctan2(grid.x[None, :], -plane.pole * grid.y[:, None])
+    return np.degrees(angle + plane.meridian), latitude
+
+
+@cache
+def _chart(hemisphere: Hemisphere) -> NDArray[np.uint8]:
+    """The numbers of the seas on a chart of degrees, from 180 west and 90 north."""
+    shapes = [
+        (shapely.affinity.translate(sea.outline, shift), number)
+        for number, sea in reversed(list(enumerate(seas(hemisphere)))[1:])
+        for shift in (0, -360)
+    ]
+    onto = Affine(CHART_STEP, 0, -180, 0, -CHART_STEP, 90)
+    chart: NDArray[np.uint8] = rasterize(shapes, CHART, transform=onto, dtype="uint8")
+    return chart
+
+
+def _corners(text: str) -> list[tuple[float, ...]]:
+    return [tuple(map(float, corner.split())) for corner in text.split(";") if corner]
+
+
+class SeriesRow(NamedTuple):
+    """One line of the file; areas in km2, NaN (an empty cell) where nothing was observed."""
+
+    date: str  #: the day, UTC
+    ground: str  #: what the product covers: all, or its region
+    sea: str  #: all, or a name of `seaice.product.series`
+    status: str  #: provisional or final
+    extent_km2: float
+    extent_uncertainty_km2: float
+    area_km2: float
+    area_uncertainty_km2: float
+    observed_km2: float
+    missing_km2: float
+    observed_share: float  #: of the whole sea, wherever the product ends
+    method: str  #: super-resolution and concentration
+    version: str
+
+
+NUMBERS = tuple(name for name, kind in SeriesRow.__annotations__.items() if kind is float)
+
+
+def series_path(out: Path, hemisphere: str) -> Path:
+    """Where the series of a hemisphere lies.
+
+    >>> series_path(Path("products"), "north").as_posix()
+    'products/seaice_series_north.csv'
+    """
+    return out / f"seaice_series_{hemisphere}.csv"
+
+
+def entered(path: Path, rows: Iterable[SeriesRow]) -> None:
+    """Put rows into the series at `path`; those of the same day and ground are replaced.
+
+    Runs of other days may do so at the same time: they wait for each other.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses; the series is then as it was.
+    """
+    new = list(rows)
+    replaced = {(row.date, row.ground) for row in new}
+    with alone(path):
+        old = [row for row in read_series(path) if (row.date, row.ground) not in replaced]
+        write_series(path, [*old, *new])
+
+
+def write_series(path: Path, rows: Iterable[SeriesRow]) -> None:
+    """Write the whole series in one step, sorted by day and ground; seas keep their order."""
+    ordered = sorted(rows, key=lambda row: (row.date, row.ground))
+    with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(SeriesRow._fields)
+        lines.writerows(lines_of(ordered))
+
+
+def lines_of(rows: Iterable[SeriesRow]) -> list[list[str]]:
+    """Rows as the cells of the file, in the order given."""
+    return [[_text(name, row) for name in SeriesRow._fields] for row in rows]
+
+
+def read_lines(path: Path) -> dict[tuple[str, str], list[list[str]]]:
+    """The cells of a series by date and ground, as they stand in the file; none without a file.
+
+    Raises
+    ------
+    ValueError
+        If it has other columns, or a line of another length.
+    """
+    found: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
+    if not path.exists():
+        return found
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *lines = csv.reader(file)
+    if tuple(head) != SeriesRow._fields:
+        raise ValueError("other columns")
+    for line in lines:
+        if len(line) != len(SeriesRow._fields):
+            raise ValueError(f"a line of {len(line)} cells")
+        found[line[0], line[1]].append(line)
+    return found
+
+
+def read_series(path: Path) -> list[SeriesRow]:
+    """The rows of a series; none where there is no file, or it has other columns."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.DictReader(file)
+        if tuple(lines.fieldnames or ()) != SeriesRow._fields:
+            return []
+        return [_row(line) for line in lines]
+
+
+def _row(line: dict[str, str]) -> SeriesRow:
+    given = {
+        name: (float(text) if text else np.nan) if name in NUMBERS else text
+        for name, text in line.items()
+    }
+    return SeriesRow(**given)  # type: ignore[arg-type]
+
+
+def _text(name: str, row: SeriesRow) -> str:
+    value = getattr(row, name)
+    if name not in NUMBERS:
+        return str(value)
+    if not np.isfinite(value):
+        return ""
+    return f"{value:.4f}" if name == "observed_share" else f"{value:.0f}"
+
+
+FACTOR = 4  #: cells of a product along a 6.25 km cell, which belongs to a sea as a whole
+
+
+def rows_of(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow]:
+    """Extent and area in every sea that a product shows.
+
+    Parameters
+    ----------
+    maps : `sic`, `sic_uncertainty`, `status_flag` of a product, (y, x)
+    document : its provenance
+
+    Returns
+    -------
+    list of SeriesRow
+        All sea first; a named sea only where the product holds some of it.
+    """
+    grid = grid_of(maps)
+    areas, numbers = _ground(grid)
+    found = extents(
+        maps["sic"].values,
+        maps["sic_uncertainty"].values,
+        (maps["status_flag"].values & Flag.LAND) == 0,
+        areas,
+        numbers,
+        grid.cell,
+    )
+    told = document["date"], document["region"]
+    networks = document.get("networks", {})
+    method = "+".join(networks[stage]["name"] for stage in ("sr", "sic") if stage in networks)
+    return [
+        SeriesRow(
+            *(told[0], told[1], sea.name, document["status"]),
+            *sums,
+            observed_share=sums.observed / sea.km2,
+            method=method,
+            version=document.get("code", {}).get("version", __version__),
+        )
+        for sea, sums in zip(seas(hemisphere_of(grid)), found, strict=False)
+        if sums.observed + sums.missing > 0
+    ]
+
+
+def _ground(grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Areas in km2 and numbers of seas of all cells, from those of cells four times larger."""
+    rows, columns = (-(-size // FACTOR) for size in grid.shape)
+    coarse = replace(grid, cell=grid.cell * FACTOR, shape=(rows, columns))
+    areas = (cell_areas(coarse) / (FACTOR**2 * 1e6)).astype(np.float32)
+    wide = (each.repeat(FACTOR, 0).repeat(FACTOR, 1) for each in (areas, sea_numbers(coarse)))
+    fine, numbers = (each[: grid.shape[0], : grid.shape[1]] for each in wide)
+    return fine, numbers  # type: ignore[return-value]

@@ -1,0 +1,257 @@
+"""Ice edge, concentration classes and graticule as vectors, and the GeoPackage that holds them."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyogrio
+import shapely
+import xarray as xr
+from affine import Affine
+from contourpy import LineType, contour_generator
+from numpy.typing import NDArray
+from pyproj import CRS, Proj, Transformer
+from rasterio.features import shapes, sieve
+from scipy.ndimage import label
+from shapely.geometry import shape
+
+from seaice.grid.grid import Grid, grid_of
+from seaice.grid.projection import cell_areas
+from seaice.product.provenance import made_at
+from seaice.sic.flags import Flag
+
+__all__ = [
+    "CLASSES",
+    "EDGE",
+    "IceClass",
+    "Patches",
+    "degree_label",
+    "graticule",
+    "ice_classes",
+    "ice_edge",
+    "write_geopackage",
+]
+
+EDGE = 0.15  #: concentration at the ice edge
+SHORTEST = 8  #: cells; an edge no longer than this is left out
+SMALLEST = 16  #: cells; a patch smaller than this joins its largest neighbour
+SMOOTHED = 1.0  #: cells; how far outlines between classes may leave the steps of the cells
+KM = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IceClass:
+    """A class of total concentration."""
+
+    tenths: str
+    says: str
+    lower: float
+    upper: float
+
+
+#: Classes of the WMO sea-ice nomenclature (WMO-No. 259, 4.2); between two classes of whole tenths
+#: the limit lies halfway.
+CLASSES = (
+    IceClass(tenths="<1", says="open water", lower=0.0, upper=0.1),
+    IceClass(tenths="1-3", says="very open ice", lower=0.1, upper=0.35),
+    IceClass(tenths="4-6", says="open ice", lower=0.35, upper=0.65),
+    IceClass(tenths="7-8", says="close ice", lower=0.65, upper=0.85),
+    IceClass(tenths="9-10", says="very close ice", lower=0.85, upper=1.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patches:
+    """Polygons of one class each."""
+
+    outlines: NDArray[np.object_]  #: (n,) shapely polygons on the product's plane
+    classes: NDArray[np.intp]  #: (n,) places in CLASSES
+    areas: NDArray[np.float64]  #: (n,) km2 on the ground
+
+
+def ice_edge(product: xr.Dataset) -> NDArray[np.object_]:
+    """Where concentration is 15 %: lines between cell centres, ice on their right.
+
+    A line runs only where all four cells around it are sea with a value, so it never follows a
+    coast, and ends there.
+
+    Returns
+    -------
+    (n,) shapely lines on the product's plane, each longer than 8 cells
+    """
+    grid = grid_of(product)
+    sea = _sea(product)
+    values = np.ma.masked_array(product["sic"].values, ~sea)
+    contours = contour_generator(
+        grid.x, grid.y, values, corner_mask=False, line_type=LineType.Separate
+    )
+    lines = cast(list[NDArray[np.float64]], contours.lines(EDGE))
+    drawn = shapely.linestrings(
+        np.concatenate(lines) if lines else np.empty((0, 2)),
+        indices=np.repeat(np.arange(len(lines)), [len(line) for line in lines]),
+    )
+    long: NDArray[np.object_] = drawn[shapely.length(drawn) > SHORTEST * grid.cell]
+    return long
+
+
+def ice_classes(product: xr.Dataset) -> Patches:
+    """Polygons of the classes of CLASSES, covering all sea that has a value and nothing else.
+
+    A patch of less than 16 cells (39 km2) joins its largest neighbour. Common outlines are
+    smoothed together, so that no gap opens between two classes; outlines at land stay as they are.
+    Areas are those of the cells before smoothing.
+    """
+    grid = grid_of(product)
+    numbers, classes = _patches(_class_numbers(product), _sea(product))
+    ground = cell_areas(grid).ravel() * KM**2
+    areas = np.bincount(numbers.ravel(), ground, len(classes) + 1)[1:].astype(np.float64)
+    found = shapes(numbers, mask=numbers > 0, transform=Affine(*grid.transform))
+    outlines = np.empty(len(classes), object)
+    for outline, number in found:
+        outlines[int(number) - 1] = shape(outline)
+    smooth = shapely.coverage_simplify(outlines, SMOOTHED * grid.cell, simplify_boundary=False)
+    return Patches(outlines=smooth, classes=classes, areas=areas)
+
+
+def _sea(product: xr.Dataset) -> NDArray[np.bool_]:
+    land = (product["status_flag"].values & Flag.LAND) > 0
+    sea: NDArray[np.bool_] = ~land & np.isfinite(product["sic"].values)
+    return sea
+
+
+def _class_numbers(product: xr.Dataset) -> NDArray[np.uint8]:
+    """Place in CLASSES of every cell, after small patches joined their neighbours, (y, x)."""
+    limits = [each.lower for each in CLASSES[1:]]
+    numbers = np.digitize(product["sic"].values, limits).astype(np.uint8)
+    sieved: NDArray[np.uint8] = sieve(numbers, SMALLEST, mask=_sea(product))
+    return sieved
+
+
+def _patches(
+    numbers: NDArray[np.uint8], sea: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Cells of one class that touch by a side share a number from 1 on; and each number's class."""
+    labels = np.zeros(numbers.shape, np.int32)
+    classes: list[int] = []
+    for each in range(len(CLASSES)):
+        here = sea & (numbers == each)
+        found, count = label(here)
+        labels[here] = found[here] + len(classes)
+        classes += [each] * count
+    return labels, np.array(classes, np.intp)
+
+
+OUTERMOST = 30  #: degrees of latitude; no map of polar ice reaches further
+SMALL, MIDDLE = 1.5e6, 4e6  #: m; how wide maps of dense and of middling graticules are
+
+
+def graticule(grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """Meridians and parallels inside a map, as dense as its size asks for.
+
+    Returns
+    -------
+    lines, labels
+        (n,) shapely lines on the grid's plane, m, cut at the map's edges; (n,) their degrees,
+        as "75°N".
+    """
+    left, bottom, right, top = grid.bounds
+    wide = max(right - left, top - bottom)
+    step, turn = (2, 10) if wide < SMALL else (5, 15) if wide < MIDDLE else (10, 30)
+    pole = 90.0 if grid.crs == "EPSG:3411" else -90.0
+    along, around = np.linspace(OUTERMOST, 90 - step / 2, 300), np.arange(-180, 180.1, 0.5)
+    drawn = [
+        (np.full_like(along, longitude), np.copysign(along, pole), degree_label(longitude, "EW"))
+        for longitude in range(-180, 180, turn)
+    ]
+    for latitude in range(90 - step, OUTERMOST, -step):
+        level = int(np.copysign(latitude, pole))
+        drawn.append((around, np.full_like(around, level), degree_label(level, "NS")))
+    plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
+    whole = [
+        shapely.LineString(np.transpose(plane.transform(longitude, latitude)))
+        for longitude, latitude, _ in drawn
+    ]
+    cut = shapely.clip_by_rect(whole, left, bottom, right, top)
+    parts, owners = shapely.get_parts(cut, return_index=True)
+    labels = np.array([label for _, _, label in drawn], object)[owners]
+    return parts, labels
+
+
+def degree_label(angle: int, sides: str) -> str:
+    """An angle as a chart writes it.
+
+    >>> degree_label(-15, "EW"), degree_label(180, "EW")
+    ('15°W', '180°')
+    """
+    return f"{abs(angle)}°{sides[angle < 0] if angle % 180 else ''}"
+
+
+def write_geopackage(product: xr.Dataset, path: Path) -> None:
+    """Write the layers `ice_edge`, `graticule` (lines) and `ice_classes` (polygons).
+
+    Attributes are spelt out in docs/product.md. The projection is spelt out without its code: an
+    older PROJ (9.1, as in Debian 12) calls EPSG:3411 and 3412 deprecated and takes others for them.
+    """
+    lines, patches = ice_edge(product), ice_classes(product)
+    of_class = [CLASSES[each] for each in patches.classes]
+    edge = {
+        "sic": np.full(len(lines), EDGE),
+        "length_km": _ground_lengths(product, lines),
+    }
+    classes = {
+        "tenths": np.array([each.tenths for each in of_class], object),
+        "name": np.array([each.says for each in of_class], object),
+        "sic_from": np.array([each.lower for each in of_class]),
+        "sic_to": np.array([each.upper for each in of_class]),
+        "area_km2": patches.areas,
+    }
+    created = json.loads(product.attrs.get("provenance", "{}")).get("created")
+    pyogrio.set_gdal_config_options(
+        {"OGR_CURRENT_DATE": created or made_at(product.attrs["date"], ())}
+    )
+    _write_layer(product, path, "ice_edge", lines, edge)
+    _write_layer(product, path, "ice_classes", patches.outlines, classes)
+    net, labels = graticule(grid_of(product))
+    _write_layer(product, path, "graticule", net, {"label": labels})
+
+
+def _wkt_without_code(crs: str) -> str:
+    """A projection as text that names no code."""
+    return re.sub(r',?AUTHORITY\["EPSG","\d+"\]', "", CRS(crs).to_wkt("WKT1_GDAL"))
+
+
+def _ground_lengths(product: xr.Dataset, lines: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Length of each line on the ellipsoid, km."""
+    crs = CRS(product.attrs["crs"])
+    ellipsoid = crs.get_geod()
+    if ellipsoid is None:
+        raise TypeError(f"{crs} has no ellipsoid.")
+    plane = Proj(crs)
+    along = (shapely.get_coordinates(line).T for line in lines)
+    degrees = (plane(x, y, inverse=True) for x, y in along)
+    return np.array([ellipsoid.line_length(*each) * KM for each in degrees])
+
+
+def _write_layer(
+    product: xr.Dataset,
+    path: Path,
+    layer: str,
+    geometry: NDArray[np.object_],
+    fields: dict[str, NDArray[np.generic]],
+) -> None:
+    """One layer, each feature with the product's date and status."""
+    same = {"date": product.attrs["date"], "status": product.attrs.get("status", "final")}
+    fields = {name: np.full(len(geometry), told, object) for name, told in same.items()} | fields
+    pyogrio.raw.write(
+        path,
+        geometry=shapely.to_wkb(geometry),
+        field_data=list(fields.values()),
+        fields=list(fields),
+        layer=layer,
+        driver="GPKG",
+        geometry_type="Polygon" if layer == "ice_classes" else "LineString",
+        crs=_wkt_without_code(grid_of(product).crs),
+    )
