@@ -22,7 +22,7 @@ from seaice.grid.regions import region_grid, widened
 from seaice.io.granules import find_granules
 from seaice.io.hdf5 import opened
 from seaice.io.readers import read_swath
-from seaice.product.netcdf_zarr import rounded
+from seaice.product.netcdf_zarr import round_values
 from seaice.sic.classical.daily import by_asi
 from seaice.sic.evidence.evidenced import evidenced
 from seaice.stack import five_frames, real_frames, wanted_dates
@@ -90,7 +90,7 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
     seen = maps[DAY].assign(real_frames=real_frames(maps, DAY))
     expected = evidenced(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     rows, columns = region.refine(4).within(grid.refine(4))
-    expected, made = rounded(expected.isel(y=rows, x=columns)), product(finished)
+    expected, made = round_values(expected.isel(y=rows, x=columns)), product(finished)
     assert bool(made["sic"].notnull().any())
     for name in expected:
         np.testing.assert_array_equal(made[name].values, expected[name].values, err_msg=name)

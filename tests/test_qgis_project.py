@@ -15,7 +15,7 @@ from products import made_product
 
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
-from seaice.product.netcdf_zarr import rounded
+from seaice.product.netcdf_zarr import round_values
 from seaice.product.qgis import LAYER_TYPES, ProjectDay, write_project
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PD_RAMP, PERCENT_RAMP, TB_RAMP
 from seaice.sic.flags import Flag
@@ -105,7 +105,7 @@ def seen(request, tmp_path_factory):
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), [rounded(product) for product in products], out
+    return json.loads(done.stdout), [round_values(product) for product in products], out
 
 
 in_qgis = pytest.mark.desktop

@@ -11,8 +11,15 @@ from products import made_product
 
 from pipelines.series import follow
 from pipelines.stages import silent
-from seaice.product.folder import made_in, page_path, product_name, write_product
-from seaice.product.quality import QualityDay, alerts, gathered, jump_limit, shares, write_quality
+from seaice.product.folder import list_product_files, product_name, quality_page_path, write_product
+from seaice.product.quality import (
+    QualityDay,
+    alerts,
+    collect_quality_day,
+    flag_fractions,
+    jump_limit,
+    write_quality_page,
+)
 from seaice.product.series import SeriesRow, read_series, series_path
 from seaice.sic.flags import Flag
 
@@ -50,24 +57,24 @@ def two_days(tmp_path_factory):
 
 def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(two_days):
     folder, made = two_days
-    page, series = page_path(folder), series_path(folder.parent, "north")
+    page, series = quality_page_path(folder), series_path(folder.parent, "north")
     assert [file.name for file in made][-2:] == [page.name, f"{folder.name}.json"]
     assert {row.date for row in read_series(series)} == {YESTERDAY, TODAY}
     before = [path.stat().st_mtime_ns for path in (page, series)]
-    assert follow(folder, made_in(folder), silent) == made
+    assert follow(folder, list_product_files(folder), silent) == made
     assert [path.stat().st_mtime_ns for path in (page, series)] == before
 
 
 def test_the_page_of_the_day_after_is_made_anew_with_a_day(two_days, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(two_days[0].parent, out)
-    after = page_path(out / two_days[0].name)
+    after = quality_page_path(out / two_days[0].name)
     before = after.read_text()
     follow(*on_disk(out, YESTERDAY, change=0.3), silent)
     assert after.read_text() != before
     alone = after.read_text()
     after.unlink()
-    write_quality(after.parent)
+    write_quality_page(after.parent)
     assert after.read_text() == alone
 
 
@@ -75,17 +82,17 @@ def test_a_day_without_a_page_is_given_none_by_the_day_before(two_days, tmp_path
     """It is still to come, with its rows of the series."""
     folder, _ = on_disk(tmp_path, TODAY)
     follow(*on_disk(tmp_path, YESTERDAY), silent)
-    assert not page_path(folder).exists()
+    assert not quality_page_path(folder).exists()
 
 
 def test_the_page_is_no_part_of_the_product(two_days):
     folder, _ = two_days
-    assert page_path(folder).name not in (folder / f"{folder.name}.sha256").read_text()
-    assert made_in(folder)  # the product is whole all the same
+    assert quality_page_path(folder).name not in (folder / f"{folder.name}.sha256").read_text()
+    assert list_product_files(folder)  # the product is whole all the same
 
 
 def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
-    html = page_path(two_days[0]).read_text()
+    html = quality_page_path(two_days[0]).read_text()
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', html)
     assert len(sources) == 4  # change, histogram, series, tie points
     assert all(source.startswith("data:image/png;base64,") for source in sources)
@@ -97,9 +104,9 @@ def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
 
 
 def test_the_page_is_the_same_when_it_is_made_again(two_days):
-    before = page_path(two_days[0]).read_bytes()
-    write_quality(two_days[0])
-    assert page_path(two_days[0]).read_bytes() == before
+    before = quality_page_path(two_days[0]).read_bytes()
+    write_quality_page(two_days[0])
+    assert quality_page_path(two_days[0]).read_bytes() == before
 
 
 # What is unusual
@@ -108,7 +115,7 @@ def test_the_page_is_the_same_when_it_is_made_again(two_days):
 @pytest.fixture(scope="module")
 def good(two_days):
     """A day like the one before it, all seen, nothing left out."""
-    day = gathered(two_days[0])
+    day = collect_quality_day(two_days[0])
     quiet = day.maps.copy()
     quiet["status_flag"] = quiet["status_flag"] & np.uint16(~Flag.NO_INPUT & 0xFFFF)
     same = [day.rows[0]._replace(date=date) for date in (YESTERDAY, TODAY)]
@@ -175,8 +182,8 @@ def test_a_change_within_what_a_year_of_maps_shows_is_no_jump(good):
 
 
 def test_shares_are_of_sea_and_add_up(two_days):
-    maps = gathered(two_days[0]).maps
-    found = shares(maps)
+    maps = collect_quality_day(two_days[0]).maps
+    found = flag_fractions(maps)
     flags = maps["status_flag"].values
     sea = flags[(flags & 1) == 0]
     assert found["seen"] + found["filled"] + found["missing"] == pytest.approx(1)
@@ -187,6 +194,6 @@ def test_shares_are_of_sea_and_add_up(two_days):
 def test_a_day_alone_has_a_page_without_a_difference(tmp_path):
     folder, made = on_disk(tmp_path, TODAY)
     follow(folder, made, silent)
-    assert "No product of the day before" in page_path(folder).read_text()
-    assert isinstance(gathered(folder), QualityDay)
-    assert all(isinstance(row, SeriesRow) for row in gathered(folder).rows)
+    assert "No product of the day before" in quality_page_path(folder).read_text()
+    assert isinstance(collect_quality_day(folder), QualityDay)
+    assert all(isinstance(row, SeriesRow) for row in collect_quality_day(folder).rows)

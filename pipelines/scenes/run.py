@@ -17,13 +17,13 @@ from seaice.grid.grid import Grid
 from seaice.grid.masks import land_mask
 from seaice.grid.regions import covering_points
 from seaice.grid.registration import displacement, registered
-from seaice.product.folder import Made
+from seaice.product.folder import ProductFile
 from seaice.stack import wanted_dates
 
 __all__ = ["ground_of", "run_scene"]
 
 
-def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[Made]]:
+def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[ProductFile]]:
     """The product of one scene: its folder and what it holds.
 
     Its low frequencies are put where coasts say they belong

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 import h5py
 
 from seaice.errors import GranuleError, NoInputError, OutputError, SettingsError
-from seaice.files import alone, ensure_writable
+from seaice.files import ensure_writable, file_lock
 from seaice.io.granules import GranuleName
 from seaice.io.nsidc import date_of
 
@@ -460,7 +460,7 @@ def _brought(
 def _transfer(session: Session, remote: Remote, folder: Path, told: Told) -> None:
     """Go on with a file where it stopped, verify it, give it its name."""
     part = folder / f".{remote.name}.part"
-    with alone(folder / remote.name):
+    with file_lock(folder / remote.name):
         if there(remote, folder):
             return
         size = session.size(remote)

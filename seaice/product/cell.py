@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "MEANINGS",
+    "FLAG_DESCRIPTIONS",
     "Cell",
     "cell_at",
-    "cell_in",
-    "cell_of_store",
+    "cell_at_index",
+    "cell_from_store",
+    "cell_index",
+    "cell_indices",
     "cells_at",
-    "one_day",
-    "place_of",
-    "places_of",
+    "select_single_day",
 ]
 
-DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
+FRAME_DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
 
 #: What each flag says, as docs/product.md has it.
-MEANINGS: dict[Flag, str] = {
+FLAG_DESCRIPTIONS: dict[Flag, str] = {
     Flag.LAND: "the cell's centre is land, ice shelf or lake",
     Flag.COAST: "land lies within four cells: the footprint may hold some",
     Flag.NO_INPUT: "the day did not see this cell, and nothing fills it",
@@ -66,7 +66,7 @@ class Cell:
     @property
     def reasons(self) -> list[str]:
         """Each flag of the cell in words."""
-        return [MEANINGS[flag] for flag in Flag if flag in self.flags]
+        return [FLAG_DESCRIPTIONS[flag] for flag in Flag if flag in self.flags]
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -102,7 +102,7 @@ class Cell:
 
     def _seen(self) -> str:
         frames = int(self.values.get("real_frames", 0))
-        days = [day for bit, day in enumerate(DAYS) if frames >> bit & 1]
+        days = [day for bit, day in enumerate(FRAME_DAYS) if frames >> bit & 1]
         when = f", on average at {self.observed} UTC" if self.observed else ""
         count = f"{int(self.values.get('n_obs', 0))} samples of the day{when}"
         return f"{count}; frames of {', '.join(days) or 'no day'}"
@@ -120,7 +120,7 @@ def cell_at(product: "xr.Dataset", longitude: float, latitude: float) -> Cell:
     SettingsError
         If the place is none on Earth, or lies outside the product.
     """
-    return cell_in(product, *place_of(product, longitude, latitude))
+    return cell_at_index(product, *cell_index(product, longitude, latitude))
 
 
 def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -> "xr.Dataset":
@@ -151,7 +151,7 @@ def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -
             "two numbers, or two arrays of one dimension and one length",
             "give one latitude for each longitude",
         )
-    rows, columns = places_of(product, east, north)
+    rows, columns = cell_indices(product, east, north)
     dims = ("point",)[: east.ndim]
     bare = product.drop_vars(("longitude", "latitude"), errors="ignore")
     found = bare.isel(y=xr.DataArray(rows, dims=dims), x=xr.DataArray(columns, dims=dims))
@@ -164,7 +164,7 @@ def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -
     )
 
 
-def cell_in(product: "xr.Dataset", row: int, column: int) -> Cell:
+def cell_at_index(product: "xr.Dataset", row: int, column: int) -> Cell:
     """What a product, (y, x), knows of the cell in a row and a column of it."""
     here = product.isel(y=row, x=column).drop_vars("crs", errors="ignore").load()
     time = str(here["obs_time"].values) if "obs_time" in here else "NaT"
@@ -173,7 +173,7 @@ def cell_in(product: "xr.Dataset", row: int, column: int) -> Cell:
     return _cell(grid_of(product), (row, column), values, time)
 
 
-def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
+def cell_from_store(store: Path, longitude: float, latitude: float) -> Cell:
     """As `cell_at`, of a product's Zarr store, which is read without xarray: that takes a second.
 
     Raises
@@ -186,7 +186,7 @@ def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
     arrays: dict[str, Any] = dict(zarr.open_group(store, mode="r").arrays())
     attrs = zarr.open_group(store, mode="r").attrs.asdict()
     grid = lattice(str(attrs["crs"]), arrays["x"][:], arrays["y"][:])
-    rows, columns = _places(grid, attrs, np.asarray(longitude), np.asarray(latitude))
+    rows, columns = _grid_indices(grid, attrs, np.asarray(longitude), np.asarray(latitude))
     row, column = int(rows), int(columns)
     maps = {name: array for name, array in arrays.items() if array.ndim == 3}
     values = {name: float(array[0, row, column]) for name, array in maps.items()}
@@ -213,7 +213,7 @@ def _cell(grid: Grid, place: tuple[int, int], values: dict[str, float], time: st
     )
 
 
-def place_of(product: "xr.Dataset", longitude: float, latitude: float) -> tuple[int, int]:
+def cell_index(product: "xr.Dataset", longitude: float, latitude: float) -> tuple[int, int]:
     """Row and column of the cell that holds a place.
 
     Raises
@@ -221,11 +221,11 @@ def place_of(product: "xr.Dataset", longitude: float, latitude: float) -> tuple[
     SettingsError
         If the place is none on Earth, or lies outside the product.
     """
-    rows, columns = places_of(product, np.asarray(longitude, float), np.asarray(latitude, float))
+    rows, columns = cell_indices(product, np.asarray(longitude, float), np.asarray(latitude, float))
     return int(rows), int(columns)
 
 
-def places_of(
+def cell_indices(
     product: "xr.Dataset", longitude: NDArray[np.float64], latitude: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows and columns of the cells that hold some places, of the same shape.
@@ -235,16 +235,16 @@ def places_of(
     SettingsError
         If a place is none on Earth, or lies outside the product.
     """
-    return _places(grid_of(product), product.attrs, longitude, latitude)
+    return _grid_indices(grid_of(product), product.attrs, longitude, latitude)
 
 
-def _places(
+def _grid_indices(
     grid: Grid,
     attrs: Mapping[str, Any],
     longitude: NDArray[np.float64],
     latitude: NDArray[np.float64],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """As `places_of`, of a grid."""
+    """As `cell_indices`, of a grid."""
     impossible = ~((np.abs(longitude) <= 360) & (np.abs(latitude) <= 90))
     if impossible.any():
         raise SettingsError(
@@ -269,7 +269,7 @@ def _places(
     return rows.astype(np.intp), columns.astype(np.intp)
 
 
-def one_day(product: "xr.Dataset", method: str) -> "xr.Dataset":
+def select_single_day(product: "xr.Dataset", method: str) -> "xr.Dataset":
     """The product without a dimension time.
 
     Parameters

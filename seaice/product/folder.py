@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
-    "ITEM",
-    "Made",
-    "differences",
-    "document_in",
-    "document_of",
-    "document_path",
-    "hashes_in",
+    "STAC_ITEM",
+    "ProductFile",
+    "add_suffix",
+    "hash_files",
     "is_inside",
-    "made_in",
-    "named",
-    "page_path",
-    "place_name",
+    "list_product_files",
+    "manifest_differences",
     "product_folders",
     "product_name",
+    "product_prefix",
+    "provenance_or_none",
+    "provenance_path",
+    "quality_page_path",
     "read_manifest",
+    "read_provenance",
     "season_name",
     "write_manifest",
     "write_product",
 ]
 
-ITEM = "stac.json"  #: beside the files of a product, its description for STAC catalogues
+STAC_ITEM = "stac.json"  #: beside the files of a product, its description for STAC catalogues
 
 
 def product_name(hemisphere: str, region: str, date: str) -> str:
@@ -67,10 +67,10 @@ def season_name(hemisphere: str, region: str, year: int) -> str:
     return _name(hemisphere, region, str(year)) + ".zarr"
 
 
-def place_name(hemisphere: str, region: str) -> str:
+def product_prefix(hemisphere: str, region: str) -> str:
     """What all products of one place begin with.
 
-    >>> place_name("north", "svalbard")
+    >>> product_prefix("north", "svalbard")
     'seaice_sic_north_svalbard'
     """
     return "_".join(["seaice_sic", hemisphere, *([] if region == "all" else [region])])
@@ -78,13 +78,13 @@ def place_name(hemisphere: str, region: str) -> str:
 
 def _name(hemisphere: str, region: str, time: str) -> str:
     version = ".".join(__version__.split(".")[:2])
-    return f"{place_name(hemisphere, region)}_{time}_v{version}"
+    return f"{product_prefix(hemisphere, region)}_{time}_v{version}"
 
 
-def named(stem: Path, ending: str) -> Path:
+def add_suffix(stem: Path, ending: str) -> Path:
     """`Path.with_suffix` would cut the version off at its point.
 
-    >>> named(Path("p/map_v0.1"), ".nc").as_posix()
+    >>> add_suffix(Path("p/map_v0.1"), ".nc").as_posix()
     'p/map_v0.1.nc'
     """
     return stem.with_name(stem.name + ending)
@@ -93,14 +93,14 @@ def named(stem: Path, ending: str) -> Path:
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 #: of every product, by the end of the name
-ALWAYS = {
+ALWAYS_WRITTEN = {
     ".sha256": "checksums of all of these, for `sha256sum -c`",
     ".json": "provenance: inputs, settings, warnings",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class ProductFile:
     """One file (or store) of a product."""
 
     name: str
@@ -110,19 +110,19 @@ class Made:
 
 def write_product(
     product: "xr.Dataset", folder: Path, formats: Sequence[Format] = FORMATS
-) -> list[Made]:
+) -> list[ProductFile]:
     """Write a product into `folder`, which then holds this product and nothing else.
 
     Parameters
     ----------
     product : the product of docs/architecture.md; attrs["provenance"] is its JSON document. It is
-        written as `rounded` makes it, the same numbers in every file.
+        written as `round_values` makes it, the same numbers in every file.
     folder : takes the place of an earlier product of the same name, in one step
     formats : beside the provenance and the checksums, which are always written
 
     Returns
     -------
-    list of Made
+    list of ProductFile
         What the folder holds, the first to open first.
 
     Raises
@@ -131,26 +131,26 @@ def write_product(
         If the disk refuses; `folder` is then as it was.
     """
     from seaice.product.metadata import write_item
-    from seaice.product.netcdf_zarr import rounded
+    from seaice.product.netcdf_zarr import round_values
 
-    given, product = product.attrs, rounded(product).load()
+    given, product = product.attrs, round_values(product).load()
     name = product_name(given["hemisphere"], given.get("region", "all"), given["date"])
     with atomic_folder(folder) as place:
         writers = _writers(product, place / name)
-        made = _at_once([task for wanted in formats for task in writers[wanted]])
+        made = _write_concurrently([task for wanted in formats for task in writers[wanted]])
         if "geotiff" in formats:
-            made.append(_project(product, place / name))
+            made.append(_write_qgis_project(product, place / name))
         document = json.loads(given.get("provenance", "{}"))
         document["files"] = [asdict(file) for file in made]
         (place / f"{name}.json").write_text(json.dumps(document, indent=2))
         files = [(file.name, file.says) for file in made]
-        files += [(f"{name}{ending}", says) for ending, says in ALWAYS.items()]
-        write_item(product, files, place / ITEM)
+        files += [(f"{name}{ending}", says) for ending, says in ALWAYS_WRITTEN.items()]
+        write_item(product, files, place / STAC_ITEM)
         write_manifest(place, place / f"{name}.sha256")
-    return made_in(folder)
+    return list_product_files(folder)
 
 
-def made_in(folder: Path) -> list[Made]:
+def list_product_files(folder: Path) -> list[ProductFile]:
     """What a product folder holds, as its provenance says.
 
     Nothing where anything is missing or the provenance is damaged.
@@ -161,22 +161,23 @@ def made_in(folder: Path) -> list[Made]:
     if len(documents) != 1:
         return []
     (document,) = documents
-    told = document_in(document)
+    told = provenance_or_none(document)
     if told is None:
         return []
-    files = [Made(**file) for file in told["files"]]
+    files = [ProductFile(**file) for file in told["files"]]
     if any(not (folder / file.name).exists() for file in files):
         return []
-    beside = {folder / ITEM: "the product as an item of a STAC catalogue"}
-    beside |= {document.with_suffix(ending): says for ending, says in ALWAYS.items()}
+    beside = {folder / STAC_ITEM: "the product as an item of a STAC catalogue"}
+    beside |= {document.with_suffix(ending): says for ending, says in ALWAYS_WRITTEN.items()}
     if any(not path.exists() for path in beside):
         return []
     return files + [
-        Made(name=path.name, says=says, size=path.stat().st_size) for path, says in beside.items()
+        ProductFile(name=path.name, says=says, size=path.stat().st_size)
+        for path, says in beside.items()
     ]
 
 
-def document_in(path: Path) -> dict[str, Any] | None:
+def provenance_or_none(path: Path) -> dict[str, Any] | None:
     """The provenance of a product; None where it is absent or damaged.
 
     A product whose provenance cannot be read counts as not made.
@@ -196,29 +197,29 @@ def document_in(path: Path) -> dict[str, Any] | None:
     return document if whole else None
 
 
-def _project(product: "xr.Dataset", stem: Path) -> Made:
+def _write_qgis_project(product: "xr.Dataset", stem: Path) -> ProductFile:
     """All layers of the product as QGIS opens them."""
     from seaice.grid.grid import grid_of
     from seaice.product.qgis import ProjectDay, write_project
 
-    path, day = named(stem, ".qgz"), date.fromisoformat(product.attrs["date"])
+    path, day = add_suffix(stem, ".qgz"), date.fromisoformat(product.attrs["date"])
     grid = grid_of(product)
     write_project(
         [ProjectDay(stem=stem, date=day, crs=grid.crs, bounds=grid.bounds)], stem.parent, path
     )
-    return Made(name=path.name, says="QGIS project: all of these, styled", size=_size(path))
+    return ProductFile(name=path.name, says="QGIS project: all of these, styled", size=_size(path))
 
 
 Task = tuple[Path, str, Callable[[Path], None]]
 
 
-def _at_once(tasks: Sequence[Task]) -> list[Made]:
+def _write_concurrently(tasks: Sequence[Task]) -> list[ProductFile]:
     """Write all files, as many at a time as there are processors; each is one thread's alone."""
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         written = [workers.submit(write, path) for path, _, write in tasks]
         for done in written:
             done.result()
-    return [Made(name=path.name, says=says, size=_size(path)) for path, says, _ in tasks]
+    return [ProductFile(name=path.name, says=says, size=_size(path)) for path, says, _ in tasks]
 
 
 def _writers(product: "xr.Dataset", stem: Path) -> dict[Format, Iterator[Task]]:
@@ -229,20 +230,28 @@ def _writers(product: "xr.Dataset", stem: Path) -> dict[Format, Iterator[Task]]:
 
     return {
         "geotiff": _geotiffs(product, stem),
-        "netcdf": _one(stem, ".nc", "all variables, CF and ACDD", partial(write_netcdf, product)),
-        "zarr": _one(stem, ".zarr", "all variables, for xarray", partial(write_zarr, product)),
-        "geopackage": _one(
+        "netcdf": _single_file(
+            stem, ".nc", "all variables, CF and ACDD", partial(write_netcdf, product)
+        ),
+        "zarr": _single_file(
+            stem, ".zarr", "all variables, for xarray", partial(write_zarr, product)
+        ),
+        "geopackage": _single_file(
             stem,
             ".gpkg",
             "the ice edge and polygons by class, for GIS programs",
             partial(write_geopackage, product),
         ),
-        "quicklook": _one(stem, ".png", "a picture of the map", partial(write_quicklook, product)),
+        "quicklook": _single_file(
+            stem, ".png", "a picture of the map", partial(write_quicklook, product)
+        ),
     }
 
 
-def _one(stem: Path, ending: str, says: str, write: Callable[[Path], None]) -> Iterator[Task]:
-    yield named(stem, ending), says, write
+def _single_file(
+    stem: Path, ending: str, says: str, write: Callable[[Path], None]
+) -> Iterator[Task]:
+    yield add_suffix(stem, ending), says, write
 
 
 def _geotiffs(product: "xr.Dataset", stem: Path) -> Iterator[Task]:
@@ -252,13 +261,13 @@ def _geotiffs(product: "xr.Dataset", stem: Path) -> Iterator[Task]:
     for ending, raster in rasters(product).items():
         legend = raster.style.stops if raster.style.kind == "classes" else ()
         yield (
-            named(stem, f"{ending}.tif"),
+            add_suffix(stem, f"{ending}.tif"),
             raster.says,
             partial(write_geotiff, raster, product),
         )
-        yield named(stem, f"{ending}.qml"), "its QGIS style", partial(write_qml, raster.style)
+        yield add_suffix(stem, f"{ending}.qml"), "its QGIS style", partial(write_qml, raster.style)
         yield (
-            named(stem, f"{ending}.tif.aux.xml"),
+            add_suffix(stem, f"{ending}.tif.aux.xml"),
             "its projection, for older GIS programs",
             partial(write_projection, product.attrs["crs"], legend=legend),
         )
@@ -269,10 +278,10 @@ def _size(path: Path) -> int:
     return sum(part.stat().st_size for part in parts if part.is_file())
 
 
-READERS = 4  #: files hashed at the same time
+HASH_WORKERS = 4  #: files hashed at the same time
 
 
-def hashes_in(folder: Path) -> dict[str, str]:
+def hash_files(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file below a folder, by its name relative to the folder.
 
     Parameters
@@ -280,7 +289,7 @@ def hashes_in(folder: Path) -> dict[str, str]:
     folder : files inside stores and subfolders are included
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    with ThreadPoolExecutor(READERS) as pool:
+    with ThreadPoolExecutor(HASH_WORKERS) as pool:
         hashes = list(pool.map(sha256, files))
     names = (path.relative_to(folder).as_posix() for path in files)
     return dict(zip(names, hashes, strict=True))
@@ -296,7 +305,7 @@ def write_manifest(folder: Path, path: Path) -> None:
     path : the list; it does not list itself
     """
     own = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
-    lines = [f"{hash}  {name}\n" for name, hash in hashes_in(folder).items() if name != own]
+    lines = [f"{hash}  {name}\n" for name, hash in hash_files(folder).items() if name != own]
     path.write_text("".join(lines))
 
 
@@ -333,14 +342,14 @@ def is_inside(name: str) -> bool:
     return bool(parts) and parts[0] != "/" and ".." not in parts and not {*"\\\0"} & {*name}
 
 
-def differences(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
+def manifest_differences(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
     """How the files of a folder differ from those listed: missing, changed, or not listed.
 
     Parameters
     ----------
     listed : SHA-256 by name, as `read_manifest` gives it
     """
-    found = hashes_in(folder)
+    found = hash_files(folder)
     for name in sorted(listed.keys() | found.keys()):
         if name not in found:
             yield f"{name} is missing"
@@ -350,28 +359,28 @@ def differences(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not what was written"
 
 
-NAMED = {"date", "hemisphere", "grid", "status"}  #: in the provenance of every product
+REQUIRED_KEYS = {"date", "hemisphere", "grid", "status"}  #: in the provenance of every product
 
 
 def product_folders(out: Path) -> Iterator[Path]:
     """The folders of products in `out`, by name; one whose provenance is damaged is left out."""
     for folder in sorted(out.glob("seaice_sic_*")):
-        document = document_in(document_path(folder))
-        if document is not None and document.keys() >= NAMED:
+        document = provenance_or_none(provenance_path(folder))
+        if document is not None and document.keys() >= REQUIRED_KEYS:
             yield folder
 
 
-def page_path(folder: Path) -> Path:
+def quality_page_path(folder: Path) -> Path:
     """Where a product's page of quality lies, which is no part of the product."""
-    return named(folder / folder.name, "_quality.html")
+    return add_suffix(folder / folder.name, "_quality.html")
 
 
-def document_path(folder: Path) -> Path:
+def provenance_path(folder: Path) -> Path:
     """Where a product's provenance lies."""
-    return named(folder / folder.name, ".json")
+    return add_suffix(folder / folder.name, ".json")
 
 
-def document_of(folder: Path) -> dict[str, Any]:
+def read_provenance(folder: Path) -> dict[str, Any]:
     """The provenance of a product: date, status, hemisphere, region, granules, warnings."""
-    document: dict[str, Any] = json.loads(document_path(folder).read_text("utf-8"))
+    document: dict[str, Any] = json.loads(provenance_path(folder).read_text("utf-8"))
     return document

@@ -34,10 +34,10 @@ from seaice.product.style import (
 )
 from seaice.sic.flags import Flag
 
-__all__ = ["Raster", "percent", "rasters", "write_geotiff"]
+__all__ = ["Raster", "rasters", "to_percent", "write_geotiff"]
 
 BLOCK = 512  #: cells a side
-STORED = MappingProxyType(
+COG_OPTIONS = MappingProxyType(
     {
         "compress": "DEFLATE",
         "level": 1,  # two thirds of the time of level 6, 4 % more room
@@ -62,7 +62,7 @@ class Raster:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def percent(product: xr.Dataset) -> NDArray[np.uint8]:
+def to_percent(product: xr.Dataset) -> NDArray[np.uint8]:
     """Concentration as a byte raster: 0-100 %, 254 land, 255 no data.
 
     Returns
@@ -80,7 +80,7 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
     meanings = ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in Flag)
     return {
         "": Raster(
-            values=percent(product),
+            values=to_percent(product),
             says=f"sea-ice concentration, {LAND} land, {NO_DATA} no data",
             unit="%",
             nodata=NO_DATA,
@@ -88,13 +88,15 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             style=percent_style(),
             colours=colour_table(),
         ),
-        "_float": _fraction(product["sic"], "sea-ice concentration, 0 to 1", fraction_style()),
-        "_raw": _fraction(
+        "_float": _fraction_raster(
+            product["sic"], "sea-ice concentration, 0 to 1", fraction_style()
+        ),
+        "_raw": _fraction_raster(
             product["sic_raw"],
             "sea-ice concentration before filters and corrections, 0 to 1",
             fraction_style(),
         ),
-        "_uncertainty": _fraction(
+        "_uncertainty": _fraction_raster(
             product["sic_uncertainty"],
             "one standard deviation of the sea-ice concentration",
             uncertainty_style(),
@@ -108,21 +110,25 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
             style=flags_style(np.unique(product["status_flag"].values)),
             tags={"BITS": meanings},
         ),
-        "_tb89h": _kelvin(product["tb89h"], "refined brightness temperature, 89 GHz H", TB_RAMP),
-        "_tb89v": _kelvin(product["tb89v"], "refined brightness temperature, 89 GHz V", TB_RAMP),
-        "_pd": _kelvin(product["pd"], "polarization difference, 89 GHz V - H", PD_RAMP),
+        "_tb89h": _kelvin_raster(
+            product["tb89h"], "refined brightness temperature, 89 GHz H", TB_RAMP
+        ),
+        "_tb89v": _kelvin_raster(
+            product["tb89v"], "refined brightness temperature, 89 GHz V", TB_RAMP
+        ),
+        "_pd": _kelvin_raster(product["pd"], "polarization difference, 89 GHz V - H", PD_RAMP),
     }
 
 
-def _kelvin(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
-    return _measured(values, says, "K", kelvin_style(ramp))
+def _kelvin_raster(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
+    return _float_raster(values, says, "K", kelvin_style(ramp))
 
 
-def _fraction(values: xr.DataArray, says: str, style: Style) -> Raster:
-    return _measured(values, says, "1", style)
+def _fraction_raster(values: xr.DataArray, says: str, style: Style) -> Raster:
+    return _float_raster(values, says, "1", style)
 
 
-def _measured(values: xr.DataArray, says: str, unit: str, style: Style) -> Raster:
+def _float_raster(values: xr.DataArray, says: str, unit: str, style: Style) -> Raster:
     """A raster of numbers, NaN where there is none."""
     return Raster(
         values=values.values.astype(np.float32, copy=False),
@@ -151,7 +157,7 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
         nodata=raster.nodata,
     ) as file:
         file.write(raster.values, 1)
-        file.build_overviews(_levels(grid.shape), Resampling[raster.overviews])
+        file.build_overviews(_overview_factors(grid.shape), Resampling[raster.overviews])
         file.set_band_description(1, raster.says)
         file.set_band_unit(1, raster.unit)
         if raster.colours:
@@ -162,13 +168,13 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
             STATUS=product.attrs.get("status", "final"),
             **raster.tags,
         )
-        copy(file, path, driver="COG", **STORED)
+        copy(file, path, driver="COG", **COG_OPTIONS)
 
 
-def _levels(shape: tuple[int, int]) -> list[int]:
+def _overview_factors(shape: tuple[int, int]) -> list[int]:
     """How many times coarser each overview is, until one block holds the map.
 
-    >>> _levels((7168, 4864)), _levels((300, 200))
+    >>> _overview_factors((7168, 4864)), _levels((300, 200))
     ([2, 4, 8, 16], [])
     """
     halvings = max(math.ceil(math.log2(max(shape) / BLOCK)), 0)

@@ -19,17 +19,17 @@ from seaice.cf import attrs
 from seaice.grid.grid import Grid, grid_of
 from seaice.io.granules import counted
 from seaice.product.folder import product_name
-from seaice.product.provenance import made_at
+from seaice.product.provenance import creation_time
 from seaice.sic.flags import Flag
 
 __all__ = [
-    "COLLECTION",
     "MAP_VARIABLES",
-    "described",
-    "extent",
+    "STAC_COLLECTION",
     "flag_attributes",
+    "geospatial_extent",
     "global_attributes",
     "grid_mapping",
+    "to_cf",
     "write_collection",
     "write_item",
 ]
@@ -53,8 +53,8 @@ MAP_VARIABLES = MappingProxyType(
         "obs_time": ("time: mean", "auxiliaryInformation"),
     }
 )
-KEPT = ("least_significant_digit",)  #: attributes that a variable may bring along
-ANCILLARY = tuple(
+PRESERVED_ATTRIBUTES = ("least_significant_digit",)  #: attributes that a variable may bring along
+ANCILLARY_VARIABLES = tuple(
     name
     for name, (_, kind) in MAP_VARIABLES.items()
     if kind != "physicalMeasurement" and name != "obs_time"
@@ -91,7 +91,7 @@ NO_LEAP_SECONDS: dict[str, object] = {"units_metadata": "leap_seconds: none"}
 ON_SCALE: dict[str, object] = {"units_metadata": "temperature: on_scale"}
 
 #: What only one variable has to say.
-ONLY: Mapping[str, dict[str, object]] = MappingProxyType(
+EXTRA_ATTRIBUTES: Mapping[str, dict[str, object]] = MappingProxyType(
     {
         "sic_uncertainty_95": {
             "standard_error_multiplier": 1.96,
@@ -110,7 +110,7 @@ ONLY: Mapping[str, dict[str, object]] = MappingProxyType(
 )
 
 
-def described(product: xr.Dataset) -> xr.Dataset:
+def to_cf(product: xr.Dataset) -> xr.Dataset:
     """The product as a CF dataset: dims time (1), y, x, a grid mapping, and who made it of what.
 
     Parameters
@@ -127,9 +127,11 @@ def described(product: xr.Dataset) -> xr.Dataset:
     noon, hours = day + np.timedelta64(12, "h"), np.timedelta64(24, "h")
     cf = product[names].drop_vars("time", errors="ignore").expand_dims(time=[noon])
     for name in names:
-        kept = {key: cf[name].attrs[key] for key in KEPT if key in cf[name].attrs}
-        cf[name].attrs = _attributes(name, cf[name].dtype) | kept
-    cf["sic"].attrs["ancillary_variables"] = " ".join(n for n in ANCILLARY if n in product)
+        kept = {key: cf[name].attrs[key] for key in PRESERVED_ATTRIBUTES if key in cf[name].attrs}
+        cf[name].attrs = _variable_attributes(name, cf[name].dtype) | kept
+    cf["sic"].attrs["ancillary_variables"] = " ".join(
+        n for n in ANCILLARY_VARIABLES if n in product
+    )
     cf["time"].attrs = {
         "standard_name": "time",
         "long_name": "noon of the day",
@@ -142,22 +144,24 @@ def described(product: xr.Dataset) -> xr.Dataset:
     for name in ("time", "time_bnds"):
         cf[name].encoding = {"units": "seconds since 1970-01-01", "dtype": "int64"}
     cf["crs"] = (), np.int32(0), grid_mapping(product.attrs["crs"])
-    cf = cf.assign_coords({axis: _axis(product[axis].variable) for axis in ("y", "x")})
+    cf = cf.assign_coords(
+        {axis: _coordinate_variable(product[axis].variable) for axis in ("y", "x")}
+    )
     cf.attrs = global_attributes(product)
     return cf
 
 
-def _axis(centres: xr.Variable) -> xr.Variable:
+def _coordinate_variable(centres: xr.Variable) -> xr.Variable:
     """A coordinate variable, of which no value is ever absent."""
     told = dict(centres.attrs) | {"coverage_content_type": "coordinate"}
     return xr.Variable(centres.dims, centres.values, told, {"_FillValue": None})
 
 
-def _attributes(name: str, kind: np.dtype) -> dict[str, object]:
+def _variable_attributes(name: str, kind: np.dtype) -> dict[str, object]:
     """Those of one variable; CF wants ranges and masks in the variable's own type."""
     methods, content = MAP_VARIABLES[name]
     told = attrs(name) | {"grid_mapping": "crs", "coverage_content_type": content}
-    told |= ONLY.get(name, {})
+    told |= EXTRA_ATTRIBUTES.get(name, {})
     if methods:
         told["cell_methods"] = methods
     if "valid_range" in told:
@@ -225,20 +229,20 @@ def global_attributes(product: xr.Dataset) -> dict[str, object]:
             "title": f"Sea-ice concentration, {given['hemisphere']}, {given['date']}",
             "id": product_name(given["hemisphere"], given.get("region", "all"), given["date"]),
         }
-        | _origin(given)
-        | extent(grid_of(product))
-        | _publisher(issuer)
+        | _source_attributes(given)
+        | geospatial_extent(grid_of(product))
+        | _publisher_attributes(issuer)
         | {name: given[name] for name in ("sr_name", "sic_name", "tie_points") if name in given}
         | {name: given[name] for name in ("crs", "hemisphere", "date")}
         | {"provenance": given.get("provenance", "{}")}
     )
 
 
-def _origin(given: Mapping[str, str]) -> dict[str, object]:
+def _source_attributes(given: Mapping[str, str]) -> dict[str, object]:
     """What it was made of, when, and what to keep in mind."""
     document = json.loads(given.get("provenance", "{}"))
     status = given.get("status", "final")
-    created = document.get("created") or made_at(given["date"], given.get("granules", ()))
+    created = document.get("created") or creation_time(given["date"], given.get("granules", ()))
     return {
         "source": f"AMSR2 on GCOM-W1, {counted(int(given.get('n_granules', 0)))} on the day",
         "product_status": status,
@@ -252,7 +256,7 @@ def _origin(given: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _publisher(issuer: Mapping[str, str]) -> dict[str, str]:
+def _publisher_attributes(issuer: Mapping[str, str]) -> dict[str, str]:
     """Who made it signs for it too; a DOI leads to where it is described."""
     told = {key: value for key, value in issuer.items() if value}
     name = told.get("creator_name", ACDD_DEFAULTS["creator_name"])
@@ -265,7 +269,7 @@ def _publisher(issuer: Mapping[str, str]) -> dict[str, str]:
     return told
 
 
-def extent(grid: Grid) -> dict[str, object]:
+def geospatial_extent(grid: Grid) -> dict[str, object]:
     """Where it lies: degrees of cell centres, and the outer edges on the plane.
 
     A western limit greater than the eastern one means that the map crosses 180 degrees.
@@ -287,7 +291,7 @@ def extent(grid: Grid) -> dict[str, object]:
     }
 
 
-COLLECTION = "collection.json"  #: beside the folders of products
+STAC_COLLECTION = "collection.json"  #: beside the folders of products
 STAC_VERSION = "1.0.0"
 STAC_PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 SUMMARY = (
@@ -308,7 +312,7 @@ MEDIA_TYPES = {
     ".png": ("image/png", "thumbnail"),
     ".nc": ("application/netcdf", "data"),
 }
-Outline = list[list[float]]
+Ring = list[list[float]]
 
 
 def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path) -> None:
@@ -343,10 +347,10 @@ def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path
         "stac_extensions": [STAC_PROJECTION],
         "id": product_name(given["hemisphere"], given.get("region", "all"), given["date"]),
         "geometry": {"type": "Polygon", "coordinates": [outline]},
-        "bbox": _box(outline),
+        "bbox": _bounding_box(outline),
         "properties": properties,
         "links": [
-            {"rel": rel, "href": f"../{COLLECTION}", "type": "application/json"}
+            {"rel": rel, "href": f"../{STAC_COLLECTION}", "type": "application/json"}
             for rel in ("collection", "parent", "root")
         ],
         "assets": {name: _asset(name, says) for name, says in files},
@@ -379,7 +383,7 @@ def write_collection(items: Sequence[Path], home: Path, path: Path) -> None:
             "temporal": {"interval": [[f"{days[0]}T00:00:00Z", f"{days[-1]}T23:59:59Z"]]},
         },
         "links": [
-            {"rel": "root", "href": f"./{COLLECTION}", "type": "application/json"},
+            {"rel": "root", "href": f"./{STAC_COLLECTION}", "type": "application/json"},
             *(
                 {
                     "rel": "item",
@@ -398,7 +402,7 @@ def _asset(name: str, says: str) -> dict[str, object]:
     return {"href": f"./{name}", "title": says, "type": media, "roles": [role]}
 
 
-def _outline(grid: Grid) -> Outline:
+def _outline(grid: Grid) -> Ring:
     """The map's edge in degrees, anticlockwise; a map across 180 degrees goes all the way round."""
     left, bottom, right, top = grid.bounds
     steps = np.linspace(0, 1, 20, endpoint=False)
@@ -416,6 +420,6 @@ def _outline(grid: Grid) -> Outline:
     return [*ring, ring[0]]
 
 
-def _box(outline: Outline) -> list[float]:
+def _bounding_box(outline: Ring) -> list[float]:
     corners = np.array(outline)
     return [*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()]

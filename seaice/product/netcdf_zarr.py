@@ -20,23 +20,23 @@ from zarr.errors import ZarrUserWarning
 
 from seaice.cf import attrs
 from seaice.grid.grid import Grid, grid_of
-from seaice.product.metadata import described
+from seaice.product.metadata import to_cf
 
 __all__ = [
     "CHUNK",
-    "DIGITS",
+    "DECIMAL_DIGITS",
+    "cell_positions",
     "encoding",
-    "in_seconds",
-    "positions",
-    "rounded",
-    "write_cf",
+    "round_values",
+    "times_to_seconds",
+    "write_cf_zarr",
     "write_netcdf",
     "write_zarr",
 ]
 
 #: Decimal digits kept: concentration to better than 1e-4 (its doubt is percents), temperature to
 #: better than 0.01 K (the sensor's own step).
-DIGITS = MappingProxyType(
+DECIMAL_DIGITS = MappingProxyType(
     {
         **{
             name: 4
@@ -54,14 +54,16 @@ DIGITS = MappingProxyType(
 )
 
 
-def rounded(product: xr.Dataset) -> xr.Dataset:
-    """The product with `DIGITS` in every map, each of which says so; times to whole seconds.
+def round_values(product: xr.Dataset) -> xr.Dataset:
+    """The product with `DECIMAL_DIGITS` in every map, each of which says so; times to whole seconds.
 
     The polarization difference stays the difference of the temperatures beside it.
     """
-    named = sorted(DIGITS.keys() & product.keys())
+    named = sorted(DECIMAL_DIGITS.keys() & product.keys())
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        maps = workers.map(lambda name: _rounded(product[name].values, DIGITS[name]), named)
+        maps = workers.map(
+            lambda name: _round_to_digits(product[name].values, DECIMAL_DIGITS[name]), named
+        )
         made = product.assign(
             {name: product[name].copy(data=each) for name, each in zip(named, maps, strict=True)}
         )
@@ -69,8 +71,10 @@ def rounded(product: xr.Dataset) -> xr.Dataset:
         difference = made["tb89v"].values - made["tb89h"].values
         known = np.isfinite(difference) & np.isfinite(made["pd"].values)
         np.copyto(made["pd"].values, difference, where=known)
-    for name in DIGITS.keys() & product.keys():
-        made[name].attrs = product[name].attrs | {"least_significant_digit": np.int32(DIGITS[name])}
+    for name in DECIMAL_DIGITS.keys() & product.keys():
+        made[name].attrs = product[name].attrs | {
+            "least_significant_digit": np.int32(DECIMAL_DIGITS[name])
+        }
     if "obs_time" in product:
         time = product["obs_time"]
         made["obs_time"] = time.copy(data=_whole_seconds(time.values))
@@ -86,10 +90,10 @@ def _whole_seconds(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
     return whole
 
 
-def _rounded(values: NDArray[np.floating], digits: int) -> NDArray[np.floating]:
+def _round_to_digits(values: NDArray[np.floating], digits: int) -> NDArray[np.floating]:
     """To multiples of the power of two next below 10^-digits.
 
-    >>> _rounded(np.array([0.333333, 1.0, 0.0]), 2).tolist()
+    >>> _round_to_digits(np.array([0.333333, 1.0, 0.0]), 2).tolist()
     [0.3359375, 1.0, 0.0]
     """
     steps = values.dtype.type(2.0 ** math.ceil(digits * math.log2(10)))
@@ -111,7 +115,7 @@ def encoding(values: xr.DataArray | xr.Variable, date: str) -> dict[str, object]
     return {}
 
 
-def in_seconds(cf: xr.Dataset, date: str) -> xr.Dataset:
+def times_to_seconds(cf: xr.Dataset, date: str) -> xr.Dataset:
     """Maps of times as the numbers that a store keeps, in seconds since the day began.
 
     xarray would make the same numbers, but first look for a unit among all of them, sorted.
@@ -137,8 +141,10 @@ def write_netcdf(product: xr.Dataset, path: Path) -> None:
     Latitude and longitude of the cells are written too: programs that know no projection need
     them. x and y with `crs` are exact, these are rounded to 7 m.
     """
-    cf = in_seconds(described(product), product.attrs["date"])
-    for name, degrees in zip(("longitude", "latitude"), positions(grid_of(product)), strict=True):
+    cf = times_to_seconds(to_cf(product), product.attrs["date"])
+    for name, degrees in zip(
+        ("longitude", "latitude"), cell_positions(grid_of(product)), strict=True
+    ):
         told = attrs(name) | {"coverage_content_type": "coordinate"}
         told["valid_range"] = np.array(told["valid_range"], np.float32)
         cf = cf.assign_coords({name: (("y", "x"), degrees, told)})
@@ -147,14 +153,14 @@ def write_netcdf(product: xr.Dataset, path: Path) -> None:
         engine="netcdf4",
         format="NETCDF4",
         encoding={
-            str(name): _deflated(values, product.attrs["date"])
+            str(name): _netcdf_encoding(values, product.attrs["date"])
             for name, values in cf.variables.items()
             if {"y", "x"} <= set(values.dims)
         },
     )
 
 
-def positions(grid: Grid) -> list[NDArray[np.float32]]:
+def cell_positions(grid: Grid) -> list[NDArray[np.float32]]:
     """Longitude and latitude of the cells, (y, x) degrees; some rows at a time to spare memory."""
     kept = [np.empty(grid.shape, np.float32) for _ in range(2)]
     for top in range(0, grid.shape[0], CHUNK):
@@ -164,7 +170,7 @@ def positions(grid: Grid) -> list[NDArray[np.float32]]:
     return kept
 
 
-def _deflated(values: xr.Variable, date: str) -> dict[str, object]:
+def _netcdf_encoding(values: xr.Variable, date: str) -> dict[str, object]:
     """Level 1 takes a third of the time of level 4, and 2 % more room."""
     cells = {"y": CHUNK, "x": CHUNK}
     sizes = [min(cells.get(str(axis), 1), size) for axis, size in values.sizes.items()]
@@ -179,12 +185,12 @@ def write_zarr(product: xr.Dataset, path: Path) -> None:
     The metadata are gathered in one place as well: xarray asks for that first and warns where it
     is missing.
     """
-    write_cf(described(product), path, product.attrs["date"])
+    write_cf_zarr(to_cf(product), path, product.attrs["date"])
 
 
-def write_cf(cf: xr.Dataset, path: Path, epoch: str) -> None:
-    """Write what `described` made; times of cells count from `epoch`, a date."""
-    cf = in_seconds(cf, epoch)
+def write_cf_zarr(cf: xr.Dataset, path: Path, epoch: str) -> None:
+    """Write what `to_cf` made; times of cells count from `epoch`, a date."""
+    cf = times_to_seconds(cf, epoch)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
         cf.to_zarr(

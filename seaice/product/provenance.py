@@ -19,14 +19,14 @@ from seaice.grid.grid import grid_of
 from seaice.io.granules import GranuleName
 from seaice.stack import source_dates, wanted_dates
 
-__all__ = ["commit", "frames_of", "made_at", "modified", "provenance", "software"]
+__all__ = ["commit", "creation_time", "frame_sources", "modified", "provenance", "software"]
 
-ROOT = Path(seaice.__file__).parents[1]  #: of the clone, where there is one
-CODE = ("seaice", "pipelines", "pyproject.toml")  #: what decides results, below it
+REPOSITORY = Path(seaice.__file__).parents[1]  #: of the clone, where there is one
+CODE_PATHS = ("seaice", "pipelines", "pyproject.toml")  #: what decides results, below it
 PACKAGES = ("numpy", "xarray", "torch", "pyproj", "rasterio", "zarr", "h5py", "numba")
 
 #: settings that name folders of one machine, and stores
-PLACES = ("out", "granules", "granules_from", "publish_to", "work", "cache_gb")
+PATH_SETTINGS = ("out", "granules", "granules_from", "publish_to", "work", "cache_gb")
 
 
 def commit() -> str | None:
@@ -38,18 +38,18 @@ def modified() -> bool | None:
     """Whether the code differs from its commit; None where there is none."""
     if commit() is None:
         return None
-    told = _git("status", "--porcelain", "--", *CODE)
+    told = _git("status", "--porcelain", "--", *CODE_PATHS)
     return None if told is None else bool(told)
 
 
 def _git(*words: str) -> str | None:
     """What git says of the clone that this package lies in; None where it lies in none."""
     git = shutil.which("git")
-    if git is None or not (ROOT / ".git").exists():
+    if git is None or not (REPOSITORY / ".git").exists():
         return None
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     told = subprocess.run(  # noqa: S603
-        [git, "-C", str(ROOT), *words], capture_output=True, text=True, check=False, env=plain
+        [git, "-C", str(REPOSITORY), *words], capture_output=True, text=True, check=False, env=plain
     )
     return told.stdout.strip() if told.returncode == 0 else None
 
@@ -66,7 +66,7 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def frames_of(available: Collection[date], day: date) -> list[dict[str, object]]:
+def frame_sources(available: Collection[date], day: date) -> list[dict[str, object]]:
     """Which day's map stood in each frame around `day`, given the dates that have one."""
     pairs = zip(wanted_dates(day), source_dates(available, day), strict=True)
     return [
@@ -95,7 +95,7 @@ def provenance(
     Returns
     -------
     dict
-        The same for the same inputs: no wall clock, see `seaice.product.provenance.made_at`.
+        The same for the same inputs: no wall clock, see `seaice.product.provenance.creation_time`.
     """
     grid = grid_of(product)
     named = (entry["name"] for day in inputs.get("granules", {}).values() for entry in day)
@@ -112,21 +112,21 @@ def provenance(
         "warnings": list(warnings),
         "tie_points": json.loads(product.attrs.get("tie_points", "{}")),
         **inputs,
-        "settings": {section: _without_places(told) for section, told in settings.items()},
-        "created": made_at(product.attrs["date"], named),
+        "settings": {section: _without_paths(told) for section, told in settings.items()},
+        "created": creation_time(product.attrs["date"], named),
         "code": {"version": __version__, "commit": commit(), "modified": modified()},
         "software": software(),
     }
 
 
-def _without_places(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if key not in PLACES}
+def _without_paths(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key not in PATH_SETTINGS}
 
 
-ISO = "%Y-%m-%dT%H:%M:%SZ"
+ISO_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def made_at(date: str, granules: Iterable[str]) -> str:
+def creation_time(date: str, granules: Iterable[str]) -> str:
     """The time a product of these inputs is as of, ISO 8601, UTC.
 
     SOURCE_DATE_EPOCH (seconds since 1970, as reproducible-builds.org defines it) where the
@@ -138,21 +138,21 @@ def made_at(date: str, granules: Iterable[str]) -> str:
     SettingsError
         If SOURCE_DATE_EPOCH is no number of seconds.
 
-    >>> made_at("2020-03-03", ["GW1AM2_202003050942_035A_L1SGBTBR_2220220.h5", "scene.nc"])
+    >>> creation_time("2020-03-03", ["GW1AM2_202003050942_035A_L1SGBTBR_2220220.h5", "scene.nc"])
     '2020-03-05T09:42:00Z'
-    >>> made_at("2020-03-03", [])
+    >>> creation_time("2020-03-03", [])
     '2020-03-03T23:59:59Z'
     """
     told = os.environ.get("SOURCE_DATE_EPOCH")
     if told is not None:
         return _from_epoch(told)
-    starts = [start for name in granules if (start := _start(name))]
-    return max(starts).strftime(ISO) if starts else f"{date}T23:59:59Z"
+    starts = [start for name in granules if (start := _granule_start(name))]
+    return max(starts).strftime(ISO_FORMAT) if starts else f"{date}T23:59:59Z"
 
 
 def _from_epoch(told: str) -> str:
     try:
-        return datetime.fromtimestamp(int(told), UTC).strftime(ISO)
+        return datetime.fromtimestamp(int(told), UTC).strftime(ISO_FORMAT)
     except (ValueError, OverflowError, OSError) as error:
         raise SettingsError(
             f"SOURCE_DATE_EPOCH={told!r} in the environment",
@@ -161,7 +161,7 @@ def _from_epoch(told: str) -> str:
         ) from error
 
 
-def _start(name: str) -> datetime | None:
+def _granule_start(name: str) -> datetime | None:
     """When a granule begins; None for gridded files and scenes, whose names tell days at most."""
     try:
         return GranuleName.parse(name).start

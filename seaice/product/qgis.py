@@ -18,8 +18,8 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 from defusedxml.ElementTree import parse
 from pyproj import CRS
 
-from seaice.product.folder import named
-from seaice.product.style import RGB, Stop, Style
+from seaice.product.folder import add_suffix
+from seaice.product.style import RGB, ColourStop, Style
 from seaice.sic.flags import Flag
 
 __all__ = [
@@ -49,7 +49,7 @@ def write_qml(style: Style, path: Path) -> None:
     _write_xml(qgis, path)
 
 
-def write_projection(crs: str, path: Path, legend: Sequence[Stop] = ()) -> None:
+def write_projection(crs: str, path: Path, legend: Sequence[ColourStop] = ()) -> None:
     """Write GDAL's note beside a raster (its name and ".aux.xml") that spells out its projection.
 
     Where values are classes, `legend` says what each means, as a raster attribute table.
@@ -69,7 +69,7 @@ def write_projection(crs: str, path: Path, legend: Sequence[Stop] = ()) -> None:
     _write_xml(note, path)
 
 
-def _table(legend: Sequence[Stop]) -> Element:
+def _table(legend: Sequence[ColourStop]) -> Element:
     """Value, meaning and colour of each class; the codes are GDAL's GDALRATFieldType and -Usage."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     whole, text = "0", "2"
@@ -126,7 +126,7 @@ def _renderer(kind: str, style: Style) -> Element:
     return renderer
 
 
-def _color_entry(tag: str, stop: Stop) -> Element:
+def _color_entry(tag: str, stop: ColourStop) -> Element:
     return Element(
         tag, value=f"{stop.value:g}", color=_hex_color(stop.colour), label=stop.says, alpha="255"
     )
@@ -285,7 +285,7 @@ def write_project(days: Sequence[ProjectDay], home: Path, path: Path) -> None:
 
 def _layers(day: ProjectDay, home: Path) -> Iterator[Element]:
     for kind in LAYER_TYPES:
-        file = named(day.stem, kind.ending)
+        file = add_suffix(day.stem, kind.ending)
         if file.exists():
             yield _layer(day, kind, file, home)
 

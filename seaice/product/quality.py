@@ -22,9 +22,15 @@ from seaice.errors import GranuleError
 from seaice.files import atomic_file
 from seaice.io.granules import GranuleName, counted
 from seaice.page import Picture, Section, Table, drawn, html_page
-from seaice.product.folder import document_in, document_of, document_path, page_path, product_name
-from seaice.product.reader import maps_of
-from seaice.product.series import SeriesRow, read_series, seas, series_path, shown
+from seaice.product.folder import (
+    product_name,
+    provenance_or_none,
+    provenance_path,
+    quality_page_path,
+    read_provenance,
+)
+from seaice.product.reader import read_maps
+from seaice.product.series import SeriesRow, format_with_uncertainty, read_series, seas, series_path
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR
 from seaice.sic.classical.tie_points import GUARD
 from seaice.sic.flags import Flag
@@ -33,31 +39,31 @@ __all__ = [
     "QualityDay",
     "alerts",
     "change_figure",
-    "gathered",
+    "collect_quality_day",
+    "flag_fractions",
     "histogram_figure",
     "jump_limit",
-    "left_out",
-    "sections_of",
+    "page_sections",
     "series_figure",
-    "shares",
     "tie_figure",
-    "write_quality",
+    "unused_granules",
+    "write_quality_page",
 ]
 
 #: Jumps of extent from one day to the next. In 2018 of the OSI SAF record OSI-450-a no northern
 #: day changed the whole by more than 232 000 km2, nor any sea of A km2 by more than 123 sqrt(A).
 LARGEST_JUMP = 250_000.0  #: km2
-JUMP_OF_ROOT = 125.0  #: km2, times the root of the sea's area in km2
-UNSEEN = 0.02  #: share of sea not seen on the day, the pole hole apart
-DISAGREED = 0.05  #: area where network and filters disagree, as a share of the extent
-OUTSIDE = 0.005  #: area of ice outside the climatology, as a share of the extent
+JUMP_PER_ROOT_AREA = 125.0  #: km2, times the root of the sea's area in km2
+MAX_UNSEEN = 0.02  #: share of sea not seen on the day, the pole hole apart
+MAX_DISAGREEMENT = 0.05  #: area where network and filters disagree, as a share of the extent
+MAX_OUTSIDE_CLIMATOLOGY = 0.005  #: area of ice outside the climatology, as a share of the extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityDay:
     """A product and what lies beside it."""
 
-    maps: xr.Dataset  #: see `seaice.product.reader.maps_of`
+    maps: xr.Dataset  #: see `seaice.product.reader.read_maps`
     document: Mapping[str, Any]  #: its provenance
     yesterday: xr.Dataset | None  #: the maps of the day before, on the same cells
     rows: Sequence[SeriesRow]  #: of the series, of this ground, this day and those before
@@ -75,10 +81,10 @@ def jump_limit(km2: float) -> float:
     >>> jump_limit(1e6), jump_limit(3.7e7)
     (125000.0, 250000.0)
     """
-    return float(min(LARGEST_JUMP, JUMP_OF_ROOT * np.sqrt(km2)))
+    return float(min(LARGEST_JUMP, JUMP_PER_ROOT_AREA * np.sqrt(km2)))
 
 
-def shares(maps: xr.Dataset) -> dict[str, float]:
+def flag_fractions(maps: xr.Dataset) -> dict[str, float]:
     """Share of the sea's cells with each flag; besides `seen` on the day, `filled`, `missing`."""
     flags = maps["status_flag"].values
     bits = np.bincount(flags[(flags & Flag.LAND) == 0].ravel(), minlength=1)
@@ -97,7 +103,7 @@ def shares(maps: xr.Dataset) -> dict[str, float]:
     return found | {str(flag.name): share((codes & flag) != 0) for flag in Flag}
 
 
-def left_out(document: Mapping[str, Any]) -> list[str]:
+def unused_granules(document: Mapping[str, Any]) -> list[str]:
     """The granules of the day that could not be used, each with its reason."""
     begins = f"{document['date']}: left out "
     warnings = document.get("warnings", ())
@@ -112,13 +118,13 @@ def alerts(day: QualityDay) -> list[str]:
 def _input_alerts(day: QualityDay) -> Iterator[str]:
     if day.document["status"] == "provisional":
         yield "Provisional: days after it were not there; make it again when they are."
-    found = shares(day.maps)
-    if found["unseen"] > UNSEEN:
+    found = flag_fractions(day.maps)
+    if found["unseen"] > MAX_UNSEEN:
         yield (
             f"Missing swath: {found['unseen']:.1%} of the sea was not seen on the day "
-            f"(limit {UNSEEN:.0%}; the pole hole does not count)."
+            f"(limit {MAX_UNSEEN:.0%}; the pole hole does not count)."
         )
-    gone = left_out(day.document)
+    gone = unused_granules(day.document)
     if gone:
         yield f"{counted(len(gone))} of the day left out."
     if day.yesterday is None:
@@ -153,14 +159,21 @@ def _tie_point_alerts(day: QualityDay) -> Iterator[str]:
 
 
 def _flag_alerts(day: QualityDay) -> Iterator[str]:
-    found, cell = shares(day.maps), {row.sea: row for row in day.rows if row.date == day.date}
+    found, cell = (
+        flag_fractions(day.maps),
+        {row.sea: row for row in day.rows if row.date == day.date},
+    )
     whole = cell.get("all")
     if whole is None or not whole.extent_km2 > 0:
         return
     sea = whole.observed_km2 + whole.missing_km2
     limits = (
-        (Flag.WEATHER_DISAGREEMENT, DISAGREED, "Network and weather filters disagree"),
-        (Flag.OUTSIDE_CLIMATOLOGY, OUTSIDE, "Ice where none has been seen in this month"),
+        (Flag.WEATHER_DISAGREEMENT, MAX_DISAGREEMENT, "Network and weather filters disagree"),
+        (
+            Flag.OUTSIDE_CLIMATOLOGY,
+            MAX_OUTSIDE_CLIMATOLOGY,
+            "Ice where none has been seen in this month",
+        ),
     )
     for flag, limit, says in limits:
         km2 = found[str(flag.name)] * sea
@@ -169,9 +182,9 @@ def _flag_alerts(day: QualityDay) -> Iterator[str]:
             yield f"{says}: {km2:,.0f} km2, {share:.1%} of the extent (limit {limit:.1%})."
 
 
-LONGEST = 700  #: cells along a side of a picture; what is larger is averaged
+MAX_PICTURE_CELLS = 700  #: cells along a side of a picture; what is larger is averaged
 MILLION = 1e6
-TODAY, BEFORE = "#2166ac", "#9aa7b2"
+TODAY_COLOUR, BEFORE_COLOUR = "#2166ac", "#9aa7b2"
 
 
 def change_figure(day: QualityDay) -> Figure:
@@ -180,7 +193,7 @@ def change_figure(day: QualityDay) -> Figure:
         raise ValueError("Without yesterday there is no change to draw.")
     change = (day.maps["sic"] - day.yesterday["sic"]).values
     land = (day.maps["status_flag"].values & Flag.LAND) != 0
-    step = max(1, -(-max(change.shape) // LONGEST))
+    step = max(1, -(-max(change.shape) // MAX_PICTURE_CELLS))
     tall = change.shape[0] / change.shape[1]
     figure = Figure(figsize=(7.0, 6.2 * tall + 0.9))
     figure.set_layout_engine("constrained")
@@ -214,7 +227,10 @@ def histogram_figure(day: QualityDay) -> Figure:
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     edges = np.linspace(0.01, 1.0, 34)
-    for maps, label, colour in ((day.yesterday, "yesterday", BEFORE), (day.maps, day.date, TODAY)):
+    for maps, label, colour in (
+        (day.yesterday, "yesterday", BEFORE_COLOUR),
+        (day.maps, day.date, TODAY_COLOUR),
+    ):
         if maps is not None:
             counts, _ = np.histogram(maps["sic"].values, edges)
             axes.stairs(np.maximum(counts, 0.5), 100 * edges, label=label, color=colour)
@@ -231,7 +247,7 @@ def series_figure(day: QualityDay) -> Figure:
     axes = figure.add_subplot()
     rows = [row for row in day.rows if row.sea == "all"]
     when = np.array([row.date for row in rows], "datetime64[D]")
-    for name, colour in (("extent", TODAY), ("area", "#1b9e77")):
+    for name, colour in (("extent", TODAY_COLOUR), ("area", "#1b9e77")):
         values, doubts = (
             np.array([getattr(row, f"{name}{part}") for row in rows]) / MILLION
             for part in ("_km2", "_uncertainty_km2")
@@ -295,10 +311,10 @@ def _style_axes(axes: Axes) -> None:
 
 
 logger = logging.getLogger(__name__)
-PAST = 30  #: days before the day that are looked at
+PAST_DAYS = 30  #: days before the day that are looked at
 
 
-def write_quality(folder: Path) -> Path | None:
+def write_quality_page(folder: Path) -> Path | None:
     """Write the page of a product, whose rows the series already has; its path.
 
     None where the product was written without a format that concentration can be read from.
@@ -308,68 +324,68 @@ def write_quality(folder: Path) -> Path | None:
     OutputError
         If the disk refuses.
     """
-    day = gathered(folder)
+    day = collect_quality_day(folder)
     if day is None:
         return None
-    sections = sections_of(day)
+    sections = page_sections(day)
     title = f"Quality of {folder.name}"
-    path = page_path(folder)
+    path = quality_page_path(folder)
     with atomic_file(path) as part:
         part.write_text(html_page(title, sections, drawn(sections)), "utf-8")
     return path
 
 
-def gathered(folder: Path) -> QualityDay | None:
+def collect_quality_day(folder: Path) -> QualityDay | None:
     """A product with the products and the series beside it."""
-    maps, document = maps_of(folder), document_of(folder)
+    maps, document = read_maps(folder), read_provenance(folder)
     if maps is None:
         return None
     day = date.fromisoformat(document["date"])
-    first = (day - timedelta(days=PAST)).isoformat()
+    first = (day - timedelta(days=PAST_DAYS)).isoformat()
     series = read_series(series_path(folder.parent, document["hemisphere"]))
     past = {}
-    for days in range(PAST, -1, -1):
+    for days in range(PAST_DAYS, -1, -1):
         when = (day - timedelta(days=days)).isoformat()
         name = product_name(document["hemisphere"], document.get("region", "all"), when)
         other = folder.parent / name
-        if document_in(document_path(other)) is not None:
+        if provenance_or_none(provenance_path(other)) is not None:
             past[when] = other
     before = past.get((day - timedelta(days=1)).isoformat())
     return QualityDay(
         maps=maps,
         document=document,
-        yesterday=_alike(_maps_of_other(before), maps) if before else None,
+        yesterday=_if_same_grid(_maps_of_other(before), maps) if before else None,
         rows=[
             row
             for row in series
             if row.ground == document.get("region") and first <= row.date <= document["date"]
         ],
-        points={when: _points(document_of(other)) for when, other in past.items()},
+        points={when: _tie_points(read_provenance(other)) for when, other in past.items()},
     )
 
 
 def _maps_of_other(folder: Path) -> xr.Dataset | None:
     """The maps of another day; None where they are damaged, which `seaice verify` finds."""
     try:
-        return maps_of(folder)
+        return read_maps(folder)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         logger.warning("%s is damaged and not compared with: %s", folder, error)
         return None
 
 
-def _alike(other: xr.Dataset | None, maps: xr.Dataset) -> xr.Dataset | None:
+def _if_same_grid(other: xr.Dataset | None, maps: xr.Dataset) -> xr.Dataset | None:
     """Another day's maps, if they lie on the same cells."""
     same = other is not None and all(np.array_equal(other[axis], maps[axis]) for axis in "xy")
     return other if same else None
 
 
-def _points(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+def _tie_points(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     told = document.get("tie_points", {})
     algorithm, points = told.get("algorithm", ""), told.get("tie_points", {})
     return {f"{algorithm} {name}": point for name, point in points.items()}
 
 
-def sections_of(day: QualityDay) -> list[Section]:
+def page_sections(day: QualityDay) -> list[Section]:
     """The page, part by part; what needs attention first."""
     found = alerts(day)
     notes = [str(each) for each in day.document.get("warnings", ())]
@@ -395,11 +411,11 @@ def _coverage_section(day: QualityDay) -> Section:
     unchecked = sum("not checked" in entry.get("geolocation", "") for entry in entries)
     directions = Counter(_direction(name) for name in used)
     passes = ", ".join(f"{count} {direction}" for direction, count in sorted(directions.items()))
-    found, gone = shares(day.maps), left_out(day.document)
+    found, gone = flag_fractions(day.maps), unused_granules(day.document)
     rows = (
         ("status", str(day.document["status"])),
         ("granules used on the day", f"{len(used)}" + (f" ({passes})" if passes else "")),
-        ("granules without a sample here", str(_elsewhere(entries))),
+        ("granules without a sample here", str(_count_without_samples(entries))),
         ("left out", str(len(gone))),
         ("geolocation not checked", counted(unchecked)),
         ("sea seen on the day", f"{found['seen']:.2%}"),
@@ -412,7 +428,7 @@ def _coverage_section(day: QualityDay) -> Section:
     return Section(title="Coverage", tables=tables)
 
 
-def _elsewhere(entries: Iterable[Mapping[str, Any]]) -> int:
+def _count_without_samples(entries: Iterable[Mapping[str, Any]]) -> int:
     """Granules that are good and saw nothing of the region on the day."""
     absent = "no sample in the region"
     return sum(str(entry.get("reason", "")).startswith(absent) for entry in entries)
@@ -447,8 +463,8 @@ def _extent_section(day: QualityDay) -> Section:
     lines = tuple(
         (
             labels.get(row.sea, row.sea),
-            shown(row.extent_km2, row.extent_uncertainty_km2),
-            shown(row.area_km2, row.area_uncertainty_km2),
+            format_with_uncertainty(row.extent_km2, row.extent_uncertainty_km2),
+            format_with_uncertainty(row.area_km2, row.area_uncertainty_km2),
             f"{row.missing_km2:,.0f}",
             f"{row.observed_share:.1%}",
         )
@@ -458,7 +474,7 @@ def _extent_section(day: QualityDay) -> Section:
     picture = Picture(
         name="series",
         figure=series_figure(day),
-        says=f"Extent and ice area of the last {PAST} days on this ground, with one standard "
+        says=f"Extent and ice area of the last {PAST_DAYS} days on this ground, with one standard "
         "deviation; open circles are provisional. Days without a product are gaps.",
     )
     return Section(
@@ -491,7 +507,7 @@ def _tie_point_section(day: QualityDay) -> Section:
     picture = Picture(
         name="ties",
         figure=tie_figure(day),
-        says=f"Tie points measured on the last {PAST} days; the line is the published one, the "
+        says=f"Tie points measured on the last {PAST_DAYS} days; the line is the published one, the "
         "band what a day's may differ by and still be believed.",
     )
     table = Table(title="", heads=heads, rows=lines)
@@ -499,8 +515,8 @@ def _tie_point_section(day: QualityDay) -> Section:
 
 
 def _flag_section(day: QualityDay) -> Section:
-    today = shares(day.maps)
-    former = {} if day.yesterday is None else shares(day.yesterday)
+    today = flag_fractions(day.maps)
+    former = {} if day.yesterday is None else flag_fractions(day.yesterday)
     lines = tuple(
         (
             str(flag.name).lower(),

@@ -21,12 +21,12 @@ from seaice.sic.flags import Flag
 
 __all__ = ["draw_map", "write_quicklook"]
 
-LONGEST = 1600  #: cells along the longer side of the picture
+MAX_CELLS = 1600  #: cells along the longer side of the picture
 WIDTH = 9.0  #: inches
 MARGIN = 1.5  #: inches above and below the map for title and provenance
-DOTS = 150  #: per inch
+DPI = 150  #: per inch
 KM = 1e-3
-RIM = 0.025  #: of the map's width, which labels keep clear
+LABEL_MARGIN = 0.025  #: of the map's width, which labels keep clear
 
 
 def write_quicklook(product: xr.Dataset, path: Path) -> None:
@@ -41,17 +41,17 @@ def write_quicklook(product: xr.Dataset, path: Path) -> None:
     axes = figure.add_subplot()
     draw_map(product, axes)
     axes.set_title(_title(product), loc="left", fontsize=12)
-    figure.supxlabel(_small_print(product), fontsize=7, x=0.01, ha="left", color="#444444")
-    figure.savefig(path, dpi=DOTS, metadata={"Title": _title(product), "Software": "seaice"})
+    figure.supxlabel(_caption(product), fontsize=7, x=0.01, ha="left", color="#444444")
+    figure.savefig(path, dpi=DPI, metadata={"Title": _title(product), "Software": "seaice"})
 
 
 def draw_map(product: xr.Dataset, axes: Axes) -> None:
     """Draw a product's concentration with land, graticule and a colour bar; km on the plane."""
-    coarse, grid = _coarsened(product), grid_of(product)
+    coarse, grid = _coarsen(product), grid_of(product)
     left, bottom, right, top = (edge * KM for edge in grid.bounds)
     axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
     extent = (left, right, bottom, top)
-    picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_ramp(), vmin=0, vmax=100)
+    picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_colormap(), vmin=0, vmax=100)
     _draw_land(axes, coarse)
     _draw_graticule(axes, grid)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x, km", ylabel="y, km")
@@ -60,18 +60,18 @@ def draw_map(product: xr.Dataset, axes: Axes) -> None:
     bar.set_label("sea-ice concentration, %")
 
 
-def _coarsened(product: xr.Dataset) -> xr.Dataset:
+def _coarsen(product: xr.Dataset) -> xr.Dataset:
     """Concentration and share of land on at most LONGEST cells a side."""
     land = (product["status_flag"].values & Flag.LAND) > 0
-    step = -(-max(land.shape) // LONGEST)
+    step = -(-max(land.shape) // MAX_CELLS)
     sic = np.where(land, np.float32("nan"), product["sic"].values)
     shown = {"sic": sic, "land": land.astype(np.float32)}
-    maps = {name: (("y", "x"), _means(values, step, step)) for name, values in shown.items()}
-    middles = {axis: _means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
+    maps = {name: (("y", "x"), _block_means(values, step, step)) for name, values in shown.items()}
+    middles = {axis: _block_means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
     return xr.Dataset(maps, middles)
 
 
-def _means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
+def _block_means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
     """Over blocks of cells, of those that are there; the last ones may be smaller."""
     sums = np.zeros((-(-fine.shape[0] // rows), -(-fine.shape[1] // columns)), fine.dtype)
     count = np.zeros(sums.shape, np.uint16)
@@ -84,7 +84,7 @@ def _means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.fl
     return np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
 
 
-def _ramp() -> ListedColormap:
+def _colormap() -> ListedColormap:
     return ListedColormap([np.divide(colour_of(percent), 255) for percent in range(101)])
 
 
@@ -98,7 +98,7 @@ def _draw_land(axes: Axes, coarse: xr.Dataset) -> None:
 def _draw_graticule(axes: Axes, grid: Grid) -> None:
     """Meridians and parallels, each named where it comes well into the map."""
     left, bottom, right, top = grid.bounds
-    away = RIM * (right - left)
+    away = LABEL_MARGIN * (right - left)
     halo = [withStroke(linewidth=1.5, foreground="white", alpha=0.8)]
     for line, label in zip(*graticule(grid), strict=True):
         x, y = np.transpose(line.coords) * KM
@@ -116,7 +116,7 @@ def _title(product: xr.Dataset) -> str:
     return f"Sea-ice concentration, {product.attrs['date']} UTC{note}"
 
 
-def _small_print(product: xr.Dataset) -> str:
+def _caption(product: xr.Dataset) -> str:
     given = product.attrs
     return (
         f"AMSR2 89 GHz, {counted(int(given.get('n_granules', 0)))} on the day; "

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
 from seaice.grid.grid import Grid, coordinates, grid_of
 from seaice.grid.projection import cell_areas
-from seaice.product.cell import Cell, cell_at, cells_at, one_day
-from seaice.product.folder import document_of, named
-from seaice.product.season_store import STATUS, open_season
+from seaice.product.cell import Cell, cell_at, cells_at, select_single_day
+from seaice.product.folder import add_suffix, read_provenance
+from seaice.product.season_store import DAY_STATUS, open_season
 from seaice.product.vectors import EDGE, ice_edge
 from seaice.sic.flags import Flag
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-__all__ = ["ProductAccessor", "maps_of", "open_product", "open_products"]
+__all__ = ["ProductAccessor", "open_product", "open_products", "read_maps"]
 
 STORES = (".zarr", ".nc")  #: of a product's folder, in the order in which they are looked for
 
 #: What a variable's encoding keeps once it is opened: how numbers are stored. Chunks, shards and
 #: compression belong to the file that was read, and contradict the dataset's dimensions.
-NUMBERS = ("_FillValue", "dtype", "units", "calendar", "scale_factor", "add_offset")
+NUMBER_ENCODING = ("_FillValue", "dtype", "units", "calendar", "scale_factor", "add_offset")
 
 #: of a product, what it calls whether it is final: `day_status`, as in the store of a season
-STATUSES = {"provisional": 1, "final": 2}
+STATUS_CODES = {"provisional": 1, "final": 2}
 
 
 def open_product(path: str | Path) -> xr.Dataset:
@@ -73,9 +73,9 @@ def open_product(path: str | Path) -> xr.Dataset:
             "name one of them; `make daily` makes one",
         )
     if _is_season(store):
-        return _plain(open_season(store).chunk(time=1))
+        return _clean(open_season(store).chunk(time=1))
     opened = xr.open_zarr(store) if store.suffix == ".zarr" else xr.open_dataset(store, chunks={})
-    return _plain(opened).isel(time=0)
+    return _clean(opened).isel(time=0)
 
 
 def open_products(paths: str | Path | Iterable[str | Path]) -> xr.Dataset:
@@ -106,16 +106,16 @@ def open_products(paths: str | Path | Iterable[str | Path]) -> xr.Dataset:
     ...
     seaice.errors.NoInputError: no products; expected ...
     """
-    found = _listed(paths)
+    found = _list_products(paths)
     if not found:
         raise NoInputError(
             "no products",
             "folders such as products/seaice_sic_north_20200303_v0.1",
             "name some of them, or the folder that holds them",
         )
-    opened = [_along_time(open_product(path)) for path in found]
-    _check_together(opened, found)
-    bare = [_without_positions(each, opened) for each in opened]
+    opened = [_with_time(open_product(path)) for path in found]
+    _check_same_grid(opened, found)
+    bare = [_shared_variables(each, opened) for each in opened]
     together = xr.concat(
         bare,
         dim="time",
@@ -128,7 +128,7 @@ def open_products(paths: str | Path | Iterable[str | Path]) -> xr.Dataset:
     return together.sortby("time")
 
 
-def _listed(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+def _list_products(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """The products that are meant, one by one."""
     if not isinstance(paths, str | Path):
         return [Path(path) for path in paths]
@@ -138,16 +138,16 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     return sorted(each for each in path.iterdir() if each.is_dir() and _store_of(each) is not None)
 
 
-def _along_time(product: xr.Dataset) -> xr.Dataset:
+def _with_time(product: xr.Dataset) -> xr.Dataset:
     """A product of one day, or a season, with a dimension time and the status of each day."""
     if "time" in product.dims:
         return product
-    status = np.uint8(STATUSES.get(str(product.attrs.get("product_status")), 0))
+    status = np.uint8(STATUS_CODES.get(str(product.attrs.get("product_status")), 0))
     days = product.expand_dims("time")
-    return days.assign({STATUS: ("time", np.full(days.sizes["time"], status))})
+    return days.assign({DAY_STATUS: ("time", np.full(days.sizes["time"], status))})
 
 
-def _check_together(opened: list[xr.Dataset], paths: list[Path]) -> None:
+def _check_same_grid(opened: list[xr.Dataset], paths: list[Path]) -> None:
     """Refuse products that cannot stand along one axis of time.
 
     Raises
@@ -173,13 +173,13 @@ def _check_together(opened: list[xr.Dataset], paths: list[Path]) -> None:
         )
 
 
-def _without_positions(product: xr.Dataset, others: list[xr.Dataset]) -> xr.Dataset:
+def _shared_variables(product: xr.Dataset, others: list[xr.Dataset]) -> xr.Dataset:
     """Without variables that not all have, as the longitude and latitude of a NetCDF file."""
     shared: set[Hashable] = set.intersection(*(set(each.variables) for each in others))
     return product.drop_vars(set(product.variables) - shared)
 
 
-def _plain(opened: xr.Dataset) -> xr.Dataset:
+def _clean(opened: xr.Dataset) -> xr.Dataset:
     """As xarray and its extensions want it: `crs` a coordinate, no encoding of the file's layout.
 
     rioxarray, odc-geo and others look for the grid mapping among the coordinates.
@@ -187,54 +187,54 @@ def _plain(opened: xr.Dataset) -> xr.Dataset:
     made = opened.drop_vars("time_bnds", errors="ignore").set_coords("crs")
     made["time"].attrs.pop("bounds", None)
     for variable in made.variables.values():
-        kept = {key: value for key, value in variable.encoding.items() if key in NUMBERS}
+        kept = {key: value for key, value in variable.encoding.items() if key in NUMBER_ENCODING}
         variable.encoding = kept
     made.encoding = {}
     return made
 
 
 def _is_season(store: Path) -> bool:
-    return store.suffix == ".zarr" and STATUS in zarr.open_group(store, mode="r")
+    return store.suffix == ".zarr" and DAY_STATUS in zarr.open_group(store, mode="r")
 
 
 def _store_of(path: Path) -> Path | None:
     """The Zarr store or NetCDF file of a product."""
-    inside = (named(path / path.resolve().name, ending) for ending in STORES)
+    inside = (add_suffix(path / path.resolve().name, ending) for ending in STORES)
     stores = [path] if path.suffix in STORES else [*inside]
     return next((store for store in stores if store.exists()), None)
 
 
-NEEDED = ("sic", "sic_uncertainty", "status_flag")
+MAP_NAMES = ("sic", "sic_uncertainty", "status_flag")
 RASTERS = {"sic": "_float.tif", "sic_uncertainty": "_uncertainty.tif", "status_flag": "_flags.tif"}
 
 
-def maps_of(folder: Path) -> xr.Dataset | None:
+def read_maps(folder: Path) -> xr.Dataset | None:
     """`sic`, `sic_uncertainty` and `status_flag` of a product, (y, x) in memory, its grid in attrs.
 
     From its Zarr store, its NetCDF or its GeoTIFFs; None where it has none of these.
     """
     stem = folder / folder.name
-    if named(stem, ".zarr").exists():
-        return _needed(xr.open_zarr(named(stem, ".zarr"), chunks=None))
-    if named(stem, ".nc").exists():
-        return _needed(xr.open_dataset(named(stem, ".nc")))
-    if all(named(stem, ending).exists() for ending in RASTERS.values()):
+    if add_suffix(stem, ".zarr").exists():
+        return _load_maps(xr.open_zarr(add_suffix(stem, ".zarr"), chunks=None))
+    if add_suffix(stem, ".nc").exists():
+        return _load_maps(xr.open_dataset(add_suffix(stem, ".nc")))
+    if all(add_suffix(stem, ending).exists() for ending in RASTERS.values()):
         return _from_rasters(stem)
     return None
 
 
-def _needed(opened: xr.Dataset) -> xr.Dataset:
+def _load_maps(opened: xr.Dataset) -> xr.Dataset:
     with closing(opened):
-        held: xr.Dataset = opened[list(NEEDED)].isel(time=0, drop=True).load()
+        held: xr.Dataset = opened[list(MAP_NAMES)].isel(time=0, drop=True).load()
         return held.assign_attrs(opened.attrs)
 
 
 def _from_rasters(stem: Path) -> xr.Dataset:
     values = {}
     for name, ending in RASTERS.items():
-        with rasterio.open(named(stem, ending)) as raster:
+        with rasterio.open(add_suffix(stem, ending)) as raster:
             values[name] = ("y", "x"), raster.read(1)
-    given = document_of(stem.parent)
+    given = read_provenance(stem.parent)
     left, _, _, top = given["grid"]["bounds_m"]
     rows, columns = given["grid"]["shape"]
     crs, cell = given["grid"]["crs"], given["grid"]["cell_m"]
@@ -281,7 +281,7 @@ class ProductAccessor:
         days = self._product.sizes.get("time", 1)
         if np.ndim(longitude) == np.ndim(latitude) == 0 and days == 1:
             east, north = np.asarray(longitude, float), np.asarray(latitude, float)
-            return cell_at(one_day(self._product, "at"), float(east), float(north))
+            return cell_at(select_single_day(self._product, "at"), float(east), float(north))
         return cells_at(self._product, longitude, latitude)
 
     def flag(self, name: str) -> xr.DataArray:
@@ -307,7 +307,7 @@ class ProductAccessor:
         SettingsError
             If the dataset holds several days.
         """
-        return ice_edge(one_day(self._product, "ice_edge"))
+        return ice_edge(select_single_day(self._product, "ice_edge"))
 
     def extent(self) -> xr.DataArray:
         """Ground of cells with 15 % ice or more, km2; cells without a value do not count.
@@ -339,7 +339,7 @@ class ProductAccessor:
 
         from seaice.product.quicklook import draw_map
 
-        day = one_day(self._product, "plot")
+        day = select_single_day(self._product, "plot")
         drawn = axes or pyplot.subplots(figsize=(8, 8), layout="constrained")[1]
         draw_map(day, drawn)
         time = str(day["time"].values)[:10] if "time" in day.coords else ""

@@ -25,46 +25,46 @@ from numpy.typing import NDArray
 from zarr.errors import ZarrUserWarning
 
 from seaice.errors import NoInputError, OutputError
-from seaice.files import alone, atomic_folder, sha256
+from seaice.files import atomic_folder, file_lock, sha256
 from seaice.product.folder import season_name
-from seaice.product.metadata import MAP_VARIABLES, described
-from seaice.product.netcdf_zarr import rounded, write_cf
+from seaice.product.metadata import MAP_VARIABLES, to_cf
+from seaice.product.netcdf_zarr import round_values, write_cf_zarr
 
 __all__ = [
-    "DAYS",
-    "STATUS",
-    "create",
-    "days_held",
+    "DAYS_FOLDER",
+    "DAY_STATUS",
+    "create_season",
+    "day_index",
     "link_chunks",
+    "list_days",
     "open_season",
     "read_day",
-    "record_of",
-    "removed",
-    "slot_of",
-    "tidied",
+    "read_record",
+    "remove_day",
+    "remove_old_generations",
     "write_day",
 ]
 
-DAYS = ".days"  #: the folder of days inside a store
-STATUS = "day_status"  #: the variable that tells which days are there
+DAYS_FOLDER = ".days"  #: the folder of days inside a store
+DAY_STATUS = "day_status"  #: the variable that tells which days are there
 
 #: What is true of one day only, which its record keeps.
-OF_A_DAY = (
+DAILY_ATTRIBUTES = (
     "comment", "date", "date_created", "date_metadata_modified", "date_modified", "history",
     "product_status", "provenance", "sic_name", "source", "sr_name", "tie_points",
 )  # fmt: skip
 
 
-def slot_of(day: date) -> int:
+def day_index(day: date) -> int:
     """Where a day stands on the time axis of its year.
 
-    >>> slot_of(date(2020, 3, 1))
+    >>> day_index(date(2020, 3, 1))
     60
     """
     return day.timetuple().tm_yday - 1
 
 
-def create(product: xr.Dataset, store: Path) -> None:
+def create_season(product: xr.Dataset, store: Path) -> None:
     """Make the season of a product's year, without any day.
 
     Raises
@@ -74,30 +74,30 @@ def create(product: xr.Dataset, store: Path) -> None:
     """
     year = int(product.attrs["date"][:4])
     days = 366 if calendar.isleap(year) else 365
-    cf = described(product)
+    cf = to_cf(product)
     cf.attrs = _season_attributes(cf.attrs, product, year)
     for name in ("time", "time_bnds"):  # read as a whole
         cf[name].encoding["chunks"] = (days, *cf[name].shape[1:])
-    cf[STATUS] = ("time", np.zeros(1, np.uint8), _status_attributes())
+    cf[DAY_STATUS] = ("time", np.zeros(1, np.uint8), _status_attributes())
     with atomic_folder(store) as part:
-        write_cf(cf, part, f"{year}-01-01")
-        _lengthen(part, year, days)
-        (part / DAYS).mkdir()
-        for name in (*(name for name in MAP_VARIABLES if name in cf), STATUS):
+        write_cf_zarr(cf, part, f"{year}-01-01")
+        _resize_to_year(part, year, days)
+        (part / DAYS_FOLDER).mkdir()
+        for name in (*(name for name in MAP_VARIABLES if name in cf), DAY_STATUS):
             shutil.rmtree(part / name / "c", ignore_errors=True)
             (part / name / "c").mkdir()
 
 
 def link_chunks(store: Path, day: date, names: Iterable[str]) -> None:
     """Let a day's chunks be found through its folder; until that is there they are absent."""
-    slot = str(slot_of(day))
+    slot = str(day_index(day))
     for name in names:
         chunk = store / name / "c" / slot
         if not chunk.is_symlink():
-            chunk.symlink_to(Path("..", "..", DAYS, str(day), name, "c", slot))
+            chunk.symlink_to(Path("..", "..", DAYS_FOLDER, str(day), name, "c", slot))
 
 
-def _lengthen(store: Path, year: int, days: int) -> None:
+def _resize_to_year(store: Path, year: int, days: int) -> None:
     """Give every array along time its full length; time itself is known beforehand."""
     group = zarr.open_group(store, mode="r+", use_consolidated=False)
     for _, array in group.arrays():
@@ -116,15 +116,15 @@ def _season_attributes(
     given: dict[str, object], product: xr.Dataset, year: int
 ) -> dict[str, object]:
     hemisphere = product.attrs["hemisphere"]
-    return {name: value for name, value in given.items() if name not in OF_A_DAY} | {
+    return {name: value for name, value in given.items() if name not in DAILY_ATTRIBUTES} | {
         "title": f"Sea-ice concentration, {hemisphere}, {year}",
         "id": season_name(hemisphere, product.attrs.get("region", "all"), year),
         "year": year,
         "time_coverage_start": f"{year}-01-01T00:00:00Z",
         "time_coverage_end": f"{year}-12-31T23:59:59Z",
         "time_coverage_duration": "P1Y",
-        "comment": f"{STATUS} tells which days are there; what each is made of stands in "
-        f"{DAYS}/DATE/record.json",
+        "comment": f"{DAY_STATUS} tells which days are there; what each is made of stands in "
+        f"{DAYS_FOLDER}/DATE/record.json",
     }
 
 
@@ -146,7 +146,7 @@ def write_day(product: xr.Dataset, store: Path, key: str) -> None:
 
     Parameters
     ----------
-    product : the product of docs/architecture.md; kept as `rounded` makes it, like its own files
+    product : the product of docs/architecture.md; kept as `round_values` makes it, like its own files
     store : made if it is not there; the year is that of the first day written
     key : name of the day's content; a day held under the same key is left alone
 
@@ -155,39 +155,39 @@ def write_day(product: xr.Dataset, store: Path, key: str) -> None:
     OutputError
         If the disk refuses, or the store is of another year or ground; it is then as it was.
     """
-    product = rounded(product)
+    product = round_values(product)
     if not store.exists():
-        with alone(store):
+        with file_lock(store):
             if not store.exists():
-                create(product, store)
-    _check_ground(product, store)
+                create_season(product, store)
+    _check_same_grid(product, store)
     day = product.attrs["date"]
-    link = store / DAYS / day
-    with alone(link):
+    link = store / DAYS_FOLDER / day
+    with file_lock(link):
         folder = link.with_name(f"{day}_{key}")
         if not folder.exists():
             with atomic_folder(folder) as part:
-                _fill(part, product, store, key)
+                _write_generation(part, product, store, key)
         arrays = [path.name for path in folder.iterdir() if path.is_dir()]
         link_chunks(store, date.fromisoformat(day), arrays)
-        _point(link, folder)
+        _switch_link(link, folder)
         former = [path for path in _generations(link) if path != folder]
         for path in sorted(former, key=lambda path: path.stat().st_mtime)[:-1]:
-            _remove(path)  # the last stays for who reads it still
+            _remove_generation(path)  # the last stays for who reads it still
 
 
-def record_of(store: Path, day: date) -> dict[str, Any] | None:
+def read_record(store: Path, day: date) -> dict[str, Any] | None:
     """What the store knows of a day: key, status, provenance, hashes of files; None if absent."""
     try:
-        record: Any = json.loads((store / DAYS / str(day) / RECORD).read_text())
+        record: Any = json.loads((store / DAYS_FOLDER / str(day) / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return None
     return record if isinstance(record, dict) else None
 
 
-def days_held(store: Path) -> list[date]:
+def list_days(store: Path) -> list[date]:
     """The days that are whole, in order of time."""
-    found = (path for path in (store / DAYS).glob("????-??-??") if path.exists())
+    found = (path for path in (store / DAYS_FOLDER).glob("????-??-??") if path.exists())
     return sorted(date.fromisoformat(path.name) for path in found)
 
 
@@ -198,7 +198,7 @@ def open_season(store: Path) -> xr.Dataset:
     variables from one generation.
     """
     season: xr.Dataset = xr.open_zarr(store, chunks=None)
-    return season.isel(time=[slot_of(day) for day in days_held(store)])
+    return season.isel(time=[day_index(day) for day in list_days(store)])
 
 
 def read_day(store: Path, day: date) -> xr.Dataset:
@@ -209,25 +209,25 @@ def read_day(store: Path, day: date) -> xr.Dataset:
     NoInputError
         If the store does not hold the day.
     """
-    link = store / DAYS / str(day)
+    link = store / DAYS_FOLDER / str(day)
     while True:
         if not link.exists():
             raise NoInputError(
                 f"no {day} in {store}", "a day of the season that is finished", "make it first"
             )
         generation = link.resolve()
-        before = _identity(generation)
+        before = _folder_identity(generation)
         try:
-            whole = _loaded(store, generation, slot_of(day))
+            whole = _load_generation(store, generation, day_index(day))
         except FileNotFoundError:
-            if _identity(generation) == before is not None:
+            if _folder_identity(generation) == before is not None:
                 raise
         else:
-            if _identity(generation) == before is not None:
+            if _folder_identity(generation) == before is not None:
                 return whole  # else it was replaced twice while it was read
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _folder_identity(folder: Path) -> tuple[int, int] | None:
     """What tells a folder from a later one of the same name."""
     try:
         status = folder.stat()
@@ -236,11 +236,11 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _loaded(store: Path, generation: Path, slot: int) -> xr.Dataset:
+def _load_generation(store: Path, generation: Path, slot: int) -> xr.Dataset:
     """One generation's arrays under the metadata of the season."""
     season: xr.Dataset = xr.open_zarr(store, chunks=None, mask_and_scale=False, decode_times=False)
     one = season.isel(time=slot).load()
-    for name in (*MAP_VARIABLES, STATUS):
+    for name in (*MAP_VARIABLES, DAY_STATUS):
         if name in one:
             values = zarr.open_array(generation / name, mode="r")[slot]
             one[name] = one[name].copy(data=np.asarray(values).reshape(one[name].shape))
@@ -248,30 +248,30 @@ def _loaded(store: Path, generation: Path, slot: int) -> xr.Dataset:
     return decoded
 
 
-def removed(store: Path, day: date) -> None:
+def remove_day(store: Path, day: date) -> None:
     """Take a day out of its season; nothing happens where it is not there."""
-    link = store / DAYS / str(day)
+    link = store / DAYS_FOLDER / str(day)
     if not link.is_symlink():
         return
-    with alone(link):
+    with file_lock(link):
         link.unlink(missing_ok=True)
         for path in [*_generations(link)]:
-            _remove(path)
+            _remove_generation(path)
 
 
-def tidied(store: Path) -> int:
+def remove_old_generations(store: Path) -> int:
     """Remove generations that were replaced; how many. For readers that are long gone."""
     removed = 0
-    for link in (store / DAYS).glob("????-??-??"):
-        with alone(link):
+    for link in (store / DAYS_FOLDER).glob("????-??-??"):
+        with file_lock(link):
             for path in _generations(link):
                 if path != link.resolve():
-                    _remove(path)
+                    _remove_generation(path)
                     removed += 1
     return removed
 
 
-def _remove(generation: Path) -> None:
+def _remove_generation(generation: Path) -> None:
     """Take it away in one step, before its files go one by one."""
     gone = generation.with_name(f".{generation.name}.gone.part")
     os.rename(generation, gone)
@@ -282,7 +282,7 @@ def _generations(link: Path) -> Iterator[Path]:
     return link.parent.resolve().glob(f"{link.name}_*")
 
 
-def _point(link: Path, folder: Path) -> None:
+def _switch_link(link: Path, folder: Path) -> None:
     """Let the day's link lead to a generation, in one step."""
     following = link.with_name(f".{link.name}.next")
     following.unlink(missing_ok=True)
@@ -295,17 +295,19 @@ def _point(link: Path, folder: Path) -> None:
         os.close(handle)
 
 
-def _fill(part: Path, product: xr.Dataset, store: Path, key: str) -> None:
+def _write_generation(part: Path, product: xr.Dataset, store: Path, key: str) -> None:
     """A generation: arrays of the season's shape that hold one day, and a record of them."""
     day = date.fromisoformat(product.attrs["date"])
-    cf = described(product)
+    cf = to_cf(product)
     final = product.attrs["status"] == "final"
-    arrays = {name: _plain(cf[name].values[0], day) for name in MAP_VARIABLES if name in cf}
-    arrays[STATUS] = np.array(2 if final else 1, np.uint8)
+    arrays = {
+        name: _stored_numbers(cf[name].values[0], day) for name in MAP_VARIABLES if name in cf
+    }
+    arrays[DAY_STATUS] = np.array(2 if final else 1, np.uint8)
     for name, values in arrays.items():
         (part / name).mkdir()
         shutil.copy(store / name / "zarr.json", part / name)
-        zarr.open_array(part / name, mode="r+")[slot_of(day)] = values
+        zarr.open_array(part / name, mode="r+")[day_index(day)] = values
     held = sorted(path for path in part.rglob("*") if path.is_file())
     record = {
         "date": str(day),
@@ -318,7 +320,7 @@ def _fill(part: Path, product: xr.Dataset, store: Path, key: str) -> None:
     (part / RECORD).write_text(json.dumps(record, indent=1))
 
 
-def _plain(values: NDArray[Any], day: date) -> NDArray[Any]:
+def _stored_numbers(values: NDArray[Any], day: date) -> NDArray[Any]:
     """Numbers as the store keeps them: times as seconds of the year."""
     if not np.issubdtype(values.dtype, np.datetime64):
         return values
@@ -326,7 +328,7 @@ def _plain(values: NDArray[Any], day: date) -> NDArray[Any]:
     return np.asarray(seconds, np.float64)
 
 
-def _check_ground(product: xr.Dataset, store: Path) -> None:
+def _check_same_grid(product: xr.Dataset, store: Path) -> None:
     season = xr.open_zarr(store, chunks=None)
     held = str(season.attrs["year"]), season.attrs["crs"]
     given = product.attrs["date"][:4], product.attrs["crs"]

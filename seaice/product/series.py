@@ -29,7 +29,7 @@ from rasterio.features import rasterize
 from scipy.special import ndtr
 
 from seaice import __version__
-from seaice.files import alone, atomic_file
+from seaice.files import atomic_file, file_lock
 from seaice.grid.grid import Grid, Hemisphere, grid_of, hemisphere_of
 from seaice.grid.projection import cell_areas, plane_of, project
 from seaice.sic.flags import Flag
@@ -39,22 +39,22 @@ __all__ = [
     "BLOCK",
     "EDGE",
     "EXTENT",
+    "ErrorFactors",
+    "ErrorParts",
     "Extent",
-    "Factors",
-    "Parts",
     "Sea",
     "SeriesRow",
-    "entered",
-    "extents",
-    "lines_of",
-    "parts_of",
-    "read_lines",
+    "csv_cells",
+    "error_parts",
+    "extent_by_sea",
+    "format_with_uncertainty",
+    "read_csv_cells",
     "read_series",
-    "rows_of",
     "sea_numbers",
     "seas",
     "series_path",
-    "shown",
+    "series_rows",
+    "update_series",
     "write_series",
 ]
 
@@ -64,7 +64,7 @@ Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Factors:
+class ErrorFactors:
     """What the parts of an error are multiplied by, as simulated days with known truth require."""
 
     regional: float  #: of errors that are independent between squares of `BLOCK`
@@ -74,20 +74,19 @@ class Factors:
 
 #: `common`, and `share` of the area, are calibrated by `python -m pipelines.evaluate.amounts`.
 #: `share` of the extent is by how much the sea of 11 named seas differs between this land mask
-
 #: (GSHHG) and NSIDC's of 6.25 km, root mean square: simulated days share one mask with their truth.
-EXTENT = Factors(regional=1.0, common=0.6, share=0.003)
-AREA = Factors(regional=1.0, common=0.6, share=0.010)
+EXTENT = ErrorFactors(regional=1.0, common=0.6, share=0.003)
+AREA = ErrorFactors(regional=1.0, common=0.6, share=0.010)
 
 
-class Parts(NamedTuple):
+class ErrorParts(NamedTuple):
     """Sums over one sea, km2."""
 
     amount: float  #: extent or area
     regional: float  #: error where cells of a square err alike, and squares independently
     common: float  #: error where all cells err alike
 
-    def uncertainty(self, factors: Factors) -> float:
+    def uncertainty(self, factors: ErrorFactors) -> float:
         """One standard deviation."""
         told = (
             factors.regional * self.regional,
@@ -108,7 +107,7 @@ class Extent(NamedTuple):
     missing: float  #: of sea cells without
 
 
-def extents(
+def extent_by_sea(
     sic: Array,
     deviation: Array | None,
     sea: NDArray[np.bool_],
@@ -140,17 +139,17 @@ def extents(
     within one square of `BLOCK` share and that are independent between squares, as of weather;
     errors that all cells of the map share, as of tie points, of training and of the footprint's
     width at the ice edge; and a share of the amount itself, for leads and coasts where each cell's
-    uncertainty is small. See `parts_of`.
+    uncertainty is small. See `error_parts`.
     """
     known = sea & np.isfinite(sic)
     count = int(numbers.max(initial=0)) + 1
     observed = _by_sea(np.bincount(numbers[known], areas[known], count))
     missing = _by_sea(np.bincount(numbers[sea & ~known], areas[sea & ~known], count))
-    extent, area = parts_of(sic, deviation, sea, areas, numbers, cell)
+    extent, area = error_parts(sic, deviation, sea, areas, numbers, cell)
     return [_extent(*told) for told in zip(extent, area, observed, missing, strict=True)]
 
 
-def _extent(extent: Parts, area: Parts, observed: float, missing: float) -> Extent:
+def _extent(extent: ErrorParts, area: ErrorParts, observed: float, missing: float) -> Extent:
     if observed == 0:
         return Extent(np.nan, np.nan, np.nan, np.nan, observed, missing)
     return Extent(
@@ -168,24 +167,24 @@ def _by_sea(sums: NDArray[Any]) -> list[float]:
     return [float(sums.sum()), *map(float, sums[1:])]
 
 
-def parts_of(
+def error_parts(
     sic: Array,
     deviation: Array | None,
     sea: NDArray[np.bool_],
     areas: Array,
     numbers: NDArray[np.integer],
     cell: float,
-) -> tuple[list[Parts], list[Parts]]:
+) -> tuple[list[ErrorParts], list[ErrorParts]]:
     """The parts of extent and of area, of all sea and of each numbered sea.
 
     Parameters
     ----------
-    sic, deviation, sea, areas, numbers, cell : as of `extents`
+    sic, deviation, sea, areas, numbers, cell : as of `extent_by_sea`
 
     Returns
     -------
-    extent, area : list of Parts
-        In the order of `extents`; errors are NaN where no deviation is told.
+    extent, area : list of ErrorParts
+        In the order of `extent_by_sea`; errors are NaN where no deviation is told.
 
     Notes
     -----
@@ -214,24 +213,26 @@ def parts_of(
         errors = totals(weights * np.sqrt(above * (1 - above))), totals(weights * told)
     seas = [slice(None), *(slice(n, n + 1) for n in range(1, count))]
     extent, area = (
-        [_parts(amount, error, part) for part in seas]
+        [_sum_errors(amount, error, part) for part in seas]
         for amount, error in zip(amounts, errors, strict=True)
     )
     return extent, area
 
 
-def _parts(amount: Array, error: Array, part: slice) -> Parts:
+def _sum_errors(amount: Array, error: Array, part: slice) -> ErrorParts:
     """Of the seas in `part`; amount and error are (sea, block)."""
     blocks = error[part].sum(axis=0)
     regional = float(np.sqrt((blocks**2).sum()))
-    return Parts(float(amount[part].sum()), regional, float(blocks.sum()))
+    return ErrorParts(float(amount[part].sum()), regional, float(blocks.sum()))
 
 
-def shown(value: float, uncertainty: float) -> str:
+def format_with_uncertainty(value: float, uncertainty: float) -> str:
     """A value and its uncertainty, rounded to two significant digits of the uncertainty.
 
-    >>> shown(7_159_142.0, 48_879.0), shown(1234.0, 0.5), shown(5.0, float("nan"))
-    ('7,159,000 ± 49,000', '1,234.00 ± 0.50', '5')
+    >>> format_with_uncertainty(7_159_142.0, 48_879.0), format_with_uncertainty(1234.0, 0.5)
+    ('7,159,000 ± 49,000', '1,234.00 ± 0.50')
+    >>> format_with_uncertainty(5.0, float("nan"))
+    '5'
     """
     if not isfinite(value):
         return ""
@@ -292,14 +293,14 @@ def sea_numbers(grid: Grid) -> NDArray[np.uint8]:
     >>> seas("north")[int(sea_numbers(pole)[0, 0])].name
     'central_arctic'
     """
-    longitude, latitude = _degrees(grid)
+    longitude, latitude = _lonlat(grid)
     row = np.floor((90 - latitude) / CHART_STEP).astype(np.int32).clip(0, CHART[0] - 1)
     column = np.floor((longitude + 180) / CHART_STEP).astype(np.int32) % CHART[1]
-    numbers: NDArray[np.uint8] = _chart(hemisphere_of(grid))[row, column]
+    numbers: NDArray[np.uint8] = _sea_chart(hemisphere_of(grid))[row, column]
     return numbers
 
 
-def _degrees(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _lonlat(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Longitude and latitude of cells on a polar stereographic plane, to metres: round the pole a
     meridian is straight, and latitude depends on the distance alone."""
     plane = plane_of(grid.crs)
@@ -312,7 +313,7 @@ def _degrees(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 @cache
-def _chart(hemisphere: Hemisphere) -> NDArray[np.uint8]:
+def _sea_chart(hemisphere: Hemisphere) -> NDArray[np.uint8]:
     """The numbers of the seas on a chart of degrees, from 180 west and 90 north."""
     shapes = [
         (shapely.affinity.translate(sea.outline, shift), number)
@@ -346,7 +347,7 @@ class SeriesRow(NamedTuple):
     version: str
 
 
-NUMBERS = tuple(name for name, kind in SeriesRow.__annotations__.items() if kind is float)
+NUMERIC_COLUMNS = tuple(name for name, kind in SeriesRow.__annotations__.items() if kind is float)
 
 
 def series_path(out: Path, hemisphere: str) -> Path:
@@ -358,7 +359,7 @@ def series_path(out: Path, hemisphere: str) -> Path:
     return out / f"seaice_series_{hemisphere}.csv"
 
 
-def entered(path: Path, rows: Iterable[SeriesRow]) -> None:
+def update_series(path: Path, rows: Iterable[SeriesRow]) -> None:
     """Put rows into the series at `path`; those of the same day and ground are replaced.
 
     Runs of other days may do so at the same time: they wait for each other.
@@ -370,7 +371,7 @@ def entered(path: Path, rows: Iterable[SeriesRow]) -> None:
     """
     new = list(rows)
     replaced = {(row.date, row.ground) for row in new}
-    with alone(path):
+    with file_lock(path):
         old = [row for row in read_series(path) if (row.date, row.ground) not in replaced]
         write_series(path, [*old, *new])
 
@@ -381,15 +382,15 @@ def write_series(path: Path, rows: Iterable[SeriesRow]) -> None:
     with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(SeriesRow._fields)
-        lines.writerows(lines_of(ordered))
+        lines.writerows(csv_cells(ordered))
 
 
-def lines_of(rows: Iterable[SeriesRow]) -> list[list[str]]:
+def csv_cells(rows: Iterable[SeriesRow]) -> list[list[str]]:
     """Rows as the cells of the file, in the order given."""
     return [[_text(name, row) for name in SeriesRow._fields] for row in rows]
 
 
-def read_lines(path: Path) -> dict[tuple[str, str], list[list[str]]]:
+def read_csv_cells(path: Path) -> dict[tuple[str, str], list[list[str]]]:
     """The cells of a series by date and ground, as they stand in the file; none without a file.
 
     Raises
@@ -424,7 +425,7 @@ def read_series(path: Path) -> list[SeriesRow]:
 
 def _row(line: dict[str, str]) -> SeriesRow:
     given = {
-        name: (float(text) if text else np.nan) if name in NUMBERS else text
+        name: (float(text) if text else np.nan) if name in NUMERIC_COLUMNS else text
         for name, text in line.items()
     }
     return SeriesRow(**given)  # type: ignore[arg-type]
@@ -432,17 +433,17 @@ def _row(line: dict[str, str]) -> SeriesRow:
 
 def _text(name: str, row: SeriesRow) -> str:
     value = getattr(row, name)
-    if name not in NUMBERS:
+    if name not in NUMERIC_COLUMNS:
         return str(value)
     if not np.isfinite(value):
         return ""
     return f"{value:.4f}" if name == "observed_share" else f"{value:.0f}"
 
 
-FACTOR = 4  #: cells of a product along a 6.25 km cell, which belongs to a sea as a whole
+CELLS_PER_COARSE = 4  #: cells of a product along a 6.25 km cell, which belongs to a sea as a whole
 
 
-def rows_of(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow]:
+def series_rows(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow]:
     """Extent and area in every sea that a product shows.
 
     Parameters
@@ -456,8 +457,8 @@ def rows_of(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow]:
         All sea first; a named sea only where the product holds some of it.
     """
     grid = grid_of(maps)
-    areas, numbers = _ground(grid)
-    found = extents(
+    areas, numbers = _areas_and_seas(grid)
+    found = extent_by_sea(
         maps["sic"].values,
         maps["sic_uncertainty"].values,
         (maps["status_flag"].values & Flag.LAND) == 0,
@@ -481,11 +482,14 @@ def rows_of(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow]:
     ]
 
 
-def _ground(grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _areas_and_seas(grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Areas in km2 and numbers of seas of all cells, from those of cells four times larger."""
-    rows, columns = (-(-size // FACTOR) for size in grid.shape)
-    coarse = replace(grid, cell=grid.cell * FACTOR, shape=(rows, columns))
-    areas = (cell_areas(coarse) / (FACTOR**2 * 1e6)).astype(np.float32)
-    wide = (each.repeat(FACTOR, 0).repeat(FACTOR, 1) for each in (areas, sea_numbers(coarse)))
+    rows, columns = (-(-size // CELLS_PER_COARSE) for size in grid.shape)
+    coarse = replace(grid, cell=grid.cell * CELLS_PER_COARSE, shape=(rows, columns))
+    areas = (cell_areas(coarse) / (CELLS_PER_COARSE**2 * 1e6)).astype(np.float32)
+    wide = (
+        each.repeat(CELLS_PER_COARSE, 0).repeat(CELLS_PER_COARSE, 1)
+        for each in (areas, sea_numbers(coarse))
+    )
     fine, numbers = (each[: grid.shape[0], : grid.shape[1]] for each in wide)
     return fine, numbers  # type: ignore[return-value]

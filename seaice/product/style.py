@@ -16,8 +16,8 @@ __all__ = [
     "PERCENT_RAMP",
     "TB_RAMP",
     "Colour",
+    "ColourStop",
     "Ramp",
-    "Stop",
     "Style",
     "colour_of",
     "colour_table",
@@ -32,7 +32,7 @@ LAND = 254  #: in the byte raster
 NO_DATA = 255  #: in the byte raster
 LAND_COLOUR = (150, 148, 143)
 NO_DATA_COLOUR = (239, 227, 200)  #: sand: on a white canvas nothing may pass for ice
-NEVER = 2.0  #: above every fraction; gives absence its line in a legend
+ABOVE_ALL_VALUES = 2.0  #: above every fraction; gives absence its line in a legend
 RGB = tuple[int, int, int]
 Colour = tuple[int, int, int, int]
 Ramp = tuple[tuple[float, RGB], ...]
@@ -106,7 +106,7 @@ UNFLAGGED = (250, 252, 253)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class ColourStop:
     """One value with its colour, and what a legend says of it."""
 
     value: float
@@ -119,7 +119,7 @@ class Style:
     """How one raster is drawn: colours run on between the stops, or belong to single values."""
 
     kind: Literal["ramp", "classes"]
-    stops: tuple[Stop, ...]
+    stops: tuple[ColourStop, ...]
     absent: RGB | None  #: of cells without a value; None where there are none
 
 
@@ -146,7 +146,7 @@ def colour_table() -> dict[int, Colour]:
 
 def percent_style() -> Style:
     """Tenths, as ice charts count, and the ice edge; land; no data."""
-    stops = [_stop(percent, colour_of(percent), f"{percent} %") for percent in _tenths()]
+    stops = [_stop(percent, colour_of(percent), f"{percent} %") for percent in _legend_percents()]
     stops.append(_stop(LAND, LAND_COLOUR, "land"))
     stops.append(_stop(NO_DATA, NO_DATA_COLOUR, "no data"))
     return Style(kind="ramp", stops=tuple(stops), absent=NO_DATA_COLOUR)
@@ -155,15 +155,16 @@ def percent_style() -> Style:
 def fraction_style() -> Style:
     """As the percent raster, from 0 to 1; there land has no value of its own."""
     stops = [
-        _stop(percent / 100, colour_of(percent), f"{percent / 100:g}") for percent in _tenths()
+        _stop(percent / 100, colour_of(percent), f"{percent / 100:g}")
+        for percent in _legend_percents()
     ]
-    return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+    return Style(kind="ramp", stops=(*stops, _no_data_stop()), absent=NO_DATA_COLOUR)
 
 
 def uncertainty_style() -> Style:
     """One standard deviation: pale where it is small."""
     stops = [_stop(value, colour, f"± {value:g}") for value, colour in UNCERTAINTY_RAMP]
-    return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+    return Style(kind="ramp", stops=(*stops, _no_data_stop()), absent=NO_DATA_COLOUR)
 
 
 def kelvin_style(ramp: Ramp) -> Style:
@@ -179,7 +180,7 @@ def flags_style(held: Iterable[int]) -> Style:
     ['no flag', 'coast', 'coast + single overpass']
     """
     ordered = sorted(map(int, held), key=lambda bits: (bits.bit_count(), bits))
-    stops = tuple(_stop(bits, _flags_colour(bits), _flags_said(bits)) for bits in ordered)
+    stops = tuple(_stop(bits, _flags_colour(bits), _flags_label(bits)) for bits in ordered)
     return Style(kind="classes", stops=stops, absent=None)
 
 
@@ -193,19 +194,19 @@ def _flags_colour(bits: int) -> RGB:
     return red, green, blue
 
 
-def _flags_said(bits: int) -> str:
+def _flags_label(bits: int) -> str:
     names = [str(flag.name).lower().replace("_", " ") for flag in FLAG_COLOURS if flag & bits]
     return " + ".join(names) or "no flag"
 
 
-def _tenths() -> list[int]:
+def _legend_percents() -> list[int]:
     """Percents of a legend: tenths and the ice edge, where the ramp bends."""
     return sorted({*range(0, 101, 10), 15})
 
 
-def _absence() -> Stop:
-    return _stop(NEVER, NO_DATA_COLOUR, "land or no data")
+def _no_data_stop() -> ColourStop:
+    return _stop(ABOVE_ALL_VALUES, NO_DATA_COLOUR, "land or no data")
 
 
-def _stop(value: float, colour: RGB, says: str) -> Stop:
-    return Stop(value=value, colour=colour, says=says)
+def _stop(value: float, colour: RGB, says: str) -> ColourStop:
+    return ColourStop(value=value, colour=colour, says=says)

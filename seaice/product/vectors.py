@@ -20,14 +20,14 @@ from shapely.geometry import shape
 
 from seaice.grid.grid import Grid, grid_of
 from seaice.grid.projection import cell_areas
-from seaice.product.provenance import made_at
+from seaice.product.provenance import creation_time
 from seaice.sic.flags import Flag
 
 __all__ = [
     "CLASSES",
     "EDGE",
+    "ClassPolygons",
     "IceClass",
-    "Patches",
     "degree_label",
     "graticule",
     "ice_classes",
@@ -36,9 +36,9 @@ __all__ = [
 ]
 
 EDGE = 0.15  #: concentration at the ice edge
-SHORTEST = 8  #: cells; an edge no longer than this is left out
-SMALLEST = 16  #: cells; a patch smaller than this joins its largest neighbour
-SMOOTHED = 1.0  #: cells; how far outlines between classes may leave the steps of the cells
+MIN_EDGE_CELLS = 8  #: cells; an edge no longer than this is left out
+MIN_PATCH_CELLS = 16  #: cells; a patch smaller than this joins its largest neighbour
+SIMPLIFY_CELLS = 1.0  #: cells; how far outlines between classes may leave the steps of the cells
 KM = 1e-3
 
 
@@ -64,7 +64,7 @@ CLASSES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patches:
+class ClassPolygons:
     """Polygons of one class each."""
 
     outlines: NDArray[np.object_]  #: (n,) shapely polygons on the product's plane
@@ -83,7 +83,7 @@ def ice_edge(product: xr.Dataset) -> NDArray[np.object_]:
     (n,) shapely lines on the product's plane, each longer than 8 cells
     """
     grid = grid_of(product)
-    sea = _sea(product)
+    sea = _valid_sea(product)
     values = np.ma.masked_array(product["sic"].values, ~sea)
     contours = contour_generator(
         grid.x, grid.y, values, corner_mask=False, line_type=LineType.Separate
@@ -93,11 +93,11 @@ def ice_edge(product: xr.Dataset) -> NDArray[np.object_]:
         np.concatenate(lines) if lines else np.empty((0, 2)),
         indices=np.repeat(np.arange(len(lines)), [len(line) for line in lines]),
     )
-    long: NDArray[np.object_] = drawn[shapely.length(drawn) > SHORTEST * grid.cell]
+    long: NDArray[np.object_] = drawn[shapely.length(drawn) > MIN_EDGE_CELLS * grid.cell]
     return long
 
 
-def ice_classes(product: xr.Dataset) -> Patches:
+def ice_classes(product: xr.Dataset) -> ClassPolygons:
     """Polygons of the classes of CLASSES, covering all sea that has a value and nothing else.
 
     A patch of less than 16 cells (39 km2) joins its largest neighbour. Common outlines are
@@ -105,18 +105,20 @@ def ice_classes(product: xr.Dataset) -> Patches:
     Areas are those of the cells before smoothing.
     """
     grid = grid_of(product)
-    numbers, classes = _patches(_class_numbers(product), _sea(product))
+    numbers, classes = _label_patches(_class_numbers(product), _valid_sea(product))
     ground = cell_areas(grid).ravel() * KM**2
     areas = np.bincount(numbers.ravel(), ground, len(classes) + 1)[1:].astype(np.float64)
     found = shapes(numbers, mask=numbers > 0, transform=Affine(*grid.transform))
     outlines = np.empty(len(classes), object)
     for outline, number in found:
         outlines[int(number) - 1] = shape(outline)
-    smooth = shapely.coverage_simplify(outlines, SMOOTHED * grid.cell, simplify_boundary=False)
-    return Patches(outlines=smooth, classes=classes, areas=areas)
+    smooth = shapely.coverage_simplify(
+        outlines, SIMPLIFY_CELLS * grid.cell, simplify_boundary=False
+    )
+    return ClassPolygons(outlines=smooth, classes=classes, areas=areas)
 
 
-def _sea(product: xr.Dataset) -> NDArray[np.bool_]:
+def _valid_sea(product: xr.Dataset) -> NDArray[np.bool_]:
     land = (product["status_flag"].values & Flag.LAND) > 0
     sea: NDArray[np.bool_] = ~land & np.isfinite(product["sic"].values)
     return sea
@@ -126,11 +128,11 @@ def _class_numbers(product: xr.Dataset) -> NDArray[np.uint8]:
     """Place in CLASSES of every cell, after small patches joined their neighbours, (y, x)."""
     limits = [each.lower for each in CLASSES[1:]]
     numbers = np.digitize(product["sic"].values, limits).astype(np.uint8)
-    sieved: NDArray[np.uint8] = sieve(numbers, SMALLEST, mask=_sea(product))
+    sieved: NDArray[np.uint8] = sieve(numbers, MIN_PATCH_CELLS, mask=_valid_sea(product))
     return sieved
 
 
-def _patches(
+def _label_patches(
     numbers: NDArray[np.uint8], sea: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """Cells of one class that touch by a side share a number from 1 on; and each number's class."""
@@ -144,8 +146,8 @@ def _patches(
     return labels, np.array(classes, np.intp)
 
 
-OUTERMOST = 30  #: degrees of latitude; no map of polar ice reaches further
-SMALL, MIDDLE = 1.5e6, 4e6  #: m; how wide maps of dense and of middling graticules are
+MIN_LATITUDE = 30  #: degrees of latitude; no map of polar ice reaches further
+DENSE_BELOW, MEDIUM_BELOW = 1.5e6, 4e6  #: m; how wide maps of dense and of middling graticules are
 
 
 def graticule(grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
@@ -159,14 +161,14 @@ def graticule(grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     """
     left, bottom, right, top = grid.bounds
     wide = max(right - left, top - bottom)
-    step, turn = (2, 10) if wide < SMALL else (5, 15) if wide < MIDDLE else (10, 30)
+    step, turn = (2, 10) if wide < DENSE_BELOW else (5, 15) if wide < MEDIUM_BELOW else (10, 30)
     pole = 90.0 if grid.crs == "EPSG:3411" else -90.0
-    along, around = np.linspace(OUTERMOST, 90 - step / 2, 300), np.arange(-180, 180.1, 0.5)
+    along, around = np.linspace(MIN_LATITUDE, 90 - step / 2, 300), np.arange(-180, 180.1, 0.5)
     drawn = [
         (np.full_like(along, longitude), np.copysign(along, pole), degree_label(longitude, "EW"))
         for longitude in range(-180, 180, turn)
     ]
-    for latitude in range(90 - step, OUTERMOST, -step):
+    for latitude in range(90 - step, MIN_LATITUDE, -step):
         level = int(np.copysign(latitude, pole))
         drawn.append((around, np.full_like(around, level), degree_label(level, "NS")))
     plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
@@ -199,7 +201,7 @@ def write_geopackage(product: xr.Dataset, path: Path) -> None:
     of_class = [CLASSES[each] for each in patches.classes]
     edge = {
         "sic": np.full(len(lines), EDGE),
-        "length_km": _ground_lengths(product, lines),
+        "length_km": _ellipsoid_lengths(product, lines),
     }
     classes = {
         "tenths": np.array([each.tenths for each in of_class], object),
@@ -210,7 +212,7 @@ def write_geopackage(product: xr.Dataset, path: Path) -> None:
     }
     created = json.loads(product.attrs.get("provenance", "{}")).get("created")
     pyogrio.set_gdal_config_options(
-        {"OGR_CURRENT_DATE": created or made_at(product.attrs["date"], ())}
+        {"OGR_CURRENT_DATE": created or creation_time(product.attrs["date"], ())}
     )
     _write_layer(product, path, "ice_edge", lines, edge)
     _write_layer(product, path, "ice_classes", patches.outlines, classes)
@@ -223,7 +225,7 @@ def _wkt_without_code(crs: str) -> str:
     return re.sub(r',?AUTHORITY\["EPSG","\d+"\]', "", CRS(crs).to_wkt("WKT1_GDAL"))
 
 
-def _ground_lengths(product: xr.Dataset, lines: NDArray[np.object_]) -> NDArray[np.float64]:
+def _ellipsoid_lengths(product: xr.Dataset, lines: NDArray[np.object_]) -> NDArray[np.float64]:
     """Length of each line on the ellipsoid, km."""
     crs = CRS(product.attrs["crs"])
     ellipsoid = crs.get_geod()
