@@ -43,7 +43,7 @@ def follow(folder: Path, made: list[ProductFile], progress: Progress) -> list[Pr
     if not page.exists():
         return made
     told = ProductFile(
-        name=page.name, says="quality of the day: warnings first", size=page.stat().st_size
+        name=page.name, description="quality of the day: warnings first", size=page.stat().st_size
     )
     return [*made[:-1], told, made[-1]]
 

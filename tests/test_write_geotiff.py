@@ -153,7 +153,7 @@ def test_every_flag_and_every_pair_of_flags_has_a_class_and_a_colour_of_its_own(
     held = {0, *Flag, *(one | other for one in Flag for other in Flag)}
     stops = flags_style(held).stops
     assert {stop.value for stop in stops} == held
-    assert len({stop.colour for stop in stops}) == len({stop.says for stop in stops}) == len(held)
+    assert len({stop.colour for stop in stops}) == len({stop.label for stop in stops}) == len(held)
 
 
 def test_the_projection_beside_a_raster_is_the_one_in_it(written):

@@ -29,7 +29,7 @@ def test_a_product_lists_exactly_what_it_holds(folder):
     made = list_product_files(folder)
     assert {file.name for file in made} == {path.name for path in folder.iterdir()}
     assert made[0].name == f"{NAME}.tif"
-    assert all(file.size > 0 and file.says for file in made)
+    assert all(file.size > 0 and file.description for file in made)
     document = json.loads((folder / f"{NAME}.json").read_text())
     assert document["warnings"] == ["made, not observed"]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]

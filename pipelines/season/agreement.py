@@ -54,7 +54,7 @@ def problems_of_names(folder: Path, document: Mapping[str, Any], item: Any) -> I
     hrefs = [] if not isinstance(item, dict) else [each["href"] for each in item["assets"].values()]
     for name in sorted({*hrefs, *(file["name"] for file in document["files"])}):
         if not is_inside(name):
-            yield f"{name!r} is no path inside the folder"
+            yield f"{name!r} is not a path inside the folder"
         elif not (folder / name).exists():
             yield f"{name} is missing"
 

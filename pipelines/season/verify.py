@@ -215,7 +215,7 @@ def _of_season_day(store: Path, day: date) -> Iterator[str]:
 def _of_recorded(folder: Path, files: dict[str, str]) -> Iterator[str]:
     for name, digest in files.items():
         if not is_inside(name):
-            yield f"its record names {name!r}, which is no path inside the folder"
+            yield f"its record names {name!r}, which is not a path inside the folder"
             continue
         try:
             if sha256(folder / name) != digest:

@@ -60,7 +60,7 @@ def product_made(folder: Path, made: "Sequence[ProductFile]", warnings: Sequence
     rows(
         ("file", "size", "what it is"),
         [
-            (file.name, _readable(file.size), file.says)
+            (file.name, _readable(file.size), file.description)
             for file in made
             if not file.name.endswith(BESIDE)
         ],

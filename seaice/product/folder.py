@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -44,11 +44,11 @@ __all__ = [
     "write_product",
 ]
 
-STAC_ITEM = "stac.json"  #: beside the files of a product, its description for STAC catalogues
+STAC_ITEM = "stac.json"  #: name of the STAC item in a product folder
 
 
 def product_name(hemisphere: str, region: str, date: str) -> str:
-    """What every file name of a product begins with.
+    """Base name of a product: its folder, and the first part of each file name in it.
 
     >>> product_name("north", "svalbard", "2020-03-03")
     'seaice_sic_north_svalbard_20200303_v0.1'
@@ -59,7 +59,7 @@ def product_name(hemisphere: str, region: str, date: str) -> str:
 
 
 def season_name(hemisphere: str, region: str, year: int) -> str:
-    """What the store of a year is called.
+    """Name of the Zarr store of one year.
 
     >>> season_name("north", "svalbard", 2020)
     'seaice_sic_north_svalbard_2020_v0.1.zarr'
@@ -68,7 +68,7 @@ def season_name(hemisphere: str, region: str, year: int) -> str:
 
 
 def product_prefix(hemisphere: str, region: str) -> str:
-    """What all products of one place begin with.
+    """First part of the names of all products of a hemisphere and region.
 
     >>> product_prefix("north", "svalbard")
     'seaice_sic_north_svalbard'
@@ -81,18 +81,18 @@ def _name(hemisphere: str, region: str, time: str) -> str:
     return f"{product_prefix(hemisphere, region)}_{time}_v{version}"
 
 
-def add_suffix(stem: Path, ending: str) -> Path:
-    """`Path.with_suffix` would cut the version off at its point.
+def add_suffix(stem: Path, suffix: str) -> Path:
+    """Append a suffix to a path. (`Path.with_suffix` would replace the ".1" of the version.)
 
     >>> add_suffix(Path("p/map_v0.1"), ".nc").as_posix()
     'p/map_v0.1.nc'
     """
-    return stem.with_name(stem.name + ending)
+    return stem.with_name(stem.name + suffix)
 
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-#: of every product, by the end of the name
+#: Files that every product folder has, by suffix, with their descriptions.
 ALWAYS_WRITTEN = {
     ".sha256": "checksums of all of these, for `sha256sum -c`",
     ".json": "provenance: inputs, settings, warnings",
@@ -101,10 +101,13 @@ ALWAYS_WRITTEN = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductFile:
-    """One file (or store) of a product."""
+    """One file (or store) of a product.
+
+    In the provenance document the description is stored under the key "says".
+    """
 
     name: str
-    says: str
+    description: str
     size: int  #: bytes
 
 
@@ -115,72 +118,78 @@ def write_product(
 
     Parameters
     ----------
-    product : the product of docs/architecture.md; attrs["provenance"] is its JSON document. It is
-        written as `round_values` makes it, the same numbers in every file.
-    folder : takes the place of an earlier product of the same name, in one step
-    formats : beside the provenance and the checksums, which are always written
+    product : the product of docs/architecture.md; attrs["provenance"] is its JSON document. The
+        result of `round_values` is written, so that all files hold the same numbers.
+    folder : replaces an earlier product of the same name, atomically
+    formats : which formats to write; provenance and checksums are always written
 
     Returns
     -------
     list of ProductFile
-        What the folder holds, the first to open first.
+        The files in the folder, the most useful ones first.
 
     Raises
     ------
     OutputError
-        If the disk refuses; `folder` is then as it was.
+        If writing fails; `folder` is then unchanged.
     """
     from seaice.product.metadata import write_item
     from seaice.product.netcdf_zarr import round_values
 
-    given, product = product.attrs, round_values(product).load()
-    name = product_name(given["hemisphere"], given.get("region", "all"), given["date"])
-    with atomic_folder(folder) as place:
-        writers = _writers(product, place / name)
-        made = _write_concurrently([task for wanted in formats for task in writers[wanted]])
+    attrs, product = product.attrs, round_values(product).load()
+    name = product_name(attrs["hemisphere"], attrs.get("region", "all"), attrs["date"])
+    with atomic_folder(folder) as part:
+        writers = _writers(product, part / name)
+        files = _write_concurrently([task for each in formats for task in writers[each]])
         if "geotiff" in formats:
-            made.append(_write_qgis_project(product, place / name))
-        document = json.loads(given.get("provenance", "{}"))
-        document["files"] = [asdict(file) for file in made]
-        (place / f"{name}.json").write_text(json.dumps(document, indent=2))
-        files = [(file.name, file.says) for file in made]
-        files += [(f"{name}{ending}", says) for ending, says in ALWAYS_WRITTEN.items()]
-        write_item(product, files, place / STAC_ITEM)
-        write_manifest(place, place / f"{name}.sha256")
+            files.append(_write_qgis_project(product, part / name))
+        document = json.loads(attrs.get("provenance", "{}"))
+        document["files"] = [
+            {"name": file.name, "says": file.description, "size": file.size} for file in files
+        ]
+        (part / f"{name}.json").write_text(json.dumps(document, indent=2))
+        assets = [(file.name, file.description) for file in files]
+        assets += [(f"{name}{suffix}", text) for suffix, text in ALWAYS_WRITTEN.items()]
+        write_item(product, assets, part / STAC_ITEM)
+        write_manifest(part, part / f"{name}.sha256")
     return list_product_files(folder)
 
 
 def list_product_files(folder: Path) -> list[ProductFile]:
-    """What a product folder holds, as its provenance says.
+    """The files of a product, as its provenance lists them.
 
-    Nothing where anything is missing or the provenance is damaged.
-
-    The provenance stands last.
+    Returns
+    -------
+    list of ProductFile
+        The provenance comes last. Empty where a file is missing or the provenance is damaged.
     """
     documents = sorted(folder.glob("seaice_sic_*.json"))
     if len(documents) != 1:
         return []
     (document,) = documents
-    told = provenance_or_none(document)
-    if told is None:
+    provenance = provenance_or_none(document)
+    if provenance is None:
         return []
-    files = [ProductFile(**file) for file in told["files"]]
+    files = [
+        ProductFile(name=file["name"], description=file["says"], size=file["size"])
+        for file in provenance["files"]
+    ]
     if any(not (folder / file.name).exists() for file in files):
         return []
-    beside = {folder / STAC_ITEM: "the product as an item of a STAC catalogue"}
-    beside |= {document.with_suffix(ending): says for ending, says in ALWAYS_WRITTEN.items()}
-    if any(not path.exists() for path in beside):
+    others = {folder / STAC_ITEM: "the product as an item of a STAC catalogue"}
+    others |= {document.with_suffix(suffix): text for suffix, text in ALWAYS_WRITTEN.items()}
+    if any(not path.exists() for path in others):
         return []
     return files + [
-        ProductFile(name=path.name, says=says, size=path.stat().st_size)
-        for path, says in beside.items()
+        ProductFile(name=path.name, description=text, size=path.stat().st_size)
+        for path, text in others.items()
     ]
 
 
 def provenance_or_none(path: Path) -> dict[str, Any] | None:
-    """The provenance of a product; None where it is absent or damaged.
+    """The provenance document at a path; None where it is absent or damaged.
 
-    A product whose provenance cannot be read counts as not made.
+    A product whose provenance cannot be read counts as missing and is written again.
 
     Parameters
     ----------
@@ -193,12 +202,12 @@ def provenance_or_none(path: Path) -> dict[str, Any] | None:
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    whole = all(kinds == {"name": str, "says": str, "size": int} for kinds in files)
-    return document if whole else None
+    valid = all(kinds == {"name": str, "says": str, "size": int} for kinds in files)
+    return document if valid else None
 
 
 def _write_qgis_project(product: "xr.Dataset", stem: Path) -> ProductFile:
-    """All layers of the product as QGIS opens them."""
+    """Write the QGIS project with all layers of the product."""
     from seaice.grid.grid import grid_of
     from seaice.product.qgis import ProjectDay, write_project
 
@@ -207,23 +216,27 @@ def _write_qgis_project(product: "xr.Dataset", stem: Path) -> ProductFile:
     write_project(
         [ProjectDay(stem=stem, date=day, crs=grid.crs, bounds=grid.bounds)], stem.parent, path
     )
-    return ProductFile(name=path.name, says="QGIS project: all of these, styled", size=_size(path))
+    return ProductFile(
+        name=path.name, description="QGIS project: all of these, styled", size=_size(path)
+    )
 
 
 Task = tuple[Path, str, Callable[[Path], None]]
 
 
 def _write_concurrently(tasks: Sequence[Task]) -> list[ProductFile]:
-    """Write all files, as many at a time as there are processors; each is one thread's alone."""
+    """Write all files in parallel, one thread a file, as many threads as processors."""
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        written = [workers.submit(write, path) for path, _, write in tasks]
-        for done in written:
-            done.result()
-    return [ProductFile(name=path.name, says=says, size=_size(path)) for path, says, _ in tasks]
+        futures = [workers.submit(write, path) for path, _, write in tasks]
+        for future in futures:
+            future.result()
+    return [
+        ProductFile(name=path.name, description=text, size=_size(path)) for path, text, _ in tasks
+    ]
 
 
 def _writers(product: "xr.Dataset", stem: Path) -> dict[Format, Iterator[Task]]:
-    """For each format its files, what they hold, and how each is written."""
+    """For each format: path, description and write function of each file."""
     from seaice.product.netcdf_zarr import write_netcdf, write_zarr
     from seaice.product.quicklook import write_quicklook
     from seaice.product.vectors import write_geopackage
@@ -249,25 +262,25 @@ def _writers(product: "xr.Dataset", stem: Path) -> dict[Format, Iterator[Task]]:
 
 
 def _single_file(
-    stem: Path, ending: str, says: str, write: Callable[[Path], None]
+    stem: Path, suffix: str, description: str, write: Callable[[Path], None]
 ) -> Iterator[Task]:
-    yield add_suffix(stem, ending), says, write
+    yield add_suffix(stem, suffix), description, write
 
 
 def _geotiffs(product: "xr.Dataset", stem: Path) -> Iterator[Task]:
     from seaice.product.geotiff import rasters, write_geotiff
     from seaice.product.qgis import write_projection, write_qml
 
-    for ending, raster in rasters(product).items():
+    for suffix, raster in rasters(product).items():
         legend = raster.style.stops if raster.style.kind == "classes" else ()
         yield (
-            add_suffix(stem, f"{ending}.tif"),
-            raster.says,
+            add_suffix(stem, f"{suffix}.tif"),
+            raster.description,
             partial(write_geotiff, raster, product),
         )
-        yield add_suffix(stem, f"{ending}.qml"), "its QGIS style", partial(write_qml, raster.style)
+        yield add_suffix(stem, f"{suffix}.qml"), "its QGIS style", partial(write_qml, raster.style)
         yield (
-            add_suffix(stem, f"{ending}.tif.aux.xml"),
+            add_suffix(stem, f"{suffix}.tif.aux.xml"),
             "its projection, for older GIS programs",
             partial(write_projection, product.attrs["crs"], legend=legend),
         )
@@ -282,11 +295,11 @@ HASH_WORKERS = 4  #: files hashed at the same time
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file below a folder, by its name relative to the folder.
+    """SHA-256 of every file below a folder, by its path relative to the folder.
 
     Parameters
     ----------
-    folder : files inside stores and subfolders are included
+    folder : files inside Zarr stores and subfolders are included
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     with ThreadPoolExecutor(HASH_WORKERS) as pool:
@@ -296,13 +309,13 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 
 def write_manifest(folder: Path, path: Path) -> None:
-    """List the SHA-256 of every file in `folder`, those inside a Zarr store too, by name.
+    """Write the SHA-256 of every file in `folder`, including those inside a Zarr store.
 
-    `cd FOLDER && sha256sum -c NAME.sha256` then proves that all came over whole.
+    `cd FOLDER && sha256sum -c NAME.sha256` then verifies a copy of the folder.
 
     Parameters
     ----------
-    path : the list; it does not list itself
+    path : the manifest; it does not list itself
     """
     own = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
     lines = [f"{hash}  {name}\n" for name, hash in hash_files(folder).items() if name != own]
@@ -310,7 +323,7 @@ def write_manifest(folder: Path, path: Path) -> None:
 
 
 def read_manifest(text: str) -> dict[str, str]:
-    """The SHA-256 of each file by its name relative to the folder.
+    """Parse a manifest: SHA-256 of each file by its path relative to the folder.
 
     Raises
     ------
@@ -321,19 +334,19 @@ def read_manifest(text: str) -> dict[str, str]:
     {'0f/map.tif': 'ab12'}
     >>> read_manifest("ab12  ../map.tif\\n")
     Traceback (most recent call last):
-    ValueError: '../map.tif' is no path inside the folder
+    ValueError: '../map.tif' is not a path inside the folder
     """
     listed = {}
     for line in text.splitlines():
         digest, _, name = line.partition("  ")
         if not is_inside(name):
-            raise ValueError(f"{name!r} is no path inside the folder")
+            raise ValueError(f"{name!r} is not a path inside the folder")
         listed[name] = digest
     return listed
 
 
 def is_inside(name: str) -> bool:
-    """Whether a relative path stays inside the folder that it is relative to.
+    """Whether a relative path stays inside its folder.
 
     >>> [is_inside(name) for name in ("a/b.tif", "/etc/passwd", "a/../../b", "a\\\\..\\\\b", "")]
     [True, False, False, False, False]
@@ -343,27 +356,27 @@ def is_inside(name: str) -> bool:
 
 
 def manifest_differences(folder: Path, listed: Mapping[str, str]) -> Iterator[str]:
-    """How the files of a folder differ from those listed: missing, changed, or not listed.
+    """Files of a folder that are missing, changed, or not in the manifest, one sentence each.
 
     Parameters
     ----------
-    listed : SHA-256 by name, as `read_manifest` gives it
+    listed : SHA-256 by name, as `read_manifest` returns it
     """
-    found = hash_files(folder)
-    for name in sorted(listed.keys() | found.keys()):
-        if name not in found:
+    hashes = hash_files(folder)
+    for name in sorted(listed.keys() | hashes.keys()):
+        if name not in hashes:
             yield f"{name} is missing"
         elif name not in listed:
             yield f"{name} is not in the manifest"
-        elif found[name] != listed[name]:
+        elif hashes[name] != listed[name]:
             yield f"{name} is not what was written"
 
 
-REQUIRED_KEYS = {"date", "hemisphere", "grid", "status"}  #: in the provenance of every product
+REQUIRED_KEYS = {"date", "hemisphere", "grid", "status"}  #: of every provenance document
 
 
 def product_folders(out: Path) -> Iterator[Path]:
-    """The folders of products in `out`, by name; one whose provenance is damaged is left out."""
+    """The product folders in `out`, sorted by name, except those whose provenance is damaged."""
     for folder in sorted(out.glob("seaice_sic_*")):
         document = provenance_or_none(provenance_path(folder))
         if document is not None and document.keys() >= REQUIRED_KEYS:
@@ -371,16 +384,16 @@ def product_folders(out: Path) -> Iterator[Path]:
 
 
 def quality_page_path(folder: Path) -> Path:
-    """Where a product's page of quality lies, which is no part of the product."""
+    """Path of a product's quality page, which is not part of the product."""
     return add_suffix(folder / folder.name, "_quality.html")
 
 
 def provenance_path(folder: Path) -> Path:
-    """Where a product's provenance lies."""
+    """Path of a product's provenance document."""
     return add_suffix(folder / folder.name, ".json")
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
-    """The provenance of a product: date, status, hemisphere, region, granules, warnings."""
+    """Read the provenance: date, status, hemisphere, region, granules, warnings."""
     document: dict[str, Any] = json.loads(provenance_path(folder).read_text("utf-8"))
     return document

@@ -1,4 +1,4 @@
-"""Maps as cloud-optimised GeoTIFFs: the hand-off to QGIS and every other GIS."""
+"""Maps as cloud-optimised GeoTIFFs for QGIS and other GIS programs."""
 
 import math
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ BLOCK = 512  #: cells a side
 COG_OPTIONS = MappingProxyType(
     {
         "compress": "DEFLATE",
-        "level": 1,  # two thirds of the time of level 6, 4 % more room
+        "level": 1,  # two thirds of the time of level 6, files 4 % larger
         "predictor": "YES",
         "blocksize": BLOCK,
         "num_threads": "ALL_CPUS",
@@ -50,13 +50,13 @@ COG_OPTIONS = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raster:
-    """One band as it will stand in a file."""
+    """One raster band and how it is stored and drawn."""
 
     values: NDArray[np.generic]  #: (y, x)
-    says: str
+    description: str
     unit: str
     nodata: float | None
-    overviews: Literal["nearest", "average"]  #: how GDAL makes the coarser levels
+    overviews: Literal["nearest", "average"]  #: resampling of the overviews
     style: Style  #: how QGIS draws it
     colours: Mapping[int, Colour] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -76,12 +76,12 @@ def to_percent(product: xr.Dataset) -> NDArray[np.uint8]:
 
 
 def rasters(product: xr.Dataset) -> dict[str, Raster]:
-    """The rasters of a product by the ending of their file name."""
+    """The rasters of a product, by the suffix of their file name."""
     meanings = ", ".join(f"{flag.value} {str(flag.name).lower()}" for flag in Flag)
     return {
         "": Raster(
             values=to_percent(product),
-            says=f"sea-ice concentration, {LAND} land, {NO_DATA} no data",
+            description=f"sea-ice concentration, {LAND} land, {NO_DATA} no data",
             unit="%",
             nodata=NO_DATA,
             overviews="nearest",
@@ -103,7 +103,7 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
         ),
         "_flags": Raster(
             values=product["status_flag"].values.astype(np.uint16, copy=False),
-            says="why a cell has its value",
+            description="why a cell has its value",
             unit="1",
             nodata=None,
             overviews="nearest",
@@ -120,19 +120,19 @@ def rasters(product: xr.Dataset) -> dict[str, Raster]:
     }
 
 
-def _kelvin_raster(values: xr.DataArray, says: str, ramp: Ramp) -> Raster:
-    return _float_raster(values, says, "K", kelvin_style(ramp))
+def _kelvin_raster(values: xr.DataArray, description: str, ramp: Ramp) -> Raster:
+    return _float_raster(values, description, "K", kelvin_style(ramp))
 
 
-def _fraction_raster(values: xr.DataArray, says: str, style: Style) -> Raster:
-    return _float_raster(values, says, "1", style)
+def _fraction_raster(values: xr.DataArray, description: str, style: Style) -> Raster:
+    return _float_raster(values, description, "1", style)
 
 
-def _float_raster(values: xr.DataArray, says: str, unit: str, style: Style) -> Raster:
-    """A raster of numbers, NaN where there is none."""
+def _float_raster(values: xr.DataArray, description: str, unit: str, style: Style) -> Raster:
+    """A float32 raster, NaN where there is no value."""
     return Raster(
         values=values.values.astype(np.float32, copy=False),
-        says=says,
+        description=description,
         unit=unit,
         nodata=np.nan,
         overviews="average",
@@ -147,7 +147,7 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
     with rasterio.open(
         "",
         "w+",
-        driver="MEM",  # overviews of maps in memory are made without compressing them twice
+        driver="MEM",  # builds overviews before compression, so that nothing is compressed twice
         count=1,
         height=rows,
         width=columns,
@@ -158,12 +158,12 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
     ) as file:
         file.write(raster.values, 1)
         file.build_overviews(_overview_factors(grid.shape), Resampling[raster.overviews])
-        file.set_band_description(1, raster.says)
+        file.set_band_description(1, raster.description)
         file.set_band_unit(1, raster.unit)
         if raster.colours:
             file.write_colormap(1, raster.colours)
         file.update_tags(
-            TIFFTAG_IMAGEDESCRIPTION=f"{raster.says}; {product.attrs['date']} UTC",
+            TIFFTAG_IMAGEDESCRIPTION=f"{raster.description}; {product.attrs['date']} UTC",
             TIFFTAG_SOFTWARE=f"seaice {__version__}",
             STATUS=product.attrs.get("status", "final"),
             **raster.tags,
@@ -172,7 +172,7 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
 
 
 def _overview_factors(shape: tuple[int, int]) -> list[int]:
-    """How many times coarser each overview is, until one block holds the map.
+    """Downsampling factor of each overview; the last one fits into one block.
 
     >>> _overview_factors((7168, 4864)), _levels((300, 200))
     ([2, 4, 8, 16], [])

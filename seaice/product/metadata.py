@@ -353,7 +353,7 @@ def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path
             {"rel": rel, "href": f"../{STAC_COLLECTION}", "type": "application/json"}
             for rel in ("collection", "parent", "root")
         ],
-        "assets": {name: _asset(name, says) for name, says in files},
+        "assets": {name: _asset(name, text) for name, text in files},
         "collection": "seaice-sic",
     }
     path.write_text(json.dumps(item, indent=1))
@@ -397,9 +397,9 @@ def write_collection(items: Sequence[Path], home: Path, path: Path) -> None:
     path.write_text(json.dumps(collection, indent=1))
 
 
-def _asset(name: str, says: str) -> dict[str, object]:
+def _asset(name: str, description: str) -> dict[str, object]:
     media, role = next(kind for ending, kind in MEDIA_TYPES.items() if name.endswith(ending))
-    return {"href": f"./{name}", "title": says, "type": media, "roles": [role]}
+    return {"href": f"./{name}", "title": description, "type": media, "roles": [role]}
 
 
 def _outline(grid: Grid) -> Ring:

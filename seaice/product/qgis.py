@@ -87,7 +87,7 @@ def _table(legend: Sequence[ColourStop]) -> Element:
             SubElement(column, tag).text = said
     for index, stop in enumerate(legend):
         row = SubElement(table, "Row", index=str(index))
-        for said in (f"{stop.value:g}", stop.says, *map(str, stop.colour)):
+        for said in (f"{stop.value:g}", stop.label, *map(str, stop.colour)):
             SubElement(row, "F").text = said
     return table
 
@@ -118,7 +118,7 @@ def _classes(style: Style) -> Element:
 
 
 def _renderer(kind: str, style: Style) -> Element:
-    absent = _hex_color(style.absent) if style.absent else ""
+    absent = _hex_color(style.no_data) if style.no_data else ""
     renderer = Element(
         "rasterrenderer", type=kind, band="1", opacity="1", alphaBand="-1", nodataColor=absent
     )
@@ -128,7 +128,7 @@ def _renderer(kind: str, style: Style) -> Element:
 
 def _color_entry(tag: str, stop: ColourStop) -> Element:
     return Element(
-        tag, value=f"{stop.value:g}", color=_hex_color(stop.colour), label=stop.says, alpha="255"
+        tag, value=f"{stop.value:g}", color=_hex_color(stop.colour), label=stop.label, alpha="255"
     )
 
 

@@ -47,7 +47,7 @@ class IceClass:
     """A class of total concentration."""
 
     tenths: str
-    says: str
+    name: str
     lower: float
     upper: float
 
@@ -55,11 +55,11 @@ class IceClass:
 #: Classes of the WMO sea-ice nomenclature (WMO-No. 259, 4.2); between two classes of whole tenths
 #: the limit lies halfway.
 CLASSES = (
-    IceClass(tenths="<1", says="open water", lower=0.0, upper=0.1),
-    IceClass(tenths="1-3", says="very open ice", lower=0.1, upper=0.35),
-    IceClass(tenths="4-6", says="open ice", lower=0.35, upper=0.65),
-    IceClass(tenths="7-8", says="close ice", lower=0.65, upper=0.85),
-    IceClass(tenths="9-10", says="very close ice", lower=0.85, upper=1.0),
+    IceClass(tenths="<1", name="open water", lower=0.0, upper=0.1),
+    IceClass(tenths="1-3", name="very open ice", lower=0.1, upper=0.35),
+    IceClass(tenths="4-6", name="open ice", lower=0.35, upper=0.65),
+    IceClass(tenths="7-8", name="close ice", lower=0.65, upper=0.85),
+    IceClass(tenths="9-10", name="very close ice", lower=0.85, upper=1.0),
 )
 
 
@@ -205,7 +205,7 @@ def write_geopackage(product: xr.Dataset, path: Path) -> None:
     }
     classes = {
         "tenths": np.array([each.tenths for each in of_class], object),
-        "name": np.array([each.says for each in of_class], object),
+        "name": np.array([each.name for each in of_class], object),
         "sic_from": np.array([each.lower for each in of_class]),
         "sic_to": np.array([each.upper for each in of_class]),
         "area_km2": patches.areas,
