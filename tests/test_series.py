@@ -169,11 +169,11 @@ def test_calibration_finds_the_factors_that_errors_were_drawn_with():
         ErrorParts(*each)
         for each in zip(*(10 ** random.uniform(2, 5, (3, 2000)) * [[9], [0.1], [1]]), strict=True)
     ]
-    true = ErrorFactors(regional=1.0, common=0.5, share=0.02)
+    true = ErrorFactors(regional=1.0, common=0.5, fraction=0.02)
     cases = [Case(one, random.normal(0, one.uncertainty(true))) for one in told]
     found = calibrated(cases)
     assert found.common == pytest.approx(true.common, rel=0.15)
-    assert found.share == pytest.approx(true.share, rel=0.15)
+    assert found.fraction == pytest.approx(true.fraction, rel=0.15)
     assert coverage(cases, found) == pytest.approx((0.68, 0.95), abs=0.03)
 
 

@@ -25,7 +25,7 @@ from seaice.train.samples import SampleSet
 __all__ = ["Case", "calibrated", "cases_of", "coverage"]
 
 CELL = 1562.5  #: m
-COMMONS, SHARES = np.geomspace(0.02, 3, 100), np.geomspace(1e-4, 0.1, 100)  #: that are tried
+COMMONS, FRACTIONS = np.geomspace(0.02, 3, 100), np.geomspace(1e-4, 0.1, 100)  #: that are tried
 LEAST = 1.0  #: km2, the least uncertainty
 
 
@@ -85,14 +85,18 @@ def calibrated(cases: Sequence[Case]) -> ErrorFactors:
     squares = np.array([np.square(case.told) for case in cases])
     errors = np.square([case.error for case in cases])
 
-    def likelihood(common: float, share: float) -> float:
-        parts = squares @ np.array([share**2, 1.0, common**2])
+    def likelihood(common: float, fraction: float) -> float:
+        parts = squares @ np.array([fraction**2, 1.0, common**2])
         variance = np.maximum(parts, LEAST**2)
         return float(-(errors / variance + np.log(variance)).sum())
 
-    tried = [(likelihood(common, share), common, share) for common in COMMONS for share in SHARES]
-    _, common, share = max(tried)
-    return ErrorFactors(regional=1.0, common=float(common), share=float(share))
+    tried = [
+        (likelihood(common, fraction), common, fraction)
+        for common in COMMONS
+        for fraction in FRACTIONS
+    ]
+    _, common, fraction = max(tried)
+    return ErrorFactors(regional=1.0, common=float(common), fraction=float(fraction))
 
 
 def coverage(cases: Sequence[Case], factors: ErrorFactors) -> tuple[float, float]:

@@ -34,8 +34,8 @@ __all__ = [
     "write_item",
 ]
 
-#: The variables of a map, how each cell's value sums up the day (CF, appendix E), and what kind of
-#: content it is (ISO 19115-1).
+#: Variables of a map, their CF cell methods (CF, appendix E) and their coverage content type
+#: (ISO 19115-1).
 MAP_VARIABLES = MappingProxyType(
     {
         "sic": ("time: mean area: mean", "physicalMeasurement"),
@@ -53,7 +53,7 @@ MAP_VARIABLES = MappingProxyType(
         "obs_time": ("time: mean", "auxiliaryInformation"),
     }
 )
-PRESERVED_ATTRIBUTES = ("least_significant_digit",)  #: attributes that a variable may bring along
+PRESERVED_ATTRIBUTES = ("least_significant_digit",)  #: copied from the input variables
 ANCILLARY_VARIABLES = tuple(
     name
     for name, (_, kind) in MAP_VARIABLES.items()
@@ -62,20 +62,20 @@ ANCILLARY_VARIABLES = tuple(
 
 
 def grid_mapping(crs: str) -> dict[str, object]:
-    """CF attributes of the map projection, complete.
+    """CF attributes of the map projection.
 
-    `pyproj` leaves out `latitude_of_projection_origin`, which CF appendix F requires of a polar
-    stereographic plane: the pole on whose side the standard parallel lies.
+    `pyproj` omits `latitude_of_projection_origin`, which CF appendix F requires for a polar
+    stereographic projection: the pole of the hemisphere of the standard parallel.
 
     >>> grid_mapping("EPSG:3412")["latitude_of_projection_origin"]
     -90.0
     """
-    described: dict[str, object] = dict(CRS(crs).to_cf())
-    parallel = described["standard_parallel"]
+    attributes: dict[str, object] = dict(CRS(crs).to_cf())
+    parallel = attributes["standard_parallel"]
     if not isinstance(parallel, float):
-        raise TypeError(f"standard_parallel={parallel!r} is no latitude.")
-    described["latitude_of_projection_origin"] = float(np.copysign(90.0, parallel))
-    return described
+        raise TypeError(f"standard_parallel={parallel!r} is not a latitude.")
+    attributes["latitude_of_projection_origin"] = float(np.copysign(90.0, parallel))
+    return attributes
 
 
 def flag_attributes() -> dict[str, object]:
@@ -86,11 +86,11 @@ def flag_attributes() -> dict[str, object]:
     }
 
 
-#: Every day of these clocks has 86400 s.
+#: Every day of the time axis has 86400 s.
 NO_LEAP_SECONDS: dict[str, object] = {"units_metadata": "leap_seconds: none"}
 ON_SCALE: dict[str, object] = {"units_metadata": "temperature: on_scale"}
 
-#: What only one variable has to say.
+#: Attributes that single variables need in addition.
 EXTRA_ATTRIBUTES: Mapping[str, dict[str, object]] = MappingProxyType(
     {
         "sic_uncertainty_95": {
@@ -111,7 +111,7 @@ EXTRA_ATTRIBUTES: Mapping[str, dict[str, object]] = MappingProxyType(
 
 
 def to_cf(product: xr.Dataset) -> xr.Dataset:
-    """The product as a CF dataset: dims time (1), y, x, a grid mapping, and who made it of what.
+    """Convert a product to a CF dataset: dims time (1), y, x, grid mapping, global attributes.
 
     Parameters
     ----------
@@ -120,15 +120,18 @@ def to_cf(product: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        The same numbers, with `time`, `time_bnds` and `crs`, ready for any writer.
+        The same values, with `time`, `time_bnds` and `crs`, as the writers of NetCDF and Zarr
+        expect it.
     """
     names = [name for name in MAP_VARIABLES if name in product]
     day = np.datetime64(product.attrs["date"], "ns")
     noon, hours = day + np.timedelta64(12, "h"), np.timedelta64(24, "h")
     cf = product[names].drop_vars("time", errors="ignore").expand_dims(time=[noon])
     for name in names:
-        kept = {key: cf[name].attrs[key] for key in PRESERVED_ATTRIBUTES if key in cf[name].attrs}
-        cf[name].attrs = _variable_attributes(name, cf[name].dtype) | kept
+        preserved = {
+            key: cf[name].attrs[key] for key in PRESERVED_ATTRIBUTES if key in cf[name].attrs
+        }
+        cf[name].attrs = _variable_attributes(name, cf[name].dtype) | preserved
     cf["sic"].attrs["ancillary_variables"] = " ".join(
         n for n in ANCILLARY_VARIABLES if n in product
     )
@@ -152,23 +155,22 @@ def to_cf(product: xr.Dataset) -> xr.Dataset:
 
 
 def _coordinate_variable(centres: xr.Variable) -> xr.Variable:
-    """A coordinate variable, of which no value is ever absent."""
-    told = dict(centres.attrs) | {"coverage_content_type": "coordinate"}
-    return xr.Variable(centres.dims, centres.values, told, {"_FillValue": None})
+    """A coordinate variable without a fill value."""
+    attributes = dict(centres.attrs) | {"coverage_content_type": "coordinate"}
+    return xr.Variable(centres.dims, centres.values, attributes, {"_FillValue": None})
 
 
-def _variable_attributes(name: str, kind: np.dtype) -> dict[str, object]:
-    """Those of one variable; CF wants ranges and masks in the variable's own type."""
+def _variable_attributes(name: str, dtype: np.dtype) -> dict[str, object]:
+    """CF attributes of a variable; ranges and masks have the data type of the variable."""
     methods, content = MAP_VARIABLES[name]
-    told = attrs(name) | {"grid_mapping": "crs", "coverage_content_type": content}
-    told |= EXTRA_ATTRIBUTES.get(name, {})
+    attributes = attrs(name) | {"grid_mapping": "crs", "coverage_content_type": content}
+    attributes |= EXTRA_ATTRIBUTES.get(name, {})
     if methods:
-        told["cell_methods"] = methods
-    if "valid_range" in told:
-        told["valid_range"] = np.array(told["valid_range"], kind)
-    if "flag_masks" in told:
-        told["flag_masks"] = np.array(told["flag_masks"], kind)
-    return told
+        attributes["cell_methods"] = methods
+    for key in ("valid_range", "flag_masks"):
+        if key in attributes:
+            attributes[key] = np.array(attributes[key], dtype)
+    return attributes
 
 
 REFERENCES = (
@@ -177,7 +179,8 @@ REFERENCES = (
     "Spreen et al. 2008, https://doi.org/10.1029/2005JC003384"
 )
 
-#: True of every product; an issuer's settings overrule `institution`, `creator_name`, `license`.
+#: Global attributes of every product; the issuer's settings override `institution`,
+#: `creator_name` and `license`.
 ACDD_DEFAULTS = {
     "Conventions": "CF-1.11, ACDD-1.3",
     "summary": "Daily sea-ice concentration from AMSR2 swaths on cells of 1.5625 km, with "
@@ -209,68 +212,76 @@ ACDD_DEFAULTS = {
 
 
 def global_attributes(product: xr.Dataset) -> dict[str, object]:
-    """Global attributes of a product: what it is, of what, by whom, where and when.
+    """ACDD global attributes of a product: title, source, creator, extent, time coverage.
 
     Parameters
     ----------
-    product : as docs/architecture.md; attrs["issuer"], where present, says who signs for it
-        (`seaice.config.WriteSettings.issuer`)
+    product : as docs/architecture.md; attrs["issuer"], where present, overrides the institution
+        and creator (`seaice.config.WriteSettings.issuer`)
 
     Returns
     -------
     dict
-        Without the clock's time: `date_created` is `created` of the provenance.
+        Reproducible: `date_created` is `created` of the provenance, not the time of writing.
     """
-    given = product.attrs
-    issuer = dict(given.get("issuer", {}))
+    attributes = product.attrs
+    issuer = dict(attributes.get("issuer", {}))
     return (
         ACDD_DEFAULTS
         | {
-            "title": f"Sea-ice concentration, {given['hemisphere']}, {given['date']}",
-            "id": product_name(given["hemisphere"], given.get("region", "all"), given["date"]),
+            "title": f"Sea-ice concentration, {attributes['hemisphere']}, {attributes['date']}",
+            "id": product_name(
+                attributes["hemisphere"], attributes.get("region", "all"), attributes["date"]
+            ),
         }
-        | _source_attributes(given)
+        | _source_attributes(attributes)
         | geospatial_extent(grid_of(product))
         | _publisher_attributes(issuer)
-        | {name: given[name] for name in ("sr_name", "sic_name", "tie_points") if name in given}
-        | {name: given[name] for name in ("crs", "hemisphere", "date")}
-        | {"provenance": given.get("provenance", "{}")}
+        | {
+            name: attributes[name]
+            for name in ("sr_name", "sic_name", "tie_points")
+            if name in attributes
+        }
+        | {name: attributes[name] for name in ("crs", "hemisphere", "date")}
+        | {"provenance": attributes.get("provenance", "{}")}
     )
 
 
-def _source_attributes(given: Mapping[str, str]) -> dict[str, object]:
-    """What it was made of, when, and what to keep in mind."""
-    document = json.loads(given.get("provenance", "{}"))
-    status = given.get("status", "final")
-    created = document.get("created") or creation_time(given["date"], given.get("granules", ()))
+def _source_attributes(attributes: Mapping[str, str]) -> dict[str, object]:
+    """Source, status, warnings, creation time and time coverage."""
+    document = json.loads(attributes.get("provenance", "{}"))
+    status = attributes.get("status", "final")
+    created = document.get("created") or creation_time(
+        attributes["date"], attributes.get("granules", ())
+    )
     return {
-        "source": f"AMSR2 on GCOM-W1, {counted(int(given.get('n_granules', 0)))} on the day",
+        "source": f"AMSR2 on GCOM-W1, {counted(int(attributes.get('n_granules', 0)))} on the day",
         "product_status": status,
         "comment": "; ".join([f"This product is {status}", *document.get("warnings", [])]),
         "date_created": created,
         "date_modified": created,
         "date_metadata_modified": created,
         "history": f"{created} made by seaice {__version__}; the time is that of the newest input",
-        "time_coverage_start": f"{given['date']}T00:00:00Z",
-        "time_coverage_end": f"{given['date']}T23:59:59Z",
+        "time_coverage_start": f"{attributes['date']}T00:00:00Z",
+        "time_coverage_end": f"{attributes['date']}T23:59:59Z",
     }
 
 
 def _publisher_attributes(issuer: Mapping[str, str]) -> dict[str, str]:
-    """Who made it signs for it too; a DOI leads to where it is described."""
-    told = {key: value for key, value in issuer.items() if value}
-    name = told.get("creator_name", ACDD_DEFAULTS["creator_name"])
-    told["publisher_name"] = name
+    """Publisher and link of the metadata: the publisher is the creator; a DOI becomes the link."""
+    attributes = {key: value for key, value in issuer.items() if value}
+    name = attributes.get("creator_name", ACDD_DEFAULTS["creator_name"])
+    attributes["publisher_name"] = name
     for contact in ("email", "url"):
-        if f"creator_{contact}" in told:
-            told[f"publisher_{contact}"] = told[f"creator_{contact}"]
-    if "doi" in told:
-        told["metadata_link"] = f"https://doi.org/{told['doi']}"
-    return told
+        if f"creator_{contact}" in attributes:
+            attributes[f"publisher_{contact}"] = attributes[f"creator_{contact}"]
+    if "doi" in attributes:
+        attributes["metadata_link"] = f"https://doi.org/{attributes['doi']}"
+    return attributes
 
 
 def geospatial_extent(grid: Grid) -> dict[str, object]:
-    """Where it lies: degrees of cell centres, and the outer edges on the plane.
+    """Geographic limits of the cell centres in degrees, and the outer edges in map coordinates.
 
     A western limit greater than the eastern one means that the map crosses 180 degrees.
     """
@@ -291,7 +302,9 @@ def geospatial_extent(grid: Grid) -> dict[str, object]:
     }
 
 
-STAC_COLLECTION = "collection.json"  #: beside the folders of products
+STAC_COLLECTION = (
+    "collection.json"  #: name of the STAC collection, in the folder that holds the product folders
+)
 STAC_VERSION = "1.0.0"
 STAC_PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 SUMMARY = (
@@ -299,7 +312,7 @@ SUMMARY = (
     "the reason for every cell's value."
 )
 
-#: media type and role of a file by the end of its name, longest first
+#: Media type and role of a file by its suffix, longest first.
 MEDIA_TYPES = {
     ".tif.aux.xml": ("application/xml", "metadata"),
     ".sha256": ("text/plain", "metadata"),
@@ -316,21 +329,21 @@ Ring = list[list[float]]
 
 
 def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path) -> None:
-    """Describe a product and its files.
+    """Write the STAC item of a product and its files.
 
     Parameters
     ----------
     product : as docs/architecture.md
-    files : (name, what it holds) of each, in the folder of `path`
+    files : name and description of each file in the folder of `path`
     """
-    given, grid = product.attrs, grid_of(product)
+    attributes, grid = product.attrs, grid_of(product)
     outline = _outline(grid)
     left, bottom, right, top = grid.bounds
     properties = {
-        "title": f"Sea-ice concentration, {given['hemisphere']}, {given['date']}",
-        "datetime": f"{given['date']}T12:00:00Z",
-        "start_datetime": f"{given['date']}T00:00:00Z",
-        "end_datetime": f"{given['date']}T23:59:59Z",
+        "title": f"Sea-ice concentration, {attributes['hemisphere']}, {attributes['date']}",
+        "datetime": f"{attributes['date']}T12:00:00Z",
+        "start_datetime": f"{attributes['date']}T00:00:00Z",
+        "end_datetime": f"{attributes['date']}T23:59:59Z",
         "platform": "gcom-w1",
         "instruments": ["amsr2"],
         "gsd": grid.cell,
@@ -338,14 +351,16 @@ def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path
         "proj:shape": list(grid.shape),
         "proj:bbox": [left, bottom, right, top],
         "proj:transform": [grid.cell, 0.0, left, 0.0, -grid.cell, top],
-        "seaice:status": given.get("status", "final"),
-        "seaice:methods": [given.get("sr_name", "?"), given.get("sic_name", "?")],
+        "seaice:status": attributes.get("status", "final"),
+        "seaice:methods": [attributes.get("sr_name", "?"), attributes.get("sic_name", "?")],
     }
     item = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
         "stac_extensions": [STAC_PROJECTION],
-        "id": product_name(given["hemisphere"], given.get("region", "all"), given["date"]),
+        "id": product_name(
+            attributes["hemisphere"], attributes.get("region", "all"), attributes["date"]
+        ),
         "geometry": {"type": "Polygon", "coordinates": [outline]},
         "bbox": _bounding_box(outline),
         "properties": properties,
@@ -360,16 +375,16 @@ def write_item(product: xr.Dataset, files: Iterable[tuple[str, str]], path: Path
 
 
 def write_collection(items: Sequence[Path], home: Path, path: Path) -> None:
-    """Gather items, the files `ITEM` of product folders, into a collection.
+    """Write a STAC collection of items (the files `STAC_ITEM` of product folders).
 
     Parameters
     ----------
-    home : the folder that the collection will lie in, above those of the products
-    path : where it is written
+    home : folder of the collection, the parent of the product folders
+    path : file to write
     """
-    told = [json.loads(item.read_text()) for item in items]
-    boxes = np.array([item["bbox"] for item in told])
-    days = sorted(item["properties"]["datetime"][:10] for item in told)
+    documents = [json.loads(item.read_text()) for item in items]
+    boxes = np.array([item["bbox"] for item in documents])
+    days = sorted(item["properties"]["datetime"][:10] for item in documents)
     collection: dict[str, Any] = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
@@ -403,7 +418,10 @@ def _asset(name: str, description: str) -> dict[str, object]:
 
 
 def _outline(grid: Grid) -> Ring:
-    """The map's edge in degrees, anticlockwise; a map across 180 degrees goes all the way round."""
+    """Outline of the map in degrees, anticlockwise.
+
+    A map that holds a pole or crosses 180 degrees becomes a box over all longitudes.
+    """
     left, bottom, right, top = grid.bounds
     steps = np.linspace(0, 1, 20, endpoint=False)
     across, up = left + steps * (right - left), bottom + steps * (top - bottom)

@@ -34,8 +34,8 @@ __all__ = [
     "write_zarr",
 ]
 
-#: Decimal digits kept: concentration to better than 1e-4 (its doubt is percents), temperature to
-#: better than 0.01 K (the sensor's own step).
+#: Decimal digits kept: concentration to better than 1e-4 (its uncertainty is some percent),
+#: temperature to better than 0.01 K (the sensor's step).
 DECIMAL_DIGITS = MappingProxyType(
     {
         **{
@@ -55,59 +55,59 @@ DECIMAL_DIGITS = MappingProxyType(
 
 
 def round_values(product: xr.Dataset) -> xr.Dataset:
-    """The product with `DECIMAL_DIGITS` in every map, each of which says so; times to whole seconds.
+    """Round every map to `DECIMAL_DIGITS`, recorded in an attribute, and times to whole seconds.
 
-    The polarization difference stays the difference of the temperatures beside it.
+    The polarization difference remains the difference of the rounded brightness temperatures.
     """
-    named = sorted(DECIMAL_DIGITS.keys() & product.keys())
+    names = sorted(DECIMAL_DIGITS.keys() & product.keys())
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         maps = workers.map(
-            lambda name: _round_to_digits(product[name].values, DECIMAL_DIGITS[name]), named
+            lambda name: _round_to_digits(product[name].values, DECIMAL_DIGITS[name]), names
         )
-        made = product.assign(
-            {name: product[name].copy(data=each) for name, each in zip(named, maps, strict=True)}
+        result = product.assign(
+            {name: product[name].copy(data=each) for name, each in zip(names, maps, strict=True)}
         )
     if {"tb89h", "tb89v", "pd"} <= product.keys():
-        difference = made["tb89v"].values - made["tb89h"].values
-        known = np.isfinite(difference) & np.isfinite(made["pd"].values)
-        np.copyto(made["pd"].values, difference, where=known)
+        difference = result["tb89v"].values - result["tb89h"].values
+        known = np.isfinite(difference) & np.isfinite(result["pd"].values)
+        np.copyto(result["pd"].values, difference, where=known)
     for name in DECIMAL_DIGITS.keys() & product.keys():
-        made[name].attrs = product[name].attrs | {
+        result[name].attrs = product[name].attrs | {
             "least_significant_digit": np.int32(DECIMAL_DIGITS[name])
         }
     if "obs_time" in product:
         time = product["obs_time"]
-        made["obs_time"] = time.copy(data=_whole_seconds(time.values))
-    return made
+        result["obs_time"] = time.copy(data=_whole_seconds(time.values))
+    return result
 
 
 def _whole_seconds(times: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
-    """The nearest, row by row: whole maps of times are 280 MB each."""
+    """Round times to the nearest second, row by row: a map of times has 280 MB."""
     half = np.timedelta64(500, "ms")
     whole = np.empty_like(times)
-    for row, given in zip(whole, times, strict=True):
-        row[:] = (given + half).astype("datetime64[s]")
+    for row, values in zip(whole, times, strict=True):
+        row[:] = (values + half).astype("datetime64[s]")
     return whole
 
 
 def _round_to_digits(values: NDArray[np.floating], digits: int) -> NDArray[np.floating]:
-    """To multiples of the power of two next below 10^-digits.
+    """Round to multiples of the largest power of two below 10^-digits.
 
     >>> _round_to_digits(np.array([0.333333, 1.0, 0.0]), 2).tolist()
     [0.3359375, 1.0, 0.0]
     """
     steps = values.dtype.type(2.0 ** math.ceil(digits * math.log2(10)))
-    made = np.asarray(values * steps)
-    np.rint(made, out=made)
-    made /= steps
-    return made
+    result = np.asarray(values * steps)
+    np.rint(result, out=result)
+    result /= steps
+    return result
 
 
 CHUNK = 512  #: cells a side: what is read at once
 
 
 def encoding(values: xr.DataArray | xr.Variable, date: str) -> dict[str, object]:
-    """How any store keeps a variable: NaN where there is no number, times as seconds of the day."""
+    """Encoding of a variable in a file: NaN as fill value, times in seconds since the day began."""
     if np.issubdtype(values.dtype, np.floating):
         return {"_FillValue": values.dtype.type("nan")}
     if np.issubdtype(values.dtype, np.datetime64):
@@ -116,17 +116,17 @@ def encoding(values: xr.DataArray | xr.Variable, date: str) -> dict[str, object]
 
 
 def times_to_seconds(cf: xr.Dataset, date: str) -> xr.Dataset:
-    """Maps of times as the numbers that a store keeps, in seconds since the day began.
+    """Convert maps of times to seconds since the day began, as they are stored.
 
-    xarray would make the same numbers, but first look for a unit among all of them, sorted.
+    xarray would store the same numbers, but sorts all of them first to infer a unit, which is slow.
     """
     begin = np.datetime64(date, "ns")
     numbers = {}
     for name, values in cf.data_vars.items():
         if "y" in values.dims and np.issubdtype(values.dtype, np.datetime64):
-            told = {"units": f"seconds since {date}", "calendar": "proleptic_gregorian"}
+            attributes = {"units": f"seconds since {date}", "calendar": "proleptic_gregorian"}
             seconds = (values.values - begin) / np.timedelta64(1, "s")
-            numbers[name] = xr.Variable(values.dims, seconds, dict(values.attrs) | told)
+            numbers[name] = xr.Variable(values.dims, seconds, dict(values.attrs) | attributes)
     return cf.assign(numbers)
 
 
@@ -136,18 +136,18 @@ POSITION_STEPS = 2.0**13
 
 
 def write_netcdf(product: xr.Dataset, path: Path) -> None:
-    """Write the product with CF and ACDD metadata, deflated, in chunks of 512 cells a side.
+    """Write a NetCDF-4 file with CF and ACDD metadata, deflated, in chunks of 512 x 512 cells.
 
-    Latitude and longitude of the cells are written too: programs that know no projection need
-    them. x and y with `crs` are exact, these are rounded to 7 m.
+    Latitude and longitude of the cells are included for programs that do not read projections. x
+    and y with `crs` are exact; latitude and longitude are rounded to 7 m.
     """
     cf = times_to_seconds(to_cf(product), product.attrs["date"])
     for name, degrees in zip(
         ("longitude", "latitude"), cell_positions(grid_of(product)), strict=True
     ):
-        told = attrs(name) | {"coverage_content_type": "coordinate"}
-        told["valid_range"] = np.array(told["valid_range"], np.float32)
-        cf = cf.assign_coords({name: (("y", "x"), degrees, told)})
+        attributes = attrs(name) | {"coverage_content_type": "coordinate"}
+        attributes["valid_range"] = np.array(attributes["valid_range"], np.float32)
+        cf = cf.assign_coords({name: (("y", "x"), degrees, attributes)})
     cf.to_netcdf(
         path,
         engine="netcdf4",
@@ -161,17 +161,17 @@ def write_netcdf(product: xr.Dataset, path: Path) -> None:
 
 
 def cell_positions(grid: Grid) -> list[NDArray[np.float32]]:
-    """Longitude and latitude of the cells, (y, x) degrees; some rows at a time to spare memory."""
-    kept = [np.empty(grid.shape, np.float32) for _ in range(2)]
+    """Longitude and latitude of the cells, (y, x) degrees; by blocks of rows to save memory."""
+    result = [np.empty(grid.shape, np.float32) for _ in range(2)]
     for top in range(0, grid.shape[0], CHUNK):
         rows = slice(top, min(top + CHUNK, grid.shape[0]))
-        for whole, part in zip(kept, grid.crop(rows, slice(None)).lonlat(), strict=True):
+        for whole, part in zip(result, grid.crop(rows, slice(None)).lonlat(), strict=True):
             whole[rows] = np.rint(part * POSITION_STEPS) / POSITION_STEPS
-    return kept
+    return result
 
 
 def _netcdf_encoding(values: xr.Variable, date: str) -> dict[str, object]:
-    """Level 1 takes a third of the time of level 4, and 2 % more room."""
+    """Chunks and compression; level 1 takes a third of the time of level 4, files are 2 % larger."""
     cells = {"y": CHUNK, "x": CHUNK}
     sizes = [min(cells.get(str(axis), 1), size) for axis, size in values.sizes.items()]
     deflate = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": sizes}
@@ -179,17 +179,15 @@ def _netcdf_encoding(values: xr.Variable, date: str) -> dict[str, object]:
 
 
 def write_zarr(product: xr.Dataset, path: Path) -> None:
-    """Write the product with CF metadata; chunks (1, 512, 512), which share one file (shard)
-    a variable and day.
+    """Write a Zarr v3 store with CF metadata: chunks (1, 512, 512), one shard a variable and day.
 
-    The metadata are gathered in one place as well: xarray asks for that first and warns where it
-    is missing.
+    Metadata are consolidated: xarray looks for consolidated metadata first and warns without.
     """
     write_cf_zarr(to_cf(product), path, product.attrs["date"])
 
 
 def write_cf_zarr(cf: xr.Dataset, path: Path, epoch: str) -> None:
-    """Write what `to_cf` made; times of cells count from `epoch`, a date."""
+    """Write the result of `to_cf`; times of cells are in seconds since `epoch`, a date."""
     cf = times_to_seconds(cf, epoch)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)
@@ -211,6 +209,6 @@ def _zarr_encoding(values: xr.DataArray, epoch: str) -> dict[str, object]:
     return encoding(values, epoch) | {
         "chunks": (1, CHUNK, CHUNK),
         "shards": (1, -(-rows // CHUNK) * CHUNK, -(-columns // CHUNK) * CHUNK),
-        # against level 3 and bytes shuffled: two thirds of the time, 4 % more room
+        # compared with level 3 and byte shuffling: two thirds of the time, 4 % larger
         "compressors": BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"),
     }

@@ -45,10 +45,10 @@ __all__ = [
     "write_day",
 ]
 
-DAYS_FOLDER = ".days"  #: the folder of days inside a store
-DAY_STATUS = "day_status"  #: the variable that tells which days are there
+DAYS_FOLDER = ".days"  #: folder inside the store that holds the days
+DAY_STATUS = "day_status"  #: variable: 0 absent, 1 provisional, 2 final
 
-#: What is true of one day only, which its record keeps.
+#: Attributes of single days; they are stored in the day's record, not in the season.
 DAILY_ATTRIBUTES = (
     "comment", "date", "date_created", "date_metadata_modified", "date_modified", "history",
     "product_status", "provenance", "sic_name", "source", "sr_name", "tie_points",
@@ -56,7 +56,7 @@ DAILY_ATTRIBUTES = (
 
 
 def day_index(day: date) -> int:
-    """Where a day stands on the time axis of its year.
+    """Index of a day on the time axis of its year.
 
     >>> day_index(date(2020, 3, 1))
     60
@@ -65,18 +65,18 @@ def day_index(day: date) -> int:
 
 
 def create_season(product: xr.Dataset, store: Path) -> None:
-    """Make the season of a product's year, without any day.
+    """Create the empty store for the year of a product.
 
     Raises
     ------
     OutputError
-        If the disk refuses.
+        If writing fails.
     """
     year = int(product.attrs["date"][:4])
     days = 366 if calendar.isleap(year) else 365
     cf = to_cf(product)
     cf.attrs = _season_attributes(cf.attrs, product, year)
-    for name in ("time", "time_bnds"):  # read as a whole
+    for name in ("time", "time_bnds"):  # one chunk: always read completely
         cf[name].encoding["chunks"] = (days, *cf[name].shape[1:])
     cf[DAY_STATUS] = ("time", np.zeros(1, np.uint8), _status_attributes())
     with atomic_folder(store) as part:
@@ -89,16 +89,16 @@ def create_season(product: xr.Dataset, store: Path) -> None:
 
 
 def link_chunks(store: Path, day: date, names: Iterable[str]) -> None:
-    """Let a day's chunks be found through its folder; until that is there they are absent."""
-    slot = str(day_index(day))
+    """Link the chunks of a day to its folder; they are absent until the folder exists."""
+    index = str(day_index(day))
     for name in names:
-        chunk = store / name / "c" / slot
+        chunk = store / name / "c" / index
         if not chunk.is_symlink():
-            chunk.symlink_to(Path("..", "..", DAYS_FOLDER, str(day), name, "c", slot))
+            chunk.symlink_to(Path("..", "..", DAYS_FOLDER, str(day), name, "c", index))
 
 
 def _resize_to_year(store: Path, year: int, days: int) -> None:
-    """Give every array along time its full length; time itself is known beforehand."""
+    """Resize every array with a time axis to the full year, and write the times."""
     group = zarr.open_group(store, mode="r+", use_consolidated=False)
     for _, array in group.arrays():
         if (array.metadata.dimension_names or ("",))[0] == "time":  # type: ignore[union-attr]
@@ -113,10 +113,10 @@ def _resize_to_year(store: Path, year: int, days: int) -> None:
 
 
 def _season_attributes(
-    given: dict[str, object], product: xr.Dataset, year: int
+    attributes: dict[str, object], product: xr.Dataset, year: int
 ) -> dict[str, object]:
     hemisphere = product.attrs["hemisphere"]
-    return {name: value for name, value in given.items() if name not in DAILY_ATTRIBUTES} | {
+    return {name: value for name, value in attributes.items() if name not in DAILY_ATTRIBUTES} | {
         "title": f"Sea-ice concentration, {hemisphere}, {year}",
         "id": season_name(hemisphere, product.attrs.get("region", "all"), year),
         "year": year,
@@ -138,22 +138,23 @@ def _status_attributes() -> dict[str, object]:
     }
 
 
-RECORD = "record.json"
+RECORD = "record.json"  #: key, status, provenance and file hashes of a day
 
 
 def write_day(product: xr.Dataset, store: Path, key: str) -> None:
-    """Put a day into its season, in place of the one that is there.
+    """Write a day into the season store, replacing an earlier version of the day.
 
     Parameters
     ----------
-    product : the product of docs/architecture.md; kept as `round_values` makes it, like its own files
-    store : made if it is not there; the year is that of the first day written
-    key : name of the day's content; a day held under the same key is left alone
+    product : the product of docs/architecture.md; stored with the rounding of `round_values`, like
+        the product's files
+    store : created if missing; its year is the year of the first day written
+    key : cache key of the day's content; a day stored under the same key is not written again
 
     Raises
     ------
     OutputError
-        If the disk refuses, or the store is of another year or ground; it is then as it was.
+        If writing fails, or the store has another year or grid; the store is then unchanged.
     """
     product = round_values(product)
     if not store.exists():
@@ -171,13 +172,13 @@ def write_day(product: xr.Dataset, store: Path, key: str) -> None:
         arrays = [path.name for path in folder.iterdir() if path.is_dir()]
         link_chunks(store, date.fromisoformat(day), arrays)
         _switch_link(link, folder)
-        former = [path for path in _generations(link) if path != folder]
-        for path in sorted(former, key=lambda path: path.stat().st_mtime)[:-1]:
-            _remove_generation(path)  # the last stays for who reads it still
+        older = [path for path in _generations(link) if path != folder]
+        for path in sorted(older, key=lambda path: path.stat().st_mtime)[:-1]:
+            _remove_generation(path)  # the newest of them remains for readers that have it open
 
 
 def read_record(store: Path, day: date) -> dict[str, Any] | None:
-    """What the store knows of a day: key, status, provenance, hashes of files; None if absent."""
+    """Record of a day: key, status, provenance, file hashes; None if the day is absent."""
     try:
         record: Any = json.loads((store / DAYS_FOLDER / str(day) / RECORD).read_text())
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
@@ -186,28 +187,28 @@ def read_record(store: Path, day: date) -> dict[str, Any] | None:
 
 
 def list_days(store: Path) -> list[date]:
-    """The days that are whole, in order of time."""
-    found = (path for path in (store / DAYS_FOLDER).glob("????-??-??") if path.exists())
-    return sorted(date.fromisoformat(path.name) for path in found)
+    """Dates of all complete days, sorted."""
+    links = (path for path in (store / DAYS_FOLDER).glob("????-??-??") if path.exists())
+    return sorted(date.fromisoformat(path.name) for path in links)
 
 
 def open_season(store: Path) -> xr.Dataset:
-    """The days that are held, read when they are used.
+    """Open all complete days of a season; values are read lazily.
 
-    A day that is replaced meanwhile is read as it is at that moment; `read_day` takes all
-    variables from one generation.
+    If a day is replaced in the meantime, variables read later come from the new version. `read_day`
+    reads all variables from one version.
     """
     season: xr.Dataset = xr.open_zarr(store, chunks=None)
     return season.isel(time=[day_index(day) for day in list_days(store)])
 
 
 def read_day(store: Path, day: date) -> xr.Dataset:
-    """All variables of a day, from one generation of it, in memory.
+    """Read all variables of a day from one version of it into memory.
 
     Raises
     ------
     NoInputError
-        If the store does not hold the day.
+        If the day is not in the store.
     """
     link = store / DAYS_FOLDER / str(day)
     while True:
@@ -224,11 +225,11 @@ def read_day(store: Path, day: date) -> xr.Dataset:
                 raise
         else:
             if _folder_identity(generation) == before is not None:
-                return whole  # else it was replaced twice while it was read
+                return whole  # otherwise it was replaced twice during the reading: read again
 
 
 def _folder_identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from a later one of the same name."""
+    """Inode and modification time, which distinguish a folder from a later one of the same name."""
     try:
         status = folder.stat()
     except FileNotFoundError:
@@ -237,7 +238,7 @@ def _folder_identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _load_generation(store: Path, generation: Path, slot: int) -> xr.Dataset:
-    """One generation's arrays under the metadata of the season."""
+    """Arrays of one version of a day with the metadata of the season."""
     season: xr.Dataset = xr.open_zarr(store, chunks=None, mask_and_scale=False, decode_times=False)
     one = season.isel(time=slot).load()
     for name in (*MAP_VARIABLES, DAY_STATUS):
@@ -249,7 +250,7 @@ def _load_generation(store: Path, generation: Path, slot: int) -> xr.Dataset:
 
 
 def remove_day(store: Path, day: date) -> None:
-    """Take a day out of its season; nothing happens where it is not there."""
+    """Remove a day from the season; does nothing if it is absent."""
     link = store / DAYS_FOLDER / str(day)
     if not link.is_symlink():
         return
@@ -260,7 +261,10 @@ def remove_day(store: Path, day: date) -> None:
 
 
 def remove_old_generations(store: Path) -> int:
-    """Remove generations that were replaced; how many. For readers that are long gone."""
+    """Remove versions of days that were replaced, and return their number.
+
+    They remain after `write_day` for programs that still read them.
+    """
     removed = 0
     for link in (store / DAYS_FOLDER).glob("????-??-??"):
         with file_lock(link):
@@ -272,10 +276,10 @@ def remove_old_generations(store: Path) -> int:
 
 
 def _remove_generation(generation: Path) -> None:
-    """Take it away in one step, before its files go one by one."""
-    gone = generation.with_name(f".{generation.name}.gone.part")
-    os.rename(generation, gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    """Rename the folder in one step, then delete its files."""
+    hidden = generation.with_name(f".{generation.name}.gone.part")
+    os.rename(generation, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _generations(link: Path) -> Iterator[Path]:
@@ -283,11 +287,11 @@ def _generations(link: Path) -> Iterator[Path]:
 
 
 def _switch_link(link: Path, folder: Path) -> None:
-    """Let the day's link lead to a generation, in one step."""
-    following = link.with_name(f".{link.name}.next")
-    following.unlink(missing_ok=True)
-    following.symlink_to(folder.name)
-    os.replace(following, link)
+    """Point the link of a day to a version of it, atomically."""
+    temporary = link.with_name(f".{link.name}.next")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder.name)
+    os.replace(temporary, link)
     handle = os.open(link.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -296,7 +300,7 @@ def _switch_link(link: Path, folder: Path) -> None:
 
 
 def _write_generation(part: Path, product: xr.Dataset, store: Path, key: str) -> None:
-    """A generation: arrays of the season's shape that hold one day, and a record of them."""
+    """Write a version of a day: arrays of the season's shape that hold this day, and the record."""
     day = date.fromisoformat(product.attrs["date"])
     cf = to_cf(product)
     final = product.attrs["status"] == "final"
@@ -308,20 +312,20 @@ def _write_generation(part: Path, product: xr.Dataset, store: Path, key: str) ->
         (part / name).mkdir()
         shutil.copy(store / name / "zarr.json", part / name)
         zarr.open_array(part / name, mode="r+")[day_index(day)] = values
-    held = sorted(path for path in part.rglob("*") if path.is_file())
+    files = sorted(path for path in part.rglob("*") if path.is_file())
     record = {
         "date": str(day),
         "key": key,
         "status": product.attrs["status"],
         "methods": {stage: product.attrs.get(f"{stage}_name") for stage in ("sr", "sic")},
         "provenance": json.loads(product.attrs.get("provenance", "{}")),
-        "files": {path.relative_to(part).as_posix(): sha256(path) for path in held},
+        "files": {path.relative_to(part).as_posix(): sha256(path) for path in files},
     }
     (part / RECORD).write_text(json.dumps(record, indent=1))
 
 
 def _stored_numbers(values: NDArray[Any], day: date) -> NDArray[Any]:
-    """Numbers as the store keeps them: times as seconds of the year."""
+    """Values as they are stored: times in seconds since the year began."""
     if not np.issubdtype(values.dtype, np.datetime64):
         return values
     seconds = (values - np.datetime64(f"{day.year}-01-01", "ns")) / np.timedelta64(1, "s")
@@ -330,12 +334,12 @@ def _stored_numbers(values: NDArray[Any], day: date) -> NDArray[Any]:
 
 def _check_same_grid(product: xr.Dataset, store: Path) -> None:
     season = xr.open_zarr(store, chunks=None)
-    held = str(season.attrs["year"]), season.attrs["crs"]
-    given = product.attrs["date"][:4], product.attrs["crs"]
+    expected = str(season.attrs["year"]), season.attrs["crs"]
+    actual = product.attrs["date"][:4], product.attrs["crs"]
     same = all(np.array_equal(season[axis], product[axis]) for axis in ("y", "x"))
-    if held != given or not same:
+    if expected != actual or not same:
         raise OutputError(
-            f"{store.name} of {', '.join(held)} and a day of {', '.join(given)}, "
+            f"{store.name} of {', '.join(expected)} and a day of {', '.join(actual)}, "
             f"{'the same' if same else 'other'} cells",
             "a day of the same year on the same cells",
             "give another folder with --out",

@@ -58,42 +58,42 @@ __all__ = [
     "write_series",
 ]
 
-EDGE = 0.15  #: concentration from which on a cell counts as ice
-BLOCK = 100_000.0  #: m, side of the squares within which errors are taken to be fully correlated
+EDGE = 0.15  #: concentration from which a cell counts as ice
+BLOCK = 100_000.0  #: m, side of the squares within which errors are assumed fully correlated
 Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorFactors:
-    """What the parts of an error are multiplied by, as simulated days with known truth require."""
+    """Factors of the error components, calibrated on simulated days with known truth."""
 
     regional: float  #: of errors that are independent between squares of `BLOCK`
     common: float  #: of errors that all cells of a map share
-    share: float  #: of the extent or area itself, for errors where no uncertainty is told
+    fraction: float  #: of the extent or area itself, for errors outside the cells' uncertainty
 
 
-#: `common`, and `share` of the area, are calibrated by `python -m pipelines.evaluate.amounts`.
-#: `share` of the extent is by how much the sea of 11 named seas differs between this land mask
+#: `common`, and `fraction` of the area, are calibrated by `python -m pipelines.evaluate.amounts`.
+#: `fraction` of the extent is the difference of the sea area of 11 seas between this land mask
 #: (GSHHG) and NSIDC's of 6.25 km, root mean square: simulated days share one mask with their truth.
-EXTENT = ErrorFactors(regional=1.0, common=0.6, share=0.003)
-AREA = ErrorFactors(regional=1.0, common=0.6, share=0.010)
+EXTENT = ErrorFactors(regional=1.0, common=0.6, fraction=0.003)
+AREA = ErrorFactors(regional=1.0, common=0.6, fraction=0.010)
 
 
 class ErrorParts(NamedTuple):
     """Sums over one sea, km2."""
 
     amount: float  #: extent or area
-    regional: float  #: error where cells of a square err alike, and squares independently
-    common: float  #: error where all cells err alike
+    regional: float  #: error if errors are equal within a square and independent between squares
+    common: float  #: error if the errors of all cells are equal
 
     def uncertainty(self, factors: ErrorFactors) -> float:
         """One standard deviation."""
-        told = (
+        components = (
             factors.regional * self.regional,
             factors.common * self.common,
-            factors.share * self.amount,
+            factors.fraction * self.amount,
         )
-        return float(np.sqrt(np.square(told).sum()))
+        return float(np.sqrt(np.square(components).sum()))
 
 
 class Extent(NamedTuple):
@@ -121,11 +121,11 @@ def extent_by_sea(
 
     Parameters
     ----------
-    sic : (y, x) 0-1, NaN where nothing is known
-    deviation : (y, x) one standard deviation of each cell's error; None: not told
-    sea : (y, x) what is sea; values elsewhere do not count
+    sic : (y, x) 0-1, NaN where there is no value
+    deviation : (y, x) one standard deviation of each cell's error; None where it is unknown
+    sea : (y, x) sea mask; values elsewhere are ignored
     areas : (y, x) km2 on the ground, `seaice.grid.projection.cell_areas`
-    numbers : (y, x) 0 in no sea, n in the n-th
+    numbers : (y, x) number of the sea of each cell, 0 outside all named seas
     cell : m, side of a cell on the map
 
     Returns
@@ -138,7 +138,7 @@ def extent_by_sea(
     The uncertainty has three parts, added in quadrature (`EXTENT`, `AREA`): errors that cells
     within one square of `BLOCK` share and that are independent between squares, as of weather;
     errors that all cells of the map share, as of tie points, of training and of the footprint's
-    width at the ice edge; and a share of the amount itself, for leads and coasts where each cell's
+    width at the ice edge; and a fraction of the amount itself, for leads and coasts where each cell's
     uncertainty is small. See `error_parts`.
     """
     known = sea & np.isfinite(sic)
@@ -146,7 +146,7 @@ def extent_by_sea(
     observed = _by_sea(np.bincount(numbers[known], areas[known], count))
     missing = _by_sea(np.bincount(numbers[sea & ~known], areas[sea & ~known], count))
     extent, area = error_parts(sic, deviation, sea, areas, numbers, cell)
-    return [_extent(*told) for told in zip(extent, area, observed, missing, strict=True)]
+    return [_extent(*each) for each in zip(extent, area, observed, missing, strict=True)]
 
 
 def _extent(extent: ErrorParts, area: ErrorParts, observed: float, missing: float) -> Extent:
@@ -163,7 +163,7 @@ def _extent(extent: ErrorParts, area: ErrorParts, observed: float, missing: floa
 
 
 def _by_sea(sums: NDArray[Any]) -> list[float]:
-    """The sum over all sea, then that of each numbered sea."""
+    """Sum over all sea, then of each numbered sea."""
     return [float(sums.sum()), *map(float, sums[1:])]
 
 
@@ -175,7 +175,7 @@ def error_parts(
     numbers: NDArray[np.integer],
     cell: float,
 ) -> tuple[list[ErrorParts], list[ErrorParts]]:
-    """The parts of extent and of area, of all sea and of each numbered sea.
+    """Error components of extent and area, of all sea and of each numbered sea.
 
     Parameters
     ----------
@@ -184,12 +184,12 @@ def error_parts(
     Returns
     -------
     extent, area : list of ErrorParts
-        In the order of `extent_by_sea`; errors are NaN where no deviation is told.
+        In the order of `extent_by_sea`; errors are NaN where `deviation` is None.
 
     Notes
     -----
-    A cell's error of area is its deviation by its ground; that of extent sqrt(p (1 - p)) by its
-    ground, p being the chance that it lies above 15 % when errors are normal.
+    A cell's error of area is its deviation times its ground area. Its error of extent is sqrt(p (1 -
+    p)) times its ground area, with p the probability that it lies above 15 % if errors are normal.
     """
     known = sea & np.isfinite(sic)
     values, weights = sic[known].astype(np.float64), areas[known]
@@ -208,9 +208,9 @@ def error_parts(
     amounts = totals(weights * (values >= EDGE)), totals(weights * values)
     errors = (np.full(shape, np.nan), np.full(shape, np.nan))
     if deviation is not None:
-        told = np.maximum(deviation[known], 1e-6).astype(np.float64)
-        above = ndtr((values - EDGE) / told)
-        errors = totals(weights * np.sqrt(above * (1 - above))), totals(weights * told)
+        std = np.maximum(deviation[known], 1e-6).astype(np.float64)
+        above = ndtr((values - EDGE) / std)
+        errors = totals(weights * np.sqrt(above * (1 - above))), totals(weights * std)
     seas = [slice(None), *(slice(n, n + 1) for n in range(1, count))]
     extent, area = (
         [_sum_errors(amount, error, part) for part in seas]
@@ -220,7 +220,7 @@ def error_parts(
 
 
 def _sum_errors(amount: Array, error: Array, part: slice) -> ErrorParts:
-    """Of the seas in `part`; amount and error are (sea, block)."""
+    """Sum the seas in `part`; amount and error are (sea, block)."""
     blocks = error[part].sum(axis=0)
     regional = float(np.sqrt((blocks**2).sum()))
     return ErrorParts(float(amount[part].sum()), regional, float(blocks.sum()))
@@ -245,23 +245,23 @@ def format_with_uncertainty(value: float, uncertainty: float) -> str:
     return f"{round(value, digits):,.{places}f} ± {round(uncertainty, digits):,.{places}f}"
 
 
-CHART_STEP = 0.05  #: degrees, of the chart that outlines are drawn on: at most 5.6 km
-CHART = (3600, 7200)
+CHART_STEP = 0.05  #: degrees, cell size of the longitude-latitude map of seas: at most 5.6 km
+CHART = (3600, 7200)  #: rows and columns of that map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sea:
     """A named sea."""
 
-    name: str  #: in tables
-    label: str  #: for people
+    name: str  #: identifier in tables
+    label: str  #: display name
     km2: float  #: of sea at 1.5625 km, on the whole grid of its hemisphere
     outline: shapely.Polygon  #: degrees, longitude first; may reach beyond 180; empty: all of it
 
 
 @cache
 def seas(hemisphere: Hemisphere) -> tuple[Sea, ...]:
-    """All sea of a hemisphere, then its seas in the order in which they claim cells.
+    """All sea of a hemisphere, then its seas; where outlines overlap, the first one has the cell.
 
     >>> [sea.name for sea in seas("south")][:3]
     ['all', 'weddell', 'indian']
@@ -281,12 +281,12 @@ def seas(hemisphere: Hemisphere) -> tuple[Sea, ...]:
 
 
 def sea_numbers(grid: Grid) -> NDArray[np.uint8]:
-    """Which sea each cell's centre lies in.
+    """Number of the sea in which each cell's centre lies.
 
     Returns
     -------
     (y, x) uint8
-        Place in `seas(hemisphere)`; 0 in no named one. Land is not told from sea.
+        Index into `seas(hemisphere)`; 0 outside all named seas. Land is not masked.
 
     >>> from seaice.grid.grid import NORTH
     >>> pole = NORTH.crop(slice(936, 937), slice(616, 617))
@@ -301,27 +301,29 @@ def sea_numbers(grid: Grid) -> NDArray[np.uint8]:
 
 
 def _lonlat(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Longitude and latitude of cells on a polar stereographic plane, to metres: round the pole a
-    meridian is straight, and latitude depends on the distance alone."""
+    """Longitude and latitude of cells on a polar stereographic plane, accurate to metres.
+
+    Meridians are straight lines through the pole; latitude depends only on the distance from it.
+    """
     plane = plane_of(grid.crs)
     latitudes = np.linspace(90.0, 0.0, 8192)
     x, y = project(plane.pole * latitudes, np.degrees(plane.meridian), grid.crs)
-    away = np.hypot.outer(grid.y, grid.x)
-    latitude = plane.pole * np.interp(away, np.hypot(x, y), latitudes)
+    distance = np.hypot.outer(grid.y, grid.x)
+    latitude = plane.pole * np.interp(distance, np.hypot(x, y), latitudes)
     angle = np.arctan2(grid.x[None, :], -plane.pole * grid.y[:, None])
     return np.degrees(angle + plane.meridian), latitude
 
 
 @cache
 def _sea_chart(hemisphere: Hemisphere) -> NDArray[np.uint8]:
-    """The numbers of the seas on a chart of degrees, from 180 west and 90 north."""
+    """Sea numbers on a longitude-latitude map that starts at 180 west and 90 north."""
     shapes = [
         (shapely.affinity.translate(sea.outline, shift), number)
         for number, sea in reversed(list(enumerate(seas(hemisphere)))[1:])
         for shift in (0, -360)
     ]
-    onto = Affine(CHART_STEP, 0, -180, 0, -CHART_STEP, 90)
-    chart: NDArray[np.uint8] = rasterize(shapes, CHART, transform=onto, dtype="uint8")
+    transform = Affine(CHART_STEP, 0, -180, 0, -CHART_STEP, 90)
+    chart: NDArray[np.uint8] = rasterize(shapes, CHART, transform=transform, dtype="uint8")
     return chart
 
 
@@ -330,11 +332,11 @@ def _corners(text: str) -> list[tuple[float, ...]]:
 
 
 class SeriesRow(NamedTuple):
-    """One line of the file; areas in km2, NaN (an empty cell) where nothing was observed."""
+    """One line of the CSV file; areas in km2, NaN (an empty cell) where nothing was observed."""
 
     date: str  #: the day, UTC
     ground: str  #: what the product covers: all, or its region
-    sea: str  #: all, or a name of `seaice.product.series`
+    sea: str  #: all, or a name of `seas`
     status: str  #: provisional or final
     extent_km2: float
     extent_uncertainty_km2: float
@@ -342,8 +344,8 @@ class SeriesRow(NamedTuple):
     area_uncertainty_km2: float
     observed_km2: float
     missing_km2: float
-    observed_share: float  #: of the whole sea, wherever the product ends
-    method: str  #: super-resolution and concentration
+    observed_share: float  #: of the whole sea, also outside the product's region
+    method: str  #: names of the super-resolution and concentration methods
     version: str
 
 
@@ -351,7 +353,7 @@ NUMERIC_COLUMNS = tuple(name for name, kind in SeriesRow.__annotations__.items()
 
 
 def series_path(out: Path, hemisphere: str) -> Path:
-    """Where the series of a hemisphere lies.
+    """Path of the series of a hemisphere.
 
     >>> series_path(Path("products"), "north").as_posix()
     'products/seaice_series_north.csv'
@@ -360,14 +362,14 @@ def series_path(out: Path, hemisphere: str) -> Path:
 
 
 def update_series(path: Path, rows: Iterable[SeriesRow]) -> None:
-    """Put rows into the series at `path`; those of the same day and ground are replaced.
+    """Add rows to the series at `path`, replacing rows of the same day and region.
 
-    Runs of other days may do so at the same time: they wait for each other.
+    Processes that update the file at the same time wait for each other (file lock).
 
     Raises
     ------
     OutputError
-        If the disk refuses; the series is then as it was.
+        If writing fails; the series is then unchanged.
     """
     new = list(rows)
     replaced = {(row.date, row.ground) for row in new}
@@ -377,7 +379,7 @@ def update_series(path: Path, rows: Iterable[SeriesRow]) -> None:
 
 
 def write_series(path: Path, rows: Iterable[SeriesRow]) -> None:
-    """Write the whole series in one step, sorted by day and ground; seas keep their order."""
+    """Write the whole series atomically, sorted by day and region; seas keep their order."""
     ordered = sorted(rows, key=lambda row: (row.date, row.ground))
     with atomic_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
@@ -386,34 +388,34 @@ def write_series(path: Path, rows: Iterable[SeriesRow]) -> None:
 
 
 def csv_cells(rows: Iterable[SeriesRow]) -> list[list[str]]:
-    """Rows as the cells of the file, in the order given."""
+    """Rows as the text of the CSV cells, in input order."""
     return [[_text(name, row) for name in SeriesRow._fields] for row in rows]
 
 
 def read_csv_cells(path: Path) -> dict[tuple[str, str], list[list[str]]]:
-    """The cells of a series by date and ground, as they stand in the file; none without a file.
+    """CSV cells of a series by date and region, unparsed; empty if there is no file.
 
     Raises
     ------
     ValueError
         If it has other columns, or a line of another length.
     """
-    found: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
+    cells: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
     if not path.exists():
-        return found
+        return cells
     with path.open(newline="", encoding="utf-8") as file:
-        head, *lines = csv.reader(file)
-    if tuple(head) != SeriesRow._fields:
+        header, *lines = csv.reader(file)
+    if tuple(header) != SeriesRow._fields:
         raise ValueError("other columns")
     for line in lines:
         if len(line) != len(SeriesRow._fields):
             raise ValueError(f"a line of {len(line)} cells")
-        found[line[0], line[1]].append(line)
-    return found
+        cells[line[0], line[1]].append(line)
+    return cells
 
 
 def read_series(path: Path) -> list[SeriesRow]:
-    """The rows of a series; none where there is no file, or it has other columns."""
+    """Rows of a series; empty if there is no file or it has other columns."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -424,11 +426,11 @@ def read_series(path: Path) -> list[SeriesRow]:
 
 
 def _row(line: dict[str, str]) -> SeriesRow:
-    given = {
+    values = {
         name: (float(text) if text else np.nan) if name in NUMERIC_COLUMNS else text
         for name, text in line.items()
     }
-    return SeriesRow(**given)  # type: ignore[arg-type]
+    return SeriesRow(**values)  # type: ignore[arg-type]
 
 
 def _text(name: str, row: SeriesRow) -> str:
@@ -440,11 +442,11 @@ def _text(name: str, row: SeriesRow) -> str:
     return f"{value:.4f}" if name == "observed_share" else f"{value:.0f}"
 
 
-CELLS_PER_COARSE = 4  #: cells of a product along a 6.25 km cell, which belongs to a sea as a whole
+CELLS_PER_COARSE = 4  #: product cells along a 6.25 km cell; each 6.25 km cell belongs to one sea
 
 
 def series_rows(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow]:
-    """Extent and area in every sea that a product shows.
+    """Extent and area of every sea that a product covers.
 
     Parameters
     ----------
@@ -454,11 +456,11 @@ def series_rows(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow
     Returns
     -------
     list of SeriesRow
-        All sea first; a named sea only where the product holds some of it.
+        All sea first; a named sea only if the product covers some of it.
     """
     grid = grid_of(maps)
     areas, numbers = _areas_and_seas(grid)
-    found = extent_by_sea(
+    amounts = extent_by_sea(
         maps["sic"].values,
         maps["sic_uncertainty"].values,
         (maps["status_flag"].values & Flag.LAND) == 0,
@@ -466,24 +468,23 @@ def series_rows(maps: xr.Dataset, document: Mapping[str, Any]) -> list[SeriesRow
         numbers,
         grid.cell,
     )
-    told = document["date"], document["region"]
     networks = document.get("networks", {})
     method = "+".join(networks[stage]["name"] for stage in ("sr", "sic") if stage in networks)
     return [
         SeriesRow(
-            *(told[0], told[1], sea.name, document["status"]),
+            *(document["date"], document["region"], sea.name, document["status"]),
             *sums,
             observed_share=sums.observed / sea.km2,
             method=method,
             version=document.get("code", {}).get("version", __version__),
         )
-        for sea, sums in zip(seas(hemisphere_of(grid)), found, strict=False)
+        for sea, sums in zip(seas(hemisphere_of(grid)), amounts, strict=False)
         if sums.observed + sums.missing > 0
     ]
 
 
 def _areas_and_seas(grid: Grid) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Areas in km2 and numbers of seas of all cells, from those of cells four times larger."""
+    """Areas in km2 and sea numbers of all cells, from cells with four times the side."""
     rows, columns = (-(-size // CELLS_PER_COARSE) for size in grid.shape)
     coarse = replace(grid, cell=grid.cell * CELLS_PER_COARSE, shape=(rows, columns))
     areas = (cell_areas(coarse) / (CELLS_PER_COARSE**2 * 1e6)).astype(np.float32)

@@ -117,7 +117,7 @@ class ColourStop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How a raster is drawn: colours interpolated between stops ("ramp") or one a value ("classes")."""
+    """How a raster is drawn: colours interpolated ("ramp") or one for each value ("classes")."""
 
     kind: Literal["ramp", "classes"]
     stops: tuple[ColourStop, ...]
