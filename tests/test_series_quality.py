@@ -114,7 +114,7 @@ def test_the_page_is_the_same_when_it_is_made_again(two_days):
 
 @pytest.fixture(scope="module")
 def good(two_days):
-    """A day like the one before it, all seen, nothing left out."""
+    """A day like the day before, observed everywhere, without unused granules."""
     day = collect_quality_day(two_days[0])
     quiet = day.maps.copy()
     quiet["status_flag"] = quiet["status_flag"] & np.uint16(~Flag.NO_INPUT & 0xFFFF)
@@ -124,7 +124,7 @@ def good(two_days):
 
 
 def flagged(day, flag, share):
-    """The day with a flag in this share of the cells, and some ice below all else."""
+    """The day with a flag in this fraction of the cells, and some ice everywhere else."""
     maps = day.maps.copy()
     bits = maps["status_flag"].values.copy()
     bits[: int(share * bits.shape[0])] |= np.uint16(flag)
@@ -146,7 +146,7 @@ def changed(day, row):
         (lambda day: flagged(day, Flag.NO_INPUT, 0.1), "Missing swath"),
         (lambda day: flagged(day, Flag.GAP_FILLED, 0.1), "Missing swath"),
         (lambda day: flagged(day, Flag.WEATHER_DISAGREEMENT, 0.2), "weather filters disagree"),
-        (lambda day: flagged(day, Flag.OUTSIDE_CLIMATOLOGY, 0.2), "none has been seen"),
+        (lambda day: flagged(day, Flag.OUTSIDE_CLIMATOLOGY, 0.2), "none has been observed"),
         (lambda day: replace(day, document={**day.document, "status": "provisional"}), "Prov"),
         (lambda day: replace(day, yesterday=None), "No product of the day before"),
         (lambda day: changed(day, {"extent_km2": day.rows[0].extent_km2 + 3e5}), "Jump"),

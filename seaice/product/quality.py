@@ -51,23 +51,25 @@ __all__ = [
 ]
 
 #: Jumps of extent from one day to the next. In 2018 of the OSI SAF record OSI-450-a no northern
-#: day changed the whole by more than 232 000 km2, nor any sea of A km2 by more than 123 sqrt(A).
+#: day changed the total by more than 232 000 km2, nor any sea of A km2 by more than 123 sqrt(A).
 LARGEST_JUMP = 250_000.0  #: km2
 JUMP_PER_ROOT_AREA = 125.0  #: km2, times the root of the sea's area in km2
-MAX_UNSEEN = 0.02  #: share of sea not seen on the day, the pole hole apart
-MAX_DISAGREEMENT = 0.05  #: area where network and filters disagree, as a share of the extent
-MAX_OUTSIDE_CLIMATOLOGY = 0.005  #: area of ice outside the climatology, as a share of the extent
+MAX_UNSEEN = 0.02  #: fraction of the sea not observed on the day, without the pole hole
+MAX_DISAGREEMENT = (
+    0.05  #: area where network and weather filters disagree, as a fraction of the extent
+)
+MAX_OUTSIDE_CLIMATOLOGY = 0.005  #: area of ice outside the climatology, as a fraction of the extent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityDay:
-    """A product and what lies beside it."""
+    """A product with the product of the day before, its series and its tie points."""
 
     maps: xr.Dataset  #: see `seaice.product.reader.read_maps`
-    document: Mapping[str, Any]  #: its provenance
+    document: Mapping[str, Any]  #: provenance
     yesterday: xr.Dataset | None  #: the maps of the day before, on the same cells
-    rows: Sequence[SeriesRow]  #: of the series, of this ground, this day and those before
-    points: Mapping[str, Mapping[str, Any]]  #: tie points by date, this day and those before
+    rows: Sequence[SeriesRow]  #: of the series: this region, this day and earlier days
+    points: Mapping[str, Mapping[str, Any]]  #: tie points by date, this day and earlier days
 
     @property
     def date(self) -> str:
@@ -76,7 +78,11 @@ class QualityDay:
 
 
 def jump_limit(km2: float) -> float:
-    """km2 by which the extent of a sea of this size may change in a day.
+    """Largest plausible change of a sea's extent in a day, km2.
+
+    Parameters
+    ----------
+    km2 : observed area of the sea
 
     >>> jump_limit(1e6), jump_limit(3.7e7)
     (125000.0, 250000.0)
@@ -85,65 +91,68 @@ def jump_limit(km2: float) -> float:
 
 
 def flag_fractions(maps: xr.Dataset) -> dict[str, float]:
-    """Share of the sea's cells with each flag; besides `seen` on the day, `filled`, `missing`."""
+    """Fraction of the sea cells with each flag, by flag name.
+
+    Also `seen` (observed on the day), `filled`, `missing` and `unseen` (outside the pole hole).
+    """
     flags = maps["status_flag"].values
     bits = np.bincount(flags[(flags & Flag.LAND) == 0].ravel(), minlength=1)
     codes, sea = np.arange(bits.size), max(int(bits.sum()), 1)
 
-    def share(which: Any) -> float:
+    def fraction(which: Any) -> float:
         return float(bits[which].sum() / sea)
 
     unseen = Flag.NO_INPUT | Flag.GAP_FILLED
-    found = {
-        "seen": share((codes & unseen) == 0),
-        "filled": share((codes & Flag.GAP_FILLED) != 0),
-        "missing": share((codes & Flag.NO_INPUT) != 0),
-        "unseen": share(((codes & unseen) != 0) & ((codes & Flag.POLE_HOLE) == 0)),
+    fractions = {
+        "seen": fraction((codes & unseen) == 0),
+        "filled": fraction((codes & Flag.GAP_FILLED) != 0),
+        "missing": fraction((codes & Flag.NO_INPUT) != 0),
+        "unseen": fraction(((codes & unseen) != 0) & ((codes & Flag.POLE_HOLE) == 0)),
     }
-    return found | {str(flag.name): share((codes & flag) != 0) for flag in Flag}
+    return fractions | {str(flag.name): fraction((codes & flag) != 0) for flag in Flag}
 
 
 def unused_granules(document: Mapping[str, Any]) -> list[str]:
-    """The granules of the day that could not be used, each with its reason."""
-    begins = f"{document['date']}: left out "
+    """Granules of the day that could not be used, each with the reason."""
+    prefix = f"{document['date']}: left out "
     warnings = document.get("warnings", ())
-    return [str(each).removeprefix(begins) for each in warnings if str(each).startswith(begins)]
+    return [str(each).removeprefix(prefix) for each in warnings if str(each).startswith(prefix)]
 
 
 def alerts(day: QualityDay) -> list[str]:
-    """Sentences about what is unusual; none on a good day."""
+    """Sentences about unusual inputs, jumps, tie points and flags; empty on a normal day."""
     return [*_input_alerts(day), *_jump_alerts(day), *_tie_point_alerts(day), *_flag_alerts(day)]
 
 
 def _input_alerts(day: QualityDay) -> Iterator[str]:
     if day.document["status"] == "provisional":
-        yield "Provisional: days after it were not there; make it again when they are."
-    found = flag_fractions(day.maps)
-    if found["unseen"] > MAX_UNSEEN:
+        yield "Provisional: later days were missing; process the day again when they are available."
+    fractions = flag_fractions(day.maps)
+    if fractions["unseen"] > MAX_UNSEEN:
         yield (
-            f"Missing swath: {found['unseen']:.1%} of the sea was not seen on the day "
+            f"Missing swath: {fractions['unseen']:.1%} of the sea was not observed on the day "
             f"(limit {MAX_UNSEEN:.0%}; the pole hole does not count)."
         )
-    gone = unused_granules(day.document)
-    if gone:
-        yield f"{counted(len(gone))} of the day left out."
+    unused = unused_granules(day.document)
+    if unused:
+        yield f"{counted(len(unused))} of the day left out."
     if day.yesterday is None:
-        yield "No product of the day before, on the same ground: no difference, no test for jumps."
+        yield "No product of the day before on the same grid: no difference map, no test for jumps."
 
 
 def _jump_alerts(day: QualityDay) -> Iterator[str]:
     today = {row.sea: row for row in day.rows if row.date == day.date}
     before = str(np.datetime64(day.date) - 1)
-    former = {row.sea: row for row in day.rows if row.date == before}
+    previous = {row.sea: row for row in day.rows if row.date == before}
     for sea in seas(day.document["hemisphere"]):
-        if sea.name not in today or sea.name not in former:
+        if sea.name not in today or sea.name not in previous:
             continue
-        now, then = today[sea.name], former[sea.name]
+        now, then = today[sea.name], previous[sea.name]
         change, limit = now.extent_km2 - then.extent_km2, jump_limit(now.observed_km2)
         if abs(change) > limit:
             yield (
                 f"Jump: extent of {sea.label} changed by {change:+,.0f} km2 in a day (limit "
-                f"{limit:,.0f}); observed were {then.observed_km2:,.0f}, then "
+                f"{limit:,.0f}); the observed area was {then.observed_km2:,.0f}, then "
                 f"{now.observed_km2:,.0f} km2."
             )
 
@@ -159,59 +168,56 @@ def _tie_point_alerts(day: QualityDay) -> Iterator[str]:
 
 
 def _flag_alerts(day: QualityDay) -> Iterator[str]:
-    found, cell = (
-        flag_fractions(day.maps),
-        {row.sea: row for row in day.rows if row.date == day.date},
-    )
-    whole = cell.get("all")
-    if whole is None or not whole.extent_km2 > 0:
+    fractions = flag_fractions(day.maps)
+    total = {row.sea: row for row in day.rows if row.date == day.date}.get("all")
+    if total is None or not total.extent_km2 > 0:
         return
-    sea = whole.observed_km2 + whole.missing_km2
+    sea = total.observed_km2 + total.missing_km2
     limits = (
         (Flag.WEATHER_DISAGREEMENT, MAX_DISAGREEMENT, "Network and weather filters disagree"),
         (
             Flag.OUTSIDE_CLIMATOLOGY,
             MAX_OUTSIDE_CLIMATOLOGY,
-            "Ice where none has been seen in this month",
+            "Ice where none has been observed in this month",
         ),
     )
-    for flag, limit, says in limits:
-        km2 = found[str(flag.name)] * sea
-        if km2 > limit * whole.extent_km2:
-            share = km2 / whole.extent_km2
-            yield f"{says}: {km2:,.0f} km2, {share:.1%} of the extent (limit {limit:.1%})."
+    for flag, limit, text in limits:
+        km2 = fractions[str(flag.name)] * sea
+        if km2 > limit * total.extent_km2:
+            fraction = km2 / total.extent_km2
+            yield f"{text}: {km2:,.0f} km2, {fraction:.1%} of the extent (limit {limit:.1%})."
 
 
-MAX_PICTURE_CELLS = 700  #: cells along a side of a picture; what is larger is averaged
+MAX_PICTURE_CELLS = 700  #: cells along a side of a picture; larger maps are averaged in blocks
 MILLION = 1e6
 TODAY_COLOUR, BEFORE_COLOUR = "#2166ac", "#9aa7b2"
 
 
 def change_figure(day: QualityDay) -> Figure:
-    """Concentration minus that of the day before; sand where either is unknown."""
+    """Map of the change of concentration since the day before; sand where either is missing."""
     if day.yesterday is None:
-        raise ValueError("Without yesterday there is no change to draw.")
+        raise ValueError("a map of change needs the product of the day before")
     change = (day.maps["sic"] - day.yesterday["sic"]).values
     land = (day.maps["status_flag"].values & Flag.LAND) != 0
     step = max(1, -(-max(change.shape) // MAX_PICTURE_CELLS))
-    tall = change.shape[0] / change.shape[1]
-    figure = Figure(figsize=(7.0, 6.2 * tall + 0.9))
+    ratio = change.shape[0] / change.shape[1]
+    figure = Figure(figsize=(7.0, 6.2 * ratio + 0.9))
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
-    shown = axes.imshow(
+    picture = axes.imshow(
         100 * _block_means(change, step), cmap="RdBu_r", vmin=-50, vmax=50, interpolation="nearest"
     )
-    ground = np.zeros((*land[::step, ::step].shape, 4))
-    ground[land[::step, ::step]] = (*np.divide(LAND_COLOUR, 255), 1)
-    axes.imshow(ground, interpolation="nearest")
+    colours = np.zeros((*land[::step, ::step].shape, 4))
+    colours[land[::step, ::step]] = (*np.divide(LAND_COLOUR, 255), 1)
+    axes.imshow(colours, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
-    figure.colorbar(shown, ax=axes, shrink=0.6, label="change since yesterday, %")
+    figure.colorbar(picture, ax=axes, shrink=0.6, label="change since yesterday, %")
     return figure
 
 
 def _block_means(values: NDArray[np.floating], step: int) -> NDArray[np.floating]:
-    """Means of blocks over what is known; rests at the far edges are kept by padding."""
+    """Means of step x step blocks, ignoring NaN; incomplete blocks at the edges are padded."""
     rows, columns = (-(-size // step) * step for size in values.shape)
     wide = np.full((rows, columns), np.nan)
     wide[: values.shape[0], : values.shape[1]] = values
@@ -222,7 +228,7 @@ def _block_means(values: NDArray[np.floating], step: int) -> NDArray[np.floating
 
 
 def histogram_figure(day: QualityDay) -> Figure:
-    """How much sea has how much ice, today and yesterday."""
+    """Histogram of concentration, today and yesterday."""
     figure = Figure(figsize=(7.5, 3.0))
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
@@ -241,18 +247,18 @@ def histogram_figure(day: QualityDay) -> Figure:
 
 
 def series_figure(day: QualityDay) -> Figure:
-    """Extent and area of the days of the series."""
+    """Extent and area of the last days, with uncertainty."""
     figure = Figure(figsize=(9.0, 3.4))
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
     rows = [row for row in day.rows if row.sea == "all"]
     when = np.array([row.date for row in rows], "datetime64[D]")
     for name, colour in (("extent", TODAY_COLOUR), ("area", "#1b9e77")):
-        values, doubts = (
+        values, errors = (
             np.array([getattr(row, f"{name}{part}") for row in rows]) / MILLION
             for part in ("_km2", "_uncertainty_km2")
         )
-        axes.errorbar(when, values, doubts, fmt="none", ecolor=colour, capsize=2)
+        axes.errorbar(when, values, errors, fmt="none", ecolor=colour, capsize=2)
         for status, fill in (("final", colour), ("provisional", "white")):
             these = np.array([row.status == status for row in rows], bool)
             axes.plot(
@@ -271,7 +277,7 @@ def series_figure(day: QualityDay) -> Figure:
 
 
 def tie_figure(day: QualityDay) -> Figure:
-    """Each tie point of today's method, measured day after day, with its guard."""
+    """Each tie point of the day's method as measured on the last days, with the accepted range."""
     names = list(day.points[day.date])
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
@@ -286,8 +292,10 @@ def tie_figure(day: QualityDay) -> Figure:
         published = day.points[day.date][name]["published"]
         axes.axhspan(published - GUARD, published + GUARD, color="#eef3f7")
         axes.axhline(published, color="black", linewidth=0.8)
-        told = {when: points.get(name, {}).get("measured") for when, points in day.points.items()}
-        known = {when: value for when, value in told.items() if value is not None}
+        measured = {
+            when: points.get(name, {}).get("measured") for when, points in day.points.items()
+        }
+        known = {when: value for when, value in measured.items() if value is not None}
         axes.plot(np.array(list(known), "datetime64[D]"), list(known.values()), "o-", ms=4)
         axes.set_title(name, fontsize=9)
         axes.set_ylabel("K", fontsize=8)
@@ -297,7 +305,7 @@ def tie_figure(day: QualityDay) -> Figure:
 
 
 def _date_axis(axes: Axes, day: QualityDay) -> None:
-    """Days of the past month below."""
+    """Label the horizontal axis with the days of the past month."""
     last = np.datetime64(date.fromisoformat(day.date))
     axes.set_xlim(last - 31, last + 1)  # type: ignore[arg-type]
     ticks = last - np.array([28, 21, 14, 7, 0])
@@ -311,18 +319,18 @@ def _style_axes(axes: Axes) -> None:
 
 
 logger = logging.getLogger(__name__)
-PAST_DAYS = 30  #: days before the day that are looked at
+PAST_DAYS = 30  #: earlier days shown on the page
 
 
 def write_quality_page(folder: Path) -> Path | None:
-    """Write the page of a product, whose rows the series already has; its path.
+    """Write the quality page of a product whose rows are in the series; return its path.
 
-    None where the product was written without a format that concentration can be read from.
+    None if the product has no format from which concentration can be read.
 
     Raises
     ------
     OutputError
-        If the disk refuses.
+        If writing fails.
     """
     day = collect_quality_day(folder)
     if day is None:
@@ -336,21 +344,21 @@ def write_quality_page(folder: Path) -> Path | None:
 
 
 def collect_quality_day(folder: Path) -> QualityDay | None:
-    """A product with the products and the series beside it."""
+    """Collect a product, the product of the day before, the series and the tie points."""
     maps, document = read_maps(folder), read_provenance(folder)
     if maps is None:
         return None
     day = date.fromisoformat(document["date"])
     first = (day - timedelta(days=PAST_DAYS)).isoformat()
     series = read_series(series_path(folder.parent, document["hemisphere"]))
-    past = {}
+    earlier = {}
     for days in range(PAST_DAYS, -1, -1):
         when = (day - timedelta(days=days)).isoformat()
         name = product_name(document["hemisphere"], document.get("region", "all"), when)
         other = folder.parent / name
         if provenance_or_none(provenance_path(other)) is not None:
-            past[when] = other
-    before = past.get((day - timedelta(days=1)).isoformat())
+            earlier[when] = other
+    before = earlier.get((day - timedelta(days=1)).isoformat())
     return QualityDay(
         maps=maps,
         document=document,
@@ -360,38 +368,38 @@ def collect_quality_day(folder: Path) -> QualityDay | None:
             for row in series
             if row.ground == document.get("region") and first <= row.date <= document["date"]
         ],
-        points={when: _tie_points(read_provenance(other)) for when, other in past.items()},
+        points={when: _tie_points(read_provenance(other)) for when, other in earlier.items()},
     )
 
 
 def _maps_of_other(folder: Path) -> xr.Dataset | None:
-    """The maps of another day; None where they are damaged, which `seaice verify` finds."""
+    """The maps of another day; None if they are damaged, which `seaice verify` reports."""
     try:
         return read_maps(folder)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        logger.warning("%s is damaged and not compared with: %s", folder, error)
+        logger.warning("%s is damaged and is not used for comparison: %s", folder, error)
         return None
 
 
 def _if_same_grid(other: xr.Dataset | None, maps: xr.Dataset) -> xr.Dataset | None:
-    """Another day's maps, if they lie on the same cells."""
+    """Another day's maps if they are on the same grid, else None."""
     same = other is not None and all(np.array_equal(other[axis], maps[axis]) for axis in "xy")
     return other if same else None
 
 
 def _tie_points(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    told = document.get("tie_points", {})
-    algorithm, points = told.get("algorithm", ""), told.get("tie_points", {})
+    entry = document.get("tie_points", {})
+    algorithm, points = entry.get("algorithm", ""), entry.get("tie_points", {})
     return {f"{algorithm} {name}": point for name, point in points.items()}
 
 
 def page_sections(day: QualityDay) -> list[Section]:
-    """The page, part by part; what needs attention first."""
-    found = alerts(day)
+    """The sections of the page, alerts first."""
+    messages = alerts(day)
     notes = [str(each) for each in day.document.get("warnings", ())]
     head = Section(
-        title="What to look at" if found else "Nothing unusual",
-        alerts=tuple(found),
+        title="Alerts" if messages else "No alerts",
+        alerts=tuple(messages),
         says=tuple(f"Note of the product: {note}." for note in notes),
     )
     return [
@@ -405,33 +413,35 @@ def page_sections(day: QualityDay) -> list[Section]:
 
 
 def _coverage_section(day: QualityDay) -> Section:
-    """Granules and what they saw."""
+    """Granules, and the fractions of the sea that they observed."""
     entries = day.document.get("granules", {}).get(day.date, ())
     used = [entry["name"] for entry in entries if entry.get("used", True)]
     unchecked = sum("not checked" in entry.get("geolocation", "") for entry in entries)
     directions = Counter(_direction(name) for name in used)
     passes = ", ".join(f"{count} {direction}" for direction, count in sorted(directions.items()))
-    found, gone = flag_fractions(day.maps), unused_granules(day.document)
+    fractions, unused = flag_fractions(day.maps), unused_granules(day.document)
     rows = (
         ("status", str(day.document["status"])),
         ("granules used on the day", f"{len(used)}" + (f" ({passes})" if passes else "")),
         ("granules without a sample here", str(_count_without_samples(entries))),
-        ("left out", str(len(gone))),
+        ("left out", str(len(unused))),
         ("geolocation not checked", counted(unchecked)),
-        ("sea seen on the day", f"{found['seen']:.2%}"),
-        ("filled from other days or cells", f"{found['filled']:.2%}"),
-        ("without a value", f"{found['missing']:.2%}"),
-        ("seen by one granule only", f"{found['SINGLE_OVERPASS']:.2%}"),
+        ("sea observed on the day", f"{fractions['seen']:.2%}"),
+        ("filled from other days or cells", f"{fractions['filled']:.2%}"),
+        ("without a value", f"{fractions['missing']:.2%}"),
+        ("observed by one granule only", f"{fractions['SINGLE_OVERPASS']:.2%}"),
     )
-    reasons = Table(title="Left out", heads=("granule and reason",), rows=tuple((g,) for g in gone))
-    tables = (Table(title="", heads=("", ""), rows=rows), *([reasons] if gone else []))
+    reasons = Table(
+        title="Left out", heads=("granule and reason",), rows=tuple((each,) for each in unused)
+    )
+    tables = (Table(title="", heads=("", ""), rows=rows), *([reasons] if unused else []))
     return Section(title="Coverage", tables=tables)
 
 
 def _count_without_samples(entries: Iterable[Mapping[str, Any]]) -> int:
-    """Granules that are good and saw nothing of the region on the day."""
-    absent = "no sample in the region"
-    return sum(str(entry.get("reason", "")).startswith(absent) for entry in entries)
+    """Number of valid granules without a sample in the region on the day."""
+    reason = "no sample in the region"
+    return sum(str(entry.get("reason", "")).startswith(reason) for entry in entries)
 
 
 def _direction(name: str) -> str:
@@ -446,14 +456,14 @@ def _change_section(day: QualityDay) -> Section:
         Picture(
             name="histogram",
             figure=histogram_figure(day),
-            says="Sea cells by concentration; open water (below 1 %) is left out of the picture.",
+            says="Sea cells by concentration; open water (below 1 %) is not shown.",
         )
     ]
     if day.yesterday is not None:
-        both = (day.maps["sic"] - day.yesterday["sic"]).values
-        says = "Concentration minus yesterday's: red where ice is more, blue where it is less. "
-        says += f"Mean {np.nanmean(both):+.2%}, rms {np.sqrt(np.nanmean(both**2)):.2%}."
-        pictures.insert(0, Picture(name="change", figure=change_figure(day), says=says))
+        change = (day.maps["sic"] - day.yesterday["sic"]).values
+        caption = "Concentration minus that of the day before: red more ice, blue less ice. "
+        caption += f"Mean {np.nanmean(change):+.2%}, rms {np.sqrt(np.nanmean(change**2)):.2%}."
+        pictures.insert(0, Picture(name="change", figure=change_figure(day), says=caption))
     return Section(title="Concentration and its change since yesterday", pictures=tuple(pictures))
 
 
@@ -474,14 +484,14 @@ def _extent_section(day: QualityDay) -> Section:
     picture = Picture(
         name="series",
         figure=series_figure(day),
-        says=f"Extent and ice area of the last {PAST_DAYS} days on this ground, with one standard "
+        says=f"Extent and ice area of the last {PAST_DAYS} days in this region, with one standard "
         "deviation; open circles are provisional. Days without a product are gaps.",
     )
     return Section(
         title="Extent and area",
         says=(
-            "Of what the product observed, with one standard deviation; both are rounded to two "
-            "digits of it. Cells without a value are in none of them.",
+            "Of the observed cells, with one standard deviation; both are rounded to two digits of "
+            "the standard deviation. Cells without a value do not count.",
         ),
         tables=(Table(title="", heads=heads, rows=lines),),
         pictures=(picture,) if today else (),
@@ -491,7 +501,7 @@ def _extent_section(day: QualityDay) -> Section:
 def _tie_point_section(day: QualityDay) -> Section:
     points = day.points.get(day.date, {})
     if not points:
-        return Section(title="Tie points", says=("The method has none.",))
+        return Section(title="Tie points", says=("The method has no tie points.",))
     lines = tuple(
         (
             name,
@@ -507,8 +517,8 @@ def _tie_point_section(day: QualityDay) -> Section:
     picture = Picture(
         name="ties",
         figure=tie_figure(day),
-        says=f"Tie points measured on the last {PAST_DAYS} days; the line is the published one, the "
-        "band what a day's may differ by and still be believed.",
+        says=f"Tie points measured on the last {PAST_DAYS} days; the line is the published value, "
+        "the band the range in which a measured value is used.",
     )
     table = Table(title="", heads=heads, rows=lines)
     return Section(title="Tie points", tables=(table,), pictures=(picture,))
@@ -516,15 +526,15 @@ def _tie_point_section(day: QualityDay) -> Section:
 
 def _flag_section(day: QualityDay) -> Section:
     today = flag_fractions(day.maps)
-    former = {} if day.yesterday is None else flag_fractions(day.yesterday)
+    previous = {} if day.yesterday is None else flag_fractions(day.yesterday)
     lines = tuple(
         (
             str(flag.name).lower(),
             f"{today[str(flag.name)]:.3%}",
-            f"{former[str(flag.name)]:.3%}" if former else "",
+            f"{previous[str(flag.name)]:.3%}" if previous else "",
         )
         for flag in Flag
         if flag not in Flag.LAND | Flag.LAKE
     )
-    table = Table(title="", heads=("flag", "share of the sea", "yesterday"), rows=lines)
+    table = Table(title="", heads=("flag", "fraction of the sea", "yesterday"), rows=lines)
     return Section(title="Flags", tables=(table,))

@@ -138,8 +138,8 @@ def extent_by_sea(
     The uncertainty has three parts, added in quadrature (`EXTENT`, `AREA`): errors that cells
     within one square of `BLOCK` share and that are independent between squares, as of weather;
     errors that all cells of the map share, as of tie points, of training and of the footprint's
-    width at the ice edge; and a fraction of the amount itself, for leads and coasts where each cell's
-    uncertainty is small. See `error_parts`.
+    width at the ice edge; and a fraction of the amount itself, for leads and coasts where each
+    cell's uncertainty is small. See `error_parts`.
     """
     known = sea & np.isfinite(sic)
     count = int(numbers.max(initial=0)) + 1
@@ -188,8 +188,9 @@ def error_parts(
 
     Notes
     -----
-    A cell's error of area is its deviation times its ground area. Its error of extent is sqrt(p (1 -
-    p)) times its ground area, with p the probability that it lies above 15 % if errors are normal.
+    A cell's error of area is its deviation times its ground area. Its error of extent is
+    sqrt(p (1 - p)) times its ground area, with p the probability that its concentration exceeds
+    15 % if errors are normal.
     """
     known = sea & np.isfinite(sic)
     values, weights = sic[known].astype(np.float64), areas[known]
