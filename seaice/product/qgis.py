@@ -33,7 +33,7 @@ __all__ = [
 
 
 def write_qml(style: Style, path: Path) -> None:
-    """Write the style that QGIS applies by itself to the raster of the same name.
+    """Write the style file that QGIS applies automatically to the raster of the same name.
 
     Source: layer style files of QGIS 3.22, renderers "singlebandpseudocolor" and "paletted".
     """
@@ -50,27 +50,27 @@ def write_qml(style: Style, path: Path) -> None:
 
 
 def write_projection(crs: str, path: Path, legend: Sequence[ColourStop] = ()) -> None:
-    """Write GDAL's note beside a raster (its name and ".aux.xml") that spells out its projection.
+    """Write GDAL's auxiliary file of a raster (its name and ".aux.xml") with the full projection.
 
-    Where values are classes, `legend` says what each means, as a raster attribute table.
+    For classes, `legend` becomes a raster attribute table with the meaning of each value.
 
-    The registry of an older PROJ (9.1, as in Debian 12) calls EPSG:3411 and 3412 deprecated; GDAL
-    then reads their codes in a GeoTIFF as EPSG:3413 and 3976, another ellipsoid, and cells move by
-    up to 0.15 km. What is spelt out is not replaced.
+    An older PROJ (9.1, as in Debian 12) treats EPSG:3411 and 3412 as deprecated; GDAL then reads
+    their codes in a GeoTIFF as EPSG:3413 and 3976, with another ellipsoid, and cells move by up to
+    0.15 km. A projection written in full is not replaced.
 
     Source: GDAL, "PAM - Persistent Auxiliary Metadata", elements SRS and GDALRasterAttributeTable.
     """
-    note = Element("PAMDataset")
-    SubElement(note, "SRS", dataAxisToSRSAxisMapping="1,2").text = CRS(crs).to_wkt("WKT1_GDAL")
-    # Where the note gives the projection, GDAL no longer asks the raster for this either.
-    SubElement(SubElement(note, "Metadata"), "MDI", key="AREA_OR_POINT").text = "Area"
+    document = Element("PAMDataset")
+    SubElement(document, "SRS", dataAxisToSRSAxisMapping="1,2").text = CRS(crs).to_wkt("WKT1_GDAL")
+    # With a projection in the auxiliary file, GDAL does not read this from the raster either.
+    SubElement(SubElement(document, "Metadata"), "MDI", key="AREA_OR_POINT").text = "Area"
     if legend:
-        SubElement(note, "PAMRasterBand", band="1").append(_table(legend))
-    _write_xml(note, path)
+        SubElement(document, "PAMRasterBand", band="1").append(_table(legend))
+    _write_xml(document, path)
 
 
 def _table(legend: Sequence[ColourStop]) -> Element:
-    """Value, meaning and colour of each class; the codes are GDAL's GDALRATFieldType and -Usage."""
+    """Value, meaning and colour of each class; codes are GDALRATFieldType and GDALRATFieldUsage."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     whole, text = "0", "2"
     columns = (
@@ -83,12 +83,12 @@ def _table(legend: Sequence[ColourStop]) -> Element:
     )
     for index, (name, kind, usage) in enumerate(columns):
         column = SubElement(table, "FieldDefn", index=str(index))
-        for tag, said in (("Name", name), ("Type", kind), ("Usage", usage)):
-            SubElement(column, tag).text = said
+        for tag, content in (("Name", name), ("Type", kind), ("Usage", usage)):
+            SubElement(column, tag).text = content
     for index, stop in enumerate(legend):
         row = SubElement(table, "Row", index=str(index))
-        for said in (f"{stop.value:g}", stop.label, *map(str, stop.colour)):
-            SubElement(row, "F").text = said
+        for content in (f"{stop.value:g}", stop.label, *map(str, stop.colour)):
+            SubElement(row, "F").text = content
     return table
 
 
@@ -118,9 +118,9 @@ def _classes(style: Style) -> Element:
 
 
 def _renderer(kind: str, style: Style) -> Element:
-    absent = _hex_color(style.no_data) if style.no_data else ""
+    no_data = _hex_color(style.no_data) if style.no_data else ""
     renderer = Element(
-        "rasterrenderer", type=kind, band="1", opacity="1", alphaBand="-1", nodataColor=absent
+        "rasterrenderer", type=kind, band="1", opacity="1", alphaBand="-1", nodataColor=no_data
     )
     SubElement(renderer, "rasterTransparency")
     return renderer
@@ -133,7 +133,7 @@ def _color_entry(tag: str, stop: ColourStop) -> Element:
 
 
 def _hex_color(colour: RGB) -> str:
-    """A colour as QGIS writes it.
+    """A colour in the notation of QGIS.
 
     >>> _hex_color((8, 41, 88))
     '#082958'
@@ -142,7 +142,7 @@ def _hex_color(colour: RGB) -> str:
 
 
 def _write_xml(root: Element, path: Path) -> None:
-    """Without a declaration: GDAL passes over a note that begins with one."""
+    """Write without an XML declaration: GDAL ignores auxiliary files that begin with one."""
     indent(root)
     ElementTree(root).write(path, encoding="utf-8", xml_declaration=False)
 
@@ -151,12 +151,12 @@ LABEL_ALONG_LINE = "2"  #: placement of a label: along its line
 
 
 def line_symbol(colour: RGB, width: float) -> Element:
-    """Lines of one colour; `width` in mm."""
+    """Symbol for lines of one colour; `width` in mm."""
     renderer = Element("renderer-v2", type="singleSymbol", symbollevels="0", enableorderby="0")
     symbols = SubElement(renderer, "symbols")
     symbol = SubElement(symbols, "symbol", type="line", name="0", alpha="1", clip_to_extent="1")
-    drawn = SubElement(symbol, "layer", {"class": "SimpleLine", "enabled": "1", "pass": "0"})
-    told = {
+    layer = SubElement(symbol, "layer", {"class": "SimpleLine", "enabled": "1", "pass": "0"})
+    properties = {
         "line_color": _rgba_color(colour),
         "line_width": f"{width:g}",
         "line_width_unit": "MM",
@@ -164,14 +164,14 @@ def line_symbol(colour: RGB, width: float) -> Element:
         "capstyle": "round",
         "joinstyle": "round",
     }
-    options = SubElement(drawn, "Option", type="Map")
-    for name, value in told.items():
+    options = SubElement(layer, "Option", type="Map")
+    for name, value in properties.items():
         SubElement(options, "Option", name=name, type="QString", value=value)
     return renderer
 
 
 def line_labels(field: str, colour: RGB) -> Element:
-    """Labels along lines, once a line, as `field` tells."""
+    """Labels along lines, one a line, with the text of `field`."""
     labelling = Element("labeling", type="simple")
     settings = SubElement(labelling, "settings")
     style = SubElement(
@@ -193,14 +193,14 @@ def _rgba_color(colour: RGB) -> str:
     return ",".join(map(str, (*colour, 255)))
 
 
-NOON_OF_ZIP = (1980, 1, 1, 0, 0, 0)  #: the same bytes whenever it is written
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  #: constant, so that the same project gives the same bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectDay:
     """One product in a project."""
 
-    stem: Path  #: of all its files
+    stem: Path  #: path of its files without suffix
     date: date
     crs: str
     bounds: tuple[float, float, float, float]  #: left, bottom, right, top, m
@@ -208,24 +208,24 @@ class ProjectDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _LayerType:
-    """A layer that every product may have."""
+    """A layer that products can have."""
 
     name: str
-    ending: str  #: of its file
+    ending: str  #: suffix of its file
     title: str
     shown: bool  #: when the project is opened
-    bit: int = 0  #: of a raster of classes, only those with this bit
-    table: str = ""  #: of a GeoPackage
+    bit: int = 0  #: of a raster of classes, only classes with this bit are drawn
+    table: str = ""  #: of a GeoPackage; empty for a raster
     colour: RGB = (0, 0, 0)  #: of lines
     width: float = 0.0  #: of lines, mm
-    labels: str = ""  #: the field that lines bear
+    labels: str = ""  #: field with the labels of lines
 
     @property
     def provider(self) -> Literal["ogr", "gdal"]:
         return "ogr" if self.table else "gdal"
 
 
-#: From the top of the legend down.
+#: All layer types, from the top of the legend downwards.
 LAYER_TYPES = (
     _LayerType(
         name="graticule", ending=".gpkg", table="graticule", title="graticule", shown=True,
@@ -254,14 +254,14 @@ LAYER_TYPES = (
 def write_project(days: Sequence[ProjectDay], home: Path, path: Path) -> None:
     """Write a project of one product, or of many days of one place, newest on top.
 
-    Each day's layers are drawn in that day's frame of the time controller, which is set to run
-    from the first day to the last in steps of a day.
+    Each layer is visible on its day of the temporal controller, which is set to the range from the
+    first to the last day in steps of a day.
 
     Parameters
     ----------
-    days : at least one, of one projection; layers whose file is absent are left out
-    home : the folder that the project will lie in: of the product, or above all of them
-    path : where it is written
+    days : at least one, of one projection; layers without a file are left out
+    home : folder of the project: the product folder, or the parent of all product folders
+    path : file to write
     """
     ordered = sorted(days, key=lambda day: day.date)
     root = Element("qgis", version="3.22.0", projectname=path.stem)
@@ -291,7 +291,7 @@ def _layers(day: ProjectDay, home: Path) -> Iterator[Element]:
 
 
 def _layer(day: ProjectDay, kind: _LayerType, file: Path, home: Path) -> Element:
-    """One layer: where its file is, its projection, its day and its look."""
+    """One layer: file, projection, day and style."""
     lines = kind.provider == "ogr"
     layer = Element(
         "maplayer", type="vector" if lines else "raster", hasScaleBasedVisibilityFlag="0"
@@ -317,7 +317,7 @@ def _layer(day: ProjectDay, kind: _LayerType, file: Path, home: Path) -> Element
 
 
 def _pipe(style: Path, bit: int) -> Element:
-    """How the raster beside this style is drawn; of classes only those with `bit`, if any."""
+    """Rendering of a raster, from its style file; only classes with `bit`, if it is set."""
     pipe: Element = parse(style).getroot().find("pipe")
     for palette in pipe.iter("colorPalette") if bit else ():
         for entry in list(palette):
@@ -327,7 +327,7 @@ def _pipe(style: Path, bit: int) -> Element:
 
 
 def _legend_entry(layer: Element) -> Element:
-    """The line of a layer in the legend."""
+    """Legend entry of a layer."""
     return Element(
         "layer-tree-layer",
         id=layer.findtext("id", ""),
@@ -346,7 +346,7 @@ def _crs(tag: str, crs: str) -> Element:
 
 
 def _system(parent: Element, crs: str) -> None:
-    """A projection spelt out: the code alone means another ellipsoid to an older PROJ."""
+    """A projection as WKT and code: older PROJ versions replace the code by another ellipsoid."""
     system = SubElement(parent, "spatialrefsys")
     SubElement(system, "wkt").text = CRS(crs).to_wkt()
     SubElement(system, "srid").text = crs.partition(":")[2]
@@ -370,7 +370,7 @@ def _times(days: Sequence[ProjectDay]) -> Element:
 
 
 def _view(days: Sequence[ProjectDay]) -> Element:
-    """Where the map is when the project opens: on all of the ground."""
+    """Initial map view: the union of all products."""
     settings = Element("ProjectViewSettings", UseProjectScales="0")
     lefts, bottoms, rights, tops = zip(*(day.bounds for day in days), strict=True)
     edges = {"xmin": min(lefts), "ymin": min(bottoms), "xmax": max(rights), "ymax": max(tops)}
@@ -380,7 +380,7 @@ def _view(days: Sequence[ProjectDay]) -> Element:
 
 
 def _properties(days: Sequence[ProjectDay]) -> Element:
-    """Paths that move with the folder, a projection, and a time controller that is on."""
+    """Project properties: relative paths, projection on, temporal controller on."""
     properties = Element("properties")
     for section, name, kind, value in (
         ("Paths", "Absolute", "bool", "false"),
@@ -389,8 +389,8 @@ def _properties(days: Sequence[ProjectDay]) -> Element:
         ("TemporalControllerWidget", "StartDateTime", "QString", f"{days[0].date}T00:00:00Z"),
         ("TemporalControllerWidget", "EndDateTime", "QString", f"{days[-1].date}T23:59:59Z"),
     ):
-        found = properties.find(section)
-        parent = SubElement(properties, section) if found is None else found
+        existing = properties.find(section)
+        parent = SubElement(properties, section) if existing is None else existing
         SubElement(parent, name, type=kind).text = value
     return properties
 
@@ -400,6 +400,6 @@ def _write_archive(root: Element, path: Path) -> None:
     document = BytesIO()
     ElementTree(root).write(document, encoding="utf-8", xml_declaration=False)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        inside = zipfile.ZipInfo(f"{path.stem}.qgs", NOON_OF_ZIP)
-        inside.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(inside, document.getvalue())
+        entry = zipfile.ZipInfo(f"{path.stem}.qgs", ZIP_TIME)
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(entry, document.getvalue())

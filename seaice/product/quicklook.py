@@ -1,4 +1,4 @@
-"""A picture of a product that explains itself: map, land, graticule, colour bar, what it is of."""
+"""Quicklook picture of a product: map, land, graticule, colour bar, title and caption."""
 
 from pathlib import Path
 
@@ -23,16 +23,16 @@ __all__ = ["draw_map", "write_quicklook"]
 
 MAX_CELLS = 1600  #: cells along the longer side of the picture
 WIDTH = 9.0  #: inches
-MARGIN = 1.5  #: inches above and below the map for title and provenance
+MARGIN = 1.5  #: inches above and below the map for title and caption
 DPI = 150  #: per inch
-KM = 1e-3
-LABEL_MARGIN = 0.025  #: of the map's width, which labels keep clear
+KM = 1e-3  #: kilometres in a metre
+LABEL_MARGIN = 0.025  #: fraction of the map's width at its edges that has no labels
 
 
 def write_quicklook(product: xr.Dataset, path: Path) -> None:
     """Draw the concentration of a product into a PNG file.
 
-    The coastline is the edge of the product's own land mask, so nothing is fetched.
+    The coastline is the edge of the product's own land mask, so nothing is downloaded.
     """
     left, bottom, right, top = grid_of(product).bounds
     figure = Figure(figsize=(WIDTH, (WIDTH - 1.6) * (top - bottom) / (right - left) + MARGIN))
@@ -61,26 +61,26 @@ def draw_map(product: xr.Dataset, axes: Axes) -> None:
 
 
 def _coarsen(product: xr.Dataset) -> xr.Dataset:
-    """Concentration and share of land on at most LONGEST cells a side."""
+    """Concentration and land fraction on at most MAX_CELLS cells a side."""
     land = (product["status_flag"].values & Flag.LAND) > 0
     step = -(-max(land.shape) // MAX_CELLS)
     sic = np.where(land, np.float32("nan"), product["sic"].values)
-    shown = {"sic": sic, "land": land.astype(np.float32)}
-    maps = {name: (("y", "x"), _block_means(values, step, step)) for name, values in shown.items()}
-    middles = {axis: _block_means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
-    return xr.Dataset(maps, middles)
+    fine = {"sic": sic, "land": land.astype(np.float32)}
+    maps = {name: (("y", "x"), _block_means(values, step, step)) for name, values in fine.items()}
+    centres = {axis: _block_means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
+    return xr.Dataset(maps, centres)
 
 
 def _block_means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
-    """Over blocks of cells, of those that are there; the last ones may be smaller."""
+    """Means of blocks of cells, ignoring NaN; the last blocks may be smaller."""
     sums = np.zeros((-(-fine.shape[0] // rows), -(-fine.shape[1] // columns)), fine.dtype)
     count = np.zeros(sums.shape, np.uint16)
     for row, column in np.ndindex(rows, columns):
         part = fine[row::rows, column::columns]
-        there = np.isfinite(part)
-        here = tuple(slice(size) for size in part.shape)
-        np.add(sums[here], part, out=sums[here], where=there)
-        count[here] += there
+        valid = np.isfinite(part)
+        window = tuple(slice(size) for size in part.shape)
+        np.add(sums[window], part, out=sums[window], where=valid)
+        count[window] += valid
     return np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
 
 
@@ -96,15 +96,15 @@ def _draw_land(axes: Axes, coarse: xr.Dataset) -> None:
 
 
 def _draw_graticule(axes: Axes, grid: Grid) -> None:
-    """Meridians and parallels, each named where it comes well into the map."""
+    """Draw meridians and parallels, labelled at some distance from the edge of the map."""
     left, bottom, right, top = grid.bounds
-    away = LABEL_MARGIN * (right - left)
+    margin = LABEL_MARGIN * (right - left)
     halo = [withStroke(linewidth=1.5, foreground="white", alpha=0.8)]
     for line, label in zip(*graticule(grid), strict=True):
         x, y = np.transpose(line.coords) * KM
         axes.plot(x, y, color="#75808a", linewidth=0.4, alpha=0.8)
-        inside = clip_by_rect(line, left + away, bottom + away, right - away, top - away)
-        if inside.length > away:
+        inside = clip_by_rect(line, left + margin, bottom + margin, right - margin, top - margin)
+        if inside.length > margin:
             column, row = get_coordinates(inside)[0] * KM
             axes.text(column, row, label, fontsize=6, ha="center", va="center", path_effects=halo)
 
@@ -117,10 +117,10 @@ def _title(product: xr.Dataset) -> str:
 
 
 def _caption(product: xr.Dataset) -> str:
-    given = product.attrs
+    attrs = product.attrs
     return (
-        f"AMSR2 89 GHz, {counted(int(given.get('n_granules', 0)))} on the day; "
-        f"{given.get('sr_name', '?')} + {given.get('sic_name', '?')}; "
-        f"{grid_of(product).cell * KM:g} km cells, {given['crs']}; seaice {__version__}. "
+        f"AMSR2 89 GHz, {counted(int(attrs.get('n_granules', 0)))} on the day; "
+        f"{attrs.get('sr_name', '?')} + {attrs.get('sic_name', '?')}; "
+        f"{grid_of(product).cell * KM:g} km cells, {attrs['crs']}; seaice {__version__}. "
         "Sand: no observation."
     )

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ProductAccessor", "open_product", "open_products", "read_maps"]
 
-STORES = (".zarr", ".nc")  #: of a product's folder, in the order in which they are looked for
+STORES = (".zarr", ".nc")  #: suffixes of the files that can be opened, in order of preference
 
-#: What a variable's encoding keeps once it is opened: how numbers are stored. Chunks, shards and
-#: compression belong to the file that was read, and contradict the dataset's dimensions.
+#: Encoding that an opened variable keeps: how numbers are stored. Chunks, shards and compression
+#: describe the file that was read and do not fit the dimensions of the opened dataset.
 NUMBER_ENCODING = ("_FillValue", "dtype", "units", "calendar", "scale_factor", "add_offset")
 
-#: of a product, what it calls whether it is final: `day_status`, as in the store of a season
+#: `day_status` of a product by its status, as in a season store
 STATUS_CODES = {"provisional": 1, "final": 2}
 
 
 def open_product(path: str | Path) -> xr.Dataset:
-    """Open a product, or a season of them; values are read when they are asked for.
+    """Open a product or a season store; values are read lazily.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def open_product(path: str | Path) -> xr.Dataset:
     xr.Dataset
         Variables of docs/product.md, (y, x) of one day, or (time, y, x) of a season. Concentration
         is a fraction, temperature K; x and y are m on the plane of attrs["crs"]. The accessor
-        `.seaice` draws it, finds cells by longitude and latitude, and tells their reasons.
+        `.seaice` draws it, finds cells by longitude and latitude, and explains their flags.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def open_product(path: str | Path) -> xr.Dataset:
 
 
 def open_products(paths: str | Path | Iterable[str | Path]) -> xr.Dataset:
-    """Open products of several days as one dataset along time; values are read when asked for.
+    """Open products of several days as one dataset along time; values are read lazily.
 
     Parameters
     ----------
@@ -106,18 +106,18 @@ def open_products(paths: str | Path | Iterable[str | Path]) -> xr.Dataset:
     ...
     seaice.errors.NoInputError: no products; expected ...
     """
-    found = _list_products(paths)
-    if not found:
+    listed = _list_products(paths)
+    if not listed:
         raise NoInputError(
             "no products",
             "folders such as products/seaice_sic_north_20200303_v0.1",
             "name some of them, or the folder that holds them",
         )
-    opened = [_with_time(open_product(path)) for path in found]
-    _check_same_grid(opened, found)
-    bare = [_shared_variables(each, opened) for each in opened]
-    together = xr.concat(
-        bare,
+    opened = [_with_time(open_product(path)) for path in listed]
+    _check_same_grid(opened, listed)
+    products = [_shared_variables(each, opened) for each in opened]
+    concatenated = xr.concat(
+        products,
         dim="time",
         data_vars="all",
         coords="minimal",
@@ -125,11 +125,11 @@ def open_products(paths: str | Path | Iterable[str | Path]) -> xr.Dataset:
         join="override",
         combine_attrs="drop_conflicts",
     )
-    return together.sortby("time")
+    return concatenated.sortby("time")
 
 
 def _list_products(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The products that are meant, one by one."""
+    """The paths of the products: those of a list, or those in a folder."""
     if not isinstance(paths, str | Path):
         return [Path(path) for path in paths]
     path = Path(paths)
@@ -139,7 +139,7 @@ def _list_products(paths: str | Path | Iterable[str | Path]) -> list[Path]:
 
 
 def _with_time(product: xr.Dataset) -> xr.Dataset:
-    """A product of one day, or a season, with a dimension time and the status of each day."""
+    """The product with a dimension time and the status of each day."""
     if "time" in product.dims:
         return product
     status = np.uint8(STATUS_CODES.get(str(product.attrs.get("product_status")), 0))
@@ -148,7 +148,7 @@ def _with_time(product: xr.Dataset) -> xr.Dataset:
 
 
 def _check_same_grid(opened: list[xr.Dataset], paths: list[Path]) -> None:
-    """Refuse products that cannot stand along one axis of time.
+    """Refuse products that cannot be concatenated along time.
 
     Raises
     ------
@@ -174,23 +174,23 @@ def _check_same_grid(opened: list[xr.Dataset], paths: list[Path]) -> None:
 
 
 def _shared_variables(product: xr.Dataset, others: list[xr.Dataset]) -> xr.Dataset:
-    """Without variables that not all have, as the longitude and latitude of a NetCDF file."""
+    """Drop variables that not all products have, such as longitude and latitude of NetCDF files."""
     shared: set[Hashable] = set.intersection(*(set(each.variables) for each in others))
     return product.drop_vars(set(product.variables) - shared)
 
 
 def _clean(opened: xr.Dataset) -> xr.Dataset:
-    """As xarray and its extensions want it: `crs` a coordinate, no encoding of the file's layout.
+    """Make `crs` a coordinate and drop the encoding of the file's layout.
 
-    rioxarray, odc-geo and others look for the grid mapping among the coordinates.
+    rioxarray, odc-geo and other xarray extensions expect the grid mapping among the coordinates.
     """
-    made = opened.drop_vars("time_bnds", errors="ignore").set_coords("crs")
-    made["time"].attrs.pop("bounds", None)
-    for variable in made.variables.values():
-        kept = {key: value for key, value in variable.encoding.items() if key in NUMBER_ENCODING}
-        variable.encoding = kept
-    made.encoding = {}
-    return made
+    product = opened.drop_vars("time_bnds", errors="ignore").set_coords("crs")
+    product["time"].attrs.pop("bounds", None)
+    for variable in product.variables.values():
+        encoding = variable.encoding.items()
+        variable.encoding = {key: value for key, value in encoding if key in NUMBER_ENCODING}
+    product.encoding = {}
+    return product
 
 
 def _is_season(store: Path) -> bool:
@@ -199,8 +199,8 @@ def _is_season(store: Path) -> bool:
 
 def _store_of(path: Path) -> Path | None:
     """The Zarr store or NetCDF file of a product."""
-    inside = (add_suffix(path / path.resolve().name, ending) for ending in STORES)
-    stores = [path] if path.suffix in STORES else [*inside]
+    candidates = (add_suffix(path / path.resolve().name, ending) for ending in STORES)
+    stores = [path] if path.suffix in STORES else [*candidates]
     return next((store for store in stores if store.exists()), None)
 
 
@@ -211,7 +211,7 @@ RASTERS = {"sic": "_float.tif", "sic_uncertainty": "_uncertainty.tif", "status_f
 def read_maps(folder: Path) -> xr.Dataset | None:
     """`sic`, `sic_uncertainty` and `status_flag` of a product, (y, x) in memory, its grid in attrs.
 
-    From its Zarr store, its NetCDF or its GeoTIFFs; None where it has none of these.
+    They are read from the Zarr store, NetCDF or GeoTIFFs; None where it has none of these.
     """
     stem = folder / folder.name
     if add_suffix(stem, ".zarr").exists():
@@ -225,8 +225,8 @@ def read_maps(folder: Path) -> xr.Dataset | None:
 
 def _load_maps(opened: xr.Dataset) -> xr.Dataset:
     with closing(opened):
-        held: xr.Dataset = opened[list(MAP_NAMES)].isel(time=0, drop=True).load()
-        return held.assign_attrs(opened.attrs)
+        maps: xr.Dataset = opened[list(MAP_NAMES)].isel(time=0, drop=True).load()
+        return maps.assign_attrs(opened.attrs)
 
 
 def _from_rasters(stem: Path) -> xr.Dataset:
@@ -234,14 +234,14 @@ def _from_rasters(stem: Path) -> xr.Dataset:
     for name, ending in RASTERS.items():
         with rasterio.open(add_suffix(stem, ending)) as raster:
             values[name] = ("y", "x"), raster.read(1)
-    given = read_provenance(stem.parent)
-    left, _, _, top = given["grid"]["bounds_m"]
-    rows, columns = given["grid"]["shape"]
-    crs, cell = given["grid"]["crs"], given["grid"]["cell_m"]
+    entry = read_provenance(stem.parent)["grid"]
+    left, _, _, top = entry["bounds_m"]
+    rows, columns = entry["shape"]
+    crs, cell = entry["crs"], entry["cell_m"]
     grid = Grid(crs=crs, left=left, top=top, cell=cell, shape=(rows, columns))
-    made = xr.Dataset(values, coords=coordinates(grid), attrs={"crs": crs})
-    made["status_flag"] = made["status_flag"].astype(np.uint16)
-    return made
+    maps = xr.Dataset(values, coords=coordinates(grid), attrs={"crs": crs})
+    maps["status_flag"] = maps["status_flag"].astype(np.uint16)
+    return maps
 
 
 KM = 1e-3
@@ -249,7 +249,7 @@ KM = 1e-3
 
 @xr.register_dataset_accessor("seaice")  # type: ignore[no-untyped-call]
 class ProductAccessor:
-    """A product's own questions: `product.seaice.plot()`, `.at(30, 80)`, `.flag("coast")`."""
+    """Methods of an opened product: `product.seaice.plot()`, `.at(30, 80)`, `.flag("coast")`."""
 
     def __init__(self, product: xr.Dataset) -> None:
         self._product = product
@@ -261,7 +261,7 @@ class ProductAccessor:
     def at(self, longitude: ArrayLike, latitude: ArrayLike) -> Cell | xr.Dataset: ...
 
     def at(self, longitude: ArrayLike, latitude: ArrayLike) -> Cell | xr.Dataset:
-        """What is known of a place, or of several, in degrees east and north.
+        """Values and flags at one or more places, in degrees east and north.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ class ProductAccessor:
         Returns
         -------
         Cell or xr.Dataset
-            One place on one day: a `Cell` with its reasons in words; print it. Otherwise the
+            One place on one day: a `Cell`, which prints its flags in words. Otherwise the
             product's variables, (point,), (time,) or (time, point).
 
         Raises
@@ -285,7 +285,11 @@ class ProductAccessor:
         return cells_at(self._product, longitude, latitude)
 
     def flag(self, name: str) -> xr.DataArray:
-        """Where a flag is set, bool like `status_flag`; names as in docs/product.md, as "coast".
+        """Mask of the cells with a flag, with the shape of `status_flag`.
+
+        Parameters
+        ----------
+        name : of docs/product.md, such as "coast"
 
         Raises
         ------
@@ -310,20 +314,20 @@ class ProductAccessor:
         return ice_edge(select_single_day(self._product, "ice_edge"))
 
     def extent(self) -> xr.DataArray:
-        """Ground of cells with 15 % ice or more, km2; cells without a value do not count.
+        """Sea-ice extent: area of cells with 15 % ice or more, km2; cells without a value are ignored.
 
         Source: the definition of extent of NSIDC's Sea Ice Index, G02135.
         """
-        icy = (self._ground() * (self._product["sic"] >= EDGE)).sum(("y", "x"))
-        return _in_km2(icy, "sea_ice_extent", "sea-ice extent: ground of cells with 15 % ice")
+        extent = (self._ground() * (self._product["sic"] >= EDGE)).sum(("y", "x"))
+        return _in_km2(extent, "sea_ice_extent", "sea-ice extent: ground of cells with 15 % ice")
 
     def area(self) -> xr.DataArray:
-        """Ground times concentration, km2; cells without a value do not count."""
-        covered = (self._ground() * self._product["sic"]).sum(("y", "x"))
-        return _in_km2(covered, "sea_ice_area", "sea-ice area: ground times concentration")
+        """Sea-ice area: cell area times concentration, km2; cells without a value are ignored."""
+        area = (self._ground() * self._product["sic"]).sum(("y", "x"))
+        return _in_km2(area, "sea_ice_area", "sea-ice area: ground times concentration")
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
-        """Draw the concentration of a day as the product's own picture does, on new axes or these.
+        """Draw the concentration of a day like the product's quicklook, on new or given axes.
 
         Returns
         -------
@@ -340,11 +344,11 @@ class ProductAccessor:
         from seaice.product.quicklook import draw_map
 
         day = select_single_day(self._product, "plot")
-        drawn = axes or pyplot.subplots(figsize=(8, 8), layout="constrained")[1]
-        draw_map(day, drawn)
+        drawn_axes = axes or pyplot.subplots(figsize=(8, 8), layout="constrained")[1]
+        draw_map(day, drawn_axes)
         time = str(day["time"].values)[:10] if "time" in day.coords else ""
-        drawn.set_title(str(day.attrs.get("date", time)))
-        return drawn
+        drawn_axes.set_title(str(day.attrs.get("date", time)))
+        return drawn_axes
 
     def _ground(self) -> xr.DataArray:
         areas = cell_areas(grid_of(self._product)) * KM**2
@@ -352,7 +356,6 @@ class ProductAccessor:
 
 
 def _in_km2(values: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
-    """Named as CF names it."""
-    told = {"standard_name": name, "long_name": long_name, "units": "km2"}
-    values.attrs = told
+    """Set CF attributes and the name."""
+    values.attrs = {"standard_name": name, "long_name": long_name, "units": "km2"}
     return values.rename(name)

@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 EDGE = 0.15  #: concentration at the ice edge
-MIN_EDGE_CELLS = 8  #: cells; an edge no longer than this is left out
-MIN_PATCH_CELLS = 16  #: cells; a patch smaller than this joins its largest neighbour
-SIMPLIFY_CELLS = 1.0  #: cells; how far outlines between classes may leave the steps of the cells
-KM = 1e-3
+MIN_EDGE_CELLS = 8  #: cells; shorter ice edges are left out
+MIN_PATCH_CELLS = 16  #: cells; a smaller patch is merged with its largest neighbour
+SIMPLIFY_CELLS = 1.0  #: cells; tolerance of the simplification of outlines between classes
+KM = 1e-3  #: kilometres in a metre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,15 +68,14 @@ class ClassPolygons:
     """Polygons of one class each."""
 
     outlines: NDArray[np.object_]  #: (n,) shapely polygons on the product's plane
-    classes: NDArray[np.intp]  #: (n,) places in CLASSES
+    classes: NDArray[np.intp]  #: (n,) indices into CLASSES
     areas: NDArray[np.float64]  #: (n,) km2 on the ground
 
 
 def ice_edge(product: xr.Dataset) -> NDArray[np.object_]:
-    """Where concentration is 15 %: lines between cell centres, ice on their right.
+    """The 15 % contour: lines between cell centres, with ice on their right.
 
-    A line runs only where all four cells around it are sea with a value, so it never follows a
-    coast, and ends there.
+    Only cells of sea with a value take part, so lines end at the coast and do not follow it.
 
     Returns
     -------
@@ -89,33 +88,33 @@ def ice_edge(product: xr.Dataset) -> NDArray[np.object_]:
         grid.x, grid.y, values, corner_mask=False, line_type=LineType.Separate
     )
     lines = cast(list[NDArray[np.float64]], contours.lines(EDGE))
-    drawn = shapely.linestrings(
+    edges = shapely.linestrings(
         np.concatenate(lines) if lines else np.empty((0, 2)),
         indices=np.repeat(np.arange(len(lines)), [len(line) for line in lines]),
     )
-    long: NDArray[np.object_] = drawn[shapely.length(drawn) > MIN_EDGE_CELLS * grid.cell]
+    long: NDArray[np.object_] = edges[shapely.length(edges) > MIN_EDGE_CELLS * grid.cell]
     return long
 
 
 def ice_classes(product: xr.Dataset) -> ClassPolygons:
-    """Polygons of the classes of CLASSES, covering all sea that has a value and nothing else.
+    """Polygons of the classes of CLASSES, covering all sea that has a value.
 
-    A patch of less than 16 cells (39 km2) joins its largest neighbour. Common outlines are
-    smoothed together, so that no gap opens between two classes; outlines at land stay as they are.
-    Areas are those of the cells before smoothing.
+    A patch of less than 16 cells (39 km2) is merged with its largest neighbour. Shared outlines are
+    simplified together, so that no gaps open between classes; outlines at land are not changed.
+    Areas are those of the cells before simplification.
     """
     grid = grid_of(product)
     numbers, classes = _label_patches(_class_numbers(product), _valid_sea(product))
     ground = cell_areas(grid).ravel() * KM**2
     areas = np.bincount(numbers.ravel(), ground, len(classes) + 1)[1:].astype(np.float64)
-    found = shapes(numbers, mask=numbers > 0, transform=Affine(*grid.transform))
+    polygons = shapes(numbers, mask=numbers > 0, transform=Affine(*grid.transform))
     outlines = np.empty(len(classes), object)
-    for outline, number in found:
+    for outline, number in polygons:
         outlines[int(number) - 1] = shape(outline)
-    smooth = shapely.coverage_simplify(
+    simplified = shapely.coverage_simplify(
         outlines, SIMPLIFY_CELLS * grid.cell, simplify_boundary=False
     )
-    return ClassPolygons(outlines=smooth, classes=classes, areas=areas)
+    return ClassPolygons(outlines=simplified, classes=classes, areas=areas)
 
 
 def _valid_sea(product: xr.Dataset) -> NDArray[np.bool_]:
@@ -125,7 +124,7 @@ def _valid_sea(product: xr.Dataset) -> NDArray[np.bool_]:
 
 
 def _class_numbers(product: xr.Dataset) -> NDArray[np.uint8]:
-    """Place in CLASSES of every cell, after small patches joined their neighbours, (y, x)."""
+    """Index into CLASSES of every cell, after small patches were merged, (y, x)."""
     limits = [each.lower for each in CLASSES[1:]]
     numbers = np.digitize(product["sic"].values, limits).astype(np.uint8)
     sieved: NDArray[np.uint8] = sieve(numbers, MIN_PATCH_CELLS, mask=_valid_sea(product))
@@ -135,23 +134,26 @@ def _class_numbers(product: xr.Dataset) -> NDArray[np.uint8]:
 def _label_patches(
     numbers: NDArray[np.uint8], sea: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """Cells of one class that touch by a side share a number from 1 on; and each number's class."""
+    """Number the patches of cells of one class that share sides, from 1; and each patch's class."""
     labels = np.zeros(numbers.shape, np.int32)
     classes: list[int] = []
     for each in range(len(CLASSES)):
         here = sea & (numbers == each)
-        found, count = label(here)
-        labels[here] = found[here] + len(classes)
+        patches, count = label(here)
+        labels[here] = patches[here] + len(classes)
         classes += [each] * count
     return labels, np.array(classes, np.intp)
 
 
-MIN_LATITUDE = 30  #: degrees of latitude; no map of polar ice reaches further
-DENSE_BELOW, MEDIUM_BELOW = 1.5e6, 4e6  #: m; how wide maps of dense and of middling graticules are
+MIN_LATITUDE = 30  #: degrees; parallels and meridians begin at this latitude
+DENSE_BELOW, MEDIUM_BELOW = (
+    1.5e6,
+    4e6,
+)  #: m; map widths below which the graticule is dense or medium
 
 
 def graticule(grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Meridians and parallels inside a map, as dense as its size asks for.
+    """Meridians and parallels inside a map; the larger the map, the wider their spacing.
 
     Returns
     -------
@@ -160,30 +162,30 @@ def graticule(grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         as "75°N".
     """
     left, bottom, right, top = grid.bounds
-    wide = max(right - left, top - bottom)
-    step, turn = (2, 10) if wide < DENSE_BELOW else (5, 15) if wide < MEDIUM_BELOW else (10, 30)
+    width = max(right - left, top - bottom)
+    step, turn = (2, 10) if width < DENSE_BELOW else (5, 15) if width < MEDIUM_BELOW else (10, 30)
     pole = 90.0 if grid.crs == "EPSG:3411" else -90.0
     along, around = np.linspace(MIN_LATITUDE, 90 - step / 2, 300), np.arange(-180, 180.1, 0.5)
-    drawn = [
+    curves = [
         (np.full_like(along, longitude), np.copysign(along, pole), degree_label(longitude, "EW"))
         for longitude in range(-180, 180, turn)
     ]
     for latitude in range(90 - step, MIN_LATITUDE, -step):
         level = int(np.copysign(latitude, pole))
-        drawn.append((around, np.full_like(around, level), degree_label(level, "NS")))
+        curves.append((around, np.full_like(around, level), degree_label(level, "NS")))
     plane = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
     whole = [
         shapely.LineString(np.transpose(plane.transform(longitude, latitude)))
-        for longitude, latitude, _ in drawn
+        for longitude, latitude, _ in curves
     ]
     cut = shapely.clip_by_rect(whole, left, bottom, right, top)
     parts, owners = shapely.get_parts(cut, return_index=True)
-    labels = np.array([label for _, _, label in drawn], object)[owners]
+    labels = np.array([label for _, _, label in curves], object)[owners]
     return parts, labels
 
 
 def degree_label(angle: int, sides: str) -> str:
-    """An angle as a chart writes it.
+    """An angle with its direction, as on a map.
 
     >>> degree_label(-15, "EW"), degree_label(180, "EW")
     ('15°W', '180°')
@@ -194,8 +196,8 @@ def degree_label(angle: int, sides: str) -> str:
 def write_geopackage(product: xr.Dataset, path: Path) -> None:
     """Write the layers `ice_edge`, `graticule` (lines) and `ice_classes` (polygons).
 
-    Attributes are spelt out in docs/product.md. The projection is spelt out without its code: an
-    older PROJ (9.1, as in Debian 12) calls EPSG:3411 and 3412 deprecated and takes others for them.
+    Attributes are described in docs/product.md. The projection is written without its EPSG code: an
+    older PROJ (9.1, as in Debian 12) treats EPSG:3411 and 3412 as deprecated and replaces them.
     """
     lines, patches = ice_edge(product), ice_classes(product)
     of_class = [CLASSES[each] for each in patches.classes]
@@ -216,12 +218,12 @@ def write_geopackage(product: xr.Dataset, path: Path) -> None:
     )
     _write_layer(product, path, "ice_edge", lines, edge)
     _write_layer(product, path, "ice_classes", patches.outlines, classes)
-    net, labels = graticule(grid_of(product))
-    _write_layer(product, path, "graticule", net, {"label": labels})
+    graticule_lines, labels = graticule(grid_of(product))
+    _write_layer(product, path, "graticule", graticule_lines, {"label": labels})
 
 
 def _wkt_without_code(crs: str) -> str:
-    """A projection as text that names no code."""
+    """The projection as WKT without authority codes."""
     return re.sub(r',?AUTHORITY\["EPSG","\d+"\]', "", CRS(crs).to_wkt("WKT1_GDAL"))
 
 
@@ -244,9 +246,11 @@ def _write_layer(
     geometry: NDArray[np.object_],
     fields: dict[str, NDArray[np.generic]],
 ) -> None:
-    """One layer, each feature with the product's date and status."""
-    same = {"date": product.attrs["date"], "status": product.attrs.get("status", "final")}
-    fields = {name: np.full(len(geometry), told, object) for name, told in same.items()} | fields
+    """Write one layer; each feature has the product's date and status."""
+    common = {"date": product.attrs["date"], "status": product.attrs.get("status", "final")}
+    fields = {
+        name: np.full(len(geometry), value, object) for name, value in common.items()
+    } | fields
     pyogrio.raw.write(
         path,
         geometry=shapely.to_wkb(geometry),
