@@ -12,9 +12,9 @@ from scipy.ndimage import zoom
 from benchmarks.measure import Row, interleaved, peak
 from seaice.config import Format
 from seaice.grid.grid import NORTH, coordinates
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import DECIMAL_DIGITS
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.rounding import DIGITS
 from tests.products import made_product
 
 #: of crops in coarse cells: a 64th and a quarter of the north, which is on the line through both
@@ -34,8 +34,8 @@ def made(side: tuple[int, int]) -> xr.Dataset:
     maps = {}
     for name, values in product.items():
         field = np.full(shape, values.values.flat[0])
-        if name in DIGITS:
-            spread = 60.0 if DIGITS[str(name)] == 2 else 1.0
+        if name in DECIMAL_DIGITS:
+            spread = 60.0 if DECIMAL_DIGITS[str(name)] == 2 else 1.0
             field = (100 * (spread > 1) + spread * sic + random.normal(0, 1e-3, shape)).astype("f4")
             field = np.where(land, np.float32("nan"), field.clip(0, 300 if spread > 1 else 1))
         maps[name] = ("y", "x"), field, values.attrs

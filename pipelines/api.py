@@ -12,7 +12,7 @@ from pipelines.plan import plan
 from pipelines.series import follow
 from pipelines.stages import Progress
 from seaice.config import Settings
-from seaice.product.opened import open_product
+from seaice.product.reader import open_product
 
 __all__ = ["daily"]
 

@@ -9,11 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seaice.files import alone, atomic_file
-from seaice.series.reading import document_of, product_folders
-from seaice.write.metadata.stac import COLLECTION, ITEM, write_collection
-from seaice.write.names import named, place_name
-from seaice.write.qgis.project import Day, write_project
+from seaice.files import atomic_file, file_lock
+from seaice.product.folder import (
+    STAC_ITEM,
+    add_suffix,
+    product_folders,
+    product_prefix,
+    read_provenance,
+)
+from seaice.product.metadata import STAC_COLLECTION, write_collection
+from seaice.product.qgis import ProjectDay, write_project
 
 __all__ = ["catalogue", "projects"]
 
@@ -33,9 +38,11 @@ def catalogue(out: Path) -> list[Path]:
     folders = _catalogued(out)
     if not folders:
         return []
-    with alone(out / COLLECTION):
-        items = [folder / ITEM for folder in folders]
-        made = {out / COLLECTION: _drafted(COLLECTION, partial(write_collection, items, out))}
+    with file_lock(out / STAC_COLLECTION):
+        items = [folder / STAC_ITEM for folder in folders]
+        made = {
+            out / STAC_COLLECTION: _drafted(STAC_COLLECTION, partial(write_collection, items, out))
+        }
         made |= projects(out)
         for path, content in made.items():
             _renew(path, content)
@@ -44,7 +51,7 @@ def catalogue(out: Path) -> list[Path]:
 
 def _catalogued(out: Path) -> list[Path]:
     """The folders of products whose catalogue item can be read."""
-    return [folder for folder in product_folders(out) if _item(folder / ITEM)]
+    return [folder for folder in product_folders(out) if _item(folder / STAC_ITEM)]
 
 
 def _item(path: Path) -> Any:
@@ -74,17 +81,17 @@ def _renew(path: Path, content: bytes) -> None:
 
 def projects(out: Path) -> dict[Path, bytes]:
     """The QGIS project of each place in `out` by its path: the newest days of its products."""
-    places: dict[str, list[Day]] = defaultdict(list)
+    places: dict[str, list[ProjectDay]] = defaultdict(list)
     for folder in _catalogued(out):
-        document = document_of(folder)
+        document = read_provenance(folder)
         day, grid = date.fromisoformat(document["date"]), document["grid"]
         stem = folder / folder.name
-        if not named(stem, ".qgz").exists():
+        if not add_suffix(stem, ".qgz").exists():
             continue
-        place = place_name(document["hemisphere"], document.get("region", "all"))
+        place = product_prefix(document["hemisphere"], document.get("region", "all"))
         left, bottom, right, top = grid["bounds_m"]
         places[place].append(
-            Day(stem=stem, date=day, crs=grid["crs"], bounds=(left, bottom, right, top))
+            ProjectDay(stem=stem, date=day, crs=grid["crs"], bounds=(left, bottom, right, top))
         )
     made = {}
     for place, days in places.items():

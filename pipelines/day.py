@@ -16,7 +16,7 @@ import xarray as xr
 from pipelines.plan import Plan, region_warnings
 from pipelines.stages import Progress
 from seaice.errors import FinalStandsError, GranuleError, NoInputError, PredictionError
-from seaice.files import alone
+from seaice.files import file_lock
 from seaice.grid.blocks import SCALE
 from seaice.grid.grid import hemisphere_of
 from seaice.grid.gridding import daily_map_from_au_si6, grid_day
@@ -25,10 +25,15 @@ from seaice.grid.masks import land_mask
 from seaice.io.checks import by_preference
 from seaice.io.granules import count_phrase
 from seaice.models.memory import release_memory
+from seaice.product.folder import (
+    ProductFile,
+    list_product_files,
+    provenance_or_none,
+    write_product,
+)
+from seaice.product.provenance import frame_sources, provenance
 from seaice.sic.flags import explained
 from seaice.stack import five_frames, neighbour_pd, observed_frames
-from seaice.write.metadata.provenance import frames_of, provenance
-from seaice.write.product import Made, document_in, made_in, write_product
 
 __all__ = [
     "check_explained",
@@ -43,7 +48,7 @@ __all__ = [
 Maps = Mapping[date, xr.Dataset]  #: daily maps by date
 
 
-def run_day(plan: Plan, progress: Progress) -> list[Made]:
+def run_day(plan: Plan, progress: Progress) -> list[ProductFile]:
     """The product of a day: what its folder holds, made now or found finished.
 
     Raises
@@ -54,23 +59,23 @@ def run_day(plan: Plan, progress: Progress) -> list[Made]:
     made = finished(plan)
     if made:
         return made
-    with alone(plan.folder):
+    with file_lock(plan.folder):
         return finished(plan) or written(plan, progress)
 
 
-def finished(plan: Plan) -> list[Made]:
+def finished(plan: Plan) -> list[ProductFile]:
     """The files of the day's product where it is whole and of these inputs; else nothing.
 
     One whose provenance is damaged counts as not made.
     """
-    made = made_in(plan.folder)
+    made = list_product_files(plan.folder)
     if not made:
         return []
-    document = document_in(plan.folder / made[-1].name) or {}
+    document = provenance_or_none(plan.folder / made[-1].name) or {}
     return made if document.get("key") == plan.product_key else []
 
 
-def written(plan: Plan, progress: Progress) -> list[Made]:
+def written(plan: Plan, progress: Progress) -> list[ProductFile]:
     """Make the product's folder.
 
     Raises
@@ -96,8 +101,8 @@ def _let_final_stand(plan: Plan, frames: int) -> None:
     """Refuse to put a map of fewer than all frames in the place of a final product."""
     if frames == len(plan.granules) or plan.settings.run.replace == "final":
         return
-    made = made_in(plan.folder)
-    document = (document_in(plan.folder / made[-1].name) if made else None) or {}
+    made = list_product_files(plan.folder)
+    document = (provenance_or_none(plan.folder / made[-1].name) if made else None) or {}
     if document.get("status") == "final":
         raise FinalStandsError(
             f"a final product of {plan.day} in {plan.folder}, and {frames} of "
@@ -260,7 +265,7 @@ def _document(
         "key": key,
         "region": plan.region,
         "granules": {each.isoformat(): _granules(plan, each, maps) for each in plan.granules},
-        "frames": frames_of(maps, plan.day),
+        "frames": frame_sources(maps, plan.day),
         "stages": {stage: str(path.relative_to(plan.settings.run.out)) for stage, path in kept},
         "networks": {
             stage: {

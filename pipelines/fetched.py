@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from seaice.config import RunSettings
 from seaice.errors import StorageError
-from seaice.files import alone, atomic_file, sha256
+from seaice.files import atomic_file, file_lock, sha256
 from seaice.io.object_store import FileState, ObjectStore
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Fetched:
 
     def _bring(self, path: Path, entry: FileState) -> None:
         """Fetch, unless the file is here and is what it was."""
-        with alone(path):  # who wants the same one waits
+        with file_lock(path):  # who wants the same one waits
             known = self._known(path, entry)
             if known is not None and path.is_file() and sha256(path) == known:
                 os.utime(path)

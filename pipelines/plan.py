@@ -15,7 +15,7 @@ from pipelines.season.granules.inventory import Inventory
 from pipelines.stages import VERSIONS, Stages, key_of
 from seaice.config import NetworkSettings, RunSettings, Settings
 from seaice.errors import NoInputError, SettingsError, WeightsError
-from seaice.files import alone, ensure_writable, sha256_of_all, sha256_remembered
+from seaice.files import ensure_writable, file_lock, sha256_of_all, sha256_remembered
 from seaice.grid.grid import NORTH, Grid
 from seaice.grid.regions import MAX_REGION_WIDTH, longitude_span, pad_region, region_grid
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
@@ -24,8 +24,8 @@ from seaice.io.nsidc import find_au_si6
 from seaice.io.readers import read_swath
 from seaice.models.card import Card
 from seaice.models.registry import Role, find_model, shipped_weights
+from seaice.product.folder import product_name
 from seaice.stack import frame_dates
-from seaice.write.names import product_name
 
 __all__ = [
     "HALO",
@@ -352,7 +352,7 @@ def hashes_of(granules: Mapping[date, tuple[Path, ...]], run: RunSettings) -> di
         notes = run.out / "stages" / "hashes" / f"{day}.json"
         known = sha256_remembered(paths, notes)
         if known is None:
-            with alone(notes):  # who wants the same waits instead of reading all again
+            with file_lock(notes):  # who wants the same waits instead of reading all again
                 known = sha256_of_all(paths, notes)
         hashes |= known
     return hashes

@@ -13,9 +13,7 @@ from typing import Any
 
 from pipelines.plan import Plan
 from seaice.io.object_store import ObjectStore
-from seaice.series.reading import page_path
-from seaice.write.manifest import read_manifest
-from seaice.write.product import made_in
+from seaice.product.folder import list_product_files, quality_page_path, read_manifest
 
 __all__ = ["MANIFEST", "listed_in", "publish", "published", "put_product"]
 
@@ -72,7 +70,7 @@ def publish(plan: Plan) -> None:
     StorageError
         If the store does not take it; what it shows is then as it was.
     """
-    if plan.settings.run.publish_to is not None and made_in(plan.folder):
+    if plan.settings.run.publish_to is not None and list_product_files(plan.folder):
         put_product(plan.folder, ObjectStore.from_url(plan.settings.run.publish_to))
 
 
@@ -95,7 +93,7 @@ def put_product(folder: Path, store: ObjectStore) -> None:
             list(pool.map(lambda file: store.upload(f"{name}/{key}/{file}", folder / file), own))
         store.upload(f"{name}/{name}{MANIFEST}", manifest.encode())
         _tidy(store, name, keep={*read_manifest(manifest), *replaced})
-    page = page_path(folder)
+    page = quality_page_path(folder)
     if page.exists():
         store.upload(f"{name}/{page.name}", page)
 

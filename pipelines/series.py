@@ -6,17 +6,21 @@ from pathlib import Path
 
 from pipelines.stages import Progress
 from seaice.errors import NoInputError
-from seaice.files import alone
-from seaice.series.daily import rows_of
-from seaice.series.reading import document_of, maps_of, page_path, product_folders
-from seaice.series.record import Row, entered, series_path, write_series
-from seaice.write.names import product_name
-from seaice.write.product import Made
+from seaice.files import file_lock
+from seaice.product.folder import (
+    ProductFile,
+    product_folders,
+    product_name,
+    quality_page_path,
+    read_provenance,
+)
+from seaice.product.reader import read_maps
+from seaice.product.series import SeriesRow, series_path, series_rows, update_series, write_series
 
 __all__ = ["follow", "rebuild_series", "record"]
 
 
-def follow(folder: Path, made: list[Made], progress: Progress) -> list[Made]:
+def follow(folder: Path, made: list[ProductFile], progress: Progress) -> list[ProductFile]:
     """See to a day's place in the series and to its page of quality; what its folder now holds.
 
     A product that has its page is left alone; one that is made again has none. The page of the
@@ -27,24 +31,26 @@ def follow(folder: Path, made: list[Made], progress: Progress) -> list[Made]:
     SeaIceError
         If the series cannot be written; the product stands all the same.
     """
-    page = page_path(folder)
+    page = quality_page_path(folder)
     if not page.exists():
-        from seaice.series.quality import write_quality
+        from seaice.product.quality import write_quality_page
 
         progress("quality", 0, 1)
         if record(folder) is not None:
-            write_quality(folder)
+            write_quality_page(folder)
             _refresh_page(_day_after(folder))
         progress("quality", 1, 1)
     if not page.exists():
         return made
-    told = Made(name=page.name, says="quality of the day: warnings first", size=page.stat().st_size)
+    told = ProductFile(
+        name=page.name, description="quality of the day: warnings first", size=page.stat().st_size
+    )
     return [*made[:-1], told, made[-1]]
 
 
 def _day_after(folder: Path) -> Path:
     """The folder of the same ground's product of the next day, whether or not it is there."""
-    document = document_of(folder)
+    document = read_provenance(folder)
     following = date.fromisoformat(document["date"]) + timedelta(days=1)
     ground = document.get("region", "all")
     return folder.parent / product_name(document["hemisphere"], ground, following.isoformat())
@@ -52,12 +58,12 @@ def _day_after(folder: Path) -> Path:
 
 def _refresh_page(folder: Path) -> None:
     """Make a product's page anew if it has one; without one it is still to come, with its rows."""
-    from seaice.series.quality import write_quality
+    from seaice.product.quality import write_quality_page
 
-    if page_path(folder).exists():
-        with alone(folder):  # not while another run puts a new product there
-            if page_path(folder).exists():
-                write_quality(folder)
+    if quality_page_path(folder).exists():
+        with file_lock(folder):  # not while another run puts a new product there
+            if quality_page_path(folder).exists():
+                write_quality_page(folder)
 
 
 def record(folder: Path) -> Path | None:
@@ -65,12 +71,12 @@ def record(folder: Path) -> Path | None:
 
     None where the product was written without a format that concentration can be read from.
     """
-    maps = maps_of(folder)
+    maps = read_maps(folder)
     if maps is None:
         return None
-    document = document_of(folder)
+    document = read_provenance(folder)
     path = series_path(folder.parent, document["hemisphere"])
-    entered(path, rows_of(maps, document))
+    update_series(path, series_rows(maps, document))
     return path
 
 
@@ -83,13 +89,13 @@ def rebuild_series(out: Path, progress: Progress) -> list[Path]:
         If no product is there that concentration can be read from.
     """
     folders = list(product_folders(out))
-    found: list[tuple[str, list[Row]]] = []
+    found: list[tuple[str, list[SeriesRow]]] = []
     for done, folder in enumerate(folders):
         progress("series", done, len(folders))
-        document = document_of(folder)
-        maps = maps_of(folder)
+        document = read_provenance(folder)
+        maps = read_maps(folder)
         if maps is not None and "region" in document:
-            found.append((document["hemisphere"], rows_of(maps, document)))
+            found.append((document["hemisphere"], series_rows(maps, document)))
     progress("series", len(folders), len(folders))
     if not found:
         raise NoInputError(
@@ -105,5 +111,5 @@ def rebuild_series(out: Path, progress: Progress) -> list[Path]:
     return paths
 
 
-def _first(pair: tuple[str, list[Row]]) -> str:
+def _first(pair: tuple[str, list[SeriesRow]]) -> str:
     return pair[0]

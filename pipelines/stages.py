@@ -18,9 +18,9 @@ from typing import Final
 
 import xarray as xr
 
-from seaice.files import alone, atomic_file, atomic_folder
+from seaice.files import atomic_file, atomic_folder, file_lock
 from seaice.models.memory import release_memory
-from seaice.write.manifest import differences, read_manifest, write_manifest
+from seaice.product.folder import manifest_differences, read_manifest, write_manifest
 
 __all__ = ["VERSIONS", "Progress", "Stages", "hashes_path", "key_of", "silent"]
 
@@ -86,7 +86,7 @@ class Stages:
         """
         place = self.path(stage, date, key)
         if _damage(place):
-            with alone(place):
+            with file_lock(place):
                 damage = _damage(place)  # another process may have made it meanwhile
                 if damage:
                     if place.exists():
@@ -120,7 +120,11 @@ def _damage(place: Path) -> str | None:
         if _verified.get(place) == state:
             return None
         listed = read_manifest(hashes_path(place).read_text())
-        found = next(differences(place, listed), None) if listed else "its list of hashes is empty"
+        found = (
+            next(manifest_differences(place, listed), None)
+            if listed
+            else "its list of hashes is empty"
+        )
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except (OSError, ValueError) as error:

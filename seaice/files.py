@@ -19,10 +19,10 @@ from pathlib import Path
 from seaice.errors import OutputError
 
 __all__ = [
-    "alone",
     "atomic_file",
     "atomic_folder",
     "ensure_writable",
+    "file_lock",
     "is_left",
     "sha256",
     "sha256_of_all",
@@ -136,7 +136,7 @@ def _locked_folder(path: Path) -> tuple[Path, int]:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Wait until no other process makes `path`, and keep others waiting while the block runs.
 
     The lock is a file beside `path`; it falls with the process that holds it, however that ends.

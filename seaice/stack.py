@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.cf import attrs
 from seaice.errors import NoInputError
 from seaice.instrument import HIGH_CHANNELS
-from seaice.vocabulary import attrs
 
 __all__ = [
     "FRAMES",

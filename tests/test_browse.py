@@ -20,11 +20,11 @@ from seaice.cli import app
 from seaice.errors import NoInputError, UnknownNameError
 from seaice.grid.grid import grid_of
 from seaice.product.cell import cell_at
-from seaice.write.geotiff import percent
-from seaice.write.metadata.provenance import provenance
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
-from seaice.write.style import LAND, colour_of
+from seaice.product.folder import write_product
+from seaice.product.geotiff import to_percent
+from seaice.product.netcdf_zarr import round_values
+from seaice.product.provenance import provenance
+from seaice.product.style import LAND, colour_of
 
 DATES = ("2020-03-03", "2020-03-04", "2020-03-05")
 
@@ -39,7 +39,7 @@ def written(out, date):
     product.attrs["provenance"] = json.dumps(told)
     folder = out / f"seaice_sic_north_{date.replace('-', '')}_v0.1"
     write_product(product, folder, ("geotiff", "geopackage", "zarr"))
-    return rounded(product)
+    return round_values(product)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_tiles_of_the_finest_level_are_the_product(address, made, name):
             whole[here] = picture(content)
     whole = whole[:rows, :columns]
     if name == "sic":
-        np.testing.assert_array_equal(whole[..., 0], percent(product))
+        np.testing.assert_array_equal(whole[..., 0], to_percent(product))
     elif name == "flags":
         bits = whole[..., 0] + 256 * whole[..., 1]
         np.testing.assert_array_equal(bits, product["status_flag"])

@@ -11,7 +11,7 @@ from test_browse import DATES, written
 from seaice.browse.export import export
 from seaice.browse.index import shelf
 from seaice.browse.server import server
-from seaice.write.geotiff import percent
+from seaice.product.geotiff import to_percent
 
 pytestmark = pytest.mark.desktop
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
@@ -104,7 +104,7 @@ def test_a_click_tells_the_value_of_the_cell_in_the_middle(page, made):
 
     ActionChains(page).move_to_element(element(page, "map")).click().perform()
     wait(lambda: readout(page).get("concentration"))
-    sic = percent(made[1][-1])
+    sic = to_percent(made[1][-1])
     rows, columns = sic.shape
     middle = sic[rows // 2 - 2 : rows // 2 + 2, columns // 2 - 2 : columns // 2 + 2]
     told = float(readout(page)["concentration"].split()[0])
@@ -172,7 +172,7 @@ def test_what_is_drawn_has_the_colours_of_the_services(page, made):
     time.sleep(1)
     shot = Image.open(BytesIO(element(page, "map").screenshot_as_png)).convert("RGB")
     pixels = np.asarray(shot).reshape(-1, 3)
-    sic = percent(made[1][-1])
+    sic = to_percent(made[1][-1])
     shown = {
         value: (np.abs(pixels - colour).max(axis=1) <= 1).sum()
         for value, colour in {254: (150, 148, 143), 100: (255, 255, 255), 0: (8, 41, 88)}.items()

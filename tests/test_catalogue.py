@@ -12,9 +12,8 @@ from pystac.validation.local_validator import LocalValidator
 
 from pipelines.catalogue import PLAYED, catalogue
 from seaice.grid.grid import grid_of
-from seaice.write.metadata.provenance import provenance
-from seaice.write.metadata.stac import ITEM
-from seaice.write.product import write_product
+from seaice.product.folder import STAC_ITEM, write_product
+from seaice.product.provenance import provenance
 
 PLACES = (("north", "2020-03-03"), ("north", "2020-03-05"), ("south", "2020-03-03"))
 
@@ -103,4 +102,4 @@ def test_without_products_nothing_is_written(tmp_path):
 def test_a_product_knows_its_item(made):
     out, _, _ = made
     for folder in out.glob("seaice_sic_*_v0.1"):
-        assert f"{ITEM}\n" in (folder / f"{folder.name}.sha256").read_text()
+        assert f"{STAC_ITEM}\n" in (folder / f"{folder.name}.sha256").read_text()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from seaice.cli import app
 from seaice.grid.grid import grid_of
-from seaice.write.product import write_product
+from seaice.product.folder import write_product
 
 runner = CliRunner()
 

@@ -22,10 +22,10 @@ from seaice.grid.regions import pad_region, region_grid
 from seaice.io.granules import find_granules
 from seaice.io.hdf5 import open_hdf5
 from seaice.io.readers import read_swath
+from seaice.product.netcdf_zarr import round_values
 from seaice.sic.classical.daily import by_asi
 from seaice.sic.gap_filling import postprocess
 from seaice.stack import five_frames, frame_dates, observed_frames
-from seaice.write.rounding import rounded
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
     seen = maps[DAY].assign(real_frames=observed_frames(maps, DAY))
     expected = postprocess(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     rows, columns = region.refine(4).within(grid.refine(4))
-    expected, made = rounded(expected.isel(y=rows, x=columns)), product(finished)
+    expected, made = round_values(expected.isel(y=rows, x=columns)), product(finished)
     assert bool(made["sic"].notnull().any())
     for name in expected:
         np.testing.assert_array_equal(made[name].values, expected[name].values, err_msg=name)

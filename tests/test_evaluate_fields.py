@@ -16,8 +16,8 @@ from seaice.evaluate.fields.field import Field, align_fields, regrid
 from seaice.evaluate.fields.open import open_field
 from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import round_values
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 LEFT, TOP = -600_000.0, 400_000.0
@@ -44,7 +44,7 @@ def turned(degrees, cell, shape, middle=(0.0, 0.0)):
 
 
 def test_a_product_is_read_with_its_uncertainty_and_the_time_it_was_observed(tmp_path):
-    product = rounded(made_product())
+    product = round_values(made_product())
     write_product(product, tmp_path / "product", ("zarr",))
     for path in (tmp_path / "product", *(tmp_path / "product").glob("*.zarr")):
         read = open_field(path)

@@ -10,7 +10,7 @@ from products import made_product
 from typer.testing import CliRunner
 
 from seaice.cli import app
-from seaice.write.product import write_product
+from seaice.product.folder import write_product
 
 
 def evaluated(*told):

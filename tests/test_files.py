@@ -12,10 +12,10 @@ import pytest
 
 from seaice.errors import OutputError
 from seaice.files import (
-    alone,
     atomic_file,
     atomic_folder,
     ensure_writable,
+    file_lock,
     sha256,
     sha256_of_all,
     swept,
@@ -110,7 +110,7 @@ def test_who_works_alone_is_not_disturbed(tmp_path):
 def test_sweeping_takes_what_the_dead_left_and_nothing_of_the_living(tmp_path):
     (tmp_path / "a" / ".map.x.part").mkdir(parents=True)
     (tmp_path / "a" / ".map.lock").write_text("")
-    with alone(tmp_path / "b"), atomic_folder(tmp_path / "c"):
+    with file_lock(tmp_path / "b"), atomic_folder(tmp_path / "c"):
         assert swept(tmp_path) == 2
         assert len(list(tmp_path.glob(".*"))) == 2
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "c"]

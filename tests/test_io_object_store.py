@@ -220,7 +220,7 @@ def test_a_granule_that_changed_in_the_store_is_not_used_as_the_listed_one(fetch
 
 def product(folder, key, content):
     """A product's folder, as far as a store looks at it."""
-    from seaice.write.manifest import write_manifest
+    from seaice.product.folder import write_manifest
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -285,7 +285,7 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
 
     from seaice.cli import app
 
-    monkeypatch.setattr("seaice.write.metadata.provenance.commit", lambda: None)
+    monkeypatch.setattr("seaice.product.provenance.commit", lambda: None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "plain.toml").write_text('[write]\nformats = ["zarr"]\n')
     write_five_days(tmp_path / "granules")

@@ -22,9 +22,9 @@ from seaice.cli.options import _each_hemisphere, hemispheres
 from seaice.config import Settings
 from seaice.errors import FinalStandsError, GranuleError, NoInputError, SettingsError
 from seaice.grid.grid import hemisphere_of
+from seaice.product.folder import write_product
 from seaice.sic.flags import Flag
 from seaice.stack import frame_dates
-from seaice.write.product import write_product
 
 SOUTH = "0,-67,6,-66"  # Lazarev Sea
 

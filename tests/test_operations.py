@@ -32,7 +32,7 @@ PLACE = "north_box_-130_80_-124_81"
 def one_commit():
     """Products name the commit; another may come while the tests run."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("seaice.write.metadata.provenance.commit", lambda: None)
+        patched.setattr("seaice.product.provenance.commit", lambda: None)
         yield
 
 

@@ -17,8 +17,8 @@ from seaice.evaluate.paper.tables import escaped, tabular
 from seaice.evaluate.records import Record, read_csv, write_csv
 from seaice.evaluate.scores import CLASS_LABELS
 from seaice.grid.grid import grid_of
-from seaice.write.product import write_product
-from seaice.write.style import LAND_COLOUR
+from seaice.product.folder import write_product
+from seaice.product.style import LAND_COLOUR
 
 DOTS = 600
 

@@ -8,10 +8,10 @@ from pyproj import Geod, Transformer
 import seaice
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
 from seaice.grid.grid import grid_of
-from seaice.product.cell import MEANINGS, cell_at, cell_of_store, place_of
+from seaice.product.cell import FLAG_DESCRIPTIONS, cell_at, cell_from_store, cell_index
+from seaice.product.folder import write_product
+from seaice.product.season_store import write_day
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.season.store import write_day
 
 
 @pytest.fixture(scope="module", params=["north", "south"])
@@ -54,14 +54,14 @@ def test_what_is_no_product_is_explained(tmp_path, name):
 def test_a_place_is_in_the_cell_whose_centre_it_is(made, row, column):
     product, _ = made
     longitude, latitude = (angle[row, column] for angle in grid_of(product).lonlat())
-    assert place_of(product, longitude, latitude) == (row, column)
-    assert place_of(product, longitude + 360 * (longitude < 0), latitude) == (row, column)
+    assert cell_index(product, longitude, latitude) == (row, column)
+    assert cell_index(product, longitude + 360 * (longitude < 0), latitude) == (row, column)
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (200.0, 95.0), (np.nan, 80.0)])
 def test_a_place_outside_is_refused(made, place):
     with pytest.raises(SettingsError, match="longitude"):
-        place_of(made[0], *place)
+        cell_index(made[0], *place)
 
 
 def test_a_cell_tells_its_value_its_doubt_and_its_reasons(made):
@@ -71,7 +71,7 @@ def test_a_cell_tells_its_value_its_doubt_and_its_reasons(made):
     longitude, latitude = (angle[row, column] for angle in grid_of(opened).lonlat())
     cell = opened.seaice.at(longitude, latitude)
     assert cell.flags == Flag.COAST
-    assert cell.reasons == [MEANINGS[Flag.COAST]]
+    assert cell.reasons == [FLAG_DESCRIPTIONS[Flag.COAST]]
     assert cell.values["sic"] == float(opened["sic"][row, column])
     geod = Geod(ellps="WGS84")
     assert geod.inv(cell.longitude, cell.latitude, longitude, latitude)[2] < 1
@@ -86,12 +86,12 @@ def test_a_cell_read_from_the_store_is_that_of_the_dataset(made, at):
     _, folder = made
     opened = seaice.open_product(folder)
     longitude, latitude = (angle[at] for angle in grid_of(opened).lonlat())
-    found = cell_of_store(folder / f"{folder.name}.zarr", longitude, latitude)
+    found = cell_from_store(folder / f"{folder.name}.zarr", longitude, latitude)
     expected = opened.seaice.at(longitude, latitude)
     assert str(found) == str(expected)
     assert found.values == pytest.approx(expected.values, nan_ok=True)
     with pytest.raises(SettingsError, match="outside"):
-        cell_of_store(folder / f"{folder.name}.zarr", 0.0, 0.0)
+        cell_from_store(folder / f"{folder.name}.zarr", 0.0, 0.0)
 
 
 def test_a_cell_without_a_value_tells_why(made):
@@ -99,12 +99,12 @@ def test_a_cell_without_a_value_tells_why(made):
     longitude, latitude = (angle[105, 110] for angle in grid_of(product).lonlat())
     told = str(cell_at(product, longitude, latitude))
     assert "concentration     none" in told
-    assert MEANINGS[Flag.NO_INPUT] in told
+    assert FLAG_DESCRIPTIONS[Flag.NO_INPUT] in told
     assert "nan" not in told
 
 
 def test_every_flag_has_its_words():
-    assert set(MEANINGS) == set(Flag)
+    assert set(FLAG_DESCRIPTIONS) == set(Flag)
 
 
 def test_flags_are_masks_by_name(made):

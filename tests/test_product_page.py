@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from seaice.product.metadata import MAP_VARIABLES
 from seaice.sic.flags import Flag
-from seaice.write.metadata.cf import MAP_VARIABLES
 
 PAGE = Path(__file__).parents[1] / "docs" / "product.md"
 

@@ -8,8 +8,8 @@ from products import made_product
 import seaice
 from seaice.errors import NoInputError, SettingsError
 from seaice.grid.grid import grid_of
-from seaice.write.product import write_product
-from seaice.write.season.store import write_day
+from seaice.product.folder import write_product
+from seaice.product.season_store import write_day
 
 DAYS = ("2020-03-03", "2020-03-04", "2020-03-06")
 INSIDE = (40, 100)  #: row and column of a cell with ice

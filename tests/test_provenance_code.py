@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from products import made_product
 
-from seaice.write.metadata import provenance as module
-from seaice.write.metadata.provenance import commit, modified, provenance
+from seaice.product import provenance as module
+from seaice.product.provenance import commit, modified, provenance
 
 HERE = Path(__file__).parents[1]
 
@@ -28,12 +28,12 @@ def clone(tmp_path, monkeypatch):
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message", "first")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     return tmp_path
 
 
 def test_the_root_is_that_of_this_clone():
-    assert (module.ROOT / "pyproject.toml").samefile(HERE / "pyproject.toml")
+    assert (module.REPOSITORY / "pyproject.toml").samefile(HERE / "pyproject.toml")
     if (HERE / ".git").exists():
         assert commit() == git(HERE, "rev-parse", "HEAD")
         assert modified() in (True, False)
@@ -60,7 +60,7 @@ def test_modified_code_is_said_and_other_files_are_not_code(change, clone):
 
 
 def test_an_installed_package_has_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "REPOSITORY", tmp_path)
     assert (commit(), modified()) == (None, None)
 
 

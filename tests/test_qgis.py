@@ -10,10 +10,10 @@ import pytest
 from matplotlib.image import imread
 from products import made_product
 
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import round_values
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
-from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
 
 pytestmark = pytest.mark.desktop
 
@@ -112,7 +112,7 @@ def test_known_cells_have_the_colour_that_the_legend_gives_them(seen):
 
 def test_the_whole_map_is_the_product_in_the_colours_of_the_ramp(seen):
     product, layers = seen
-    written = rounded(product)  # before a half percent is rounded to one side or the other
+    written = round_values(product)  # before a half percent is rounded to one side or the other
     sic, doubt = written["sic"].values, written["sic_uncertainty"].values
     sea = np.isfinite(sic)
     pixels = layers["percent"]["pixels"]

@@ -14,11 +14,11 @@ from matplotlib.image import imread
 from products import made_product
 
 from seaice.grid.grid import grid_of
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import round_values
+from seaice.product.qgis import LAYER_TYPES, ProjectDay, write_project
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PD_RAMP, PERCENT_RAMP, TB_RAMP
 from seaice.sic.flags import Flag
-from seaice.write.product import write_product
-from seaice.write.qgis.project import KINDS, Day, write_project
-from seaice.write.rounding import rounded
-from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, PD_RAMP, PERCENT_RAMP, TB_RAMP
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
 SESSION = Path(__file__).with_name("qgis_project_session.py")
@@ -44,7 +44,7 @@ def test_a_project_names_files_that_are_there_and_moves_with_its_folder(tmp_path
     folder = written(made_product(), tmp_path)
     project = project_of(folder / f"{folder.name}.qgz")
     sources = [layer.findtext("datasource") for layer in project.iter("maplayer")]
-    assert len(sources) == len(KINDS)
+    assert len(sources) == len(LAYER_TYPES)
     for source in sources:
         assert source.startswith("./")
         assert (folder / source.partition("|")[0]).exists()
@@ -88,7 +88,7 @@ def seen(request, tmp_path_factory):
     products[1]["sic"] = 1 - products[1]["sic"]
     grid = grid_of(products[0])
     days = [
-        Day(
+        ProjectDay(
             stem=folder / folder.name,
             date=date.fromisoformat(day),
             crs=grid.crs,
@@ -105,7 +105,7 @@ def seen(request, tmp_path_factory):
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), [rounded(product) for product in products], out
+    return json.loads(done.stdout), [round_values(product) for product in products], out
 
 
 in_qgis = pytest.mark.desktop
@@ -116,7 +116,7 @@ def test_the_project_opens_in_the_projection_of_the_product(seen):
     told, products, _ = seen
     assert told["opened"]
     assert told["crs"] == products[0].crs
-    assert len(told["layers"]) == 2 * len(KINDS)
+    assert len(told["layers"]) == 2 * len(LAYER_TYPES)
     for layer in told["layers"].values():
         assert layer["valid"], layer
         assert layer["crs"] == products[0].crs

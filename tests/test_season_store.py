@@ -12,14 +12,14 @@ import xarray as xr
 from products import made_product
 
 from seaice.errors import NoInputError, OutputError
-from seaice.write.metadata.cf import MAP_VARIABLES
-from seaice.write.rounding import rounded
-from seaice.write.season.store import (
-    days_held,
+from seaice.product.metadata import MAP_VARIABLES
+from seaice.product.netcdf_zarr import round_values
+from seaice.product.season_store import (
+    list_days,
     open_season,
     read_day,
-    record_of,
-    tidied,
+    read_record,
+    remove_old_generations,
     write_day,
 )
 
@@ -41,7 +41,7 @@ def store(tmp_path):
 
 def test_a_day_comes_back_as_it_was(store):
     write_day(made_product(side=SIDE), store, "k")
-    given = rounded(made_product(side=SIDE))
+    given = round_values(made_product(side=SIDE))
     for read in (read_day(store, DAY), open_season(store).isel(time=0).load()):
         assert read["time"].values == np.datetime64("2020-03-03T12:00")
         for name in MAP_VARIABLES:
@@ -62,7 +62,7 @@ def test_any_order_of_days_makes_the_same_season(tmp_path):
             write_day(product(n, level=n.day / 100), store, "k")
     one, other = (open_season(store).load() for store in stores)
     xr.testing.assert_identical(one.drop_attrs(), other.drop_attrs())
-    assert days_held(stores[0]) == sorted(days)
+    assert list_days(stores[0]) == sorted(days)
     assert [float(day) for day in one["sic"].max(("y", "x"))] == pytest.approx(
         [day.day / 100 for day in sorted(days)], abs=1e-4
     )
@@ -87,9 +87,9 @@ def test_a_replaced_day_is_the_new_one_and_only_it(store):
     write_day(product(level=0.75), store, "late")
     assert float(read_day(store, DAY)["sic"].max()) == 0.75
     assert float(read_day(store, other)["sic"].max()) == 0.5
-    assert record_of(store, DAY)["key"] == "late"
-    assert record_of(store, DAY)["status"] == "final"
-    assert tidied(store) == 1
+    assert read_record(store, DAY)["key"] == "late"
+    assert read_record(store, DAY)["status"] == "final"
+    assert remove_old_generations(store) == 1
     assert sorted(path.name for path in (store / ".days").iterdir()) == [
         "2020-03-03", "2020-03-03_late", "2020-03-04", "2020-03-04_k",
     ]  # fmt: skip
@@ -127,7 +127,7 @@ WRITER = textwrap.dedent(
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
     from test_season_store import product
-    from seaice.write.season.store import write_day
+    from seaice.product.season_store import write_day
     for turn in range(6):
         write_day(product(level=(turn % 4) / 4), Path(sys.argv[2]), str(turn % 4))
     """

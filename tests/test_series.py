@@ -24,12 +24,22 @@ from seaice.errors import NoInputError
 from seaice.grid.grid import HEMISPHERES, NORTH, Grid
 from seaice.grid.masks import land_mask
 from seaice.grid.projection import cell_areas
-from seaice.series.extent import AREA, Factors, Parts, extents, shown
-from seaice.series.reading import document_of, maps_of
-from seaice.series.record import Row, entered, read_series, series_path, write_series
-from seaice.series.seas import sea_numbers, seas
-from seaice.write.names import product_name
-from seaice.write.product import write_product
+from seaice.product.folder import product_name, read_provenance, write_product
+from seaice.product.reader import read_maps
+from seaice.product.series import (
+    AREA,
+    ErrorFactors,
+    ErrorParts,
+    SeriesRow,
+    extent_by_sea,
+    format_with_uncertainty,
+    read_series,
+    sea_numbers,
+    seas,
+    series_path,
+    update_series,
+    write_series,
+)
 
 OSISAF = Path(__file__).parents[1] / "seaice" / "simulate" / "data" / "osisaf_north_2018.nc"
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -45,7 +55,7 @@ def plain(sic, deviation=None, numbers=None, cell=1000.0):
     """All sea, on cells of 1 km2."""
     shape = sic.shape
     numbers = np.zeros(shape, np.uint8) if numbers is None else numbers
-    return extents(sic, deviation, np.ones(shape, bool), np.ones(shape), numbers, cell)
+    return extent_by_sea(sic, deviation, np.ones(shape, bool), np.ones(shape), numbers, cell)
 
 
 def test_sums_are_those_of_the_cells_and_seas_add_up_to_the_whole():
@@ -55,7 +65,7 @@ def test_sums_are_those_of_the_cells_and_seas_add_up_to_the_whole():
     numbers = random.integers(0, 3, sic.shape)
     land = random.random(sic.shape) < 0.2
     areas = random.uniform(2, 3, sic.shape)
-    found = extents(sic, None, ~land, areas, numbers, 1000.0)
+    found = extent_by_sea(sic, None, ~land, areas, numbers, 1000.0)
     for n, each in enumerate(found):
         here = ~land if n == 0 else ~land & (numbers == n)
         assert each.extent == pytest.approx(areas[here & (sic >= 0.15)].sum())
@@ -137,7 +147,9 @@ def test_a_sea_full_of_ice_is_not_known_to_the_last_cell():
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e8))
 def test_what_is_shown_has_two_digits_of_the_uncertainty(value, uncertainty):
-    left, right = (part.replace(",", "") for part in shown(value, uncertainty).split(" ± "))
+    left, right = (
+        part.replace(",", "") for part in format_with_uncertainty(value, uncertainty).split(" ± ")
+    )
     told = Decimal(right)
     assert float(told) == pytest.approx(uncertainty, rel=0.051)
     assert len(str(int(told.scaleb(-told.adjusted() + 1)))) == 2
@@ -147,20 +159,20 @@ def test_what_is_shown_has_two_digits_of_the_uncertainty(value, uncertainty):
 
 
 def test_what_is_not_known_is_not_shown():
-    assert (shown(np.nan, 1.0), shown(5.0, np.nan)) == ("", "5")
+    assert (format_with_uncertainty(np.nan, 1.0), format_with_uncertainty(5.0, np.nan)) == ("", "5")
 
 
 def test_calibration_finds_the_factors_that_errors_were_drawn_with():
     random = np.random.default_rng(3)
     told = [
-        Parts(*each)
+        ErrorParts(*each)
         for each in zip(*(10 ** random.uniform(2, 5, (3, 2000)) * [[9], [0.1], [1]]), strict=True)
     ]
-    true = Factors(regional=1.0, common=0.5, share=0.02)
+    true = ErrorFactors(regional=1.0, common=0.5, fraction=0.02)
     cases = [Case(one, random.normal(0, one.uncertainty(true))) for one in told]
     found = calibrated(cases)
     assert found.common == pytest.approx(true.common, rel=0.15)
-    assert found.share == pytest.approx(true.share, rel=0.15)
+    assert found.fraction == pytest.approx(true.fraction, rel=0.15)
     assert coverage(cases, found) == pytest.approx((0.68, 0.95), abs=0.03)
 
 
@@ -211,7 +223,10 @@ def ours(year, areas):
     stored, full = year
     sea, none = (stored < 255).any(axis=0), np.zeros(stored.shape[1:], np.uint8)
     return np.array(
-        [extents(day, None, sea, areas, none, 25e3)[0].extent for day in days_of(stored, full)]
+        [
+            extent_by_sea(day, None, sea, areas, none, 25e3)[0].extent
+            for day in days_of(stored, full)
+        ]
     )
 
 
@@ -312,16 +327,16 @@ def test_the_table_says_how_large_each_sea_is_without_land():
 
 
 def row(date, ground="all", sea="all", extent=1.0, status="final"):
-    return Row(date, ground, sea, status, extent, 1, 1, 1, 1, 0, 0.5, "bicubic+asi", "0.1.0")
+    return SeriesRow(date, ground, sea, status, extent, 1, 1, 1, 1, 0, 0.5, "bicubic+asi", "0.1.0")
 
 
 def test_a_day_made_again_takes_its_own_place_and_days_are_in_order(tmp_path):
     path = tmp_path / "seaice_series_north.csv"
-    entered(
+    update_series(
         path, [row("2020-03-02", extent=5, status="provisional"), row("2020-03-02", sea="kara")]
     )
-    entered(path, [row("2020-03-01"), row("2020-03-01", ground="svalbard")])
-    entered(path, [row("2020-03-02", extent=7)])
+    update_series(path, [row("2020-03-01"), row("2020-03-01", ground="svalbard")])
+    update_series(path, [row("2020-03-02", extent=7)])
     found = [(r.date, r.ground, r.sea, r.extent_km2, r.status) for r in read_series(path)]
     assert found == [
         ("2020-03-01", "all", "all", 1.0, "final"),
@@ -355,7 +370,7 @@ def on_disk(out, date="2020-03-03", formats=("zarr",), **more):
 @pytest.mark.parametrize("formats", [("zarr",), ("netcdf",), ("geotiff",)])
 def test_every_format_gives_the_same_row(tmp_path, formats):
     folder, product = on_disk(tmp_path, formats=formats)
-    np.testing.assert_allclose(maps_of(folder)["sic"], product["sic"], atol=1e-4)  # rounded
+    np.testing.assert_allclose(read_maps(folder)["sic"], product["sic"], atol=1e-4)  # rounded
     path = record(folder)
     (whole, *named) = read_series(path)
     areas = cell_areas(HEMISPHERES["north"].crop(slice(600, 640), slice(500, 560)).refine(4)) / 1e6
@@ -365,7 +380,7 @@ def test_every_format_gives_the_same_row(tmp_path, formats):
     assert whole.missing_km2 == pytest.approx(areas[sea & np.isnan(sic)].sum(), rel=2e-3)
     assert 0 < whole.area_uncertainty_km2 < whole.area_km2
     assert sum(each.observed_km2 for each in named) <= whole.observed_km2 + 1
-    assert document_of(folder)["status"] == whole.status
+    assert read_provenance(folder)["status"] == whole.status
 
 
 def test_a_product_that_is_only_a_picture_has_no_row(tmp_path):

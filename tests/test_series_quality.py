@@ -11,13 +11,17 @@ from products import made_product
 
 from pipelines.series import follow
 from pipelines.stages import silent
-from seaice.series.findings import Day, alerts, jump_limit, shares
-from seaice.series.quality import gathered, write_quality
-from seaice.series.reading import page_path
-from seaice.series.record import Row, read_series, series_path
+from seaice.product.folder import list_product_files, product_name, quality_page_path, write_product
+from seaice.product.quality import (
+    QualityDay,
+    alerts,
+    collect_quality_day,
+    flag_fractions,
+    jump_limit,
+    write_quality_page,
+)
+from seaice.product.series import SeriesRow, read_series, series_path
 from seaice.sic.flags import Flag
-from seaice.write.names import product_name
-from seaice.write.product import made_in, write_product
 
 TODAY, YESTERDAY = "2020-03-03", "2020-03-02"
 TIES = {"water pd": {"value": 47.0, "published": 47.0, "measured": 45.0, "cells": 9, "why": "day"}}
@@ -53,24 +57,24 @@ def two_days(tmp_path_factory):
 
 def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(two_days):
     folder, made = two_days
-    page, series = page_path(folder), series_path(folder.parent, "north")
+    page, series = quality_page_path(folder), series_path(folder.parent, "north")
     assert [file.name for file in made][-2:] == [page.name, f"{folder.name}.json"]
     assert {row.date for row in read_series(series)} == {YESTERDAY, TODAY}
     before = [path.stat().st_mtime_ns for path in (page, series)]
-    assert follow(folder, made_in(folder), silent) == made
+    assert follow(folder, list_product_files(folder), silent) == made
     assert [path.stat().st_mtime_ns for path in (page, series)] == before
 
 
 def test_the_page_of_the_day_after_is_made_anew_with_a_day(two_days, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(two_days[0].parent, out)
-    after = page_path(out / two_days[0].name)
+    after = quality_page_path(out / two_days[0].name)
     before = after.read_text()
     follow(*on_disk(out, YESTERDAY, change=0.3), silent)
     assert after.read_text() != before
     alone = after.read_text()
     after.unlink()
-    write_quality(after.parent)
+    write_quality_page(after.parent)
     assert after.read_text() == alone
 
 
@@ -78,17 +82,17 @@ def test_a_day_without_a_page_is_given_none_by_the_day_before(two_days, tmp_path
     """It is still to come, with its rows of the series."""
     folder, _ = on_disk(tmp_path, TODAY)
     follow(*on_disk(tmp_path, YESTERDAY), silent)
-    assert not page_path(folder).exists()
+    assert not quality_page_path(folder).exists()
 
 
 def test_the_page_is_no_part_of_the_product(two_days):
     folder, _ = two_days
-    assert page_path(folder).name not in (folder / f"{folder.name}.sha256").read_text()
-    assert made_in(folder)  # the product is whole all the same
+    assert quality_page_path(folder).name not in (folder / f"{folder.name}.sha256").read_text()
+    assert list_product_files(folder)  # the product is whole all the same
 
 
 def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
-    html = page_path(two_days[0]).read_text()
+    html = quality_page_path(two_days[0]).read_text()
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', html)
     assert len(sources) == 4  # change, histogram, series, tie points
     assert all(source.startswith("data:image/png;base64,") for source in sources)
@@ -100,9 +104,9 @@ def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
 
 
 def test_the_page_is_the_same_when_it_is_made_again(two_days):
-    before = page_path(two_days[0]).read_bytes()
-    write_quality(two_days[0])
-    assert page_path(two_days[0]).read_bytes() == before
+    before = quality_page_path(two_days[0]).read_bytes()
+    write_quality_page(two_days[0])
+    assert quality_page_path(two_days[0]).read_bytes() == before
 
 
 # What is unusual
@@ -110,8 +114,8 @@ def test_the_page_is_the_same_when_it_is_made_again(two_days):
 
 @pytest.fixture(scope="module")
 def good(two_days):
-    """A day like the one before it, all seen, nothing left out."""
-    day = gathered(two_days[0])
+    """A day like the day before, observed everywhere, without unused granules."""
+    day = collect_quality_day(two_days[0])
     quiet = day.maps.copy()
     quiet["status_flag"] = quiet["status_flag"] & np.uint16(~Flag.NO_INPUT & 0xFFFF)
     same = [day.rows[0]._replace(date=date) for date in (YESTERDAY, TODAY)]
@@ -120,7 +124,7 @@ def good(two_days):
 
 
 def flagged(day, flag, share):
-    """The day with a flag in this share of the cells, and some ice below all else."""
+    """The day with a flag in this fraction of the cells, and some ice everywhere else."""
     maps = day.maps.copy()
     bits = maps["status_flag"].values.copy()
     bits[: int(share * bits.shape[0])] |= np.uint16(flag)
@@ -142,7 +146,7 @@ def changed(day, row):
         (lambda day: flagged(day, Flag.NO_INPUT, 0.1), "Missing swath"),
         (lambda day: flagged(day, Flag.GAP_FILLED, 0.1), "Missing swath"),
         (lambda day: flagged(day, Flag.WEATHER_DISAGREEMENT, 0.2), "weather filters disagree"),
-        (lambda day: flagged(day, Flag.OUTSIDE_CLIMATOLOGY, 0.2), "none has been seen"),
+        (lambda day: flagged(day, Flag.OUTSIDE_CLIMATOLOGY, 0.2), "none has been observed"),
         (lambda day: replace(day, document={**day.document, "status": "provisional"}), "Prov"),
         (lambda day: replace(day, yesterday=None), "No product of the day before"),
         (lambda day: changed(day, {"extent_km2": day.rows[0].extent_km2 + 3e5}), "Jump"),
@@ -178,8 +182,8 @@ def test_a_change_within_what_a_year_of_maps_shows_is_no_jump(good):
 
 
 def test_shares_are_of_sea_and_add_up(two_days):
-    maps = gathered(two_days[0]).maps
-    found = shares(maps)
+    maps = collect_quality_day(two_days[0]).maps
+    found = flag_fractions(maps)
     flags = maps["status_flag"].values
     sea = flags[(flags & 1) == 0]
     assert found["seen"] + found["filled"] + found["missing"] == pytest.approx(1)
@@ -190,6 +194,6 @@ def test_shares_are_of_sea_and_add_up(two_days):
 def test_a_day_alone_has_a_page_without_a_difference(tmp_path):
     folder, made = on_disk(tmp_path, TODAY)
     follow(folder, made, silent)
-    assert "No product of the day before" in page_path(folder).read_text()
-    assert isinstance(gathered(folder), Day)
-    assert all(isinstance(row, Row) for row in gathered(folder).rows)
+    assert "No product of the day before" in quality_page_path(folder).read_text()
+    assert isinstance(collect_quality_day(folder), QualityDay)
+    assert all(isinstance(row, SeriesRow) for row in collect_quality_day(folder).rows)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.stages import Stages, hashes_path, key_of
-from seaice.write.manifest import hashes_in
+from seaice.product.folder import hash_files
 
 facts = st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.text()), max_size=4)
 
@@ -116,14 +116,14 @@ def test_a_damaged_stage_is_computed_again_and_that_is_logged(damage, tmp_path, 
     place = stages.path("refine", "2020-03-03", "k")
     stages.kept("refine", "2020-03-03", "k", made)
     assert caplog.text == ""
-    before = hashes_in(place)
+    before = hash_files(place)
     DAMAGE[damage](place)
     calls = []
     again = stages.kept("refine", "2020-03-03", "k", lambda: calls.append("made") or made())
     xr.testing.assert_identical(again.load(), made())
     assert calls == ["made"]
     assert "computed again" in caplog.text
-    assert hashes_in(place) == before
+    assert hash_files(place) == before
     stages.kept("refine", "2020-03-03", "k", lambda: pytest.fail("made three times"))
 
 

@@ -8,7 +8,7 @@ from products import made_product
 
 from seaice import __version__
 from seaice.grid.grid import grid_of
-from seaice.write.product import write_product
+from seaice.product.folder import write_product
 
 #: Each takes between half a second and four seconds to import.
 SLOW = ("torch", "numba", "distributed", "dask", "xarray", "pandas", "scipy", "matplotlib")

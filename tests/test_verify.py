@@ -19,11 +19,9 @@ from pipelines.series import follow
 from pipelines.stages import silent
 from seaice.cli import app
 from seaice.errors import NoInputError
+from seaice.product.folder import product_name, write_manifest, write_product
+from seaice.product.provenance import provenance
 from seaice.sic.flags import Flag
-from seaice.write.manifest import write_manifest
-from seaice.write.metadata.provenance import provenance
-from seaice.write.names import product_name
-from seaice.write.product import write_product
 
 DAYS = ("2020-03-03", "2020-03-04")
 FORMATS = ("geotiff", "netcdf", "zarr")
@@ -200,7 +198,7 @@ def test_a_manifest_never_leads_out_of_its_folder(name, out, folder):
     (out / "secret").write_text("x")
     manifest = folder / f"{folder.name}.sha256"
     manifest.write_text(f"{manifest.read_text()}{'0' * 64}  {name}\n")
-    assert "is no path inside the folder" in said(out)
+    assert "is not a path inside the folder" in said(out)
 
 
 def test_provenance_never_leads_out_of_its_folder(out, folder):
@@ -210,7 +208,7 @@ def test_provenance_never_leads_out_of_its_folder(out, folder):
         lambda told: told["files"].append({"name": "../secret", "says": "x", "size": 1}),
     )
     listed_again(folder)
-    assert "'../secret' is no path inside the folder" in said(out)
+    assert "'../secret' is not a path inside the folder" in said(out)
 
 
 def rewritten(path, change):

@@ -15,8 +15,8 @@ from products import made_product
 from pyproj import CRS, Transformer
 
 from seaice.grid.grid import grid_of
-from seaice.write.product import write_product
-from seaice.write.rounding import rounded
+from seaice.product.folder import write_product
+from seaice.product.netcdf_zarr import round_values
 
 CELLS = ((10, 20), (50, 200), (130, 10))  #: (row, column), not symmetric in any way
 QGIS = "/usr/bin/python3"  # QGIS comes with the system's Python
@@ -54,7 +54,7 @@ application.exitQgis()
 @pytest.fixture(scope="module", params=["north", "south"])
 def made(request, tmp_path_factory):
     """A product whose every cell has a value of its own, as it is written, and its folder."""
-    product = rounded(made_product(request.param))
+    product = round_values(made_product(request.param))
     place = tmp_path_factory.mktemp("agreement") / "p"
     formats = ("geotiff", "netcdf", "zarr", "geopackage")
     files = {file.name: place / file.name for file in write_product(product, place, formats)}

@@ -9,9 +9,8 @@ from pyproj import Geod, Proj, Transformer
 
 from seaice.grid.grid import grid_of
 from seaice.grid.projection import cell_areas
+from seaice.product.vectors import CLASSES, ice_classes, ice_edge, write_geopackage
 from seaice.sic.flags import Flag
-from seaice.write.vectors.geopackage import write_geopackage
-from seaice.write.vectors.ice_chart import CLASSES, ice_classes, ice_edge
 
 
 def read(path, layer):

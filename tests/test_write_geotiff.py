@@ -12,11 +12,10 @@ from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
 from seaice.grid.grid import grid_of
-from seaice.sic.flags import Flag
-from seaice.write import geotiff
-from seaice.write.geotiff import percent, rasters, write_geotiff
-from seaice.write.qgis.beside import write_projection, write_qml
-from seaice.write.style import (
+from seaice.product import geotiff
+from seaice.product.geotiff import rasters, to_percent, write_geotiff
+from seaice.product.qgis import write_projection, write_qml
+from seaice.product.style import (
     FLAG_COLOURS,
     LAND,
     NO_DATA,
@@ -26,6 +25,7 @@ from seaice.write.style import (
     flags_style,
     percent_style,
 )
+from seaice.sic.flags import Flag
 
 
 @pytest.fixture(scope="module", params=["north", "south"])
@@ -113,8 +113,8 @@ def test_overviews_of_numbers_are_means_of_the_cells_that_are_there(written):
 
 def test_bytes_are_the_same_by_one_thread_and_by_many(written, tmp_path, monkeypatch):
     product, folder = written
-    alone = geotiff.STORED | {"num_threads": "1"}
-    monkeypatch.setattr(geotiff, "STORED", alone)
+    one_thread = geotiff.COG_OPTIONS | {"num_threads": "1"}
+    monkeypatch.setattr(geotiff, "COG_OPTIONS", one_thread)
     for ending, raster in rasters(product).items():
         write_geotiff(raster, product, tmp_path / "alone.tif")
         assert (tmp_path / "alone.tif").read_bytes() == (folder / f"map{ending}.tif").read_bytes()
@@ -123,7 +123,7 @@ def test_bytes_are_the_same_by_one_thread_and_by_many(written, tmp_path, monkeyp
 def test_land_is_land_even_where_a_concentration_was_left():
     product = made_product()
     product["sic"] = product["sic"].fillna(0.5)
-    assert ((percent(product) == LAND) == (product["status_flag"].values == Flag.LAND)).all()
+    assert ((to_percent(product) == LAND) == (product["status_flag"].values == Flag.LAND)).all()
 
 
 def test_the_style_paints_what_the_colour_table_paints(tmp_path):
@@ -153,7 +153,7 @@ def test_every_flag_and_every_pair_of_flags_has_a_class_and_a_colour_of_its_own(
     held = {0, *Flag, *(one | other for one in Flag for other in Flag)}
     stops = flags_style(held).stops
     assert {stop.value for stop in stops} == held
-    assert len({stop.colour for stop in stops}) == len({stop.says for stop in stops}) == len(held)
+    assert len({stop.colour for stop in stops}) == len({stop.label for stop in stops}) == len(held)
 
 
 def test_the_projection_beside_a_raster_is_the_one_in_it(written):

@@ -6,7 +6,7 @@ import shapely
 from pyproj import Transformer
 
 from seaice.grid.grid import HEMISPHERES
-from seaice.write.vectors.graticule import graticule
+from seaice.product.vectors import graticule
 
 GRIDS = {
     "north": HEMISPHERES["north"],

@@ -12,9 +12,8 @@ from products import made_product
 
 from seaice.config import WriteSettings
 from seaice.grid.grid import HEMISPHERES, grid_of
-from seaice.write.metadata.acdd import extent
-from seaice.write.netcdf import write_netcdf
-from seaice.write.zarr_store import write_zarr
+from seaice.product.metadata import geospatial_extent
+from seaice.product.netcdf_zarr import write_netcdf, write_zarr
 
 ISSUER = WriteSettings(
     institution="An Ice Service",
@@ -127,7 +126,7 @@ def test_a_catalogue_finds_who_signs_and_what_is_meant(file):
 def test_limits_hold_every_cell(hemisphere):
     grid = grid_of(made_product(hemisphere))
     longitude, latitude = grid.lonlat()
-    told = extent(grid)
+    told = geospatial_extent(grid)
     assert told["geospatial_lat_min"] == pytest.approx(latitude.min(), abs=1e-3)
     assert told["geospatial_lat_max"] == pytest.approx(latitude.max(), abs=1e-3)
     assert told["geospatial_lon_min"] == pytest.approx(longitude.min(), abs=1e-3)
@@ -135,7 +134,7 @@ def test_limits_hold_every_cell(hemisphere):
 
 
 def test_limits_of_a_whole_hemisphere_go_round_the_pole():
-    north, south = (extent(HEMISPHERES[name]) for name in ("north", "south"))
+    north, south = (geospatial_extent(HEMISPHERES[name]) for name in ("north", "south"))
     assert (north["geospatial_lat_max"], south["geospatial_lat_min"]) == (90, -90)
     assert north["geospatial_lat_min"] == pytest.approx(31.0, abs=0.1)
     assert (north["geospatial_lon_min"], north["geospatial_lon_max"]) == (-180, 180)
@@ -144,7 +143,7 @@ def test_limits_of_a_whole_hemisphere_go_round_the_pole():
 def test_limits_of_a_map_across_180_degrees_run_eastwards():
     row, column = HEMISPHERES["north"].locate(-2.1e6, 2.1e6)
     bering = HEMISPHERES["north"].crop(slice(row - 20, row + 20), slice(column - 20, column + 20))
-    told = extent(bering)
+    told = geospatial_extent(bering)
     assert 170 < told["geospatial_lon_min"] < 180
     assert -180 < told["geospatial_lon_max"] < -170
 

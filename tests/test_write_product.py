@@ -11,10 +11,9 @@ from matplotlib.image import imread
 from products import made_product
 
 from seaice.errors import OutputError, SettingsError
-from seaice.write.metadata.provenance import frames_of, provenance
-from seaice.write.names import product_name
-from seaice.write.product import made_in, write_product
-from seaice.write.style import LAND_COLOUR
+from seaice.product.folder import list_product_files, product_name, write_product
+from seaice.product.provenance import frame_sources, provenance
+from seaice.product.style import LAND_COLOUR
 
 NAME = "seaice_sic_north_20200303_v0.1"
 
@@ -27,10 +26,10 @@ def folder(tmp_path_factory):
 
 
 def test_a_product_lists_exactly_what_it_holds(folder):
-    made = made_in(folder)
+    made = list_product_files(folder)
     assert {file.name for file in made} == {path.name for path in folder.iterdir()}
     assert made[0].name == f"{NAME}.tif"
-    assert all(file.size > 0 and file.says for file in made)
+    assert all(file.size > 0 and file.description for file in made)
     document = json.loads((folder / f"{NAME}.json").read_text())
     assert document["warnings"] == ["made, not observed"]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -48,14 +47,14 @@ def test_the_picture_shows_land_water_and_ice(folder):
 def test_a_product_with_a_missing_file_is_not_whole(tmp_path):
     write_product(made_product(), tmp_path / "p", formats=["quicklook"])
     held = [f"{NAME}.png", "stac.json", f"{NAME}.sha256", f"{NAME}.json"]
-    assert [file.name for file in made_in(tmp_path / "p")] == held
+    assert [file.name for file in list_product_files(tmp_path / "p")] == held
     for name in held:
         whole = (tmp_path / "p" / name).read_bytes()
         (tmp_path / "p" / name).unlink()
-        assert made_in(tmp_path / "p") == []
+        assert list_product_files(tmp_path / "p") == []
         (tmp_path / "p" / name).write_bytes(whole)
-    assert made_in(tmp_path / "p")
-    assert made_in(tmp_path / "nowhere") == []
+    assert list_product_files(tmp_path / "p")
+    assert list_product_files(tmp_path / "nowhere") == []
 
 
 def test_every_file_can_be_proved_whole(folder, tmp_path):
@@ -102,11 +101,11 @@ def test_provenance_bears_the_time_of_the_newest_input(monkeypatch):
 def test_a_writer_that_fails_leaves_the_earlier_product(tmp_path):
     place = tmp_path / "p"
     write_product(made_product(), place, formats=["geotiff"])
-    before = made_in(place)
+    before = list_product_files(place)
     broken = made_product().drop_vars("sic_uncertainty")
     with pytest.raises(KeyError):
         write_product(broken, place)
-    assert made_in(place) == before
+    assert list_product_files(place) == before
     assert list(tmp_path.iterdir()) == [place]
 
 
@@ -129,7 +128,7 @@ def test_names_tell_products_apart():
 def test_provenance_tells_which_frame_stood_where():
     document = provenance(
         made_product(),
-        inputs={"frames": frames_of({date(2020, 3, 3)}, date(2020, 3, 3))},
+        inputs={"frames": frame_sources({date(2020, 3, 3)}, date(2020, 3, 3))},
         settings={"run": {"out": "products"}},
         warnings=["2020-03-01 is missing"],
     )
@@ -145,7 +144,7 @@ def test_provenance_tells_which_frame_stood_where():
 def test_files_written_at_the_same_time_are_the_same_bytes(tmp_path, monkeypatch):
     manifests = []
     for threads in (1, 4):
-        monkeypatch.setattr("seaice.write.product.os.cpu_count", lambda n=threads: n)
+        monkeypatch.setattr("seaice.product.folder.os.cpu_count", lambda n=threads: n)
         folder = tmp_path / str(threads)
         write_product(made_product(), folder)
         (manifest,) = folder.glob("*.sha256")
@@ -158,7 +157,7 @@ def test_a_file_that_cannot_be_written_leaves_no_product(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no")
 
-    monkeypatch.setattr("seaice.write.netcdf.write_netcdf", refuse)
+    monkeypatch.setattr("seaice.product.netcdf_zarr.write_netcdf", refuse)
     with pytest.raises(OutputError, match="no"):
         write_product(made_product(), tmp_path / "p")
     assert not (tmp_path / "p").exists()

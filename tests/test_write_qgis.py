@@ -9,9 +9,9 @@ from matplotlib.image import imread
 from products import made_product
 from scipy.ndimage import binary_erosion
 
-from seaice.write.geotiff import rasters, write_geotiff
-from seaice.write.qgis.beside import write_qml
-from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
+from seaice.product.geotiff import rasters, write_geotiff
+from seaice.product.qgis import write_qml
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 
 PYTHON = Path("/usr/bin/python3")  # Debian's, which is the one that knows QGIS
 PAINT = """

@@ -5,16 +5,16 @@ import pytest
 import xarray as xr
 from products import made_product
 
+from seaice.product import quicklook
 from seaice.sic.flags import Flag
-from seaice.write import quicklook
 
 
 @pytest.mark.parametrize("longest", [50, 70, 1600])
 def test_blocks_are_those_of_xarray(monkeypatch, longest):
-    monkeypatch.setattr(quicklook, "LONGEST", longest)
+    monkeypatch.setattr(quicklook, "MAX_CELLS", longest)
     product = made_product(side=(40, 57))
     land = (product["status_flag"] & Flag.LAND) > 0
     shown = xr.Dataset({"sic": product["sic"].where(~land), "land": land.astype(np.float32)})
     step = -(-max(shown.sizes.values()) // longest)
     expected = shown.coarsen(y=step, x=step, boundary="pad").mean()
-    xr.testing.assert_allclose(quicklook._coarsened(product), expected, atol=1e-6)
+    xr.testing.assert_allclose(quicklook._coarsen(product), expected, atol=1e-6)

@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 from products import made_product
 
-from seaice.write.metadata.cf import described, encoding, in_seconds
-from seaice.write.product import write_product
-from seaice.write.rounding import DIGITS, rounded
+from seaice.product.folder import write_product
+from seaice.product.metadata import to_cf
+from seaice.product.netcdf_zarr import DECIMAL_DIGITS, encoding, round_values, times_to_seconds
 
 
 @pytest.fixture(scope="module")
@@ -16,16 +16,16 @@ def product():
     """With noise in every digit, as networks tell."""
     made = made_product()
     random = np.random.default_rng(0)
-    for name in DIGITS:
+    for name in DECIMAL_DIGITS:
         made[name] = made[name] + random.uniform(-1e-3, 1e-3, made[name].shape).astype(np.float32)
     made["pd"] = made["tb89v"] - made["tb89h"]
     made["obs_time"] = made["obs_time"] + np.timedelta64(300_000_001, "ns")
     return made
 
 
-@pytest.mark.parametrize(("name", "digits"), DIGITS.items())
+@pytest.mark.parametrize(("name", "digits"), DECIMAL_DIGITS.items())
 def test_every_number_is_within_half_a_digit(product, name, digits):
-    made, given = rounded(product)[name], product[name].values
+    made, given = round_values(product)[name], product[name].values
     assert made.dtype == given.dtype
     assert made.attrs["least_significant_digit"] == digits
     np.testing.assert_array_equal(np.isnan(made), np.isnan(given))
@@ -40,19 +40,19 @@ def test_it_is_what_netcdf4_means_by_the_attribute(product, tmp_path):
     with netCDF4.Dataset(tmp_path / "sic.nc", "w") as file:
         for axis, length in zip("yx", given.shape, strict=True):
             file.createDimension(axis, length)
-        told = {"zlib": True, "least_significant_digit": DIGITS["sic"]}
+        told = {"zlib": True, "least_significant_digit": DECIMAL_DIGITS["sic"]}
         file.createVariable("sic", "f4", ("y", "x"), fill_value=np.nan, **told)[:] = given
     theirs = xr.open_dataset(tmp_path / "sic.nc")["sic"].values
-    np.testing.assert_array_equal(rounded(product)["sic"].values, theirs)
+    np.testing.assert_array_equal(round_values(product)["sic"].values, theirs)
 
 
 def test_the_difference_stays_that_of_the_temperatures(product):
-    made = rounded(product)
+    made = round_values(product)
     np.testing.assert_array_equal(made["pd"], made["tb89v"] - made["tb89h"])
 
 
 def test_times_are_whole_seconds_and_absent_ones_stay_absent(product):
-    made, given = rounded(product)["obs_time"].values, product["obs_time"].values
+    made, given = round_values(product)["obs_time"].values, product["obs_time"].values
     known = ~np.isnat(given)
     np.testing.assert_array_equal(np.isnat(made), ~known)
     assert (made[known].astype("int64") % 1_000_000_000 == 0).all()
@@ -60,8 +60,8 @@ def test_times_are_whole_seconds_and_absent_ones_stay_absent(product):
 
 
 def test_rounding_twice_is_rounding_once(product):
-    once = rounded(product)
-    xr.testing.assert_identical(rounded(once), once)
+    once = round_values(product)
+    xr.testing.assert_identical(round_values(once), once)
 
 
 def test_files_say_how_far_they_were_rounded_and_are_smaller(product, tmp_path, monkeypatch):
@@ -69,11 +69,13 @@ def test_files_say_how_far_they_were_rounded_and_are_smaller(product, tmp_path, 
     for ending, opener in ((".nc", xr.open_dataset), (".zarr", xr.open_zarr)):
         (name,) = (name for name in files if name.endswith(ending))
         with opener(tmp_path / "p" / name) as back:
-            for variable, digits in DIGITS.items():
+            for variable, digits in DECIMAL_DIGITS.items():
                 told = back[variable].encoding | back[variable].attrs  # xarray moves it
                 assert told["least_significant_digit"] == digits
-            np.testing.assert_array_equal(back["sic"].values[0], rounded(product)["sic"].values)
-    monkeypatch.setattr("seaice.write.rounding.rounded", lambda given: given)
+            np.testing.assert_array_equal(
+                back["sic"].values[0], round_values(product)["sic"].values
+            )
+    monkeypatch.setattr("seaice.product.netcdf_zarr.round_values", lambda given: given)
     whole = {file.name: file.size for file in write_product(product, tmp_path / "q")}
     for name in files:
         if name.endswith((".nc", ".zarr", "_float.tif")):
@@ -81,12 +83,12 @@ def test_files_say_how_far_they_were_rounded_and_are_smaller(product, tmp_path, 
 
 
 def test_times_are_the_numbers_that_xarray_would_make(product, tmp_path):
-    cf = described(rounded(product))
+    cf = to_cf(round_values(product))
     theirs, ours = tmp_path / "theirs.nc", tmp_path / "ours.nc"
     cf[["obs_time"]].to_netcdf(
         theirs, encoding={"obs_time": encoding(cf["obs_time"], "2020-03-03")}
     )
-    in_seconds(cf, "2020-03-03")[["obs_time"]].to_netcdf(ours)
+    times_to_seconds(cf, "2020-03-03")[["obs_time"]].to_netcdf(ours)
     with (
         xr.open_dataset(theirs, decode_times=False) as expected,
         xr.open_dataset(ours, decode_times=False) as found,

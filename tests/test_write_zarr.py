@@ -9,9 +9,9 @@ import zarr
 from products import made_product
 from pyproj import CRS
 
+from seaice.product.metadata import grid_mapping, to_cf
+from seaice.product.netcdf_zarr import write_zarr
 from seaice.sic.flags import Flag
-from seaice.write.metadata.cf import described, grid_mapping
-from seaice.write.zarr_store import write_zarr
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_the_grid_mapping_is_complete_and_means_the_projection(crs, pole):
 
 
 def test_every_map_names_its_grid_mapping_and_unit(product):
-    cf = described(product)
+    cf = to_cf(product)
     for name in product:
         assert cf[name].attrs["grid_mapping"] == "crs"
         assert "long_name" in cf[name].attrs

@@ -1,6 +1,6 @@
 """Errors of extent and area on simulated days with known truth, to calibrate their uncertainty.
 
-`python -m pipelines.evaluate.amounts --worlds 24` prints the factors that `seaice.series.extent`
+`python -m pipelines.evaluate.amounts --worlds 24` prints the factors that `seaice.product.series`
 holds, and how many errors lie within one and two standard deviations, on days of the split "doubt"
 (calibration) and on those of "valid" (a check). No network was trained on either.
 """
@@ -18,21 +18,21 @@ from pipelines.evaluate.methods import Networks, standard, told_of, ways, world_
 from seaice.grid.grid import NORTH
 from seaice.grid.projection import cell_areas
 from seaice.models.inference import Machine
-from seaice.series.extent import AREA, EXTENT, Factors, Parts, parts_of
+from seaice.product.series import AREA, EXTENT, ErrorFactors, ErrorParts, error_parts
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
 
 __all__ = ["Case", "calibrated", "cases_of", "coverage"]
 
 CELL = 1562.5  #: m
-COMMONS, SHARES = np.geomspace(0.02, 3, 100), np.geomspace(1e-4, 0.1, 100)  #: that are tried
+COMMONS, FRACTIONS = np.geomspace(0.02, 3, 100), np.geomspace(1e-4, 0.1, 100)  #: that are tried
 LEAST = 1.0  #: km2, the least uncertainty
 
 
 class Case(NamedTuple):
     """One region of one day: the parts of its uncertainty, and its true error."""
 
-    told: Parts
+    told: ErrorParts
     error: float  #: km2, told minus true
 
 
@@ -62,8 +62,8 @@ def cases_of(split: str, worlds: int, folder: Path) -> Iterator[tuple[Case, Case
         areas = (cell_areas(grid) / 1e6).astype(np.float64)
         known = np.isfinite(sic) & np.isfinite(world.sic)
         numbers = _quarters(sic.shape)
-        found = parts_of(sic, doubt[0], known, areas, numbers, CELL)
-        true = parts_of(world.sic, None, known, areas, numbers, CELL)
+        found = error_parts(sic, doubt[0], known, areas, numbers, CELL)
+        true = error_parts(world.sic, None, known, areas, numbers, CELL)
         for extent, area, true_extent, true_area in zip(*found, *true, strict=True):
             yield (
                 Case(extent, extent.amount - true_extent.amount),
@@ -77,7 +77,7 @@ def _quarters(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return (1 + 2 * rows[:, None] + columns[None, :]).astype(np.uint8)
 
 
-def calibrated(cases: Sequence[Case]) -> Factors:
+def calibrated(cases: Sequence[Case]) -> ErrorFactors:
     """The factors with which the errors are most likely, if they are normal.
 
     Regional errors count as they are told: the maps' own uncertainty is calibrated.
@@ -85,17 +85,21 @@ def calibrated(cases: Sequence[Case]) -> Factors:
     squares = np.array([np.square(case.told) for case in cases])
     errors = np.square([case.error for case in cases])
 
-    def likelihood(common: float, share: float) -> float:
-        parts = squares @ np.array([share**2, 1.0, common**2])
+    def likelihood(common: float, fraction: float) -> float:
+        parts = squares @ np.array([fraction**2, 1.0, common**2])
         variance = np.maximum(parts, LEAST**2)
         return float(-(errors / variance + np.log(variance)).sum())
 
-    tried = [(likelihood(common, share), common, share) for common in COMMONS for share in SHARES]
-    _, common, share = max(tried)
-    return Factors(regional=1.0, common=float(common), share=float(share))
+    tried = [
+        (likelihood(common, fraction), common, fraction)
+        for common in COMMONS
+        for fraction in FRACTIONS
+    ]
+    _, common, fraction = max(tried)
+    return ErrorFactors(regional=1.0, common=float(common), fraction=float(fraction))
 
 
-def coverage(cases: Sequence[Case], factors: Factors) -> tuple[float, float]:
+def coverage(cases: Sequence[Case], factors: ErrorFactors) -> tuple[float, float]:
     """The shares of errors within one and within two standard deviations."""
     ratios = np.array(
         [abs(case.error) / case.told.uncertainty(factors) for case in cases if case.told.amount > 0]

@@ -28,9 +28,9 @@ from seaice.errors import NoInputError, SettingsError
 from seaice.evaluate.records import records_of
 from seaice.files import atomic_file
 from seaice.models.inference import Machine, choose_precision
+from seaice.product.provenance import REPOSITORY, commit, modified
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
-from seaice.write.metadata.provenance import ROOT, commit, modified
 
 __all__ = [
     "PAGE",
@@ -45,8 +45,8 @@ __all__ = [
     "this_release",
 ]
 
-RECORD = ROOT / "docs" / "sealed_scores.csv"
-PAGE = ROOT / "docs" / "evaluation.md"
+RECORD = REPOSITORY / "docs" / "sealed_scores.csv"
+PAGE = REPOSITORY / "docs" / "evaluation.md"
 BEGIN, END = "<!-- sealed scores: written by the command -->", "<!-- end of sealed scores -->"
 WORLDS = 48  #: worlds of a record
 CELLS = (1.5625, 6.25)  #: km, that scores are recorded for

@@ -25,7 +25,7 @@ import psutil
 
 from pipelines.season.verify import damages
 from seaice.files import sha256
-from seaice.write.season.store import tidied
+from seaice.product.season_store import remove_old_generations
 
 __all__ = ["FAULTS", "Trial", "check_whole", "difference", "results", "small_disk"]
 
@@ -224,7 +224,7 @@ def tried(trial: Trial, fault: str, out: Path, after: float, random: Random) -> 
 def difference(undisturbed: Path, out: Path) -> str:
     """In what an output differs from that of an undisturbed run; empty where in nothing."""
     for store in out.glob("seaice_sic_*.zarr"):
-        tidied(store)  # a day that was replaced stays for its readers
+        remove_old_generations(store)  # a day that was replaced stays for its readers
     reference, made = results(undisturbed), results(out)
     if made != reference:
         other = [name for name in made.keys() | reference if made.get(name) != reference.get(name)]

@@ -61,7 +61,7 @@ def measured(folder: Path, workers: int, days: int, single: float | None) -> Row
 
 def _warm() -> None:
     """Import what a day needs."""
-    import seaice.series.quality  # noqa: F401
+    import seaice.product.quality  # noqa: F401
 
 
 def _granules(folder: Path, days: int) -> int:

@@ -39,9 +39,9 @@ from seaice.models.weights import (
     save_model,
     weights_hash,
 )
+from seaice.product.provenance import commit
 from seaice.sic.learning.lesson import SICLesson, given
 from seaice.train.trainer import Schedule, train
-from seaice.write.metadata.provenance import commit
 
 __all__ = [
     "ExportConfig",

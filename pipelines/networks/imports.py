@@ -20,7 +20,7 @@ from seaice.models.weights import (
     save_model,
     weights_hash,
 )
-from seaice.write.metadata.provenance import commit
+from seaice.product.provenance import commit
 
 __all__ = ["Imported", "import_weights"]
 

@@ -32,9 +32,9 @@ from seaice.grid.masks import land_fractions, land_mask
 from seaice.grid.registration import apply_displacement, estimate_displacement
 from seaice.instrument import CHANNELS
 from seaice.io.scene import read_scene
+from seaice.product.style import NO_DATA_COLOUR, colour_of
 from seaice.sic.classical.asi import asi
 from seaice.simulate.emission import Kind, ice_table
-from seaice.write.style import NO_DATA_COLOUR, colour_of
 
 __all__ = ["drawn", "maps_of", "without_land"]
 

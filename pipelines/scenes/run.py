@@ -17,13 +17,13 @@ from seaice.grid.masks import land_mask
 from seaice.grid.regions import grid_around_points
 from seaice.grid.registration import apply_displacement, estimate_displacement
 from seaice.io.scene import read_scene_in_subprocess
+from seaice.product.folder import ProductFile
 from seaice.stack import frame_dates
-from seaice.write.product import Made
 
 __all__ = ["ground_of", "run_scene"]
 
 
-def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[Made]]:
+def run_scene(file: Path, settings: Settings, progress: Progress) -> tuple[Path, list[ProductFile]]:
     """The product of one scene: its folder and what it holds.
 
     Its low frequencies are put where coasts say they belong

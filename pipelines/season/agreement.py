@@ -16,16 +16,14 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from seaice.cf import VOCABULARY
 from seaice.grid.grid import Grid, grid_of
-from seaice.series.reading import maps_of
+from seaice.product.folder import STAC_ITEM, add_suffix, is_inside, product_prefix
+from seaice.product.geotiff import rasters
+from seaice.product.metadata import MAP_VARIABLES
+from seaice.product.netcdf_zarr import cell_positions
+from seaice.product.reader import read_maps
 from seaice.sic.flags import Flag, explained
-from seaice.vocabulary import VOCABULARY
-from seaice.write.geotiff import rasters
-from seaice.write.manifest import is_inside
-from seaice.write.metadata.cf import MAP_VARIABLES
-from seaice.write.metadata.stac import ITEM
-from seaice.write.names import named, place_name
-from seaice.write.netcdf import positions
 
 __all__ = ["problems_of_files", "problems_of_names", "problems_of_values"]
 
@@ -44,19 +42,19 @@ def problems_of_names(folder: Path, document: Mapping[str, Any], item: Any) -> I
     item : the STAC item, parsed
     """
     day = date.fromisoformat(document["date"])
-    place = place_name(document["hemisphere"], document.get("region", "all"))
+    place = product_prefix(document["hemisphere"], document.get("region", "all"))
     if not folder.name.startswith(f"{place}_{day:%Y%m%d}_v"):
         yield f"the folder is named {folder.name}, its provenance is of {day} and {place}"
     if not isinstance(item, dict) or item.get("id") != folder.name:
-        yield f"{ITEM} describes another product"
+        yield f"{STAC_ITEM} describes another product"
     elif item["properties"]["datetime"][:10] != str(day):
-        yield f"{ITEM} is of {item['properties']['datetime'][:10]}, the provenance of {day}"
+        yield f"{STAC_ITEM} is of {item['properties']['datetime'][:10]}, the provenance of {day}"
     elif item["properties"]["seaice:status"] != document["status"]:
-        yield f"{ITEM} and the provenance have another status"
+        yield f"{STAC_ITEM} and the provenance have another status"
     hrefs = [] if not isinstance(item, dict) else [each["href"] for each in item["assets"].values()]
     for name in sorted({*hrefs, *(file["name"] for file in document["files"])}):
         if not is_inside(name):
-            yield f"{name!r} is no path inside the folder"
+            yield f"{name!r} is not a path inside the folder"
         elif not (folder / name).exists():
             yield f"{name} is missing"
 
@@ -67,7 +65,9 @@ def problems_of_files(folder: Path, document: Mapping[str, Any]) -> Iterator[str
     The Zarr store is the reference, without it the NetCDF file, without both the GeoTIFFs.
     """
     stem, grid = folder / folder.name, _grid(document)
-    stores = [named(stem, ending) for ending in (".zarr", ".nc") if named(stem, ending).exists()]
+    stores = [
+        add_suffix(stem, ending) for ending in (".zarr", ".nc") if add_suffix(stem, ending).exists()
+    ]
     reference: xr.Dataset | None = None
     for store in stores:
         with closing(_opened(store)) as opened:
@@ -82,7 +82,7 @@ def problems_of_files(folder: Path, document: Mapping[str, Any]) -> Iterator[str
         if store.suffix == ".nc":
             yield from _of_positions(store.name, held, grid)
     if reference is None:
-        maps = maps_of(folder)
+        maps = read_maps(folder)
         if maps is not None:
             yield from _of_reasons(maps)
     yield from _of_rasters(folder, reference, grid, document)
@@ -162,7 +162,7 @@ def _of_variables(name: str, held: xr.Dataset, other: str, reference: xr.Dataset
 
 
 def _of_positions(name: str, held: xr.Dataset, grid: Grid) -> Iterator[str]:
-    for axis, degrees in zip(("longitude", "latitude"), positions(grid), strict=True):
+    for axis, degrees in zip(("longitude", "latitude"), cell_positions(grid), strict=True):
         away = np.abs((held[axis].values - degrees + 180) % 360 - 180)
         if not (away < SAME_PLACE).all():
             yield f"{axis} in {name} differs from its grid"
@@ -183,7 +183,7 @@ def _of_rasters(
                 yield f"{path.name} lies on another grid than its provenance says"
             elif not told.get("TIFFTAG_IMAGEDESCRIPTION", "").endswith(f"{document['date']} UTC"):
                 yield f"{path.name} is of another day than {document['date']}"
-            elif ending in expected and path == named(stem, f"{ending}.tif"):
+            elif ending in expected and path == add_suffix(stem, f"{ending}.tif"):
                 want = expected[ending]
                 if not _same(raster.read(1), want.values) or not _same(
                     np.array(raster.nodata, float), np.array(want.nodata, float)

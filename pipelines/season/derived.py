@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.catalogue import projects
-from seaice.series.daily import rows_of
-from seaice.series.reading import document_of, maps_of, page_path, product_folders
-from seaice.series.record import lines_of, read_lines, series_path
-from seaice.write.metadata.stac import COLLECTION, write_collection
-from seaice.write.names import place_name
+from seaice.product.folder import (
+    product_folders,
+    product_prefix,
+    quality_page_path,
+    read_provenance,
+)
+from seaice.product.metadata import STAC_COLLECTION, write_collection
+from seaice.product.reader import read_maps
+from seaice.product.series import csv_cells, read_csv_cells, series_path, series_rows
 
 __all__ = ["problems_of_collection", "problems_of_projects", "problems_of_series"]
 
@@ -26,7 +30,7 @@ def problems_of_series(out: Path, damaged: Collection[str]) -> Iterator[tuple[Pa
     ----------
     damaged : names of products that rows cannot be compared with
     """
-    documents = {folder: document_of(folder) for folder in product_folders(out)}
+    documents = {folder: read_provenance(folder) for folder in product_folders(out)}
     for hemisphere in HEMISPHERES:
         path = series_path(out, hemisphere)
         own = {
@@ -35,12 +39,12 @@ def problems_of_series(out: Path, damaged: Collection[str]) -> Iterator[tuple[Pa
             if document["hemisphere"] == hemisphere
         }
         try:
-            found = read_lines(path)
+            found = read_csv_cells(path)
         except (OSError, ValueError) as error:
             yield path, f"cannot be read ({error})"
             continue
         for (day, ground), lines in found.items():
-            place = place_name(hemisphere, ground)
+            place = product_prefix(hemisphere, ground)
             prefix = f"{place}_{day.replace('-', '')}_v"
             if (day, ground) not in own and not any(name.startswith(prefix) for name in damaged):
                 yield path, f"{len(lines)} rows of {day}, of which no product is here"
@@ -51,10 +55,10 @@ def problems_of_series(out: Path, damaged: Collection[str]) -> Iterator[tuple[Pa
 
 def _of_rows(folder: Path, found: list[list[str]]) -> Iterator[str]:
     """How the rows of one product differ from those that its maps give."""
-    if not found and not page_path(folder).exists():
+    if not found and not quality_page_path(folder).exists():
         return  # a scene, or a run that was killed before its rows: they are made with the page
-    maps = maps_of(folder)
-    expected = [] if maps is None else lines_of(rows_of(maps, document_of(folder)))
+    maps = read_maps(folder)
+    expected = [] if maps is None else csv_cells(series_rows(maps, read_provenance(folder)))
     if found != expected:
         yield f"the rows of {folder.name} differ from its maps"
 
@@ -66,8 +70,10 @@ def problems_of_collection(out: Path, damaged: Collection[str]) -> Iterator[tupl
     ----------
     damaged : names of products that it cannot be compared with
     """
-    path = out / COLLECTION
-    finished = {folder.name for folder in product_folders(out) if page_path(folder).exists()}
+    path = out / STAC_COLLECTION
+    finished = {
+        folder.name for folder in product_folders(out) if quality_page_path(folder).exists()
+    }
     if not path.exists():
         if finished:
             yield path, "is missing"
@@ -86,7 +92,7 @@ def problems_of_collection(out: Path, damaged: Collection[str]) -> Iterator[tupl
     if outside or any(item.parent.name in damaged or not item.exists() for item in items):
         return  # what it says of all products together cannot be computed
     with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder, COLLECTION)
+        draft = Path(folder, STAC_COLLECTION)
         write_collection(items, out, draft)
         if json.loads(draft.read_text("utf-8")) != found:
             yield path, "differs from the products it names"

@@ -11,7 +11,7 @@ from pipelines.season.reprocess import jobs_of
 from pipelines.season.tasks import Job, status_found
 from seaice.config import Settings
 from seaice.errors import SeaIceError
-from seaice.write.names import product_name
+from seaice.product.folder import product_name
 
 __all__ = ["Foretold", "foretold"]
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from pipelines.stages import hashes_path
-from seaice.write.season.store import tidied
+from seaice.product.season_store import remove_old_generations
 
 __all__ = ["Pruned", "prune"]
 
@@ -46,5 +46,5 @@ def prune(out: Path, keep: int = NEEDED) -> Pruned:
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
         hashes_path(path).unlink(missing_ok=True)
-    generations = sum(tidied(store) for store in out.glob("seaice_sic_*.zarr"))
+    generations = sum(remove_old_generations(store) for store in out.glob("seaice_sic_*.zarr"))
     return Pruned(stages=len(old), bytes=size, generations=generations)

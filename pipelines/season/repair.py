@@ -20,8 +20,8 @@ from pipelines.series import follow, rebuild_series
 from pipelines.stages import silent
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
-from seaice.files import alone
-from seaice.write.season.store import removed
+from seaice.files import file_lock
+from seaice.product.season_store import remove_day
 
 __all__ = ["repaired"]
 
@@ -44,10 +44,10 @@ def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
         planned = _plan(out, damage, damage.day, granules)
         for kept in _stages(planned):
             shutil.rmtree(kept, ignore_errors=True)
-        with alone(planned.folder):
+        with file_lock(planned.folder):
             made = written(planned, silent)
         follow(planned.folder, made, silent)
-        removed(season_of(planned), planned.day)
+        remove_day(season_of(planned), planned.day)
         into_season(planned)
         publish(planned)
     except SeaIceError as error:

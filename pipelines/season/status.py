@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pipelines.season.granules.inventory import days_between
 from pipelines.season.log import RUNS, last_run, notes
 from seaice.errors import NoInputError
-from seaice.write.product import document_in, made_in
+from seaice.product.folder import list_product_files, provenance_or_none
 
 __all__ = ["PRODUCT", "Status", "no_products", "status_of", "statuses"]
 
@@ -76,8 +76,8 @@ def _products(out: Path) -> Iterator[tuple[tuple[str, str], Status]]:
 
 
 def _of_product(folder: Path, place: str, day: str) -> Status:
-    made = made_in(folder)
-    document = document_in(folder / made[-1].name) if made else None
+    made = list_product_files(folder)
+    document = provenance_or_none(folder / made[-1].name) if made else None
     return status_of(document or {}, place, day)
 
 

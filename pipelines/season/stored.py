@@ -13,7 +13,7 @@ from pipelines.season.status import PRODUCT, Status, no_products, status_of
 from pipelines.season.verify import Checked, Damage, problems_of_product
 from seaice.errors import StorageError
 from seaice.io.object_store import ObjectStore
-from seaice.write.manifest import is_inside, read_manifest
+from seaice.product.folder import is_inside, read_manifest
 
 __all__ = ["checked_stored", "damages_stored", "fetched_product", "put_again", "statuses_stored"]
 

@@ -33,8 +33,8 @@ from seaice.errors import (
     SeaIceError,
     StorageError,
 )
-from seaice.write.names import season_name
-from seaice.write.season.store import record_of, write_day
+from seaice.product.folder import season_name
+from seaice.product.season_store import read_record, write_day
 
 __all__ = [
     "Job",
@@ -160,7 +160,7 @@ def status_found(planned: Plan) -> Literal["final", "provisional"] | None:
     if planned.settings.run.publish_to is not None:
         there = published(planned)
         return _status_in(there) if there else None
-    if (record_of(season_of(planned), planned.day) or {}).get("key") != planned.product_key:
+    if (read_record(season_of(planned), planned.day) or {}).get("key") != planned.product_key:
         return None
     return _status(planned) if finished(planned) else None
 
@@ -210,7 +210,7 @@ def _made(job: Job) -> tuple[State, str]:
 def into_season(plan: Plan) -> None:
     """Put a finished day into its season, unless it is there."""
     store = season_of(plan)
-    if (record_of(store, plan.day) or {}).get("key") != plan.product_key:
+    if (read_record(store, plan.day) or {}).get("key") != plan.product_key:
         write_day(_product(plan), store, plan.product_key)
 
 

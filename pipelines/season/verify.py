@@ -20,11 +20,15 @@ from pipelines.season.derived import (
 )
 from pipelines.season.status import PRODUCT, no_products
 from seaice.files import sha256
-from seaice.series.reading import page_path
-from seaice.write.manifest import differences, is_inside, read_manifest
-from seaice.write.metadata.stac import COLLECTION, ITEM
-from seaice.write.season.layout import DAYS
-from seaice.write.season.store import days_held, read_day, record_of
+from seaice.product.folder import (
+    STAC_ITEM,
+    is_inside,
+    manifest_differences,
+    quality_page_path,
+    read_manifest,
+)
+from seaice.product.metadata import STAC_COLLECTION
+from seaice.product.season_store import DAYS_FOLDER, list_days, read_day, read_record
 
 __all__ = [
     "Checked",
@@ -36,7 +40,9 @@ __all__ = [
     "problems_of_product",
 ]
 
-LOST = f"{COLLECTION} names it, and it is gone; where that is meant, a run renews the catalogue"
+LOST = (
+    f"{STAC_COLLECTION} names it, and it is gone; where that is meant, a run renews the catalogue"
+)
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 """What libraries raise of damaged metadata and arrays."""
 
@@ -83,7 +89,7 @@ def checked(out: Path) -> Checked:
         If there is none, and no catalogue names one.
     """
     products = sum(1 for folder in _folders(out))
-    days = sum(len(days_held(store)) for store in _seasons(out))
+    days = sum(len(list_days(store)) for store in _seasons(out))
     if not products and not days and not _lost(out):
         raise no_products(out)
     return Checked(products=products, days=days)
@@ -106,7 +112,7 @@ def damages(out: Path) -> Iterator[Damage]:
         yield from _of(name[0], name["place"], name["day"], iter([LOST]))
     for store in _seasons(out):
         place = store.name.removeprefix("seaice_sic_").rsplit("_", 2)[0]
-        for day in days_held(store):
+        for day in list_days(store):
             problems = _of_season_day(store, day)
             yield from _of(f"{store.name} {day}", place, str(day), problems)
 
@@ -142,7 +148,7 @@ def derived_damages(out: Path, damaged: set[str]) -> Iterator[Damage]:
 def _lost(out: Path) -> list[str]:
     """Products that the catalogue names and that are gone; one that is damaged names none."""
     try:
-        links = json.loads((out / COLLECTION).read_text())["links"]
+        links = json.loads((out / STAC_COLLECTION).read_text())["links"]
         named = {Path(link["href"]).parent.name for link in links if link["rel"] == "item"}
     except (OSError, ValueError, KeyError, TypeError):
         return []  # `derived_damages` says so
@@ -168,17 +174,17 @@ def problems_of_product(folder: Path) -> Iterator[str]:
     except UNREADABLE as error:
         yield f"manifest or provenance cannot be read ({_said(error)})"
         return
-    beside = {manifest.name, page_path(folder).name}
+    beside = {manifest.name, quality_page_path(folder).name}
     problems = [
         problem
-        for problem in differences(folder, listed)
+        for problem in manifest_differences(folder, listed)
         if problem not in {f"{name} is not in the manifest" for name in beside}
     ]
     if problems:
         yield from problems
         return
     try:
-        item = json.loads((folder / ITEM).read_text("utf-8"))
+        item = json.loads((folder / STAC_ITEM).read_text("utf-8"))
         yield from problems_of_names(folder, document, item)
         yield from problems_of_files(folder, document)
     except (*UNREADABLE, RasterioError) as error:
@@ -190,14 +196,14 @@ def _said(error: Exception) -> str:
 
 
 def _of_season_day(store: Path, day: date) -> Iterator[str]:
-    record = record_of(store, day)
+    record = read_record(store, day)
     if record is None:
         yield "its record cannot be read"
         return
     try:
         if record["date"] != str(day):
             yield f"its record is of {record['date']}"
-        problems = [*_of_recorded(store / DAYS / str(day), record["files"])]
+        problems = [*_of_recorded(store / DAYS_FOLDER / str(day), record["files"])]
         yield from problems
         if not problems:
             crs = CRS(xr.open_zarr(store, chunks=None).attrs["crs"])
@@ -209,7 +215,7 @@ def _of_season_day(store: Path, day: date) -> Iterator[str]:
 def _of_recorded(folder: Path, files: dict[str, str]) -> Iterator[str]:
     for name, digest in files.items():
         if not is_inside(name):
-            yield f"its record names {name!r}, which is no path inside the folder"
+            yield f"its record names {name!r}, which is not a path inside the folder"
             continue
         try:
             if sha256(folder / name) != digest:

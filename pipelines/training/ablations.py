@@ -22,9 +22,9 @@ from seaice.evaluate.scores import RANGE
 from seaice.files import atomic_file
 from seaice.models.inference import choose_device
 from seaice.models.weights import load_model, read_card
+from seaice.product.provenance import commit
 from seaice.train.samples import SampleSet, Split
 from seaice.train.super_resolution import SRTask
-from seaice.write.metadata.provenance import commit
 
 __all__ = ["Row", "compared", "markdown", "row_of", "variants", "written"]
 

@@ -24,11 +24,11 @@ from seaice.models.card import Card
 from seaice.models.inference import choose_precision
 from seaice.models.registry import find_model, shipped_weights
 from seaice.models.weights import load_model, load_trainable_model, save_model, weights_hash
+from seaice.product.provenance import commit
 from seaice.sic.learning.lesson import SICLesson
 from seaice.train import distributed
 from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
 from seaice.train.trainer import Batch, Schedule, train
-from seaice.write.metadata.provenance import commit
 
 __all__ = [
     "FineTuning",

@@ -19,8 +19,8 @@ from pipelines.training.trainings import Pace, SICTraining, SRTraining, compact
 from seaice.config import Settled
 from seaice.errors import SettingsError
 from seaice.models.registry import Role, find_model, shipped_weights
+from seaice.product.provenance import commit
 from seaice.train.trainer import Schedule
-from seaice.write.metadata.provenance import commit
 
 __all__ = ["LessonSettings", "learn", "training_of"]
 

@@ -15,10 +15,10 @@ from pipelines.training.train import train_joint, train_sic, train_sr
 from pipelines.training.trainings import JointTraining, SICTraining, SRTraining, compact
 from seaice.errors import SettingsError
 from seaice.models.inputs import PUBLISHED_CHANNELS
+from seaice.product.provenance import commit
 from seaice.simulate.samples import SPLITS, write_samples
 from seaice.train import distributed
 from seaice.train.trainer import Schedule
-from seaice.write.metadata.provenance import commit
 
 __all__ = ["Progress", "Recipe", "Step", "follow", "recipes", "reported"]
 

@@ -26,9 +26,9 @@ from seaice.models.inference import Machine, choose_device
 from seaice.models.inputs import PUBLISHED_CHANNELS, SIC_CHANNELS
 from seaice.models.weights import read_card, weights_hash
 from seaice.page import Section
+from seaice.product.provenance import commit
 from seaice.simulate.samples import SPLITS, draw
 from seaice.train.samples import SampleSet, Split
-from seaice.write.metadata.provenance import commit
 
 __all__ = ["compared", "finished", "scored", "variants", "written"]
 

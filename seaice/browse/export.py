@@ -9,7 +9,7 @@ from seaice.browse.index import Shelf, lines_of
 from seaice.browse.server import PAGE
 from seaice.browse.tiles import SIDE, TILES, deepest, tile
 from seaice.files import atomic_folder
-from seaice.series.reading import document_of
+from seaice.product.folder import read_provenance
 
 __all__ = ["export", "tiles_of"]
 
@@ -44,7 +44,8 @@ def export(shelf: Shelf, folder: Path, told: Callable[[int, int], None]) -> int:
         If the disk refuses; `folder` is then as it was.
     """
     shapes = {
-        name: tuple(document_of(place)["grid"]["shape"]) for name, place in shelf.folders.items()
+        name: tuple(read_provenance(place)["grid"]["shape"])
+        for name, place in shelf.folders.items()
     }
     total = sum(sum(1 for _ in tiles_of(shape)) for shape in shapes.values())
     done = 0
@@ -65,5 +66,5 @@ def export(shelf: Shelf, folder: Path, told: Callable[[int, int], None]) -> int:
 
 
 def _shape(folder: Path) -> tuple[int, int]:
-    rows, columns = document_of(folder)["grid"]["shape"]
+    rows, columns = read_provenance(folder)["grid"]["shape"]
     return rows, columns

@@ -12,10 +12,9 @@ from defusedxml.ElementTree import parse
 
 from seaice.browse.tiles import ABSENT, KELVIN_FROM, SIDE, TILES, deepest
 from seaice.errors import NoInputError
-from seaice.product.cell import MEANINGS
-from seaice.series.reading import document_of, product_folders
-from seaice.write.names import named, place_name
-from seaice.write.style import (
+from seaice.product.cell import FLAG_DESCRIPTIONS
+from seaice.product.folder import add_suffix, product_folders, product_prefix, read_provenance
+from seaice.product.style import (
     LAND,
     LAND_COLOUR,
     NO_DATA_COLOUR,
@@ -43,7 +42,7 @@ class Shelf:
         return {
             "side": SIDE,
             "layers": _layers(),
-            "meanings": {int(flag): words for flag, words in MEANINGS.items()},
+            "meanings": {int(flag): words for flag, words in FLAG_DESCRIPTIONS.items()},
             "products": sorted(products, key=lambda told: (told["place"], told["date"])),
         }
 
@@ -72,7 +71,7 @@ def shelf(places: Sequence[Path]) -> Shelf:
 
 def lines_of(folder: Path) -> dict[str, Any]:
     """The ice edge and the graticule of a product, on its plane, m; empty without a GeoPackage."""
-    package = named(folder / folder.name, ".gpkg")
+    package = add_suffix(folder / folder.name, ".gpkg")
     if not package.exists():
         return {"edge": [], "graticule": [], "labels": []}
     _, _, edge, _ = pyogrio.raw.read(package, layer="ice_edge")
@@ -89,17 +88,17 @@ def _points(lines: Any) -> list[list[list[float]]]:
 
 def _rasters(folder: Path) -> list[bool]:
     stem = folder / folder.name
-    return [named(stem, ending).exists() for endings in TILES.values() for ending in endings]
+    return [add_suffix(stem, ending).exists() for endings in TILES.values() for ending in endings]
 
 
 def _product(name: str, folder: Path) -> dict[str, Any]:
-    document = document_of(folder)
+    document = read_provenance(folder)
     grid = document["grid"]
     networks = document.get("networks", {})
     methods = [networks.get(stage, {}).get("name", "?") for stage in ("sr", "sic")]
     return {
         "name": name,
-        "place": place_name(document["hemisphere"], document.get("region", "all")),
+        "place": product_prefix(document["hemisphere"], document.get("region", "all")),
         "date": document["date"],
         "status": document["status"],
         "methods": " + ".join(methods),
@@ -109,7 +108,7 @@ def _product(name: str, folder: Path) -> dict[str, Any]:
         "shape": grid["shape"],
         "crs": grid["crs"],
         "levels": deepest(tuple(grid["shape"])),
-        "flags": _flags(named(folder / folder.name, "_flags.qml")),
+        "flags": _flags(add_suffix(folder / folder.name, "_flags.qml")),
     }
 
 

@@ -18,9 +18,9 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from seaice.browse.index import Shelf, lines_of
 from seaice.browse.tiles import tile
 from seaice.errors import SeaIceError
-from seaice.product.cell import cell_in
-from seaice.product.opened import open_product
-from seaice.write.names import named
+from seaice.product.cell import cell_at_index
+from seaice.product.folder import add_suffix
+from seaice.product.reader import open_product
 
 __all__ = ["PAGE", "server"]
 
@@ -217,7 +217,7 @@ def _cell(shelf: Shelf, name: str, query: dict[str, list[str]]) -> dict[str, Any
     """All that is known of the cell in a row and column, in words too."""
     folder = shelf.folders[name]
     stem = folder / folder.name
-    if not any(named(stem, ending).exists() for ending in (".zarr", ".nc")):
+    if not any(add_suffix(stem, ending).exists() for ending in (".zarr", ".nc")):
         return {}
     product = open_product(folder)
     try:
@@ -226,7 +226,7 @@ def _cell(shelf: Shelf, name: str, query: dict[str, list[str]]) -> dict[str, Any
         return {}
     if not (0 <= row < product.sizes["y"] and 0 <= column < product.sizes["x"]):
         return {}
-    cell = cell_in(product, row, column)
+    cell = cell_at_index(product, row, column)
     values = {key: None if isnan(value) else value for key, value in cell.values.items()}
     return {
         "longitude": cell.longitude,

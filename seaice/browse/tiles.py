@@ -13,7 +13,7 @@ from PIL import Image
 from rasterio.windows import Window
 
 from seaice.errors import UnknownNameError
-from seaice.write.names import named
+from seaice.product.folder import add_suffix
 
 __all__ = ["ABSENT", "KELVIN_FROM", "SIDE", "TILES", "deepest", "tile"]
 
@@ -63,7 +63,7 @@ def tile(stem: Path, kind: str, level: int, column: int, row: int) -> bytes | No
     """
     if kind not in TILES:
         raise UnknownNameError(f"tiles of {kind!r}", f"one of {', '.join(TILES)}", "ask for one")
-    read = [_read(named(stem, ending), level, column, row) for ending in TILES[kind]]
+    read = [_read(add_suffix(stem, ending), level, column, row) for ending in TILES[kind]]
     held = [values for values in read if values is not None]
     if len(held) < len(read):
         return None

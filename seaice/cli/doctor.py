@@ -8,7 +8,7 @@ from pipelines.networks.models import shipped
 from pipelines.season.granules.inventory import Inventory
 from seaice.errors import GranuleError, SeaIceError, to_install
 from seaice.io.granules import count_phrase, day_in_granule_name
-from seaice.write.metadata.provenance import commit, software
+from seaice.product.provenance import commit, software
 
 __all__ = ["Examination", "examined", "granules_examined"]
 

@@ -55,16 +55,16 @@ def why(
     as_json: AS_JSON = False,
 ) -> None:
     """Tell why a cell has its value: concentration, doubt, flags in words, what was seen."""
-    from seaice.product.cell import cell_at, cell_of_store, one_day
-    from seaice.write.names import named
+    from seaice.product.cell import cell_at, cell_from_store, select_single_day
+    from seaice.product.folder import add_suffix
 
-    store = named(product / product.resolve().name, ".zarr")
+    store = add_suffix(product / product.resolve().name, ".zarr")
     if store.is_dir():
-        cell = cell_of_store(store, longitude, latitude)
+        cell = cell_from_store(store, longitude, latitude)
     else:
-        from seaice.product.opened import open_product
+        from seaice.product.reader import open_product
 
-        cell = cell_at(one_day(open_product(product), "seaice why"), longitude, latitude)
+        cell = cell_at(select_single_day(open_product(product), "seaice why"), longitude, latitude)
     if as_json:
         values = {name: None if value != value else value for name, value in cell.values.items()}
         told = asdict(cell) | {"values": values, "flags": int(cell.flags), "reasons": cell.reasons}

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from pipelines.stages import Progress as Told
-    from seaice.write.product import Made
+    from seaice.product.folder import ProductFile
 
 __all__ = ["failed", "product_made", "program", "rows", "watched"]
 
@@ -54,13 +54,13 @@ def rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
         typer.echo("  ".join(cells).rstrip())
 
 
-def product_made(folder: Path, made: "Sequence[Made]", warnings: Sequence[str]) -> None:
+def product_made(folder: Path, made: "Sequence[ProductFile]", warnings: Sequence[str]) -> None:
     """What a product folder holds, and how to open it."""
     typer.echo(f"{folder}/\n")
     rows(
         ("file", "size", "what it is"),
         [
-            (file.name, _readable(file.size), file.says)
+            (file.name, _readable(file.size), file.description)
             for file in made
             if not file.name.endswith(BESIDE)
         ],

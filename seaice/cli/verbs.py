@@ -148,7 +148,7 @@ def daily(settings: Settings) -> None:
     from pipelines.plan import plan
     from pipelines.published import publish
     from pipelines.series import follow
-    from seaice.write.product import made_in
+    from seaice.product.folder import list_product_files
 
     day = plan(settings)
     with watched() as progress:
@@ -158,7 +158,7 @@ def daily(settings: Settings) -> None:
             if settings.run.mode == "provisional":
                 raise
             typer.echo(f"kept: {error}\n")  # nobody asked for a provisional map
-            made = made_in(day.folder)
+            made = list_product_files(day.folder)
         made = follow(day.folder, made, progress)
         catalogue(day.folder.parent)
         publish(day)

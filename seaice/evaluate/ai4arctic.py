@@ -21,12 +21,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from seaice.cf import TB_RANGE
 from seaice.errors import NoInputError
 from seaice.evaluate.charts import CHARTED_FRACTION, Chart, sigrid_concentration
 from seaice.evaluate.fields.formats import tie_points, total_codes
 from seaice.instrument import BANDS, CHANNELS
 from seaice.io.hdf5 import open_netcdf, translate_errors
-from seaice.vocabulary import TB_RANGE
 
 __all__ = ["MEAN_STD", "class_concentrations", "is_ai4arctic", "native_name", "read_ai4arctic"]
 

@@ -14,7 +14,7 @@ from seaice.evaluate.records import Case
 from seaice.evaluate.scores import CLASS_LABELS, class_scores, doubt_scores
 from seaice.evaluate.spectra import spectra_of
 from seaice.evaluate.sums import CLASSES, Sums, total
-from seaice.write.style import NO_DATA_COLOUR, colour_of
+from seaice.product.style import NO_DATA_COLOUR, colour_of
 
 __all__ = ["class_figure", "doubt_figure", "map_figure", "spectra_figure"]
 

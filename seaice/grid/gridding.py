@@ -22,6 +22,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyproj import Transformer
 
+from seaice.cf import attrs
 from seaice.compiled import compiled
 from seaice.errors import NoInputError
 from seaice.grid.blocks import QUARTERS, space_to_depth
@@ -29,7 +30,6 @@ from seaice.grid.grid import HEMISPHERES, Grid, coordinates, hemisphere_of
 from seaice.grid.projection import PolarStereographic, polar_stereographic, project_point
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.io.nsidc import read_au_si6
-from seaice.vocabulary import attrs
 
 __all__ = [
     "HIGH_BEAM",

@@ -20,12 +20,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.cf import attrs
 from seaice.compiled import compiled
 from seaice.instrument import BANDS, HIGH_CHANNELS, HORNS, LOW_BANDS
 from seaice.io.coregistration import low_positions, parse_parameters
 from seaice.io.decoding import QUALITY_ATTRS, Quality, decode_counts, land_fraction, tai93_to_utc
 from seaice.io.hdf5 import FETCH_AGAIN, HDF5File
-from seaice.vocabulary import attrs
 
 __all__ = [
     "PIXELS_89",

@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seaice.cf import TB_RANGE
 from seaice.compiled import compiled
-from seaice.vocabulary import TB_RANGE
 
 __all__ = [
     "FILL_COUNTS",

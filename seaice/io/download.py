@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 import h5py
 
 from seaice.errors import GranuleError, NoInputError, OutputError, SettingsError
-from seaice.files import alone, ensure_writable
+from seaice.files import ensure_writable, file_lock
 from seaice.io.granules import GranuleName
 from seaice.io.nsidc import date_of_au_si6
 
@@ -473,7 +473,7 @@ def _transfer(
 ) -> None:
     """Resume or start the download of a file, verify it, and rename it."""
     part = folder / f".{remote.name}.part"
-    with alone(folder / remote.name):
+    with file_lock(folder / remote.name):
         if is_downloaded(remote, folder):
             return
         size = session.size(remote)

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from seaice.cf import TB_RANGE, attrs
 from seaice.errors import GranuleError, NoInputError
 from seaice.instrument import HIGH_CHANNELS
 from seaice.io.granules import irregular_file_kind
 from seaice.io.hdf5 import FETCH_AGAIN, HDF5File, open_hdf5
-from seaice.vocabulary import TB_RANGE, attrs
 
 __all__ = ["date_of_au_si6", "find_au_si6", "read_au_si6"]
 

@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.cf import TB_RANGE, attrs
 from seaice.errors import GranuleError
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.io.decoding import QUALITY_ATTRS, Quality
 from seaice.io.granules import GranuleName
 from seaice.io.hdf5 import open_netcdf, translate_errors
 from seaice.io.isolation import Arrays, read_in_subprocess
-from seaice.vocabulary import TB_RANGE, attrs
 
 __all__ = ["read_arrays", "read_scene", "read_scene_in_subprocess", "scene_swath"]
 

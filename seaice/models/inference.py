@@ -15,6 +15,7 @@ from llvmlite.binding import get_host_cpu_features
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.cf import attrs
 from seaice.errors import PredictionError, SettingsError
 from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import coordinates, grid_of
@@ -25,7 +26,6 @@ from seaice.models.inputs import assemble_sr_input, to_kelvin
 from seaice.models.layers.dropout import DropKey, monte_carlo_mean
 from seaice.models.memory import malloc_tuning
 from seaice.stack import Tile, Tiling, stitch
-from seaice.vocabulary import attrs
 
 __all__ = [
     "Machine",

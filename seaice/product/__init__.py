@@ -1,1 +1,1 @@
-"""Products read back: opened, looked at cell by cell, drawn."""
+"""Products: writing, metadata, opening, season stores, time series and the quality page."""

@@ -1,4 +1,4 @@
-"""One place of a product in; what is known there, and why, out."""
+"""Values and flags of a product at given longitudes and latitudes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,43 +16,44 @@ from seaice.sic.flags import Flag
 if TYPE_CHECKING:
     import xarray as xr
 
+
 __all__ = [
-    "MEANINGS",
+    "FLAG_DESCRIPTIONS",
     "Cell",
     "cell_at",
-    "cell_in",
-    "cell_of_store",
+    "cell_at_index",
+    "cell_from_store",
+    "cell_index",
+    "cell_indices",
     "cells_at",
-    "one_day",
-    "place_of",
-    "places_of",
+    "select_single_day",
 ]
 
-DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
+FRAME_DAYS = ("two days before", "the day before", "the day", "the day after", "two days after")
 
-#: What each flag says, as docs/product.md has it.
-MEANINGS: dict[Flag, str] = {
+#: Meaning of each flag, as in docs/product.md.
+FLAG_DESCRIPTIONS: dict[Flag, str] = {
     Flag.LAND: "the cell's centre is land, ice shelf or lake",
-    Flag.COAST: "land lies within four cells: the footprint may hold some",
-    Flag.NO_INPUT: "the day did not see this cell, and nothing fills it",
+    Flag.COAST: "land lies within four cells: the footprint may contain land",
+    Flag.NO_INPUT: "not observed on the day, and not filled",
     Flag.OPEN_WATER_FILTERED: "a weather filter changed the value to 0",
-    Flag.LAND_SPILLOVER_CORRECTED: "set to 0, as land that looks like ice",
-    Flag.GAP_FILLED: "not seen on the day; told from other days or cells",
-    Flag.SUBSTITUTED_FRAME: "one of the five days is missing, and the nearest stands in",
-    Flag.OUTSIDE_CLIMATOLOGY: "ice where none has been seen in this month",
-    Flag.LAKE: "a lake, of which nothing is told",
-    Flag.SINGLE_OVERPASS: "one granule saw the day",
-    Flag.LOW_FREQUENCY_MISSING: "channels of 6.9 to 36.5 GHz are absent",
-    Flag.POLE_HOLE: "around the pole, which no orbit shows",
+    Flag.LAND_SPILLOVER_CORRECTED: "set to 0: land spill-over, not ice",
+    Flag.GAP_FILLED: "not observed on the day; filled from other days or cells",
+    Flag.SUBSTITUTED_FRAME: "one of the five days is missing; the nearest day is used",
+    Flag.OUTSIDE_CLIMATOLOGY: "ice where none has been observed in this month",
+    Flag.LAKE: "a lake: no concentration is retrieved",
+    Flag.SINGLE_OVERPASS: "observed by one granule on the day",
+    Flag.LOW_FREQUENCY_MISSING: "channels of 6.9 to 36.5 GHz are missing",
+    Flag.POLE_HOLE: "pole hole: outside the reach of the orbit",
     Flag.WEATHER_DISAGREEMENT: "the network and the weather filters disagree",
-    Flag.CLASSICAL_FALLBACK: "the formula's value, as the network had no evidence",
-    Flag.OUT_OF_RANGE: "brightness temperatures that water, ice and their mixtures do not have",
+    Flag.CLASSICAL_FALLBACK: "value of the classical algorithm; the network had too little input",
+    Flag.OUT_OF_RANGE: "brightness temperatures outside the range of water, ice and their mixtures",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a product knows of one cell."""
+    """Values and flags of one cell of a product."""
 
     longitude: float  #: degrees east, of the cell's centre
     latitude: float  #: degrees north
@@ -60,12 +61,12 @@ class Cell:
     column: int
     values: dict[str, float]  #: by variable; NaN where absent
     flags: Flag
-    observed: str  #: mean time of observation, UTC; "" where not known
+    observed: str  #: mean time of observation, UTC; "" if unknown
 
     @property
     def reasons(self) -> list[str]:
         """Each flag of the cell in words."""
-        return [MEANINGS[flag] for flag in Flag if flag in self.flags]
+        return [FLAG_DESCRIPTIONS[flag] for flag in Flag if flag in self.flags]
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -73,42 +74,42 @@ class Cell:
     def _lines(self) -> Iterator[str]:
         at = f"{_degrees(self.latitude, 'NS')} {_degrees(self.longitude, 'EW')}"
         yield f"cell of {at} (row {self.row}, column {self.column})"
-        yield f"  concentration     {self._percent('sic')}{self._spread()}"
+        yield f"  concentration     {self._percent('sic')}{self._intervals()}"
         raw, final = self.values.get("sic_raw", np.nan), self.values.get("sic", np.nan)
         if np.isfinite(raw) and raw != final:
             yield f"  before filters    {self._percent('sic_raw')}"
         if np.isfinite(final):
             parts = ("algorithm", "smearing")
-            doubt = (f"{self._percent(f'sic_{part}_uncertainty')} of {part}" for part in parts)
-            yield f"  doubt             {', '.join(doubt)}"
+            stds = (f"{self._percent(f'sic_{part}_uncertainty')} {part}" for part in parts)
+            yield f"  uncertainty       {', '.join(stds)}"
         yield f"  89 GHz            {self._kelvin()}"
-        yield f"  seen              {self._seen()}"
-        for reason in self.reasons or ["no flag: nothing unusual"]:
-            yield f"  why               {reason}"
+        yield f"  observed          {self._observations()}"
+        for reason in self.reasons or ["none"]:
+            yield f"  flag              {reason}"
 
     def _percent(self, name: str) -> str:
         value = self.values.get(name, np.nan)
         return f"{value * 100:.1f} %" if np.isfinite(value) else "none"
 
-    def _spread(self) -> str:
-        doubt, wide = self._percent("sic_uncertainty"), self._percent("sic_uncertainty_95")
-        return "" if doubt == "none" else f" +- {doubt} (68 of 100 errors), +- {wide} (95 of 100)"
+    def _intervals(self) -> str:
+        std, half_width = self._percent("sic_uncertainty"), self._percent("sic_uncertainty_95")
+        return "" if std == "none" else f" +- {std} (68 % interval), +- {half_width} (95 %)"
 
     def _kelvin(self) -> str:
-        shown = (("tb89h", "H"), ("tb89v", "V"), ("pd", "V - H"))
-        told = (f"{letter} {self.values.get(name, np.nan):.1f} K" for name, letter in shown)
-        return ", ".join(told).replace("nan K", "none")
+        channels = (("tb89h", "H"), ("tb89v", "V"), ("pd", "V - H"))
+        texts = (f"{label} {self.values.get(name, np.nan):.1f} K" for name, label in channels)
+        return ", ".join(texts).replace("nan K", "none")
 
-    def _seen(self) -> str:
+    def _observations(self) -> str:
         frames = int(self.values.get("real_frames", 0))
-        days = [day for bit, day in enumerate(DAYS) if frames >> bit & 1]
+        days = [day for bit, day in enumerate(FRAME_DAYS) if frames >> bit & 1]
         when = f", on average at {self.observed} UTC" if self.observed else ""
-        count = f"{int(self.values.get('n_obs', 0))} samples of the day{when}"
+        count = f"{int(self.values.get('n_obs', 0))} samples on the day{when}"
         return f"{count}; frames of {', '.join(days) or 'no day'}"
 
 
 def cell_at(product: "xr.Dataset", longitude: float, latitude: float) -> Cell:
-    """What a product, (y, x), knows of the cell that holds a place.
+    """Values and flags of the cell at a place, from a product (y, x).
 
     Parameters
     ----------
@@ -117,13 +118,13 @@ def cell_at(product: "xr.Dataset", longitude: float, latitude: float) -> Cell:
     Raises
     ------
     SettingsError
-        If the place is none on Earth, or lies outside the product.
+        If the coordinates are impossible, or the place lies outside the product.
     """
-    return cell_in(product, *place_of(product, longitude, latitude))
+    return cell_at_index(product, *cell_index(product, longitude, latitude))
 
 
 def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -> "xr.Dataset":
-    """The values of the cells that hold some places.
+    """Values of the cells at given places.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -
     Raises
     ------
     SettingsError
-        If the arrays do not match, or a place is none on Earth or lies outside the product.
+        If the arrays do not match, coordinates are impossible, or a place lies outside the product.
     """
     import xarray as xr
 
@@ -150,21 +151,21 @@ def cells_at(product: "xr.Dataset", longitude: ArrayLike, latitude: ArrayLike) -
             "two numbers, or two arrays of one dimension and one length",
             "give one latitude for each longitude",
         )
-    rows, columns = places_of(product, east, north)
+    rows, columns = cell_indices(product, east, north)
     dims = ("point",)[: east.ndim]
-    bare = product.drop_vars(("longitude", "latitude"), errors="ignore")
-    found = bare.isel(y=xr.DataArray(rows, dims=dims), x=xr.DataArray(columns, dims=dims))
-    told = (("longitude", "degrees_east", east), ("latitude", "degrees_north", north))
-    return found.assign_coords(
+    without = product.drop_vars(("longitude", "latitude"), errors="ignore")
+    cells = without.isel(y=xr.DataArray(rows, dims=dims), x=xr.DataArray(columns, dims=dims))
+    coordinates = (("longitude", "degrees_east", east), ("latitude", "degrees_north", north))
+    return cells.assign_coords(
         {
             name: (dims, angles, {"standard_name": name, "units": unit})
-            for name, unit, angles in told
+            for name, unit, angles in coordinates
         }
     )
 
 
-def cell_in(product: "xr.Dataset", row: int, column: int) -> Cell:
-    """What a product, (y, x), knows of the cell in a row and a column of it."""
+def cell_at_index(product: "xr.Dataset", row: int, column: int) -> Cell:
+    """Values and flags of the cell in a row and column of a product (y, x)."""
     here = product.isel(y=row, x=column).drop_vars("crs", errors="ignore").load()
     time = str(here["obs_time"].values) if "obs_time" in here else "NaT"
     numbers = (name for name, one in here.data_vars.items() if one.dtype.kind in "fiu")
@@ -172,8 +173,8 @@ def cell_in(product: "xr.Dataset", row: int, column: int) -> Cell:
     return _cell(grid_of(product), (row, column), values, time)
 
 
-def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
-    """As `cell_at`, of a product's Zarr store, which is read without xarray: that takes a second.
+def cell_from_store(store: Path, longitude: float, latitude: float) -> Cell:
+    """As `cell_at`, from a product's Zarr store, without importing xarray, which takes a second.
 
     Raises
     ------
@@ -185,7 +186,7 @@ def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
     arrays: dict[str, Any] = dict(zarr.open_group(store, mode="r").arrays())
     attrs = zarr.open_group(store, mode="r").attrs.asdict()
     grid = grid_from_centres(str(attrs["crs"]), arrays["x"][:], arrays["y"][:])
-    rows, columns = _places(grid, attrs, np.asarray(longitude), np.asarray(latitude))
+    rows, columns = _grid_indices(grid, attrs, np.asarray(longitude), np.asarray(latitude))
     row, column = int(rows), int(columns)
     maps = {name: array for name, array in arrays.items() if array.ndim == 3}
     values = {name: float(array[0, row, column]) for name, array in maps.items()}
@@ -197,10 +198,10 @@ def cell_of_store(store: Path, longitude: float, latitude: float) -> Cell:
 
 
 def _cell(grid: Grid, place: tuple[int, int], values: dict[str, float], time: str) -> Cell:
-    """What is known of a row and a column, from the values there."""
+    """A `Cell` from the values in a row and column."""
     row, column = place
-    back = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    longitude, latitude = back.transform(float(grid.x[column]), float(grid.y[row]))
+    to_lonlat = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = to_lonlat.transform(float(grid.x[column]), float(grid.y[row]))
     return Cell(
         longitude=longitude,
         latitude=latitude,
@@ -212,38 +213,38 @@ def _cell(grid: Grid, place: tuple[int, int], values: dict[str, float], time: st
     )
 
 
-def place_of(product: "xr.Dataset", longitude: float, latitude: float) -> tuple[int, int]:
-    """Row and column of the cell that holds a place.
+def cell_index(product: "xr.Dataset", longitude: float, latitude: float) -> tuple[int, int]:
+    """Row and column of the cell at a place.
 
     Raises
     ------
     SettingsError
-        If the place is none on Earth, or lies outside the product.
+        If the coordinates are impossible, or the place lies outside the product.
     """
-    rows, columns = places_of(product, np.asarray(longitude, float), np.asarray(latitude, float))
+    rows, columns = cell_indices(product, np.asarray(longitude, float), np.asarray(latitude, float))
     return int(rows), int(columns)
 
 
-def places_of(
+def cell_indices(
     product: "xr.Dataset", longitude: NDArray[np.float64], latitude: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the cells that hold some places, of the same shape.
+    """Rows and columns of the cells at given places, in arrays of the same shape.
 
     Raises
     ------
     SettingsError
-        If a place is none on Earth, or lies outside the product.
+        If coordinates are impossible, or a place lies outside the product.
     """
-    return _places(grid_of(product), product.attrs, longitude, latitude)
+    return _grid_indices(grid_of(product), product.attrs, longitude, latitude)
 
 
-def _places(
+def _grid_indices(
     grid: Grid,
     attrs: Mapping[str, Any],
     longitude: NDArray[np.float64],
     latitude: NDArray[np.float64],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """As `places_of`, of a grid."""
+    """As `cell_indices`, for a grid."""
     impossible = ~((np.abs(longitude) <= 360) & (np.abs(latitude) <= 90))
     if impossible.any():
         raise SettingsError(
@@ -251,8 +252,8 @@ def _places(
             "degrees east (-180 to 360) and degrees north (-90 to 90), longitude first",
             "give them in this order",
         )
-    forth = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
-    x, y = (np.asarray(axis) for axis in forth.transform(longitude, latitude))
+    to_map = Transformer.from_crs("EPSG:4326", grid.crs, always_xy=True)
+    x, y = (np.asarray(axis) for axis in to_map.transform(longitude, latitude))
     left, bottom, right, top = grid.bounds
     outside = ~((left <= x) & (x < right) & (bottom < y) & (y <= top))
     if outside.any():
@@ -268,12 +269,12 @@ def _places(
     return rows.astype(np.intp), columns.astype(np.intp)
 
 
-def one_day(product: "xr.Dataset", method: str) -> "xr.Dataset":
+def select_single_day(product: "xr.Dataset", method: str) -> "xr.Dataset":
     """The product without a dimension time.
 
     Parameters
     ----------
-    method : what wants one day, for the error
+    method : name of the calling method, for the error message
 
     Raises
     ------
@@ -285,10 +286,10 @@ def one_day(product: "xr.Dataset", method: str) -> "xr.Dataset":
     days = [str(time)[:10] for time in product["time"].values]
     if len(days) == 1:
         return product.isel(time=0)
-    found = f"{len(days)} days, {days[0]} to {days[-1]}," if days else "no day"
+    count = f"{len(days)} days, {days[0]} to {days[-1]}," if days else "no day"
     day = days[0] if days else "2020-03-03"
     raise SettingsError(
-        f"{found} given to `{method}`",
+        f"{count} passed to `{method}`",
         "one day",
         f"select one, as product.sel(time={day!r}) in Python, or name the product of one day",
     )
@@ -299,7 +300,7 @@ def _first(angles: NDArray[np.float64], where: NDArray[np.bool_]) -> float:
 
 
 def _degrees(angle: float, sides: str) -> str:
-    """An angle as people say it.
+    """An angle with its direction.
 
     >>> _degrees(-15.25, "EW")
     '15.25°W'

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seaice.cf import attrs
 from seaice.grid.blocks import SCALE, block_mean, repeat_to_fine_grid
 from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
@@ -22,7 +23,6 @@ from seaice.sic.flags import Flag, everyday, status
 from seaice.sic.out_of_range import BANDS, excess_map, widened
 from seaice.sic.smearing import split
 from seaice.stack import FRAMES
-from seaice.vocabulary import attrs
 
 __all__ = ["Told", "concentrate", "product"]
 

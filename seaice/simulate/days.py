@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.cf import attrs
 from seaice.files import atomic_file
 from seaice.grid.grid import Grid, coordinates
 from seaice.grid.masks import land_mask
@@ -20,7 +21,6 @@ from seaice.simulate.lattice import enlarge
 from seaice.simulate.observe import Pass, coverage, observe, passes_over, slot
 from seaice.simulate.orbit import half_orbits
 from seaice.simulate.world import Brightness, Truth, World, make_world
-from seaice.vocabulary import attrs
 
 __all__ = ["simulate_days", "truth_path"]
 

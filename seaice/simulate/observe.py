@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from seaice.cf import attrs
 from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid
 from seaice.grid.projection import project
@@ -23,7 +24,6 @@ from seaice.simulate.antenna import footprint_mean
 from seaice.simulate.ice import FINE, LOW
 from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, looks
 from seaice.simulate.world import Brightness, World
-from seaice.vocabulary import attrs
 
 __all__ = [
     "COREGISTRATION",

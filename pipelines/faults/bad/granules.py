@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from seaice.cf import TB_RANGE
 from seaice.io.amsr import COREGISTRATION, LATITUDE, LONGITUDE, OVERLAP, SCALE, SCAN_TIME
-from seaice.vocabulary import TB_RANGE
 
 __all__ = [
     "ABSURD",

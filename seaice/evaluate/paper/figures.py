@@ -13,7 +13,7 @@ from seaice.evaluate.fields.field import Field
 from seaice.evaluate.paper.page import INCHES, Width, panel
 from seaice.evaluate.records import Record
 from seaice.evaluate.scores import CLASS_LABELS
-from seaice.write.style import LAND_COLOUR, colour_of
+from seaice.product.style import LAND_COLOUR, colour_of
 
 __all__ = ["class_figure", "map_figure", "scatter_figure"]
 

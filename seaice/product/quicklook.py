@@ -1,4 +1,4 @@
-"""A picture of a product that explains itself: map, land, graticule, colour bar, what it is of."""
+"""Quicklook picture of a product: map, land, graticule, colour bar, title and caption."""
 
 from pathlib import Path
 
@@ -15,24 +15,24 @@ from shapely import clip_by_rect, get_coordinates
 from seaice import __version__
 from seaice.grid.grid import Grid, grid_of
 from seaice.io.granules import count_phrase
+from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
+from seaice.product.vectors import graticule
 from seaice.sic.flags import Flag
-from seaice.write.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
-from seaice.write.vectors.graticule import graticule
 
 __all__ = ["draw_map", "write_quicklook"]
 
-LONGEST = 1600  #: cells along the longer side of the picture
+MAX_CELLS = 1600  #: cells along the longer side of the picture
 WIDTH = 9.0  #: inches
-MARGIN = 1.5  #: inches above and below the map for title and provenance
-DOTS = 150  #: per inch
-KM = 1e-3
-RIM = 0.025  #: of the map's width, which labels keep clear
+MARGIN = 1.5  #: inches above and below the map for title and caption
+DPI = 150  #: per inch
+KM = 1e-3  #: kilometres in a metre
+LABEL_MARGIN = 0.025  #: fraction of the map's width at its edges that has no labels
 
 
 def write_quicklook(product: xr.Dataset, path: Path) -> None:
     """Draw the concentration of a product into a PNG file.
 
-    The coastline is the edge of the product's own land mask, so nothing is fetched.
+    The coastline is the edge of the product's own land mask, so nothing is downloaded.
     """
     left, bottom, right, top = grid_of(product).bounds
     figure = Figure(figsize=(WIDTH, (WIDTH - 1.6) * (top - bottom) / (right - left) + MARGIN))
@@ -41,17 +41,17 @@ def write_quicklook(product: xr.Dataset, path: Path) -> None:
     axes = figure.add_subplot()
     draw_map(product, axes)
     axes.set_title(_title(product), loc="left", fontsize=12)
-    figure.supxlabel(_small_print(product), fontsize=7, x=0.01, ha="left", color="#444444")
-    figure.savefig(path, dpi=DOTS, metadata={"Title": _title(product), "Software": "seaice"})
+    figure.supxlabel(_caption(product), fontsize=7, x=0.01, ha="left", color="#444444")
+    figure.savefig(path, dpi=DPI, metadata={"Title": _title(product), "Software": "seaice"})
 
 
 def draw_map(product: xr.Dataset, axes: Axes) -> None:
     """Draw a product's concentration with land, graticule and a colour bar; km on the plane."""
-    coarse, grid = _coarsened(product), grid_of(product)
+    coarse, grid = _coarsen(product), grid_of(product)
     left, bottom, right, top = (edge * KM for edge in grid.bounds)
     axes.set_facecolor(np.divide(NO_DATA_COLOUR, 255).tolist())
     extent = (left, right, bottom, top)
-    picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_ramp(), vmin=0, vmax=100)
+    picture = axes.imshow(coarse["sic"] * 100, extent=extent, cmap=_colormap(), vmin=0, vmax=100)
     _draw_land(axes, coarse)
     _draw_graticule(axes, grid)
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel="x, km", ylabel="y, km")
@@ -60,31 +60,31 @@ def draw_map(product: xr.Dataset, axes: Axes) -> None:
     bar.set_label("sea-ice concentration, %")
 
 
-def _coarsened(product: xr.Dataset) -> xr.Dataset:
-    """Concentration and share of land on at most LONGEST cells a side."""
+def _coarsen(product: xr.Dataset) -> xr.Dataset:
+    """Concentration and land fraction on at most MAX_CELLS cells a side."""
     land = (product["status_flag"].values & Flag.LAND) > 0
-    step = -(-max(land.shape) // LONGEST)
+    step = -(-max(land.shape) // MAX_CELLS)
     sic = np.where(land, np.float32("nan"), product["sic"].values)
-    shown = {"sic": sic, "land": land.astype(np.float32)}
-    maps = {name: (("y", "x"), _means(values, step, step)) for name, values in shown.items()}
-    middles = {axis: _means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
-    return xr.Dataset(maps, middles)
+    fine = {"sic": sic, "land": land.astype(np.float32)}
+    maps = {name: (("y", "x"), _block_means(values, step, step)) for name, values in fine.items()}
+    centres = {axis: _block_means(product[axis].values[None], 1, step)[0] for axis in ("y", "x")}
+    return xr.Dataset(maps, centres)
 
 
-def _means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
-    """Over blocks of cells, of those that are there; the last ones may be smaller."""
+def _block_means(fine: NDArray[np.floating], rows: int, columns: int) -> NDArray[np.floating]:
+    """Means of blocks of cells, ignoring NaN; the last blocks may be smaller."""
     sums = np.zeros((-(-fine.shape[0] // rows), -(-fine.shape[1] // columns)), fine.dtype)
     count = np.zeros(sums.shape, np.uint16)
     for row, column in np.ndindex(rows, columns):
         part = fine[row::rows, column::columns]
-        there = np.isfinite(part)
-        here = tuple(slice(size) for size in part.shape)
-        np.add(sums[here], part, out=sums[here], where=there)
-        count[here] += there
+        valid = np.isfinite(part)
+        window = tuple(slice(size) for size in part.shape)
+        np.add(sums[window], part, out=sums[window], where=valid)
+        count[window] += valid
     return np.divide(sums, count, out=np.full_like(sums, np.nan), where=count > 0)
 
 
-def _ramp() -> ListedColormap:
+def _colormap() -> ListedColormap:
     return ListedColormap([np.divide(colour_of(percent), 255) for percent in range(101)])
 
 
@@ -96,15 +96,15 @@ def _draw_land(axes: Axes, coarse: xr.Dataset) -> None:
 
 
 def _draw_graticule(axes: Axes, grid: Grid) -> None:
-    """Meridians and parallels, each named where it comes well into the map."""
+    """Draw meridians and parallels, labelled at some distance from the edge of the map."""
     left, bottom, right, top = grid.bounds
-    away = RIM * (right - left)
+    margin = LABEL_MARGIN * (right - left)
     halo = [withStroke(linewidth=1.5, foreground="white", alpha=0.8)]
     for line, label in zip(*graticule(grid), strict=True):
         x, y = np.transpose(line.coords) * KM
         axes.plot(x, y, color="#75808a", linewidth=0.4, alpha=0.8)
-        inside = clip_by_rect(line, left + away, bottom + away, right - away, top - away)
-        if inside.length > away:
+        inside = clip_by_rect(line, left + margin, bottom + margin, right - margin, top - margin)
+        if inside.length > margin:
             column, row = get_coordinates(inside)[0] * KM
             axes.text(column, row, label, fontsize=6, ha="center", va="center", path_effects=halo)
 
@@ -116,11 +116,11 @@ def _title(product: xr.Dataset) -> str:
     return f"Sea-ice concentration, {product.attrs['date']} UTC{note}"
 
 
-def _small_print(product: xr.Dataset) -> str:
-    given = product.attrs
+def _caption(product: xr.Dataset) -> str:
+    attrs = product.attrs
     return (
-        f"AMSR2 89 GHz, {count_phrase(int(given.get('n_granules', 0)))} on the day; "
-        f"{given.get('sr_name', '?')} + {given.get('sic_name', '?')}; "
-        f"{grid_of(product).cell * KM:g} km cells, {given['crs']}; seaice {__version__}. "
+        f"AMSR2 89 GHz, {count_phrase(int(attrs.get('n_granules', 0)))} on the day; "
+        f"{attrs.get('sr_name', '?')} + {attrs.get('sic_name', '?')}; "
+        f"{grid_of(product).cell * KM:g} km cells, {attrs['crs']}; seaice {__version__}. "
         "Sand: no observation."
     )

@@ -1,4 +1,4 @@
-"""How a product looks: colours and legends, the same in rasters, pictures and QGIS."""
+"""Colours and legends of products, shared by rasters, pictures, the browser and QGIS."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ __all__ = [
     "PERCENT_RAMP",
     "TB_RAMP",
     "Colour",
+    "ColourStop",
     "Ramp",
-    "Stop",
     "Style",
     "colour_of",
     "colour_table",
@@ -31,9 +31,8 @@ __all__ = [
 LAND = 254  #: in the byte raster
 NO_DATA = 255  #: in the byte raster
 LAND_COLOUR = (150, 148, 143)
-NO_DATA_COLOUR = (239, 227, 200)  #: sand: on a white canvas nothing may pass for ice
-NEVER = 2.0  #: above every fraction; gives absence its line in a legend
-
+NO_DATA_COLOUR = (239, 227, 200)  #: sand; white could be taken for ice
+ABOVE_ALL_VALUES = 2.0  #: above every fraction: legend entry of missing values
 RGB = tuple[int, int, int]
 Colour = tuple[int, int, int, int]
 Ramp = tuple[tuple[float, RGB], ...]
@@ -48,7 +47,7 @@ PERCENT_RAMP = (
     (100, (255, 255, 255)),
 )
 
-#: One standard deviation and colour: violets, which nothing else here has.
+#: One standard deviation and colour: violets, used for nothing else.
 UNCERTAINTY_RAMP = (
     (0.0, (250, 247, 253)),
     (0.05, (222, 210, 238)),
@@ -59,7 +58,8 @@ UNCERTAINTY_RAMP = (
     (1.0, (40, 0, 40)),
 )
 
-#: Kelvin and colour of brightness temperatures: matplotlib's "cividis", told apart by all eyes.
+#: Kelvin and colour of brightness temperatures: matplotlib's "cividis", suited to colour-blind
+#: readers.
 TB_RAMP = (
     (140.0, (0, 34, 78)),
     (160.0, (33, 59, 110)),
@@ -71,7 +71,7 @@ TB_RAMP = (
     (280.0, (254, 232, 56)),
 )
 
-#: Kelvin and colour of V - H: matplotlib's "magma" turned round, so that ice is the light side.
+#: Kelvin and colour of V - H: matplotlib's "magma" reversed, so that ice is light.
 PD_RAMP = (
     (0.0, (252, 253, 191)),
     (10.0, (254, 187, 129)),
@@ -83,7 +83,7 @@ PD_RAMP = (
     (70.0, (0, 0, 4)),
 )
 
-#: The reason that decides most about a value stands first.
+#: Colour of each flag; the flag with the largest effect on a value comes first.
 FLAG_COLOURS = MappingProxyType(
     {
         Flag.LAND: LAND_COLOUR,
@@ -107,25 +107,25 @@ UNFLAGGED = (250, 252, 253)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """One value with its colour, and what a legend says of it."""
+class ColourStop:
+    """A value with its colour and its legend label."""
 
     value: float
     colour: RGB
-    says: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """How one raster is drawn: colours run on between the stops, or belong to single values."""
+    """How a raster is drawn: colours interpolated ("ramp") or one for each value ("classes")."""
 
     kind: Literal["ramp", "classes"]
-    stops: tuple[Stop, ...]
-    absent: RGB | None  #: of cells without a value; None where there are none
+    stops: tuple[ColourStop, ...]
+    no_data: RGB | None  #: colour of cells without a value; None where every cell has one
 
 
 def colour_of(percent: float) -> RGB:
-    """The colour of a concentration, straight between the stops of the ramp.
+    """Colour of a concentration, interpolated linearly between the stops of the ramp.
 
     >>> colour_of(0), colour_of(100)
     ((8, 41, 88), (255, 255, 255))
@@ -138,7 +138,7 @@ def colour_of(percent: float) -> RGB:
 
 
 def colour_table() -> dict[int, Colour]:
-    """Colour of every value of the byte raster: 0-100 %, land; all else transparent."""
+    """Colour of every value of the byte raster: 0-100 % and land; other values are transparent."""
     table: dict[int, Colour] = dict.fromkeys(range(256), (0, 0, 0, 0))
     table |= {percent: (*colour_of(percent), 255) for percent in range(101)}
     table[LAND] = (*LAND_COLOUR, 255)
@@ -146,46 +146,47 @@ def colour_table() -> dict[int, Colour]:
 
 
 def percent_style() -> Style:
-    """Tenths, as ice charts count, and the ice edge; land; no data."""
-    stops = [_stop(percent, colour_of(percent), f"{percent} %") for percent in _tenths()]
+    """Style of the percent raster: tenths as on ice charts, the ice edge, land, no data."""
+    stops = [_stop(percent, colour_of(percent), f"{percent} %") for percent in _legend_percents()]
     stops.append(_stop(LAND, LAND_COLOUR, "land"))
     stops.append(_stop(NO_DATA, NO_DATA_COLOUR, "no data"))
-    return Style(kind="ramp", stops=tuple(stops), absent=NO_DATA_COLOUR)
+    return Style(kind="ramp", stops=tuple(stops), no_data=NO_DATA_COLOUR)
 
 
 def fraction_style() -> Style:
-    """As the percent raster, from 0 to 1; there land has no value of its own."""
+    """Style of a fraction from 0 to 1; land and no data share one colour."""
     stops = [
-        _stop(percent / 100, colour_of(percent), f"{percent / 100:g}") for percent in _tenths()
+        _stop(percent / 100, colour_of(percent), f"{percent / 100:g}")
+        for percent in _legend_percents()
     ]
-    return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+    return Style(kind="ramp", stops=(*stops, _no_data_stop()), no_data=NO_DATA_COLOUR)
 
 
 def uncertainty_style() -> Style:
-    """One standard deviation: pale where it is small."""
+    """Style of one standard deviation; small values are pale."""
     stops = [_stop(value, colour, f"± {value:g}") for value, colour in UNCERTAINTY_RAMP]
-    return Style(kind="ramp", stops=(*stops, _absence()), absent=NO_DATA_COLOUR)
+    return Style(kind="ramp", stops=(*stops, _no_data_stop()), no_data=NO_DATA_COLOUR)
 
 
 def kelvin_style(ramp: Ramp) -> Style:
-    """A temperature, or a difference of two; beyond its ends a ramp's last colours go on."""
+    """Style of a temperature or temperature difference; the end colours apply beyond the ramp."""
     stops = tuple(_stop(value, colour, f"{value:g} K") for value, colour in ramp)
-    return Style(kind="ramp", stops=stops, absent=NO_DATA_COLOUR)
+    return Style(kind="ramp", stops=stops, no_data=NO_DATA_COLOUR)
 
 
-def flags_style(held: Iterable[int]) -> Style:
-    """A class for each combination of flags that a raster holds, single flags first.
+def flags_style(values: Iterable[int]) -> Style:
+    """One class for each combination of flags in `values`, single flags first.
 
-    >>> [stop.says for stop in flags_style([514, 0, 2]).stops]
+    >>> [stop.label for stop in flags_style([514, 0, 2]).stops]
     ['no flag', 'coast', 'coast + single overpass']
     """
-    ordered = sorted(map(int, held), key=lambda bits: (bits.bit_count(), bits))
-    stops = tuple(_stop(bits, _flags_colour(bits), _flags_said(bits)) for bits in ordered)
-    return Style(kind="classes", stops=stops, absent=None)
+    ordered = sorted(map(int, values), key=lambda bits: (bits.bit_count(), bits))
+    stops = tuple(_stop(bits, _flags_colour(bits), _flags_label(bits)) for bits in ordered)
+    return Style(kind="classes", stops=stops, no_data=None)
 
 
 def _flags_colour(bits: int) -> RGB:
-    """The colour of the flag that decides, tinted by the others so that combinations differ."""
+    """Colour of the most important flag, mixed with the others so that combinations differ."""
     colours = [colour for flag, colour in FLAG_COLOURS.items() if flag & bits]
     if not colours:
         return UNFLAGGED
@@ -194,19 +195,19 @@ def _flags_colour(bits: int) -> RGB:
     return red, green, blue
 
 
-def _flags_said(bits: int) -> str:
+def _flags_label(bits: int) -> str:
     names = [str(flag.name).lower().replace("_", " ") for flag in FLAG_COLOURS if flag & bits]
     return " + ".join(names) or "no flag"
 
 
-def _tenths() -> list[int]:
-    """Percents of a legend: tenths and the ice edge, where the ramp bends."""
+def _legend_percents() -> list[int]:
+    """Legend values in percent: tenths and the ice edge, where the ramp changes slope."""
     return sorted({*range(0, 101, 10), 15})
 
 
-def _absence() -> Stop:
-    return _stop(NEVER, NO_DATA_COLOUR, "land or no data")
+def _no_data_stop() -> ColourStop:
+    return _stop(ABOVE_ALL_VALUES, NO_DATA_COLOUR, "land or no data")
 
 
-def _stop(value: float, colour: RGB, says: str) -> Stop:
-    return Stop(value=value, colour=colour, says=says)
+def _stop(value: float, colour: RGB, label: str) -> ColourStop:
+    return ColourStop(value=value, colour=colour, label=label)

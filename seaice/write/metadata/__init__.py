@@ -1,1 +1,0 @@
-"""What files say of themselves: conventions, provenance, catalogue, time of making."""

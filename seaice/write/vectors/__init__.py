@@ -1,1 +1,0 @@
-"""A map as lines and polygons."""
