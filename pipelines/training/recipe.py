@@ -73,11 +73,11 @@ def _small_joint() -> JointTraining:
 def recipes() -> dict[str, Recipe]:
     """Recipes of `seaice train`: `compact` made what ships, `paper` is for a GPU.
 
-    The compact concentration network is trained on interpolated frames in three stages: every class
+    The compact concentration network is trained on interpolated frames in four stages: every class
     of concentration weighs alike; then every cell, which removes the bias towards middle
-    concentrations, with an offset of 4 K on each channel of each sample; last with a smooth random
-    field of 1.5 K as well. Without offsets and noise a network learns contrasts between channels
-    and neighbouring cells that simulated worlds have and the sea has not.
+    concentrations, with an offset of 4 K on each channel of each sample; then with a smooth random
+    field of 1.5 K as well; last by the squared error alone. Without offsets and noise a network
+    learns contrasts between channels and neighbouring cells that only simulated worlds have.
     """
     small = Schedule(steps=500, rate=5e-4, warm_up=50, **_SMALL)  # type: ignore[arg-type]
     first = _small_sic(None, 1500, 1.5e-3)
@@ -91,18 +91,21 @@ def recipes() -> dict[str, Recipe]:
         low_missing=0.05,
     )
     second = replace(second, schedule=replace(second.schedule, average=0.995))
-    last = replace(
+    third = replace(
         second,
         absolute_weight=0.2,
         smooth_noise=1.5,
         schedule=replace(second.schedule, steps=700, rate=7e-4),
+    )
+    last = replace(
+        third, absolute_weight=0.0, schedule=replace(third.schedule, steps=300, rate=3e-4)
     )
     return {
         "compact": Recipe(
             samples=600,
             valid=24,
             sr=_unaligned_first(SRTraining(hyper=compact("pmdrnet"), schedule=small), 4000),
-            sic=(first, second, last),
+            sic=(first, second, third, last),
             published=_as_published(last),
             joint=_small_joint(),
         ),

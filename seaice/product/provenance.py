@@ -17,7 +17,7 @@ from seaice import __version__
 from seaice.errors import GranuleError, SettingsError
 from seaice.grid.grid import grid_of
 from seaice.io.granules import GranuleName
-from seaice.stack import source_dates, frame_dates
+from seaice.stack import frame_dates, source_dates
 
 __all__ = ["commit", "creation_time", "frame_sources", "modified", "provenance", "software"]
 
