@@ -8,15 +8,15 @@ from days import run, write_five_days
 from test_network_contract import SMALL
 from typer.testing import CliRunner
 
-from pipelines.training.lesson import LessonSettings, training_of
 from pipelines.training.pretrain import Hiding, pretrain, unlabelled_days
+from pipelines.training.single_model import SingleModelSettings, training_of
 from seaice.cli import app
 from seaice.errors import NoInputError, SettingsError
 from seaice.models.inputs import new_sr_card
 from seaice.models.layers.tokens import PatchMask
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, save_model
-from seaice.sic.learning.pretraining import autoencoder_of
+from seaice.sic.pretraining import autoencoder_of
 
 CPU = torch.device("cpu")
 TRANSFORMERS = ("mae_vit", "cloformer", "scalablevit", "flowformer")
@@ -68,7 +68,7 @@ def data(tmp_path_factory):
 def told(data, name="mae_vit", **more):
     hyper = SMALL[name] | {"window": 32}
     table = {"model": name, "hyper": hyper, "steps": 3, "batch": 1}
-    return LessonSettings.checked(table | {"sr_weights": data / "sr.safetensors"} | more, "x")
+    return SingleModelSettings.checked(table | {"sr_weights": data / "sr.safetensors"} | more, "x")
 
 
 def learnt(data, out, hiding=None, **more):

@@ -16,8 +16,8 @@ from seaice.models.inputs import new_sic_card as blank_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model, load_model, save_model, weights_hash
-from seaice.sic.learning.joint import JointLesson, both
-from seaice.sic.learning.lesson import SICLesson
+from seaice.sic.joint_task import JointTask, joint_model
+from seaice.sic.task import SICTask
 from seaice.train.samples import SampleSet, add_refined
 from seaice.train.super_resolution import SRTask
 from seaice.train.trainer import Schedule
@@ -46,8 +46,8 @@ def data(tmp_path_factory):
 def lesson(data):
     samples = SampleSet.of(data, "train")
     taken = {"train": samples, "valid": samples}
-    sic = SICLesson(**taken, card=SIC_CARD, refiner="", crop=8, weights=(1.0,) * 10, gappy=1.0)
-    return JointLesson(sr=SRTask(**taken, card=SR_CARD, p_drop_3km=0.0), sic=sic)
+    sic = SICTask(**taken, card=SIC_CARD, refiner="", crop=8, weights=(1.0,) * 10, gappy=1.0)
+    return JointTask(sr=SRTask(**taken, card=SR_CARD, p_drop_3km=0.0), sic=sic)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def batch(lesson):
 
 @pytest.fixture(scope="module")
 def pair():
-    return both(fresh("pmdrnet"), fresh("xception_aspp"))
+    return joint_model(fresh("pmdrnet"), fresh("xception_aspp"))
 
 
 def gradients(lesson, pair, batch):
@@ -116,10 +116,10 @@ def test_both_together_are_judged_as_concentration_alone_from_what_was_refined(d
         pass
     samples = SampleSet.of(data, "valid")
     taken = {"train": samples, "valid": samples}
-    sic = SICLesson(**taken, card=SIC_CARD, refiner="bicubic", weights=(1.0,) * 10)
+    sic = SICTask(**taken, card=SIC_CARD, refiner="bicubic", weights=(1.0,) * 10)
     teller = pair.get_submodule("sic")
-    joint = JointLesson(sr=SRTask(**taken, card=refiner[1]), sic=sic)
-    expected, found = sic.evaluate(teller), joint.judged(both(refiner[0], teller)).scores()
+    joint = JointTask(sr=SRTask(**taken, card=refiner[1]), sic=sic)
+    expected, found = sic.evaluate(teller), joint.judged(joint_model(refiner[0], teller)).scores()
     assert found == pytest.approx(expected, abs=2e-3)
 
 
@@ -172,7 +172,7 @@ def test_a_weight_on_brightness_keeps_super_resolution_near_the_truth(lesson, ba
     own = {"tb": batch["tb"], "quarters": batch["quarters"], "truth": batch["brightness"]}
 
     def error_after(weight):
-        pair = both(fresh("pmdrnet"), fresh("xception_aspp"))
+        pair = joint_model(fresh("pmdrnet"), fresh("xception_aspp"))
         sr = pair.get_submodule("sr")
         optimizer = torch.optim.Adam(sr.parameters(), 3e-3)
         for _ in range(15):

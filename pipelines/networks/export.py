@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipelines.training.train import sic_lesson
+from pipelines.training.train import sic_task
 from pipelines.training.trainings import SICTraining
 from seaice.errors import OutputError, SettingsError, WeightsError
 from seaice.files import atomic_file
@@ -40,7 +40,7 @@ from seaice.models.weights import (
     weights_hash,
 )
 from seaice.product.provenance import commit
-from seaice.sic.learning.lesson import SICLesson, given
+from seaice.sic.task import SICTask, network_input
 from seaice.train.trainer import Schedule, train
 
 __all__ = [
@@ -177,7 +177,7 @@ def export_model(config: ExportConfig, report: ExportProgress) -> list[ExportRes
     return evaluate_exports(exports, task, window, config, report)
 
 
-def _sic_task(config: ExportConfig, card: Card, report: ExportProgress) -> SICLesson:
+def _sic_task(config: ExportConfig, card: Card, report: ExportProgress) -> SICTask:
     training = SICTraining(
         sr_weights=config.sr_weights,
         name=card.architecture,
@@ -191,13 +191,13 @@ def _sic_task(config: ExportConfig, card: Card, report: ExportProgress) -> SICLe
     def refining(done: int, _: float) -> None:
         report("refine the samples", max(done, 0), 1)
 
-    task, _ = sic_lesson(config.data, training, CPU, refining)
+    task, _ = sic_task(config.data, training, CPU, refining)
     return replace(task, card=card)
 
 
-def _window(task: SICLesson) -> Tensor:
+def _window(task: SICTask) -> Tensor:
     """The input of the network at the centre of the first validation world."""
-    image = given(task.held_out(0), task.card)
+    image = network_input(task.validation_batch(0), task.card)
     side = task.card.window or SIDE
     top, left = (max(length - side, 0) // 2 for length in image.shape[-2:])
     return image[..., top : top + side, left : left + side].clone()
@@ -206,7 +206,7 @@ def _window(task: SICLesson) -> Tensor:
 def _exported_forms(
     config: ExportConfig,
     trained: tuple[nn.Module, Card],
-    task: SICLesson,
+    task: SICTask,
     window: Tensor,
     report: ExportProgress,
 ) -> Iterator[ExportedModel]:
@@ -241,14 +241,14 @@ def _in_bfloat16(network: nn.Module) -> nn.Module:
     return copy
 
 
-def _images(task: SICLesson) -> Iterator[Tensor]:
+def _images(task: SICTask) -> Iterator[Tensor]:
     """Training samples, with gaps."""
     for number in range(RANGE_SAMPLES):
-        yield given(task.source(np.random.default_rng((0, number)), 1), task.card)
+        yield network_input(task.source(np.random.default_rng((0, number)), 1), task.card)
 
 
 def _train_quantized(
-    rounding: nn.Module, task: SICLesson, config: ExportConfig, report: ExportProgress
+    rounding: nn.Module, task: SICTask, config: ExportConfig, report: ExportProgress
 ) -> nn.Module:
     """The network after quantization-aware training on the data of the task."""
     warm_up = max(config.qat_steps // 10, 1)
@@ -333,7 +333,7 @@ def write_report(rows: Sequence[ExportResult], config: ExportConfig) -> Path:
 
 def evaluate_exports(
     exports: Sequence[ExportedModel],
-    task: SICLesson,
+    task: SICTask,
     window: Tensor,
     config: ExportConfig,
     report: ExportProgress,
@@ -363,19 +363,19 @@ def evaluate_exports(
 
 @torch.inference_mode()
 def _errors(
-    exports: Sequence[ExportedModel], task: SICLesson, worlds: int, report: ExportProgress
+    exports: Sequence[ExportedModel], task: SICTask, worlds: int, report: ExportProgress
 ) -> list[tuple[float, float]]:
     """RMSE against truth and largest change against the first, 0-1, of each over the worlds."""
     squares, changes, cells = [0.0] * len(exports), [0.0] * len(exports), 0
     for world in range(worlds):
         report("score on the validation worlds", world, worlds)
-        batch = task.held_out(world)
-        predictions = [task.answer(one.predict, batch) for one in exports]  # type: ignore[arg-type]
+        batch = task.validation_batch(world)
+        predictions = [task.predict(one.predict, batch) for one in exports]  # type: ignore[arg-type]
         known, truth = predictions[0].known, predictions[0].truth
-        reference = predictions[0].told[:, :1]
+        reference = predictions[0].output[:, :1]
         cells += int(known.sum())
-        for index, answer in enumerate(predictions):
-            sic = answer.told[:, :1]
+        for index, prediction in enumerate(predictions):
+            sic = prediction.output[:, :1]
             squares[index] += float((sic - truth)[known].double().square().sum())
             changes[index] = max(changes[index], float((sic - reference)[known].abs().max()))
     return [

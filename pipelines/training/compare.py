@@ -19,7 +19,7 @@ from matplotlib.ticker import LogFormatter
 
 from pipelines.evaluate.methods import ways
 from pipelines.training.ablations import row_of
-from pipelines.training.lesson import LessonSettings, training_of
+from pipelines.training.single_model import SingleModelSettings, training_of
 from pipelines.training.train import train_sic, train_sr
 from pipelines.training.trainings import SICTraining, SRTraining
 from pipelines.training.variants import finished, scored
@@ -82,7 +82,7 @@ def compared(
     Raises
     ------
     UnknownNameError, SettingsError, NoInputError, WeightsError
-        As `pipelines.training.lesson.training_of` and both functions of
+        As `pipelines.training.single_model.training_of` and both functions of
         `pipelines.training.train`.
     """
     rows: list[Row] = []
@@ -109,8 +109,8 @@ Errors = Mapping[str, list[float]]  # by name, over seeds; the baseline first
 
 
 def _trainings(role: Role, names: Sequence[str], budget: Budget) -> Trainings:
-    def told(name: str, seed: int) -> LessonSettings:
-        return LessonSettings(
+    def told(name: str, seed: int) -> SingleModelSettings:
+        return SingleModelSettings(
             model=name, steps=budget.steps, seed=seed, sr_weights=budget.sr_weights
         )
 

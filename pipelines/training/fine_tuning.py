@@ -25,7 +25,7 @@ from seaice.models.inference import choose_precision
 from seaice.models.registry import find_model, shipped_weights
 from seaice.models.weights import load_model, load_trainable_model, save_model, weights_hash
 from seaice.product.provenance import commit
-from seaice.sic.learning.lesson import SICLesson
+from seaice.sic.task import SICTask
 from seaice.train import distributed
 from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
 from seaice.train.trainer import Batch, Schedule, train
@@ -103,7 +103,7 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     if refiner != INTERPOLATION:  # opened again, now with the refined maps
         train_set, valid_set = train_and_valid(settings.data, settings.valid)
     card = replace(start_card, calibration=(), calibration_95=(), scores={}, seed=settings.seed)
-    task = SICLesson(
+    task = SICTask(
         train=train_set,
         valid=valid_set,
         card=card,
@@ -131,7 +131,7 @@ def fine_tune(settings: FineTuning, out: Path, device: torch.device, report: Rep
     return path
 
 
-def _loss(task: SICLesson, network: nn.Module, batch: Batch) -> torch.Tensor:
+def _loss(task: SICTask, network: nn.Module, batch: Batch) -> torch.Tensor:
     """The loss with the start weights' batch-norm statistics, which a few scenes would distort."""
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -142,7 +142,7 @@ def _loss(task: SICLesson, network: nn.Module, batch: Batch) -> torch.Tensor:
 def _keep(
     path: Path,
     network: nn.Module,
-    task: SICLesson,
+    task: SICTask,
     card: Card,
     facts: dict[str, Any],
     before: dict[str, float],

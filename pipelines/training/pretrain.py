@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import xarray as xr
 
-from pipelines.training.lesson import LessonSettings, training_of
-from pipelines.training.train import Report, sic_lesson
+from pipelines.training.single_model import SingleModelSettings, training_of
+from pipelines.training.train import Report, sic_task
 from pipelines.training.trainings import SICTraining
 from seaice.errors import NoInputError
 from seaice.grid.blocks import SCALE
@@ -24,9 +24,15 @@ from seaice.grid.masks import land_mask
 from seaice.models.inputs import new_sic_card
 from seaice.models.registry import create_model, find_model
 from seaice.models.weights import save_model
-from seaice.sic.learning.lesson import given
-from seaice.sic.learning.pretraining import PretrainingLesson, Target, autoencoder_of
-from seaice.sic.learning.unlabelled import UnlabelledDay, drawn, middle
+from seaice.sic.pretraining import (
+    PretrainingTask,
+    Target,
+    UnlabelledDay,
+    autoencoder_of,
+    centre_batch,
+    random_batch,
+)
+from seaice.sic.task import network_input
 from seaice.stack import five_frames, frame_dates
 from seaice.train import distributed
 from seaice.train.trainer import Batch, BatchSource, train
@@ -48,7 +54,7 @@ class Hiding:
 def pretrain(
     data: Path,
     out: Path,
-    told: LessonSettings,
+    told: SingleModelSettings,
     hiding: Hiding,
     device: torch.device,
     report: Report,
@@ -72,7 +78,7 @@ def pretrain(
     NoInputError
         If there are no maps.
     SettingsError, WeightsError, UnknownNameError
-        As `pipelines.training.lesson.training_of`; or if the network has no encoder of its own.
+        As `pipelines.training.single_model.training_of`; or if the network has no encoder.
     """
     training = training_of("sic", told)
     if not isinstance(training, SICTraining):
@@ -98,15 +104,15 @@ def pretrain(
 
 def _lesson(
     data: Path, training: SICTraining, hiding: Hiding, device: torch.device, report: Report
-) -> PretrainingLesson:
+) -> PretrainingTask:
     card = new_sic_card(training.name, training.hyper, training.channels)
     of = _of_samples if (data / "train.zarr").exists() else _of_days
-    source, held_out = of(data, training, device, report)
-    return PretrainingLesson(
+    source, validation_batch = of(data, training, device, report)
+    return PretrainingTask(
         source=source,
-        given=partial(given, card=card),
+        network_input=partial(network_input, card=card),
         card=card,
-        held_out=held_out,
+        validation_batch=validation_batch,
         ratio=hiding.ratio,
         target=hiding.target,
     )
@@ -116,23 +122,23 @@ def _of_samples(
     data: Path, training: SICTraining, device: torch.device, report: Report
 ) -> tuple[BatchSource, Callable[[], Batch]]:
     """Samples of a training set, whose truth nobody looks at, and one of the validation set."""
-    lesson, _ = sic_lesson(data, training, device, report)
-    return lesson.source, partial(lesson.held_out, 0)
+    lesson, _ = sic_task(data, training, device, report)
+    return lesson.source, partial(lesson.validation_batch, 0)
 
 
 def _of_days(
     data: Path, training: SICTraining, _device: torch.device, _report: Report
 ) -> tuple[BatchSource, Callable[[], Batch]]:
-    """Samples of the days in a folder; the last day's middle is held out where there are two."""
+    """Samples of the days in a folder; the centre of the last of several days is for validation."""
     card = new_sic_card(training.name, training.hyper, training.channels)
     side = card.window // SCALE if card.window else training.crop
     days = list(unlabelled_days(data))
     learnt = days[:-1] or days
-    return partial(_draw, learnt, side), partial(middle, days[-1], side)
+    return partial(_draw, learnt, side), partial(centre_batch, days[-1], side)
 
 
 def _draw(days: list[UnlabelledDay], side: int, random: np.random.Generator, size: int) -> Batch:
-    return drawn(days, random, size, side)
+    return random_batch(days, random, size, side)
 
 
 def unlabelled_days(folder: Path) -> Iterator[UnlabelledDay]:

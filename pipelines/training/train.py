@@ -20,14 +20,14 @@ from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model, find_model
 from seaice.models.weights import load_model, load_trainable_model, save_model, weights_hash
 from seaice.sic.calibration import Factors
-from seaice.sic.learning.joint import JointLesson, both
-from seaice.sic.learning.lesson import SICLesson, counted_weights
+from seaice.sic.joint_task import JointTask, joint_model
+from seaice.sic.task import SICTask, weights_from_counts
 from seaice.train import distributed
 from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
 from seaice.train.super_resolution import SRTask, fit_interpolation
 from seaice.train.trainer import Schedule, Task, train
 
-__all__ = ["Report", "sic_lesson", "train_joint", "train_sic", "train_sr"]
+__all__ = ["Report", "sic_task", "train_joint", "train_sic", "train_sr"]
 
 Report = Callable[[int, float], None]
 
@@ -119,7 +119,7 @@ def train_sic(
     WeightsError
         If the super-resolution weights are absent, damaged or of another role.
     """
-    lesson, known = sic_lesson(data, settings, device, report)
+    lesson, known = sic_task(data, settings, device, report)
     torch.manual_seed(settings.schedule.seed)
     fresh = create_model(settings.name, lesson.card.config)
     if settings.start is not None:
@@ -130,9 +130,9 @@ def train_sic(
     return run.through(task, out, device, report, lesson.calibration)
 
 
-def sic_lesson(
+def sic_task(
     data: Path, settings: SICTraining, device: torch.device, report: Report
-) -> tuple[SICLesson, str]:
+) -> tuple[SICTask, str]:
     """The lesson on what the super-resolution network makes of `data`, which is refined first.
 
     Parameters and errors are those of `train_sic`.
@@ -152,7 +152,7 @@ def sic_lesson(
             partial(_refine, data, (refiner, known), device, report)
         )
     samples = SampleSet.of(data, "train")
-    lesson = SICLesson(
+    lesson = SICTask(
         train=samples,
         valid=SampleSet.of(data, "valid"),
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
@@ -201,17 +201,17 @@ def train_joint(
     )
     lesson = _joint_lesson(data, settings, sr[1], sic[1])
     torch.manual_seed(settings.schedule.seed)
-    folder, task = out / "joint", lesson.task(both(sr[0], sic[0]))
+    folder, task = out / "joint", lesson.task(joint_model(sr[0], sic[0]))
     network, steps = train(task, settings.schedule, folder, device, report)
     paths = tuple(folder / f"{card.architecture}.safetensors" for _, card in (sr, sic))
 
     def keep() -> None:
-        judged = lesson.judged(network)
-        one, two = judged.factors()
+        cells = lesson.labelled_cells(network)
+        one, two = cells.factors()
         notes = {**lesson.sic.train.notes, "lesson": "both networks at once"}
         parts = {
             "sr": (sr[1], lesson.sr.evaluate(network.get_submodule("sr"))),
-            "sic": (replace(sic[1], calibration=one, calibration_95=two), judged.scores()),
+            "sic": (replace(sic[1], calibration=one, calibration_95=two), cells.scores()),
         }
         for path, (part, (card, scores)) in zip(paths, parts.items(), strict=True):
             run = _Run(card, notes, settings.schedule, settings.commit)
@@ -221,11 +221,11 @@ def train_joint(
     return paths[0], paths[1]
 
 
-def _joint_lesson(data: Path, settings: JointTraining, sr: Card, sic: Card) -> JointLesson:
+def _joint_lesson(data: Path, settings: JointTraining, sr: Card, sic: Card) -> JointTask:
     samples, valid = SampleSet.of(data, "train"), SampleSet.of(data, "valid")
-    return JointLesson(
+    return JointTask(
         sr=SRTask(train=samples, valid=valid, card=sr),
-        sic=SICLesson(
+        sic=SICTask(
             train=samples,
             valid=valid,
             card=sic,
@@ -239,7 +239,7 @@ def _joint_lesson(data: Path, settings: JointTraining, sr: Card, sic: Card) -> J
 
 
 def _class_weights(samples: SampleSet, balance: Literal["classes", "cells"]) -> tuple[float, ...]:
-    return counted_weights(samples, 64) if balance == "classes" else (1.0,) * 10
+    return weights_from_counts(samples, 64) if balance == "classes" else (1.0,) * 10
 
 
 def _refine(

@@ -201,7 +201,7 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
 
 
 def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
-    from pipelines.training.lesson import SEE, LessonSettings, learn
+    from pipelines.training.single_model import SEE, SingleModelSettings, learn
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
@@ -216,7 +216,7 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
         from pipelines.training.fine_tuning import default_weights
 
         told = told | {"start": default_weights()}
-    lesson = LessonSettings.checked(told, SEE)
+    lesson = SingleModelSettings.checked(told, SEE)
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
     with distributed.process_group(choose_device(run.device)) as chosen:
@@ -283,14 +283,14 @@ def pretrain(
     device: DEVICE = "auto",
 ) -> None:
     """Teach an encoder the look of maps without truth; then seaice train sic --start."""
-    from pipelines.training.lesson import SEE, LessonSettings
     from pipelines.training.pretrain import Hiding, pretrain
+    from pipelines.training.single_model import SEE, SingleModelSettings
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
 
     named: dict[str, Any] = {"model": model, "steps": steps, "batch": batch, "rate": rate}
     named |= {"crop": crop, "seed": seed, "sr_weights": sr_weights, "hyper": _table(hyper or [])}
-    told = LessonSettings.checked({k: v for k, v in named.items() if v is not None}, SEE)
+    told = SingleModelSettings.checked({k: v for k, v in named.items() if v is not None}, SEE)
     hiding = Hiding(ratio=mask, patch=patch, target=target)
     ensure_writable(out)
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)

@@ -14,8 +14,13 @@ from seaice.models.inputs import SIC_CHANNELS, assemble_sic_input, new_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model
-from seaice.sic.learning.lesson import SICLesson, counted_weights
-from seaice.sic.learning.loss import PUBLISHED_WEIGHTS, class_weights, concentration_loss
+from seaice.sic.task import (
+    PUBLISHED_WEIGHTS,
+    SICTask,
+    class_weights,
+    concentration_loss,
+    weights_from_counts,
+)
 from seaice.train.samples import SampleSet, Window, add_refined, frames_of_sample
 
 
@@ -138,7 +143,7 @@ def lesson(tmp_path_factory):
     for _ in add_refined(path, refiner, "0" * 64, torch.device("cpu")):
         pass
     samples = SampleSet.open(path)
-    return SICLesson(
+    return SICTask(
         train=samples,
         valid=samples,
         card=new_sic_card("xception_aspp", SMALL["xception_aspp"], SIC_CHANNELS),
@@ -178,7 +183,7 @@ def test_the_real_network_is_scored_with_its_doubt(lesson):
 
 
 def test_classes_are_counted_over_the_set(lesson):
-    weights = counted_weights(lesson.train, 3)
+    weights = weights_from_counts(lesson.train, 3)
     assert weights[0] < weights[5]
     assert weights[9] < weights[5]
 

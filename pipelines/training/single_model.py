@@ -22,13 +22,13 @@ from seaice.models.registry import Role, find_model, shipped_weights
 from seaice.product.provenance import commit
 from seaice.train.trainer import Schedule
 
-__all__ = ["LessonSettings", "learn", "training_of"]
+__all__ = ["SingleModelSettings", "learn", "training_of"]
 
 COST: dict[Role, tuple[str, ...]] = {"sr": (), "sic": ("cost_weight",)}
 SEE = "`seaice train --help`"
 
 
-class LessonSettings(Settled):
+class SingleModelSettings(Settled):
     """What may be said of a lesson."""
 
     model: str = Field(description="a network that `seaice models` lists")
@@ -55,7 +55,7 @@ class LessonSettings(Settled):
     )
 
 
-def training_of(role: Role, told: LessonSettings) -> SRTraining | SICTraining:
+def training_of(role: Role, told: SingleModelSettings) -> SRTraining | SICTraining:
     """The training that was meant.
 
     Raises
@@ -103,21 +103,21 @@ def _of_role(role: Role, hyper: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in hyper.items() if role == "sr" or key != "in_channels"}
 
 
-def _schedule(base: Schedule, told: LessonSettings) -> Schedule:
+def _schedule(base: Schedule, told: SingleModelSettings) -> Schedule:
     named = {"steps": told.steps, "batch": told.batch, "rate": told.rate, "seed": told.seed}
     given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     schedule = replace(base, **given)
     return replace(schedule, warm_up=min(schedule.warm_up, max(schedule.steps // 5, 1)))
 
 
-def _refiner(told: LessonSettings) -> Path | None:
+def _refiner(told: SingleModelSettings) -> Path | None:
     if told.sr_weights == Path("bicubic"):
         return None  # interpolated maps, which cost nothing and favour no network
     return told.sr_weights or shipped_weights("sr", "pmdrnet")
 
 
 def learn(
-    role: Role, told: LessonSettings, folder: Path, device: torch.device, progress: Progress
+    role: Role, told: SingleModelSettings, folder: Path, device: torch.device, progress: Progress
 ) -> Path:
     """Train the network that was meant.
 

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from seaice.grid.blocks import SCALE, space_to_depth
 from seaice.models.inputs import nearest_upsample, to_kelvin
-from seaice.sic.learning.judgement import Answer, Judgement
-from seaice.sic.learning.lesson import SICLesson, land_around
+from seaice.sic.task import LabelledCells, Prediction, SICTask, window_land_fractions
 from seaice.train.samples import (
     FRAMES,
     SampleSet,
@@ -28,22 +27,22 @@ from seaice.train.samples import (
 from seaice.train.super_resolution import BrightnessJitter, SRTask, with_missing_swaths
 from seaice.train.trainer import Batch, Task
 
-__all__ = ["JointLesson", "both"]
+__all__ = ["JointTask", "joint_model"]
 
 TARGET = FRAMES // 2
 
 
-def both(sr: nn.Module, sic: nn.Module) -> nn.Module:
+def joint_model(sr: nn.Module, sic: nn.Module) -> nn.Module:
     """Two networks as one, with parts `sr` and `sic`.
 
-    >>> [name for name, _ in both(nn.Identity(), nn.Flatten()).named_children()]
+    >>> [name for name, _ in joint_model(nn.Identity(), nn.Flatten()).named_children()]
     ['sr', 'sic']
     """
     return nn.ModuleDict({"sr": sr, "sic": sic})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JointLesson:
+class JointTask:
     """What both networks are to learn together.
 
     Samples, crop and what becomes of samples are those of `sic`; samples without quarters are as
@@ -51,11 +50,11 @@ class JointLesson:
     """
 
     sr: SRTask
-    sic: SICLesson
+    sic: SICTask
     brightness_weight: float = 0.1  #: of the error of super-resolution, beside concentration's
 
     def task(self, network: nn.Module) -> Task:
-        """This lesson for two networks, as `both` holds them."""
+        """The task for two networks, as `joint_model` holds them."""
         return Task(network=network, loss=self.loss, source=self._source, evaluate=self.evaluate)
 
     def _source(self, random: np.random.Generator, size: int) -> Batch:
@@ -81,8 +80,8 @@ class JointLesson:
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Error of concentration, and a weight times that of brightness."""
         refined, brightness = self._refined(network, batch)
-        given = _to_concentration(batch, refined)
-        concentration = self.sic.loss(network.get_submodule("sic"), given)
+        sic_batch = _to_concentration(batch, refined)
+        concentration = self.sic.loss(network.get_submodule("sic"), sic_batch)
         return concentration + self.brightness_weight * brightness
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -90,41 +89,44 @@ class JointLesson:
 
         Returns
         -------
-        As `Judgement.scores` and `SRLesson.evaluate`
+        As `LabelledCells.scores` and `SRTask.evaluate`
         """
-        scores = self.judged(network).scores()
+        scores = self.labelled_cells(network).scores()
         return scores | self.sr.evaluate(network.get_submodule("sr"))
 
     @torch.inference_mode()
-    def judged(self, network: nn.Module) -> Judgement:
+    def labelled_cells(self, network: nn.Module) -> LabelledCells:
         """What both together tell of the first validation samples.
 
         Each becomes the kind of day that `seaice.train.samples` makes of it, so that scores
-        can stand beside those of `SICLesson`.
+        can stand beside those of `SICTask`.
         """
         device = next(network.parameters()).device
 
-        def answer(sample: int) -> Answer:
+        def predict(sample: int) -> Prediction:
             parts = _read(self.sic.valid, self.sic.valid.whole(sample))
             framed = _framed(parts, frames_of_sample(sample))
             batch = {name: torch.from_numpy(v)[None].to(device) for name, v in framed.items()}
-            given = _to_concentration(batch, self._refined(network, batch)[0])
-            return self.sic.answer(network.get_submodule("sic"), given)
+            sic_batch = _to_concentration(batch, self._refined(network, batch)[0])
+            return self.sic.predict(network.get_submodule("sic"), sic_batch)
 
-        return Judgement.of(map(answer, range(min(self.sic.valid_samples, len(self.sic.valid)))))
+        return LabelledCells.of(
+            map(predict, range(min(self.sic.valid_samples, len(self.sic.valid))))
+        )
 
     def _refined(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """The refined map, K, NaN where the target day was not seen; and how wrong it is."""
-        given = {name: batch[name] for name in ("tb", "quarters")} | {"truth": batch["brightness"]}
-        told = self.sr.refined(network.get_submodule("sr"), given)
+        sr_batch = {"truth": batch["brightness"]}
+        sr_batch |= {name: batch[name] for name in ("tb", "quarters")}
+        output = self.sr.refined(network.get_submodule("sr"), sr_batch)
         seen = torch.isfinite(batch["tb"][:, TARGET]).all(1, keepdim=True)
-        kelvin = to_kelvin(told, self.sr.card)
+        kelvin = to_kelvin(output, self.sr.card)
         refined = torch.where(nearest_upsample(seen, SCALE), kelvin, torch.nan)
-        return refined, self.sr.error(told, given)
+        return refined, self.sr.error(output, sr_batch)
 
 
 def _to_concentration(batch: Batch, refined: Tensor) -> Batch:
-    """What `SICLesson` wants of a batch."""
+    """What `SICTask` wants of a batch."""
     kept = {"frames": "tb", "low": "low", "land_shares": "land_shares", "truth": "concentration"}
     return {"refined": refined} | {name: batch[ours] for name, ours in kept.items()}
 
@@ -134,7 +136,7 @@ def _read(samples: SampleSet, window: Window) -> dict[str, NDArray[Any]]:
         "tb": samples.tb89(window),
         "halves": samples.tb89_3km(window),
         "low": samples.low(window),
-        "land_shares": land_around(samples, window),
+        "land_shares": window_land_fractions(samples, window),
         "brightness": samples.truth_tb(window),
         "concentration": samples.truth_sic(window),
     }

@@ -9,7 +9,7 @@ from test_network_contract import SMALL, lively
 from torch import nn
 from typer.testing import CliRunner
 
-from pipelines.training.lesson import LessonSettings, training_of
+from pipelines.training.single_model import SingleModelSettings, training_of
 from pipelines.training.train import _start_with
 from pipelines.training.trainings import SICTraining
 from seaice.cli import app
@@ -17,7 +17,7 @@ from seaice.errors import SettingsError, WeightsError
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
 from seaice.models.weights import save_model
-from seaice.sic.learning.lesson import SICLesson
+from seaice.sic.task import SICTask
 from seaice.train.samples import SampleSet
 from seaice.train.trainer import Schedule, Task, train
 
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 def wanted(role="sic", **told):
-    return training_of(role, LessonSettings.checked(told, "x"))
+    return training_of(role, SingleModelSettings.checked(told, "x"))
 
 
 def test_what_is_not_said_is_as_in_the_recipe():
@@ -84,7 +84,7 @@ def test_what_a_network_costs_is_part_of_what_it_learns(tmp_path):
     card = new_sic_card("repvgg", hyper, SIC_CHANNELS)
     tiny_samples.write(tmp_path / "train.zarr", samples=1)
     samples = SampleSet.open(tmp_path / "train.zarr")
-    plain = SICLesson(train=samples, valid=samples, card=card, refiner="x", weights=(1.0,) * 10)
+    plain = SICTask(train=samples, valid=samples, card=card, refiner="x", weights=(1.0,) * 10)
     batch = {
         "refined": torch.full((1, 2, 64, 64), 200.0),
         "low": torch.full((1, 12, 16, 16), 200.0),

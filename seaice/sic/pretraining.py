@@ -1,19 +1,24 @@
-"""Pre-training of an encoder on maps without truth: most of a map is hidden and has to be told.
+"""Pre-training of an encoder on maps without truth: most of a map is hidden and has to be output.
 
 He et al. 2022, "Masked Autoencoders Are Scalable Vision Learners", CVPR, arXiv:2111.06377, for
 `mae_vit`. Encoders that need a whole map see one learnt value in hidden patches and are read by a
 single layer, as in Xie et al. 2022, "SimMIM", CVPR, arXiv:2111.09886.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+import xarray as xr
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from seaice.errors import SettingsError
+from seaice.errors import NoInputError, SettingsError
+from seaice.grid.blocks import SCALE
+from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inputs import PUBLISHED_CHANNELS
 from seaice.models.layers.decoder import EncoderDecoder
@@ -24,11 +29,20 @@ from seaice.models.layers.tokens import (
     patchify,
     unpatchify,
 )
+from seaice.train.samples import Window, stack_batch
 from seaice.train.trainer import Batch, BatchSource, Task
 
-__all__ = ["MaskedPrediction", "PretrainingLesson", "Target", "autoencoder_of"]
+__all__ = [
+    "MaskedPrediction",
+    "PretrainingTask",
+    "Target",
+    "UnlabelledDay",
+    "autoencoder_of",
+    "centre_batch",
+    "random_batch",
+]
 
-#: what is to be told of a hidden patch: its values, or its pattern, of mean 0 and variance 1
+#: what is to be output of a hidden patch: its values, or its pattern, of mean 0 and variance 1
 Target = Literal["values", "pattern"]
 STRIDE = 16  #: of most encoders' deepest features
 LEAST, MOST = 0.4, 0.8  #: share of patches that may be hidden
@@ -46,7 +60,7 @@ class MaskedPrediction(nn.Module):
         self.read = nn.Conv2d(network.spec.deep, channels * STRIDE**2, 1)
 
     def forward(self, image: Tensor, masking: PatchMask) -> Tensor:
-        """What every patch is told to be, those that were shown as well.
+        """What every patch is output to be, those that were shown as well.
 
         Parameters
         ----------
@@ -65,10 +79,10 @@ class MaskedPrediction(nn.Module):
         padding = (0, -columns % self.unit, 0, -rows % self.unit)
         padded = F.pad(seen, padding, "replicate")
         _, deep = self.encoder.features(padded)  # type: ignore[operator]
-        told = F.pixel_shuffle(self.read(deep), STRIDE)
-        if told.shape != padded.shape:  # where features lie at another stride
-            told = F.interpolate(told, size=padded.shape[2:], mode="bilinear")
-        return patchify(told[..., :rows, :columns], self.patch)
+        output = F.pixel_shuffle(self.read(deep), STRIDE)
+        if output.shape != padded.shape:  # where features lie at another stride
+            output = F.interpolate(output, size=padded.shape[2:], mode="bilinear")
+        return patchify(output[..., :rows, :columns], self.patch)
 
 
 def autoencoder_of(network: nn.Module, patch: int) -> nn.Module:
@@ -92,13 +106,13 @@ def autoencoder_of(network: nn.Module, patch: int) -> nn.Module:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainingLesson:
+class PretrainingTask:
     """What is hidden, and what counts."""
 
     source: BatchSource  #: of batches without truth
-    given: Callable[[Batch], Tensor]  #: batch -> (batch, channel, y, x), normalized
+    network_input: Callable[[Batch], Tensor]  #: batch -> (batch, channel, y, x), normalized
     card: Card
-    held_out: Callable[[], Batch]  #: one batch that is never learnt from
+    validation_batch: Callable[[], Batch]  #: one batch that is never learnt from
     ratio: float = 0.75  #: share of patches that is hidden
     target: Target = "values"
 
@@ -116,31 +130,114 @@ class PretrainingLesson:
 
     def loss(self, autoencoder: nn.Module, batch: Batch) -> Tensor:
         """Mean square error of V, H and V - H, normalized, in hidden cells that were observed."""
-        image = self.given(batch)
+        image = self.network_input(batch)
         side = int(autoencoder.patch)  # type: ignore[arg-type]
         rows, columns = (length // side * side for length in image.shape[2:])
         image = image[..., :rows, :columns]
         patches = rows * columns // side**2
         masking = PatchMask.of(torch.rand(len(image), patches, device=image.device), self.ratio)
-        told, wanted = autoencoder(image, masking), patchify(image, side)
+        output, wanted = autoencoder(image, masking), patchify(image, side)
         if self.target == "pattern":
             wanted = normalized_patches(wanted)
-        return masked_mse(told, wanted, masking.hidden()[..., None] * self._counts(image, side))
+        return masked_mse(output, wanted, masking.hidden()[..., None] * self._counts(image, side))
 
     def _counts(self, image: Tensor, side: int) -> Tensor:
         """(batch, patch, cells * channels), 1 for what was observed of V, H and V - H."""
         channels = self.card.channels
-        told = torch.tensor([float(name in PUBLISHED_CHANNELS) for name in channels])
-        counts = told.to(image.device)[:, None, None].expand_as(image)
+        output = torch.tensor([float(name in PUBLISHED_CHANNELS) for name in channels])
+        counts = output.to(image.device)[:, None, None].expand_as(image)
         if "valid" in channels:
             counts = counts * image[:, channels.index("valid")][:, None]
         return patchify(counts, side)
 
     @torch.inference_mode()
     def evaluate(self, autoencoder: nn.Module) -> Mapping[str, float]:
-        """The error on the batch that is held out, the same patches hidden every time."""
+        """The error on the batch that is validation, the same patches hidden every time."""
         device = next(autoencoder.parameters()).device
-        batch = {name: value.to(device) for name, value in self.held_out().items()}
+        batch = {name: value.to(device) for name, value in self.validation_batch().items()}
         with torch.random.fork_rng():
             torch.manual_seed(0)
             return {"masked_error": float(self.loss(autoencoder, batch))}
+
+
+TRIES = 50  #: windows drawn until one is observed
+LEAST_OBSERVED = 0.3  #: share of a window that must have been observed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UnlabelledDay:
+    """A day that was mapped and refined."""
+
+    refined: NDArray[np.float32]  #: (2, 4 y, 4 x) K, H then V, NaN where absent
+    low: NDArray[np.float32]  #: (12, y, x) K
+    frames: NDArray[np.float32]  #: (5, 2, y, x) K
+    land: NDArray[np.bool_]  #: (4 y, 4 x)
+
+    @classmethod
+    def of(
+        cls,
+        refined: xr.Dataset,
+        daily_map: xr.Dataset,
+        stack: xr.Dataset,
+        land: NDArray[np.bool_],
+    ) -> "UnlabelledDay":
+        """From the datasets of the stages, all of one day and one grid."""
+        absent = np.full_like(daily_map["tb89h"].values, np.nan)
+        low = [daily_map[name].values if name in daily_map else absent for name in LOW_CHANNELS]
+        high = [stack[name].values for name in HIGH_CHANNELS]
+        return cls(
+            refined=np.stack([refined[name].values for name in HIGH_CHANNELS]),
+            low=np.stack(low),
+            frames=np.stack(high, axis=1),
+            land=land,
+        )
+
+    def parts(self, window: Window) -> dict[str, NDArray[Any]]:
+        """What `seaice.sic.task.network_input` needs; concentration is 0 where unknown."""
+        land = np.where(self.land, np.float32("nan"), np.float32(0))
+        return {
+            "refined": window.of(self.refined, SCALE),
+            "low": window.of(self.low, 1),
+            "frames": window.of(self.frames, 1),
+            "truth": window.of(land, SCALE),
+        }
+
+
+def random_batch(
+    days: Sequence[UnlabelledDay], random: np.random.Generator, size: int, side: int
+) -> Batch:
+    """Samples at random places of random days, of which enough was observed.
+
+    Parameters
+    ----------
+    size : samples
+    side : coarse cells
+
+    Raises
+    ------
+    NoInputError
+        If hardly anything was observed anywhere.
+    """
+
+    side = min(side, *(length for day in days for length in day.low.shape[1:]))
+
+    def sample() -> Mapping[str, NDArray[Any]]:
+        for _ in range(TRIES):
+            day = days[int(random.integers(len(days)))]
+            shape = day.low.shape[1], day.low.shape[2]
+            parts = day.parts(Window.drawn(random, 1, shape, side))
+            if np.isfinite(parts["refined"]).mean() > LEAST_OBSERVED:
+                return parts
+        raise NoInputError(
+            f"no window of {side} coarse cells with {LEAST_OBSERVED:.0%} observed in {TRIES} draws",
+            "daily maps of open sea and ice",
+            "give maps of more days, or of a larger region",
+        )
+
+    return stack_batch(sample, size)
+
+
+def centre_batch(day: UnlabelledDay, side: int) -> Batch:
+    """The middle of a day, as a batch of one."""
+    window = Window.middle(0, (day.low.shape[1], day.low.shape[2]), side)
+    return stack_batch(lambda: day.parts(window), 1)

@@ -1,1 +1,0 @@
-"""How networks of concentration learn: samples, losses, and how an answer is judged."""
