@@ -1,7 +1,7 @@
-"""The names this package uses, with what they mean in CF and in which unit.
+"""CF vocabulary: standard name, unit, long name and valid range of every variable.
 
-One short name, one meaning. Every array that leaves a stage is stamped from this table,
-so no module spells a unit or a standard name itself.
+Every stage takes the attributes of its output from this table, so that no other module repeats a
+unit or a standard name.
 """
 
 from types import MappingProxyType
@@ -13,15 +13,15 @@ __all__ = ["VOCABULARY", "Quantity", "attrs"]
 
 
 class Quantity(NamedTuple):
-    """What a short name stands for."""
+    """CF attributes of a variable name."""
 
     standard_name: str | None
-    units: str | None  #: None for flags, which have none
+    units: str | None  #: None for flags
     long_name: str
     valid_range: tuple[float, float]
 
 
-TB_RANGE = (50.0, 350.0)  #: K; counts that scale to anything outside are not measurements
+TB_RANGE = (50.0, 350.0)  #: K; brightness temperatures outside are not measurements
 
 
 def _channel(name: str) -> Quantity:
@@ -127,7 +127,7 @@ def attrs(name: str) -> dict[str, object]:
     >>> "standard_name" in attrs("spread"), "units" in attrs("status_flag")  # CF has none
     (False, False)
     """
-    described = VOCABULARY[name]._asdict()
+    attributes = VOCABULARY[name]._asdict()
     if name == "obs_time":  # xarray encodes units and range of times itself
-        return {"standard_name": "time", "long_name": described["long_name"]}
-    return {key: value for key, value in described.items() if value is not None}
+        return {"standard_name": "time", "long_name": attributes["long_name"]}
+    return {key: value for key, value in attributes.items() if value is not None}

@@ -137,14 +137,14 @@ def _locked_folder(path: Path) -> tuple[Path, int]:
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Wait until no other process makes `path`, and keep others waiting while the block runs.
+    """Hold an exclusive lock for `path` while the block runs; other processes wait for it.
 
-    The lock is a file beside `path`; it falls with the process that holds it, however that ends.
+    The lock is a file in the folder of `path`; it is released when its process ends or is killed.
 
     Raises
     ------
     OutputError
-        If the disk refuses the lock.
+        If the lock file cannot be created.
     """
     place = path.parent / f".{path.name}.lock"
     try:

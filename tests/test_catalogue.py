@@ -1,4 +1,4 @@
-"""The STAC catalogue, read and validated by pystac; projects of many days of one place."""
+"""The STAC catalogue, read and validated by pystac; projects of many days of one region."""
 
 import json
 
@@ -29,14 +29,14 @@ def written(out, hemisphere, date, formats=("geotiff", "geopackage", "zarr")):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def catalogue_folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     products = [written(out, *place)[0] for place in PLACES]
     return out, products, catalogue(out)
 
 
-def test_the_collection_and_its_items_are_lawful_stac(made):
-    out, _, _ = made
+def test_the_collection_and_its_items_are_lawful_stac(catalogue_folder):
+    out, _, _ = catalogue_folder
     validator = LocalValidator()
     collection = pystac.Collection.from_file(str(out / "collection.json"))
     assert not list(validator.collection_validator().iter_errors(collection.to_dict()))
@@ -46,8 +46,8 @@ def test_the_collection_and_its_items_are_lawful_stac(made):
         assert not list(validator.item_validator().iter_errors(item.to_dict()))
 
 
-def test_every_asset_is_there_and_opens(made):
-    out, products, _ = made
+def test_every_asset_exists_and_opens(catalogue_folder):
+    out, products, _ = catalogue_folder
     for item, product in zip(_items(out), products, strict=True):
         for asset in item.get_assets().values():
             assert asset.media_type
@@ -60,12 +60,12 @@ def test_every_asset_is_there_and_opens(made):
 
 
 def _items(out):
-    found = pystac.Collection.from_file(str(out / "collection.json")).get_items()
-    return sorted(found, key=lambda item: item.id)
+    items = pystac.Collection.from_file(str(out / "collection.json")).get_items()
+    return sorted(items, key=lambda item: item.id)
 
 
-def test_items_tell_where_and_when(made):
-    out, products, _ = made
+def test_items_have_geometry_and_time(catalogue_folder):
+    out, products, _ = catalogue_folder
     for item, product in zip(_items(out), products, strict=True):
         grid = grid_of(product)
         longitude, latitude = grid.lonlat()
@@ -77,8 +77,8 @@ def test_items_tell_where_and_when(made):
         assert item.properties["proj:shape"] == list(grid.shape)
 
 
-def test_one_project_a_place_holds_its_days(made):
-    _, _, paths = made
+def test_one_project_a_place_holds_its_days(catalogue_folder):
+    _, _, paths = catalogue_folder
     assert {path.name for path in paths} == {
         "collection.json",
         "seaice_sic_north.qgz",
@@ -87,8 +87,8 @@ def test_one_project_a_place_holds_its_days(made):
     assert PLAYED > 2
 
 
-def test_a_catalogue_made_again_is_the_same(made):
-    out, _, paths = made
+def test_a_catalogue_is_reproducible(catalogue_folder):
+    out, _, paths = catalogue_folder
     before = {path: path.read_bytes() for path in paths}
     assert catalogue(out) == paths
     assert {path: path.read_bytes() for path in paths} == before
@@ -99,7 +99,7 @@ def test_without_products_nothing_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_product_knows_its_item(made):
-    out, _, _ = made
+def test_a_product_lists_its_stac_item(catalogue_folder):
+    out, _, _ = catalogue_folder
     for folder in out.glob("seaice_sic_*_v0.1"):
         assert f"{STAC_ITEM}\n" in (folder / f"{folder.name}.sha256").read_text()

@@ -1,4 +1,4 @@
-"""The manual of the product leaves nothing out."""
+"""The product manual lists every variable and flag."""
 
 from pathlib import Path
 

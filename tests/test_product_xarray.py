@@ -1,4 +1,4 @@
-"""Products in xarray, and in what extends it: rioxarray, odc-geo, cartopy, pandas."""
+"""Products in xarray and its extensions: rioxarray, odc-geo, cartopy, pandas."""
 
 import numpy as np
 import pytest
@@ -175,16 +175,16 @@ def test_many_places_are_asked_at_once(product, several):
     longitudes, latitudes = zip(*(place(product, *cell) for cell in cells), strict=True)
     rows, columns = map(list, zip(*cells, strict=True))
     expected = product["sic"].values[rows, columns]
-    found = product.seaice.at(list(longitudes), np.array(latitudes))
-    assert found["sic"].dims == ("point",)
-    np.testing.assert_array_equal(found["sic"], expected)
-    np.testing.assert_allclose(found["longitude"], longitudes)
-    assert found["status_flag"].dtype == np.uint16
-    found = several.seaice.at(longitudes, latitudes)
-    assert found["sic"].dims == ("time", "point")
-    np.testing.assert_array_equal(found["sic"].isel(time=0), expected)
-    alone = product.seaice.at([longitudes[0]], [latitudes[0]])
-    assert float(alone["sic"][0]) == product.seaice.at(longitudes[0], latitudes[0]).values["sic"]
+    values = product.seaice.at(list(longitudes), np.array(latitudes))
+    assert values["sic"].dims == ("point",)
+    np.testing.assert_array_equal(values["sic"], expected)
+    np.testing.assert_allclose(values["longitude"], longitudes)
+    assert values["status_flag"].dtype == np.uint16
+    values = several.seaice.at(longitudes, latitudes)
+    assert values["sic"].dims == ("time", "point")
+    np.testing.assert_array_equal(values["sic"].isel(time=0), expected)
+    single = product.seaice.at([longitudes[0]], [latitudes[0]])
+    assert float(single["sic"][0]) == product.seaice.at(longitudes[0], latitudes[0]).values["sic"]
 
 
 def test_places_that_do_not_match_or_lie_outside_are_refused(product):
@@ -197,7 +197,7 @@ def test_places_that_do_not_match_or_lie_outside_are_refused(product):
         product.seaice.at([latitude], [longitude * 10])
 
 
-def test_several_days_are_told_from_one(several):
+def test_several_days_are_distinguished_from_one(several):
     longitude, latitude = place(several)
     through_time = several.seaice.at(longitude, latitude)
     assert through_time["sic"].dims == ("time",)
@@ -213,7 +213,7 @@ def test_several_days_are_told_from_one(several):
 
 
 def test_extent_and_area_say_what_they_are(several):
-    for made, name in ((several.seaice.extent(), "extent"), (several.seaice.area(), "area")):
-        assert made.name == made.attrs["standard_name"] == f"sea_ice_{name}"
-        assert made.attrs["units"] == "km2"
-        assert made.dims == ("time",)
+    for amount, name in ((several.seaice.extent(), "extent"), (several.seaice.area(), "area")):
+        assert amount.name == amount.attrs["standard_name"] == f"sea_ice_{name}"
+        assert amount.attrs["units"] == "km2"
+        assert amount.dims == ("time",)

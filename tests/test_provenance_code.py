@@ -1,4 +1,4 @@
-"""Provenance names the commit of the code that ran, and whether its files were modified."""
+"""Provenance records the commit of the code and whether its files were modified."""
 
 import subprocess
 from pathlib import Path
@@ -14,10 +14,10 @@ HERE = Path(__file__).parents[1]
 
 def git(folder, *words):
     identity = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org")
-    told = subprocess.run(
+    result = subprocess.run(
         ["git", "-C", folder, *identity, *words], capture_output=True, text=True, check=True
     )
-    return told.stdout.strip()
+    return result.stdout.strip()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_clone_is_known_by_its_commit(clone, monkeypatch):
 
 
 @pytest.mark.parametrize("change", ["edited", "added", "removed"])
-def test_modified_code_is_said_and_other_files_are_not_code(change, clone):
+def test_modified_code_is_reported_and_other_files_are_ignored(change, clone):
     (clone / "notes").write_text("two")
     assert modified() is False
     code = clone / "seaice" / "code.py"
@@ -64,7 +64,7 @@ def test_an_installed_package_has_no_commit(tmp_path, monkeypatch):
     assert (commit(), modified()) == (None, None)
 
 
-def test_the_document_says_both(clone):
+def test_the_document_has_commit_and_modified(clone):
     document = provenance(made_product(), inputs={}, settings={}, warnings=[])
-    told = document["code"]
-    assert (told["commit"], told["modified"]) == (commit(), False)
+    result = document["code"]
+    assert (result["commit"], result["modified"]) == (commit(), False)

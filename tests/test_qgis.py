@@ -1,4 +1,4 @@
-"""What a QGIS user meets: rasters dragged in, with nothing set by hand."""
+"""Rasters as QGIS opens them without manual settings."""
 
 import json
 import os
@@ -34,8 +34,8 @@ def _qgis():
 
 def opened(product, folder, fraction):
     """The rasters of a product as QGIS sees them: what it says, and `pixels`, (y, x, 3)."""
-    made = write_product(product, folder / "product", ("geotiff",))
-    rasters = [folder / "product" / file.name for file in made if file.name.endswith(".tif")]
+    files = write_product(product, folder / "product", ("geotiff",))
+    rasters = [folder / "product" / file.name for file in files if file.name.endswith(".tif")]
     done = subprocess.run(
         [PYTHON, str(SESSION), str(folder), str(fraction), *map(str, rasters)],
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(folder)},
@@ -113,7 +113,7 @@ def test_known_cells_have_the_colour_that_the_legend_gives_them(seen):
 def test_the_whole_map_is_the_product_in_the_colours_of_the_ramp(seen):
     product, layers = seen
     written = round_values(product)  # before a half percent is rounded to one side or the other
-    sic, doubt = written["sic"].values, written["sic_uncertainty"].values
+    sic, std = written["sic"].values, written["sic_uncertainty"].values
     sea = np.isfinite(sic)
     pixels = layers["percent"]["pixels"]
     whole = ramp(PERCENT_RAMP, np.rint(sic * 100))
@@ -123,7 +123,7 @@ def test_the_whole_map_is_the_product_in_the_colours_of_the_ramp(seen):
     assert (pixels[flags == Flag.NO_INPUT] == NO_DATA_COLOUR).all()
     fine = ramp(PERCENT_RAMP, sic * 100)
     np.testing.assert_allclose(layers["float"]["pixels"][sea], fine[sea], atol=ROUNDING)
-    violet = ramp(UNCERTAINTY_RAMP, doubt)
+    violet = ramp(UNCERTAINTY_RAMP, std)
     np.testing.assert_allclose(layers["uncertainty"]["pixels"][sea], violet[sea], atol=1)
 
 
@@ -158,8 +158,8 @@ def test_zoomed_out_nothing_is_shown_that_no_cell_holds(tmp_path):
     sic[...] = np.where(flags & (Flag.LAND | Flag.NO_INPUT), np.nan, np.where(rows < 600, 1, 0))
     layers = opened(product, tmp_path, fraction=1 / 8)
     assert layers["percent"]["pixels"].shape == (150, 140, 3)
-    held = {(8, 41, 88), (255, 255, 255), LAND_COLOUR, NO_DATA_COLOUR}
-    assert colours_in(layers["percent"]) == held
+    expected = {(8, 41, 88), (255, 255, 255), LAND_COLOUR, NO_DATA_COLOUR}
+    assert colours_in(layers["percent"]) == expected
     assert colours_in(layers["flags"]) == {*layers["flags"]["colours"].values()}
     upper, lower = layers["percent"]["pixels"][:74], layers["percent"]["pixels"][76:]
     assert not (upper == (8, 41, 88)).all(axis=-1).any()

@@ -1,4 +1,4 @@
-"""The project beside a product, opened in a real QGIS: every layer drawn, and days played."""
+"""The project of a product, opened in QGIS: every layer is drawn, and days are animated."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def project_of(path):
         return fromstring(archive.read(name))
 
 
-def test_a_project_names_files_that_are_there_and_moves_with_its_folder(tmp_path):
+def test_a_project_refers_to_existing_files_by_relative_paths(tmp_path):
     folder = written(made_product(), tmp_path)
     project = project_of(folder / f"{folder.name}.qgz")
     sources = [layer.findtext("datasource") for layer in project.iter("maplayer")]
@@ -113,11 +113,11 @@ in_qgis = pytest.mark.desktop
 
 @in_qgis
 def test_the_project_opens_in_the_projection_of_the_product(seen):
-    told, products, _ = seen
-    assert told["opened"]
-    assert told["crs"] == products[0].crs
-    assert len(told["layers"]) == 2 * len(LAYER_TYPES)
-    for layer in told["layers"].values():
+    result, products, _ = seen
+    assert result["opened"]
+    assert result["crs"] == products[0].crs
+    assert len(result["layers"]) == 2 * len(LAYER_TYPES)
+    for layer in result["layers"].values():
         assert layer["valid"], layer
         assert layer["crs"] == products[0].crs
         assert "7030" not in layer["ellipsoid"]  # WGS84
@@ -125,24 +125,24 @@ def test_the_project_opens_in_the_projection_of_the_product(seen):
 
 @in_qgis
 def test_every_raster_has_its_colours_cell_by_cell(seen):
-    told, products, _ = seen
+    result, products, _ = seen
     for name, stops in RAMPS.items():
         for product in products:
             day = product.date.replace("-", "")
-            drawn = pixels(told["layers"][f"{name}_{day}"]["picture"])
+            drawn = pixels(result["layers"][f"{name}_{day}"]["picture"])
             values = product[name].values
             there = np.isfinite(values)
             shown = np.rint(values * 100) if name == "sic" else values
             np.testing.assert_allclose(drawn[there], ramp(stops, shown)[there], atol=3)
-    sic = pixels(told["layers"]["sic_20200303"]["picture"])
+    sic = pixels(result["layers"]["sic_20200303"]["picture"])
     assert tuple(sic[IN_LAND]) == LAND_COLOUR
     assert tuple(sic[IN_GAP]) == NO_DATA_COLOUR
 
 
 @in_qgis
 def test_land_covers_land_and_nothing_else(seen):
-    told, products, _ = seen
-    land = pixels(told["layers"]["land_20200303"]["picture"])
+    result, products, _ = seen
+    land = pixels(result["layers"]["land_20200303"]["picture"])
     is_land = (products[0]["status_flag"].values & Flag.LAND) > 0
     assert (land[is_land] == LAND_COLOUR).all()
     assert (land[~is_land] == MAGENTA).all()
@@ -150,8 +150,8 @@ def test_land_covers_land_and_nothing_else(seen):
 
 @in_qgis
 def test_the_ice_edge_runs_between_ice_and_water(seen):
-    told, products, _ = seen
-    edge = pixels(told["layers"]["ice_edge_20200303"]["picture"], 1)
+    result, products, _ = seen
+    edge = pixels(result["layers"]["ice_edge_20200303"]["picture"], 1)
     drawn = (edge == (214, 39, 40)).all(axis=-1)
     rows, columns = np.nonzero(drawn)
     assert len(rows) > 100
@@ -163,18 +163,18 @@ def test_the_ice_edge_runs_between_ice_and_water(seen):
 
 @in_qgis
 def test_lines_of_the_graticule_are_drawn_and_labelled(seen):
-    told, _, _ = seen
-    graticule = pixels(told["layers"]["graticule_20200303"]["picture"], 1)
+    result, _, _ = seen
+    graticule = pixels(result["layers"]["graticule_20200303"]["picture"], 1)
     assert (graticule != MAGENTA).any(axis=-1).sum() > 300
 
 
 @in_qgis
 def test_days_are_played_one_after_another(seen):
     """What is drawn in the first second is the first day alone, and so for the last."""
-    told, products, _ = seen
-    assert told["moments"] == ["2020-03-03T00:00:00Z", "2020-03-04T23:59:59Z"]
-    assert told["navigation"] == 1
-    for product, picture in zip(products, told["played"], strict=True):
+    result, products, _ = seen
+    assert result["moments"] == ["2020-03-03T00:00:00Z", "2020-03-04T23:59:59Z"]
+    assert result["navigation"] == 1
+    for product, picture in zip(products, result["played"], strict=True):
         sic = product["sic"].values
         drawn, expected = pixels(picture), ramp(PERCENT_RAMP, np.rint(sic * 100))
         alike = np.abs(drawn - expected).max(axis=-1) <= 3

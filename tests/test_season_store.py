@@ -1,4 +1,4 @@
-"""A season holds each of its days whole or not at all, in whatever order and however often."""
+"""A season holds each day completely or not at all, in any order of writing."""
 
 import json
 import subprocess
@@ -28,10 +28,14 @@ DAY = date(2020, 3, 3)
 
 
 def product(day=DAY, level=0.0, status="final"):
-    made = made_product(side=SIDE, date=str(day)).assign_attrs(status=status)
-    made["sic"] = (made["sic"] * 0 + level).assign_attrs(made["sic"].attrs)
-    made["tb89h"] = (made["tb89h"] * 0 + 100 + level).assign_attrs(made["tb89h"].attrs)
-    return made
+    product_of_day = made_product(side=SIDE, date=str(day)).assign_attrs(status=status)
+    product_of_day["sic"] = (product_of_day["sic"] * 0 + level).assign_attrs(
+        product_of_day["sic"].attrs
+    )
+    product_of_day["tb89h"] = (product_of_day["tb89h"] * 0 + 100 + level).assign_attrs(
+        product_of_day["tb89h"].attrs
+    )
+    return product_of_day
 
 
 @pytest.fixture
@@ -41,17 +45,17 @@ def store(tmp_path):
 
 def test_a_day_comes_back_as_it_was(store):
     write_day(made_product(side=SIDE), store, "k")
-    given = round_values(made_product(side=SIDE))
+    original = round_values(made_product(side=SIDE))
     for read in (read_day(store, DAY), open_season(store).isel(time=0).load()):
         assert read["time"].values == np.datetime64("2020-03-03T12:00")
         for name in MAP_VARIABLES:
-            assert read[name].dtype == given[name].dtype
+            assert read[name].dtype == original[name].dtype
             if name == "obs_time":
-                late = np.abs(read[name].values - given[name].values)
+                late = np.abs(read[name].values - original[name].values)
                 assert np.nanmax(late) <= np.timedelta64(1, "us")
-                np.testing.assert_array_equal(np.isnat(read[name]), np.isnat(given[name]))
+                np.testing.assert_array_equal(np.isnat(read[name]), np.isnat(original[name]))
             else:
-                np.testing.assert_array_equal(read[name].values, given[name].values, name)
+                np.testing.assert_array_equal(read[name].values, original[name].values, name)
 
 
 def test_any_order_of_days_makes_the_same_season(tmp_path):
@@ -68,7 +72,7 @@ def test_any_order_of_days_makes_the_same_season(tmp_path):
     )
 
 
-def test_any_zarr_reader_sees_a_whole_year_with_the_days_that_are_there(store):
+def test_any_zarr_reader_reads_the_full_year_with_the_written_days(store):
     write_day(product(level=0.5, status="provisional"), store, "k")
     plain = xr.open_zarr(store, chunks=None)
     assert plain.sizes["time"] == 366
@@ -100,8 +104,8 @@ def test_a_record_lists_every_file_with_its_hash(store):
 
     write_day(product(), store, "k")
     folder = (store / ".days" / str(DAY)).resolve()
-    told = json.loads((folder / "record.json").read_text())["files"]
-    assert told == {
+    hashes = json.loads((folder / "record.json").read_text())["files"]
+    assert hashes == {
         path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
         if path.is_file() and path.name != "record.json"

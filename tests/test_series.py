@@ -1,4 +1,4 @@
-"""Extent and area are what independent arithmetic says, on the ground, and gaps are never water."""
+"""Extent and area agree with independent arithmetic on the ellipsoid; gaps are never water."""
 
 import json
 import os
@@ -65,8 +65,8 @@ def test_sums_are_those_of_the_cells_and_seas_add_up_to_the_whole():
     numbers = random.integers(0, 3, sic.shape)
     land = random.random(sic.shape) < 0.2
     areas = random.uniform(2, 3, sic.shape)
-    found = extent_by_sea(sic, None, ~land, areas, numbers, 1000.0)
-    for n, each in enumerate(found):
+    computed = extent_by_sea(sic, None, ~land, areas, numbers, 1000.0)
+    for n, each in enumerate(computed):
         here = ~land if n == 0 else ~land & (numbers == n)
         assert each.extent == pytest.approx(areas[here & (sic >= 0.15)].sum())
         assert each.area == pytest.approx(np.nansum((sic * areas)[here]))
@@ -115,16 +115,16 @@ def test_uncertainty_covers_errors_that_go_together(errors):
     sic = np.clip(random.normal(0.4, 0.2, shape), 0.05, 0.95)
     deviation = random.uniform(0.01, 0.03, shape)
     extent, _, area, *_ = plain(sic, None, cell=cell)[0]
-    told = plain(sic, deviation, cell=cell)[0]
-    found = {"area": [], "extent": []}
+    result = plain(sic, deviation, cell=cell)[0]
+    computed = {"area": [], "extent": []}
     for _ in range(300):
         off = sic + deviation * errors(random, shape)
-        found["area"].append((off.sum() - area) / told.area_uncertainty)
-        found["extent"].append(((off >= 0.15).sum() - extent) / told.extent_uncertainty)
-    for ratios in found.values():
+        computed["area"].append((off.sum() - area) / result.area_uncertainty)
+        computed["extent"].append(((off >= 0.15).sum() - extent) / result.extent_uncertainty)
+    for ratios in computed.values():
         assert (np.abs(ratios) <= 1).mean() >= 0.6
         assert (np.abs(ratios) <= 2).mean() >= 0.92
-    assert (np.abs(found["area"]) <= 1).mean() <= 0.85  # nor is it told too large
+    assert (np.abs(computed["area"]) <= 1).mean() <= 0.85  # nor is it told too large
 
 
 def test_errors_that_all_cells_share_do_not_average_away():
@@ -141,8 +141,8 @@ def test_errors_that_all_cells_share_do_not_average_away():
 def test_a_sea_full_of_ice_is_not_known_to_the_last_cell():
     """Each cell is sure to be ice; that there is no lead or polynya is not."""
     full, deviation = np.full((300, 300), 0.99), np.full((300, 300), 0.01)
-    told = plain(full, deviation)[0]
-    assert told.extent_uncertainty >= 1e-3 * told.extent
+    result = plain(full, deviation)[0]
+    assert result.extent_uncertainty >= 1e-3 * result.extent
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e8))
@@ -150,11 +150,13 @@ def test_what_is_shown_has_two_digits_of_the_uncertainty(value, uncertainty):
     left, right = (
         part.replace(",", "") for part in format_with_uncertainty(value, uncertainty).split(" ± ")
     )
-    told = Decimal(right)
-    assert float(told) == pytest.approx(uncertainty, rel=0.051)
-    assert len(str(int(told.scaleb(-told.adjusted() + 1)))) == 2
-    assert told == told.quantize(Decimal(1).scaleb(told.adjusted() - 1))  # two digits, then zeros
-    step = 10.0 ** (told.adjusted() - 1)
+    result = Decimal(right)
+    assert float(result) == pytest.approx(uncertainty, rel=0.051)
+    assert len(str(int(result.scaleb(-result.adjusted() + 1)))) == 2
+    assert result == result.quantize(
+        Decimal(1).scaleb(result.adjusted() - 1)
+    )  # two digits, then zeros
+    step = 10.0 ** (result.adjusted() - 1)
     assert abs(float(left) - value) <= 0.501 * step
 
 
@@ -164,16 +166,16 @@ def test_what_is_not_known_is_not_shown():
 
 def test_calibration_finds_the_factors_that_errors_were_drawn_with():
     random = np.random.default_rng(3)
-    told = [
+    result = [
         ErrorParts(*each)
         for each in zip(*(10 ** random.uniform(2, 5, (3, 2000)) * [[9], [0.1], [1]]), strict=True)
     ]
     true = ErrorFactors(regional=1.0, common=0.5, fraction=0.02)
-    cases = [Case(one, random.normal(0, one.uncertainty(true))) for one in told]
-    found = calibrated(cases)
-    assert found.common == pytest.approx(true.common, rel=0.15)
-    assert found.fraction == pytest.approx(true.fraction, rel=0.15)
-    assert coverage(cases, found) == pytest.approx((0.68, 0.95), abs=0.03)
+    cases = [Case(one, random.normal(0, one.uncertainty(true))) for one in result]
+    computed = calibrated(cases)
+    assert computed.common == pytest.approx(true.common, rel=0.15)
+    assert computed.fraction == pytest.approx(true.fraction, rel=0.15)
+    assert coverage(cases, computed) == pytest.approx((0.68, 0.95), abs=0.03)
 
 
 # A year of the OSI SAF record, and areas from geodesic polygons
@@ -187,10 +189,10 @@ def geodesic_areas(crs, x, y, cell, ellipsoid):
     corners = [(-half, -half), (half, -half), (half, half), (-half, half)]
     rings = [to_ground.transform(x + right, y + up) for right, up in corners]
     longitude, latitude = (np.stack(each, axis=1) for each in zip(*rings, strict=True))
-    found = [
+    computed = [
         geod.polygon_area_perimeter(*ring)[0] for ring in zip(longitude, latitude, strict=True)
     ]
-    return np.abs(found) / 1e6
+    return np.abs(computed) / 1e6
 
 
 def shipped():
@@ -245,9 +247,9 @@ def ever(year):
 
 def around(cells, shape, areas):
     """Areas of some cells on their map; nothing elsewhere."""
-    found = np.zeros(shape)
-    found[cells] = areas
-    return found
+    computed = np.zeros(shape)
+    computed[cells] = areas
+    return computed
 
 
 def test_a_year_of_extent_is_that_of_geodesic_areas_on_equal_area_cells(year):
@@ -313,7 +315,7 @@ def test_well_known_places_lie_in_their_seas(hemisphere, place, name):
     assert seas(hemisphere)[sea_numbers(cell)[0, 0]].name == name
 
 
-def test_the_table_says_how_large_each_sea_is_without_land():
+def test_the_table_has_the_area_of_each_sea_without_land():
     """At 6.25 km, where coasts are coarser than those the table was made with."""
     grid = HEMISPHERES["south"]
     numbers, sea = sea_numbers(grid), ~land_mask(grid)
@@ -330,22 +332,22 @@ def row(date, ground="all", sea="all", extent=1.0, status="final"):
     return SeriesRow(date, ground, sea, status, extent, 1, 1, 1, 1, 0, 0.5, "bicubic+asi", "0.1.0")
 
 
-def test_a_day_made_again_takes_its_own_place_and_days_are_in_order(tmp_path):
+def test_a_day_written_again_replaces_its_rows_and_days_are_sorted(tmp_path):
     path = tmp_path / "seaice_series_north.csv"
     update_series(
         path, [row("2020-03-02", extent=5, status="provisional"), row("2020-03-02", sea="kara")]
     )
     update_series(path, [row("2020-03-01"), row("2020-03-01", ground="svalbard")])
     update_series(path, [row("2020-03-02", extent=7)])
-    found = [(r.date, r.ground, r.sea, r.extent_km2, r.status) for r in read_series(path)]
-    assert found == [
+    computed = [(r.date, r.ground, r.sea, r.extent_km2, r.status) for r in read_series(path)]
+    assert computed == [
         ("2020-03-01", "all", "all", 1.0, "final"),
         ("2020-03-01", "svalbard", "all", 1.0, "final"),
         ("2020-03-02", "all", "all", 7.0, "final"),
     ]
 
 
-def test_what_nobody_knows_is_an_empty_cell(tmp_path):
+def test_an_unknown_value_is_an_empty_cell(tmp_path):
     path = tmp_path / "series.csv"
     write_series(path, [row("2020-03-02", extent=np.nan)])
     assert "2020-03-02,all,all,final,,1" in path.read_text()
@@ -360,8 +362,8 @@ def on_disk(out, date="2020-03-03", formats=("zarr",), **more):
     grid = {"crs": "EPSG:3411", "cell_m": 1562.5, "shape": list(product["sic"].shape)}
     left, top = float(product["x"][0]) - 781.25, float(product["y"][0]) + 781.25
     grid["bounds_m"] = [left, top - 160 * 1562.5, left + 240 * 1562.5, top]
-    told = {"date": date, "hemisphere": "north", "region": "all", "status": "final", "grid": grid}
-    product.attrs["provenance"] = json.dumps(told | more)
+    result = {"date": date, "hemisphere": "north", "region": "all", "status": "final", "grid": grid}
+    product.attrs["provenance"] = json.dumps(result | more)
     folder = out / product_name("north", "all", date)
     write_product(product, folder, formats)
     return folder, product
@@ -391,7 +393,7 @@ def test_a_product_that_is_only_a_picture_has_no_row(tmp_path):
         rebuild_series(tmp_path, silent)
 
 
-def test_the_series_is_made_anew_of_what_is_there(tmp_path):
+def test_the_series_is_rebuilt_from_existing_products(tmp_path):
     for date in ("2020-03-04", "2020-03-03"):
         record(on_disk(tmp_path, date)[0])
     path = series_path(tmp_path, "north")

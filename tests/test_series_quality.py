@@ -1,4 +1,4 @@
-"""The page of a day says what is unusual, only what is, and needs nothing beside it."""
+"""The quality page lists anomalies and nothing else, and needs no other files."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def on_disk(out, date, warnings=(), change=0.0):
     product = made_product(date=date)
     product["sic"] = (product["sic"] + np.float32(change)).clip(0, 1)
     names = ["GW1AM2_202003030123_035A_L1SGBTBR_2220220.h5", "<b>odd</b>.h5"]
-    told = {
+    document = {
         "date": date,
         "hemisphere": "north",
         "region": "all",
@@ -41,7 +41,7 @@ def on_disk(out, date, warnings=(), change=0.0):
         "warnings": list(warnings),
         "tie_points": {"algorithm": "asi", "tie_points": TIES},
     }
-    product.attrs["provenance"] = json.dumps(told)
+    product.attrs["provenance"] = json.dumps(document)
     folder = out / product_name("north", "all", date)
     return folder, write_product(product, folder, ("zarr",))
 
@@ -51,31 +51,31 @@ def two_days(tmp_path_factory):
     out = tmp_path_factory.mktemp("products")
     follow(*on_disk(out, YESTERDAY), silent)
     reason = f"{TODAY}: left out bad.h5: cut off"
-    folder, made = on_disk(out, TODAY, [reason, "it snowed <script>"], change=0.05)
-    return folder, follow(folder, made, silent)
+    folder, files = on_disk(out, TODAY, [reason, "it snowed <script>"], change=0.05)
+    return folder, follow(folder, files, silent)
 
 
 def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(two_days):
-    folder, made = two_days
+    folder, files = two_days
     page, series = quality_page_path(folder), series_path(folder.parent, "north")
-    assert [file.name for file in made][-2:] == [page.name, f"{folder.name}.json"]
+    assert [file.name for file in files][-2:] == [page.name, f"{folder.name}.json"]
     assert {row.date for row in read_series(series)} == {YESTERDAY, TODAY}
     before = [path.stat().st_mtime_ns for path in (page, series)]
-    assert follow(folder, list_product_files(folder), silent) == made
+    assert follow(folder, list_product_files(folder), silent) == files
     assert [path.stat().st_mtime_ns for path in (page, series)] == before
 
 
-def test_the_page_of_the_day_after_is_made_anew_with_a_day(two_days, tmp_path):
+def test_writing_a_day_updates_the_page_of_the_next_day(two_days, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(two_days[0].parent, out)
     after = quality_page_path(out / two_days[0].name)
     before = after.read_text()
     follow(*on_disk(out, YESTERDAY, change=0.3), silent)
     assert after.read_text() != before
-    alone = after.read_text()
+    page_text = after.read_text()
     after.unlink()
     write_quality_page(after.parent)
-    assert after.read_text() == alone
+    assert after.read_text() == page_text
 
 
 def test_a_day_without_a_page_is_given_none_by_the_day_before(two_days, tmp_path):
@@ -91,7 +91,7 @@ def test_the_page_is_no_part_of_the_product(two_days):
     assert list_product_files(folder)  # the product is whole all the same
 
 
-def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
+def test_the_page_is_self_contained_and_escapes_html(two_days):
     html = quality_page_path(two_days[0]).read_text()
     sources = re.findall(r'(?:src|href)="([^"]{0,30})', html)
     assert len(sources) == 4  # change, histogram, series, tie points
@@ -103,7 +103,7 @@ def test_the_page_stands_alone_and_runs_nothing_it_is_told(two_days):
         assert words in html, words
 
 
-def test_the_page_is_the_same_when_it_is_made_again(two_days):
+def test_the_page_is_reproducible(two_days):
     before = quality_page_path(two_days[0]).read_bytes()
     write_quality_page(two_days[0])
     assert quality_page_path(two_days[0]).read_bytes() == before
@@ -116,11 +116,11 @@ def test_the_page_is_the_same_when_it_is_made_again(two_days):
 def good(two_days):
     """A day like the day before, observed everywhere, without unused granules."""
     day = collect_quality_day(two_days[0])
-    quiet = day.maps.copy()
-    quiet["status_flag"] = quiet["status_flag"] & np.uint16(~Flag.NO_INPUT & 0xFFFF)
+    normal = day.maps.copy()
+    normal["status_flag"] = normal["status_flag"] & np.uint16(~Flag.NO_INPUT & 0xFFFF)
     same = [day.rows[0]._replace(date=date) for date in (YESTERDAY, TODAY)]
     document = {**day.document, "warnings": ()}
-    return replace(day, maps=quiet, rows=same, document=document)
+    return replace(day, maps=normal, rows=same, document=document)
 
 
 def flagged(day, flag, share):
@@ -164,10 +164,10 @@ def changed(day, row):
         ),
     ],
 )
-def test_what_is_unusual_is_said_and_nothing_else(good, change, says):
-    found = alerts(change(good))
-    assert len(found) == 1
-    assert says in found[0]
+def test_each_anomaly_gives_its_alert_and_no_other(good, change, says):
+    results = alerts(change(good))
+    assert len(results) == 1
+    assert says in results[0]
 
 
 def test_a_filled_pole_hole_is_no_missing_swath(good):
@@ -183,17 +183,17 @@ def test_a_change_within_what_a_year_of_maps_shows_is_no_jump(good):
 
 def test_shares_are_of_sea_and_add_up(two_days):
     maps = collect_quality_day(two_days[0]).maps
-    found = flag_fractions(maps)
+    results = flag_fractions(maps)
     flags = maps["status_flag"].values
     sea = flags[(flags & 1) == 0]
-    assert found["seen"] + found["filled"] + found["missing"] == pytest.approx(1)
-    assert found["COAST"] == pytest.approx(np.mean((sea & 2) != 0))
-    assert found["missing"] == pytest.approx(np.mean((sea & 4) != 0))
+    assert results["seen"] + results["filled"] + results["missing"] == pytest.approx(1)
+    assert results["COAST"] == pytest.approx(np.mean((sea & 2) != 0))
+    assert results["missing"] == pytest.approx(np.mean((sea & 4) != 0))
 
 
-def test_a_day_alone_has_a_page_without_a_difference(tmp_path):
-    folder, made = on_disk(tmp_path, TODAY)
-    follow(folder, made, silent)
+def test_without_a_previous_day_the_page_has_no_difference_map(tmp_path):
+    folder, files = on_disk(tmp_path, TODAY)
+    follow(folder, files, silent)
     assert "No product of the day before" in quality_page_path(folder).read_text()
     assert isinstance(collect_quality_day(folder), QualityDay)
     assert all(isinstance(row, SeriesRow) for row in collect_quality_day(folder).rows)

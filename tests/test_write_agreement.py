@@ -52,7 +52,7 @@ application.exitQgis()
 
 
 @pytest.fixture(scope="module", params=["north", "south"])
-def made(request, tmp_path_factory):
+def written_product(request, tmp_path_factory):
     """A product whose every cell has a value of its own, as it is written, and its folder."""
     product = round_values(made_product(request.param))
     place = tmp_path_factory.mktemp("agreement") / "p"
@@ -79,9 +79,9 @@ def expected(product, cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("ending", [".nc", ".zarr"])
-def test_xarray_finds_the_cell(made, ending, cell):
+def test_xarray_finds_the_cell(written_product, ending, cell):
     """The file tells its own projection: nothing of ours is asked."""
-    product, files = made
+    product, files = written_product
     opener = xr.open_zarr if ending == ".zarr" else xr.open_dataset
     with opener(files[ending]) as cf:
         sic = cf["sic"].isel(time=0)
@@ -90,8 +90,8 @@ def test_xarray_finds_the_cell(made, ending, cell):
         place = ground(crs, float(cf["x"][column]), float(cf["y"][row]))
         value = float(sic.sel(x=cf["x"][column], y=cf["y"][row]))
         if ending == ".nc":
-            told = float(cf["longitude"][cell]), float(cf["latitude"][cell])
-            np.testing.assert_allclose(told, place, atol=0.7e-4)
+            result = float(cf["longitude"][cell]), float(cf["latitude"][cell])
+            np.testing.assert_allclose(result, place, atol=0.7e-4)
     longitude, latitude, sic = expected(product, cell)
     np.testing.assert_allclose(place, (longitude, latitude), atol=1e-6)
     assert value == sic
@@ -99,8 +99,8 @@ def test_xarray_finds_the_cell(made, ending, cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("ending", [".tif", "_float.tif"])
-def test_gdal_finds_the_cell_in_a_geotiff(made, ending, cell):
-    product, files = made
+def test_gdal_finds_the_cell_in_a_geotiff(written_product, ending, cell):
+    product, files = written_product
     longitude, latitude, sic = expected(product, cell)
     with rasterio.open(files[ending]) as file:
         place = ground(file.crs, *file.xy(*cell))
@@ -110,8 +110,8 @@ def test_gdal_finds_the_cell_in_a_geotiff(made, ending, cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_gdal_finds_the_cell_in_netcdf(made, cell):
-    product, files = made
+def test_gdal_finds_the_cell_in_netcdf(written_product, cell):
+    product, files = written_product
     with rasterio.Env() as env:
         if "netCDF" not in env.drivers():
             pytest.skip("this GDAL reads no NetCDF")
@@ -124,15 +124,15 @@ def test_gdal_finds_the_cell_in_netcdf(made, cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_polygon_around_the_cell_has_its_class(made, cell):
-    product, files = made
+def test_the_polygon_around_the_cell_has_its_class(written_product, cell):
+    product, files = written_product
     longitude, latitude, sic = expected(product, cell)
     facts, _, geometry, fields = pyogrio.raw.read(files[".gpkg"], layer="ice_classes")
     to_plane = Transformer.from_crs("EPSG:4326", facts["crs"], always_xy=True)
     point = shapely.Point(to_plane.transform(longitude, latitude))
-    (found,) = np.flatnonzero(shapely.contains(shapely.from_wkb(geometry), point))
-    told = dict(zip(facts["fields"], fields, strict=True))
-    assert told["sic_from"][found] <= sic <= told["sic_to"][found]
+    (inside,) = np.flatnonzero(shapely.contains(shapely.from_wkb(geometry), point))
+    result = dict(zip(facts["fields"], fields, strict=True))
+    assert result["sic_from"][inside] <= sic <= result["sic_to"][inside]
 
 
 def asked_of_qgis(script, *words, home):
@@ -152,26 +152,26 @@ def asked_of_qgis(script, *words, home):
 
 
 @pytest.mark.desktop
-def test_qgis_finds_the_cells(made, tmp_path):
-    product, files = made
+def test_qgis_finds_the_cells(written_product, tmp_path):
+    product, files = written_product
     grid = grid_of(product)
     places = json.dumps([grid.centre(*cell) for cell in CELLS])
     for name in (str(files["_float.tif"]), f'NETCDF:"{files[".nc"]}":sic'):
-        told = asked_of_qgis(IDENTIFY, name, places, home=tmp_path)
-        np.testing.assert_allclose(told["bounds"], grid.bounds, atol=1e-3)
-        np.testing.assert_allclose(told["values"], [product["sic"].values[c] for c in CELLS])
-        ellipsoid = CRS(told["crs"]).ellipsoid
+        result = asked_of_qgis(IDENTIFY, name, places, home=tmp_path)
+        np.testing.assert_allclose(result["bounds"], grid.bounds, atol=1e-3)
+        np.testing.assert_allclose(result["values"], [product["sic"].values[c] for c in CELLS])
+        ellipsoid = CRS(result["crs"]).ellipsoid
         assert ellipsoid.semi_major_metre == 6378273
 
 
 @pytest.mark.desktop
-def test_qgis_finds_the_place_of_a_line(made, tmp_path):
+def test_qgis_finds_the_place_of_a_line(written_product, tmp_path):
     """Corners of the product, by the plane that QGIS believes the GeoPackage to lie on."""
-    product, files = made
+    product, files = written_product
     grid = grid_of(product)
     corners = [[grid.bounds[0], grid.bounds[1]], [grid.bounds[2], grid.bounds[3]]]
     for layer in ("ice_edge", "ice_classes", "graticule"):
         source = f"{files['.gpkg']}|layername={layer}"
-        told = asked_of_qgis(LOCATE, source, json.dumps(corners), home=tmp_path)
+        result = asked_of_qgis(LOCATE, source, json.dumps(corners), home=tmp_path)
         plain = [ground(grid.crs, *corner) for corner in corners]
-        np.testing.assert_allclose(told, plain, atol=1e-5)  # 1 m; WGS84 would be 150 m off
+        np.testing.assert_allclose(result, plain, atol=1e-5)  # 1 m; WGS84 would be 150 m off

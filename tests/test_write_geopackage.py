@@ -1,4 +1,4 @@
-"""Lines and polygons say what the cells say, lie where they lie, and never follow a coast."""
+"""Lines and polygons agree with the cells in value and position, and never follow a coast."""
 
 import numpy as np
 import pyogrio
@@ -56,7 +56,7 @@ def test_all_layers_lie_on_the_plane_of_the_product(written):
         assert (bounds[2:] <= (right, top)).all()
 
 
-def test_the_edge_lies_where_concentration_is_15_percent(plain):
+def test_the_edge_is_the_15_percent_contour(plain):
     (line,) = ice_edge(plain)
     _, bottom, _, top = grid_of(plain).bounds
     x, y = shapely.get_coordinates(line).T
@@ -130,9 +130,11 @@ def test_the_cells_of_a_class_lie_in_its_polygons(written):
     grid, sic = grid_of(product), product["sic"].values
     sea = np.argwhere(np.isfinite(sic))[::97]
     points = shapely.points([grid.centre(row, column) for row, column in sea])
-    inside, found = tree.query(points, predicate="within")
+    inside, polygon = tree.query(points, predicate="within")
     values = sic[tuple(sea[inside].T)]
-    fits = (values >= fields["sic_from"][found] - 1e-6) & (values <= fields["sic_to"][found] + 1e-6)
+    fits = (values >= fields["sic_from"][polygon] - 1e-6) & (
+        values <= fields["sic_to"][polygon] + 1e-6
+    )
     assert len(inside) >= 0.99 * len(sea)
     assert len(set(inside)) == len(inside)  # in one polygon only
     assert fits.mean() > 0.97
@@ -164,7 +166,7 @@ def test_areas_are_those_on_the_ground(written):
     assert fields["area_km2"][biggest] == pytest.approx(abs(area) * 1e-6, rel=0.01)
 
 
-def test_a_small_patch_joins_what_lies_around_it(plain):
+def test_a_small_patch_is_merged_with_its_neighbour(plain):
     before = len(ice_classes(plain).areas)
     plain["sic"].values[2:5, 100:105] = 0.0
     assert len(ice_classes(plain).areas) == before

@@ -1,4 +1,4 @@
-"""A raster in a file is the array it was made of, where it was, and GIS programs take it."""
+"""A raster file holds the values and positions of its array, and GIS programs read it."""
 
 from xml.etree import ElementTree
 
@@ -70,7 +70,7 @@ def test_float_rasters_hold_the_very_numbers(written):
         assert file.tags()["BITS"].startswith("1 land, 2 coast, 4 no_input")
 
 
-def test_percent_is_the_concentration_to_half_a_percent_and_says_the_rest(written):
+def test_percent_raster_is_accurate_to_half_a_percent_and_marks_land_and_no_data(written):
     product, folder = written
     with rasterio.open(folder / "map.tif") as file:
         stored = file.read(1)
@@ -94,7 +94,7 @@ def test_overviews_never_mix_land_into_percent(written):
     assert set(values) <= {*range(101), LAND, NO_DATA}
 
 
-def test_overviews_of_numbers_are_means_of_the_cells_that_are_there(written):
+def test_overviews_of_numbers_are_means_of_valid_cells(written):
     _, folder = written
     with rasterio.open(folder / "map_float.tif") as file:
         cells, factors = file.read(1).astype(float), file.overviews(1)
@@ -106,9 +106,9 @@ def test_overviews_of_numbers_are_means_of_the_cells_that_are_there(written):
         there = np.isfinite(blocks)
         count = there.sum((1, 3))
         means = np.where(there, blocks, 0).sum((1, 3))[count > 0] / count[count > 0]
-        told = overview[:rows, :columns]
-        np.testing.assert_allclose(told[count > 0], means, atol=1e-6)
-        assert np.isnan(told[count == 0]).all()
+        stored = overview[:rows, :columns]
+        np.testing.assert_allclose(stored[count > 0], means, atol=1e-6)
+        assert np.isnan(stored[count == 0]).all()
 
 
 def test_bytes_are_the_same_by_one_thread_and_by_many(written, tmp_path, monkeypatch):
@@ -150,10 +150,14 @@ def _bands(painted):
 
 def test_every_flag_and_every_pair_of_flags_has_a_class_and_a_colour_of_its_own():
     assert set(FLAG_COLOURS) == set(Flag)
-    held = {0, *Flag, *(one | other for one in Flag for other in Flag)}
-    stops = flags_style(held).stops
-    assert {stop.value for stop in stops} == held
-    assert len({stop.colour for stop in stops}) == len({stop.label for stop in stops}) == len(held)
+    combinations = {0, *Flag, *(one | other for one in Flag for other in Flag)}
+    stops = flags_style(combinations).stops
+    assert {stop.value for stop in stops} == combinations
+    assert (
+        len({stop.colour for stop in stops})
+        == len({stop.label for stop in stops})
+        == len(combinations)
+    )
 
 
 def test_the_projection_beside_a_raster_is_the_one_in_it(written):

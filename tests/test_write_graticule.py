@@ -1,4 +1,4 @@
-"""Meridians and parallels: where they are, what they are called, and that they stay on the map."""
+"""Meridians and parallels: positions, labels, and clipping at the edges of the map."""
 
 import numpy as np
 import pytest
@@ -16,18 +16,18 @@ GRIDS = {
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_every_line_is_where_its_label_says(name):
+def test_every_line_is_at_the_angle_of_its_label(name):
     grid = GRIDS[name]
     lines, labels = graticule(grid)
     assert len(lines) > 5
     back = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
     for line, label in zip(lines, labels, strict=True):
         longitude, latitude = back.transform(*np.transpose(line.coords))
-        told = int(label.rstrip("NSEW").rstrip("°")) * (-1 if label[-1] in "SW" else 1)
+        labelled = int(label.rstrip("NSEW").rstrip("°")) * (-1 if label[-1] in "SW" else 1)
         if label[-1] in "NS":
-            np.testing.assert_allclose(latitude, told, atol=0.02)  # chords of half a degree
+            np.testing.assert_allclose(latitude, labelled, atol=0.02)  # chords of half a degree
         else:
-            turned = (np.asarray(longitude) - told + 180) % 360 - 180
+            turned = (np.asarray(longitude) - labelled + 180) % 360 - 180
             np.testing.assert_allclose(turned, 0, atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Judged by another's rules: CF and ACDD as the IOOS compliance checker reads them."""
+"""CF and ACDD metadata, checked by the IOOS compliance checker."""
 
 import json
 import warnings
@@ -59,12 +59,12 @@ def file(request, tmp_path_factory):
 
 def complaints(path, rules, weight):
     """What the checker has to say of a file; a complaint of high weight is an error."""
-    told = path.with_suffix(".json")
+    metadata = path.with_suffix(".json")
     CheckSuite.load_all_available_checkers()
     ComplianceChecker.run_checker(
-        str(path), [rules], 0, "strict", output_filename=str(told), output_format="json"
+        str(path), [rules], 0, "strict", output_filename=str(metadata), output_format="json"
     )
-    (report,) = json.loads(told.read_text()).values()
+    (report,) = json.loads(metadata.read_text()).values()
     failed = [
         each for each in report[f"{weight}_priorities"] if each["value"][0] < each["value"][1]
     ]
@@ -113,24 +113,24 @@ def test_without_an_issuer_only_its_contacts_are_missing(tmp_path):
 
 def test_a_catalogue_finds_who_signs_and_what_is_meant(file):
     with xr.open_dataset(file) as cf:
-        told = cf.attrs
-    assert ISSUER.items() <= told.items()
-    assert told["publisher_email"] == told["creator_email"]
-    assert told["metadata_link"] == "https://doi.org/10.1234/ice"
-    assert told["product_status"] == "final"
-    assert json.loads(told["tie_points"])["open water"] == 47.0
-    assert told["id"].endswith("_20200303_v0.1")
+        metadata = cf.attrs
+    assert ISSUER.items() <= metadata.items()
+    assert metadata["publisher_email"] == metadata["creator_email"]
+    assert metadata["metadata_link"] == "https://doi.org/10.1234/ice"
+    assert metadata["product_status"] == "final"
+    assert json.loads(metadata["tie_points"])["open water"] == 47.0
+    assert metadata["id"].endswith("_20200303_v0.1")
 
 
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_limits_hold_every_cell(hemisphere):
     grid = grid_of(made_product(hemisphere))
     longitude, latitude = grid.lonlat()
-    told = geospatial_extent(grid)
-    assert told["geospatial_lat_min"] == pytest.approx(latitude.min(), abs=1e-3)
-    assert told["geospatial_lat_max"] == pytest.approx(latitude.max(), abs=1e-3)
-    assert told["geospatial_lon_min"] == pytest.approx(longitude.min(), abs=1e-3)
-    assert told["geospatial_lon_max"] == pytest.approx(longitude.max(), abs=1e-3)
+    metadata = geospatial_extent(grid)
+    assert metadata["geospatial_lat_min"] == pytest.approx(latitude.min(), abs=1e-3)
+    assert metadata["geospatial_lat_max"] == pytest.approx(latitude.max(), abs=1e-3)
+    assert metadata["geospatial_lon_min"] == pytest.approx(longitude.min(), abs=1e-3)
+    assert metadata["geospatial_lon_max"] == pytest.approx(longitude.max(), abs=1e-3)
 
 
 def test_limits_of_a_whole_hemisphere_go_round_the_pole():
@@ -143,9 +143,9 @@ def test_limits_of_a_whole_hemisphere_go_round_the_pole():
 def test_limits_of_a_map_across_180_degrees_run_eastwards():
     row, column = HEMISPHERES["north"].locate(-2.1e6, 2.1e6)
     bering = HEMISPHERES["north"].crop(slice(row - 20, row + 20), slice(column - 20, column + 20))
-    told = geospatial_extent(bering)
-    assert 170 < told["geospatial_lon_min"] < 180
-    assert -180 < told["geospatial_lon_max"] < -170
+    metadata = geospatial_extent(bering)
+    assert 170 < metadata["geospatial_lon_min"] < 180
+    assert -180 < metadata["geospatial_lon_max"] < -170
 
 
 def test_netcdf_holds_the_very_numbers_and_where_they_are(tmp_path):

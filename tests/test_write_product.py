@@ -1,4 +1,4 @@
-"""A product folder is all there or not at all, and says what it holds."""
+"""A product folder is complete or absent, and lists its files."""
 
 import json
 import shutil
@@ -26,10 +26,10 @@ def folder(tmp_path_factory):
 
 
 def test_a_product_lists_exactly_what_it_holds(folder):
-    made = list_product_files(folder)
-    assert {file.name for file in made} == {path.name for path in folder.iterdir()}
-    assert made[0].name == f"{NAME}.tif"
-    assert all(file.size > 0 and file.description for file in made)
+    files = list_product_files(folder)
+    assert {file.name for file in files} == {path.name for path in folder.iterdir()}
+    assert files[0].name == f"{NAME}.tif"
+    assert all(file.size > 0 and file.description for file in files)
     document = json.loads((folder / f"{NAME}.json").read_text())
     assert document["warnings"] == ["made, not observed"]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
@@ -46,9 +46,9 @@ def test_the_picture_shows_land_water_and_ice(folder):
 
 def test_a_product_with_a_missing_file_is_not_whole(tmp_path):
     write_product(made_product(), tmp_path / "p", formats=["quicklook"])
-    held = [f"{NAME}.png", "stac.json", f"{NAME}.sha256", f"{NAME}.json"]
-    assert [file.name for file in list_product_files(tmp_path / "p")] == held
-    for name in held:
+    expected = [f"{NAME}.png", "stac.json", f"{NAME}.sha256", f"{NAME}.json"]
+    assert [file.name for file in list_product_files(tmp_path / "p")] == expected
+    for name in expected:
         whole = (tmp_path / "p" / name).read_bytes()
         (tmp_path / "p" / name).unlink()
         assert list_product_files(tmp_path / "p") == []
@@ -60,17 +60,17 @@ def test_a_product_with_a_missing_file_is_not_whole(tmp_path):
 def test_every_file_can_be_proved_whole(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     listed = {line.split("  ", 1)[1] for line in (copy / f"{NAME}.sha256").read_text().splitlines()}
-    held = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
-    assert listed == held - {f"{NAME}.sha256"}
+    expected = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    assert listed == expected - {f"{NAME}.sha256"}
     check = ["sha256sum", "--check", "--strict", "--quiet", f"{NAME}.sha256"]
     assert subprocess.run(check, cwd=copy, capture_output=True).returncode == 0
     shard = next(
         path for path in (copy / f"{NAME}.zarr" / "sic" / "c").rglob("*") if path.is_file()
     )
     shard.write_bytes(shard.read_bytes()[:-1] + b"\0")
-    told = subprocess.run(check, cwd=copy, capture_output=True, text=True)
-    assert told.returncode == 1
-    assert told.stdout.split(":")[0] == shard.relative_to(copy).as_posix()
+    check_result = subprocess.run(check, cwd=copy, capture_output=True, text=True)
+    assert check_result.returncode == 1
+    assert check_result.stdout.split(":")[0] == shard.relative_to(copy).as_posix()
 
 
 def test_the_same_inputs_make_the_same_bytes(folder, tmp_path):
@@ -80,7 +80,7 @@ def test_the_same_inputs_make_the_same_bytes(folder, tmp_path):
     assert once == again
 
 
-def test_provenance_bears_the_time_of_the_newest_input(monkeypatch):
+def test_provenance_has_the_time_of_the_newest_input(monkeypatch):
     names = [
         "GW1AM2_202003052359_035A_L1SGBTBR_2220220.h5",
         "GW1AM2_202003010000_001D_L1SGBTBR_2220220.h5",
@@ -115,7 +115,7 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path):
         write_product(made_product(), tmp_path / "file" / "p", formats=["geotiff"])
 
 
-def test_names_tell_products_apart():
+def test_names_distinguish_products():
     names = {
         product_name(hemisphere, region, day)
         for hemisphere in ("north", "south")
@@ -125,7 +125,7 @@ def test_names_tell_products_apart():
     assert len(names) == 8
 
 
-def test_provenance_tells_which_frame_stood_where():
+def test_provenance_lists_the_source_of_each_frame():
     document = provenance(
         made_product(),
         inputs={"frames": frame_sources({date(2020, 3, 3)}, date(2020, 3, 3))},

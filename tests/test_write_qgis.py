@@ -1,4 +1,4 @@
-"""QGIS itself opens the GeoTIFF, finds the style beside it, and paints what it says."""
+"""QGIS opens the GeoTIFF, finds its style file, and draws the colours of the style."""
 
 import subprocess
 from pathlib import Path
@@ -55,13 +55,13 @@ def test_qgis_paints_water_ice_land_and_what_was_not_observed(tmp_path):
     raster = rasters(product)[""]
     write_geotiff(raster, product, tmp_path / "map.tif")
     write_qml(raster.style, tmp_path / "map.qml")
-    told = subprocess.run(
+    result = subprocess.run(
         [PYTHON, "-c", PAINT, tmp_path / "map.tif", tmp_path / "map.png"],
         capture_output=True,
         text=True,
         env={"QT_QPA_PLATFORM": "offscreen", "HOME": str(tmp_path)},
     )
-    assert told.stdout.split() == ["singlebandpseudocolor"], told.stderr
+    assert result.stdout.split() == ["singlebandpseudocolor"], result.stderr
     painted = np.rint(imread(tmp_path / "map.png")[..., :3] * 255)
     sic, flags = product["sic"].values, product["status_flag"].values
     for chosen, colour in (

@@ -1,4 +1,4 @@
-"""The picture shows means of blocks of cells."""
+"""The quicklook shows means of blocks of cells."""
 
 import numpy as np
 import pytest

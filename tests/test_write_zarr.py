@@ -1,4 +1,4 @@
-"""What xarray reads back is what was written, and CF says what it means."""
+"""xarray reads back the values that were written, with CF metadata."""
 
 import warnings
 
@@ -58,7 +58,7 @@ def test_a_large_map_is_one_shard_a_variable(tmp_path):
     assert len([path for path in (tmp_path / "map.zarr/sic/c").rglob("*") if path.is_file()]) == 1
 
 
-def test_flags_can_be_decoded_from_the_file_alone(product, store):
+def test_flags_can_be_decoded_from_the_attributes_of_the_file(product, store):
     flag = xr.open_zarr(store)["status_flag"]
     meanings = dict(zip(flag.attrs["flag_meanings"].split(), flag.attrs["flag_masks"], strict=True))
     assert meanings == {str(bit.name).lower(): int(bit) for bit in Flag}

@@ -173,7 +173,7 @@ def write_geotiff(raster: Raster, product: xr.Dataset, path: Path) -> None:
 def _overview_factors(shape: tuple[int, int]) -> list[int]:
     """Downsampling factor of each overview; the last one fits into one block.
 
-    >>> _overview_factors((7168, 4864)), _levels((300, 200))
+    >>> _overview_factors((7168, 4864)), _overview_factors((300, 200))
     ([2, 4, 8, 16], [])
     """
     halvings = max(math.ceil(math.log2(max(shape) / BLOCK)), 0)

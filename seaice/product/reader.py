@@ -314,7 +314,7 @@ class ProductAccessor:
         return ice_edge(select_single_day(self._product, "ice_edge"))
 
     def extent(self) -> xr.DataArray:
-        """Sea-ice extent: area of cells with 15 % ice or more, km2; cells without values: 0.
+        """Sea-ice extent: area of cells with 15 % ice or more, km2; NaN cells are ignored.
 
         Source: the definition of extent of NSIDC's Sea Ice Index, G02135.
         """
