@@ -21,7 +21,7 @@ _HOME = {
     "daily": "pipelines.api",
     "open_product": "seaice.product.reader",
     "open_products": "seaice.product.reader",
-    "read_swath": "seaice.io.granules",
+    "read_swath": "seaice.io.readers",
 }
 
 

@@ -205,7 +205,7 @@ WRONG = {  # hour -> what is done, what is said of it
     6: (scale, "SCALE FACTOR 0.0105"),
     7: (move, "land flag"),
     8: (flag_all, "Pixel Data Quality 89"),
-    13: (another_day, "as its name says"),
+    13: (another_day, "as in its name"),
 }
 
 
