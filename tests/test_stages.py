@@ -131,5 +131,7 @@ def test_a_stage_is_hashed_once_while_it_stays_as_it_is(tmp_path, monkeypatch):
     stages = Stages(folder=tmp_path)
     stages.kept("grid", "2020-03-03", "k", made)
     stages.kept("grid", "2020-03-03", "k", made)
-    monkeypatch.setattr("pipelines.stages.differences", lambda *_: pytest.fail("hashed twice"))
+    monkeypatch.setattr(
+        "pipelines.stages.manifest_differences", lambda *_: pytest.fail("hashed twice")
+    )
     stages.kept("grid", "2020-03-03", "k", lambda: pytest.fail("made twice"))
