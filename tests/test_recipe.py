@@ -1,4 +1,4 @@
-"""A recipe is its lessons in turn; each goes on from the one before, and nothing is done twice."""
+"""A recipe is its training stages in turn; each starts from the one before and is done once."""
 
 from dataclasses import replace
 from itertools import chain
@@ -11,8 +11,8 @@ from test_network_contract import SMALL
 from pipelines.training.recipe import Recipe, follow, recipes
 from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError, SettingsError
-from seaice.models.registry import create_model
-from seaice.models.weights import load_model, weights_hash
+from seaice.models.registry import create_model, shipped_weights
+from seaice.models.weights import load_model, read_card, weights_hash
 from seaice.train.trainer import Schedule
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=1)  # no weight mo
 QUICK = replace(STILL, rate=1e-2)
 
 
-def lesson(refiner, schedule):
+def stage(refiner, schedule):
     hyper = SMALL["xception_aspp"]
     return SICTraining(sr_weights=refiner, hyper=hyper, schedule=schedule, crop=8)
 
@@ -32,7 +32,7 @@ def tiny(second):
         samples=3,
         valid=1,
         sr=(SRTraining(hyper=SMALL["pmdrnet"] | {"frames": 3}, schedule=QUICK, crop=8),),
-        sic=(lesson(bicubic.sr_weights, QUICK), lesson(refined.sr_weights, second)),
+        sic=(stage(bicubic.sr_weights, QUICK), stage(refined.sr_weights, second)),
     )
 
 
@@ -71,21 +71,24 @@ def trained(told):
     ]
 
 
-def test_all_lessons_run_in_turn(finished, simulated):
+def test_all_stages_run_in_turn(finished, simulated):
     made, told = followed(tiny(STILL), "all", finished)
     assert simulated == [("valid", 1), ("train", 3)]
-    lessons = ("super-resolution, lesson 1", "concentration, lesson 1", "concentration, lesson 2")
-    assert trained(told) == [(what, step) for what in lessons for step in (1, 2)]
+    stages = [
+        f"{what}, training stage {number}"
+        for what, number in (("super-resolution", 1), ("concentration", 1), ("concentration", 2))
+    ]
+    assert trained(told) == [(what, step) for what in stages for step in (1, 2)]
     assert [path.name for path in made] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
     cards = [load_model(path)[1] for path in made]
     assert [(card.role, card.commit) for card in cards] == [("sr", "abc"), ("sic", "abc")]
 
 
-def test_the_second_lesson_starts_from_the_weights_of_the_first(finished):
+def test_the_second_stage_starts_from_the_weights_of_the_first(finished):
     """It learns at a rate of 0 here, so what it ends with is what it began with."""
     followed(tiny(STILL), "all", finished)
     weights = finished / "weights"
-    first, card = load_model(weights / "lesson_1" / "xception_aspp.safetensors")
+    first, card = load_model(weights / "stage_1" / "xception_aspp.safetensors")
     second, _ = load_model(weights / "xception_aspp.safetensors")
     torch.manual_seed(STILL.seed)
     fresh = dict(create_model("xception_aspp", card.config).named_parameters())
@@ -124,7 +127,7 @@ def test_both_networks_learn_on_from_what_they_became_alone(finished):
         )
 
 
-def test_a_recipe_without_a_joint_lesson_says_so(finished):
+def test_a_recipe_without_a_joint_stage_says_so(finished):
     with pytest.raises(SettingsError, match="'joint'"):
         followed(tiny(STILL), "joint", finished)
 
@@ -134,7 +137,13 @@ def test_super_resolution_without_samples_says_so(tmp_path):
         followed(tiny(STILL), "sr", tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(recipes()))
-def test_a_recipe_ends_with_what_the_demo_runs(name):
-    """The last lesson learns from the refined frames that the daily chain gives it."""
-    assert str(recipes()[name].sic[-1].sr_weights) == "pmdrnet.safetensors"
+def test_the_compact_recipe_is_trained_on_the_frames_of_the_shipped_weights():
+    """Interpolated frames: better on real scenes than refined ones (docs/training.md)."""
+    card = read_card(shipped_weights("sic", "xception_aspp"))
+    assert card.training["interpolated_by"] == "bicubic_3km"
+    assert [stage.sr_weights for stage in recipes()["compact"].sic] == [None] * 4
+
+
+def test_the_paper_recipe_ends_with_refined_frames():
+    """As published: concentration is estimated from super-resolved maps."""
+    assert str(recipes()["paper"].sic[-1].sr_weights) == "pmdrnet.safetensors"

@@ -1,1 +1,1 @@
-"""Samples in, weights out: recipes, single lessons, comparisons of what brings what."""
+"""Samples in, weights out: recipes, single models, comparisons of what brings what."""

@@ -44,27 +44,27 @@ _SMALL = {"average": 0.99, "precision": "bfloat16", "checkpoint_every": 50, "bat
 
 
 def _small_sic(refiner: Path | None, steps: int, rate: float) -> SICTraining:
-    """A lesson in concentration for two cores."""
+    """A training stage of concentration for two cores."""
     schedule = Schedule(steps=steps, rate=rate, warm_up=40, **_SMALL)  # type: ignore[arg-type]
     hyper = compact("xception_aspp")
     return SICTraining(sr_weights=refiner, hyper=hyper, crop=96, schedule=schedule)
 
 
 def _unaligned_first(last: SRTraining, steps: int) -> tuple[SRTraining, SRTraining]:
-    """A long lesson without alignment, which costs nine tenths of a step, before the last one."""
+    """A long stage without alignment, which costs nine tenths of a step, before the last one."""
     hyper = {**last.hyper, "alignment": "none"}
     schedule = replace(last.schedule, steps=steps, rate=2 * last.schedule.rate)
     return replace(last, hyper=hyper, schedule=schedule), last
 
 
-def _as_published(lesson: SICTraining) -> SICTraining:
-    """A shorter lesson without anything but V, H and V - H."""
-    schedule = replace(lesson.schedule, steps=400, rate=1.5e-3)
-    return replace(lesson, name="published", channels=PUBLISHED_CHANNELS, schedule=schedule)
+def _as_published(stage: SICTraining) -> SICTraining:
+    """A shorter stage with only V, H and V - H."""
+    schedule = replace(stage.schedule, steps=400, rate=1.5e-3)
+    return replace(stage, name="published", channels=PUBLISHED_CHANNELS, schedule=schedule)
 
 
 def _small_joint() -> JointTraining:
-    """A short lesson for both networks; a step costs what one of each does."""
+    """A short stage for both networks; a step costs what one of each does."""
     small = _SMALL | {"batch": 2}
     schedule = Schedule(steps=120, rate=1e-4, warm_up=10, **small)  # type: ignore[arg-type]
     return JointTraining(sr_weights=_REFINED, sic_weights=_CONCENTRATION, schedule=schedule)
@@ -157,17 +157,17 @@ def follow(
         made.append(_concentration(recipe, folder, device, progress))
         if recipe.published is not None:
             folders, what = (folder, folder / "weights"), "concentration as published"
-            made.append(_lesson(recipe.published, folders, what, device, progress))
+            made.append(_train_stage(recipe.published, folders, what, device, progress))
     if "joint" in wanted:
         made += _joint(recipe.joint, folder, device, progress)
     return made
 
 
 def _joint(
-    lesson: JointTraining | None, folder: Path, device: torch.device, progress: Progress
+    stage: JointTraining | None, folder: Path, device: torch.device, progress: Progress
 ) -> tuple[Path, ...]:
     """Both networks learn on together, beside what each became alone."""
-    if lesson is None:
+    if stage is None:
         raise SettingsError(
             "the step 'joint' of a recipe without one",
             "a recipe whose networks learn on together, as compact",
@@ -175,12 +175,12 @@ def _joint(
         )
     weights = folder / "weights"
     settings = replace(
-        lesson,
-        sr_weights=weights / lesson.sr_weights,
-        sic_weights=weights / lesson.sic_weights,
+        stage,
+        sr_weights=weights / stage.sr_weights,
+        sic_weights=weights / stage.sic_weights,
         commit=commit() or "",
     )
-    report = partial(reported, progress, "both networks", lesson.schedule.steps)
+    report = partial(reported, progress, "both networks", stage.schedule.steps)
     return train_joint(folder, weights, settings, device, report)
 
 
@@ -193,49 +193,49 @@ def _samples(recipe: Recipe, folder: Path, progress: Progress) -> None:
 def _super_resolution(
     recipe: Recipe, folder: Path, device: torch.device, progress: Progress
 ) -> Path:
-    """The lessons in super-resolution, one after another; the last one's weights."""
+    """The stages of super-resolution, one after another; the last one's weights."""
     made = None
-    for number, lesson in enumerate(recipe.sr, start=1):
-        what = f"super-resolution, lesson {number}"
+    for number, stage in enumerate(recipe.sr, start=1):
+        what = f"super-resolution, training stage {number}"
         out = _folder_of(folder, number, len(recipe.sr))
-        settings = replace(lesson, start=made, commit=commit() or "")
-        report = partial(reported, progress, what, lesson.schedule.steps)
+        settings = replace(stage, start=made, commit=commit() or "")
+        report = partial(reported, progress, what, stage.schedule.steps)
         made = train_sr(folder, out, settings, device, report)
     if made is None:
-        raise ValueError("a recipe without lessons in super-resolution")
+        raise ValueError("a recipe without stages of super-resolution")
     return made
 
 
-def _folder_of(folder: Path, number: int, lessons: int) -> Path:
-    """Where a lesson's weights go: the last one's stand for the recipe."""
+def _folder_of(folder: Path, number: int, stages: int) -> Path:
+    """Where a stage's weights go: the last one's stand for the recipe."""
     weights = folder / "weights"
-    return weights if number == lessons else weights / f"lesson_{number}"
+    return weights if number == stages else weights / f"stage_{number}"
 
 
 def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress: Progress) -> Path:
-    """The lessons in concentration, one after another; the last one's weights."""
+    """The stages of concentration, one after another; the last one's weights."""
     made = None
-    for number, lesson in enumerate(recipe.sic, start=1):
+    for number, stage in enumerate(recipe.sic, start=1):
         out = _folder_of(folder, number, len(recipe.sic))
-        what = f"concentration, lesson {number}"
-        made = _lesson(replace(lesson, start=made), (folder, out), what, device, progress)
+        what = f"concentration, training stage {number}"
+        made = _train_stage(replace(stage, start=made), (folder, out), what, device, progress)
     if made is None:
-        raise ValueError("a recipe without lessons in concentration")
+        raise ValueError("a recipe without stages of concentration")
     return made
 
 
-def _lesson(
-    lesson: SICTraining,
+def _train_stage(
+    stage: SICTraining,
     folders: tuple[Path, Path],
     what: str,
     device: torch.device,
     progress: Progress,
 ) -> Path:
-    """One lesson in concentration, from the samples of the first folder into the second."""
+    """One stage of concentration, from the samples of the first folder into the second."""
     data, out = folders
-    refiner = lesson.sr_weights and data / "weights" / lesson.sr_weights
-    settings = replace(lesson, sr_weights=refiner, commit=commit() or "")
-    report = partial(reported, progress, what, lesson.schedule.steps)
+    refiner = stage.sr_weights and data / "weights" / stage.sr_weights
+    settings = replace(stage, sr_weights=refiner, commit=commit() or "")
+    report = partial(reported, progress, what, stage.schedule.steps)
     return train_sic(data, out, settings, device, report)
 
 
