@@ -34,8 +34,8 @@ VERSIONS: Final[Mapping[str, int]] = {
     "read": 1,  # granule -> swath, or the reason for refusing it
     "grid": 1,  # swaths -> daily map
     "refine": 1,  # five daily maps -> brightness temperature at 1.5625 km
-    "concentrate": 1,  # refined map -> concentration, uncertainty, flags
-    "write": 1,  # concentration -> files of a product
+    "concentrate": 2,  # refined map -> concentration, uncertainty, flags
+    "write": 2,  # concentration -> files of a product
     "simulate": 3,  # seed, region -> simulated granules and their truth
 }
 

@@ -88,10 +88,10 @@ def test_what_a_killed_writer_left_is_swept_and_a_living_one_is_spared(tmp_path)
 ADD_SLOWLY = """
 import sys, time
 from pathlib import Path
-from seaice.files import alone
+from seaice.files import file_lock
 count = Path(sys.argv[1])
 for _ in range(30):
-    with alone(count):
+    with file_lock(count):
         number = int(count.read_text())
         time.sleep(0.001)
         count.write_text(str(number + 1))

@@ -96,7 +96,7 @@ def test_rioxarray_finds_the_projection_of_several_days(several):
 def test_odc_finds_the_same_lattice(product, several):
     pytest.importorskip("odc.geo.xr")
     grid = grid_of(product)
-    for box in (product.odc.grid, several["sic"].odc.grid):
+    for box in (product.odc.geobox, several["sic"].odc.geobox):
         assert box.crs.to_epsg() == int(grid.crs.removeprefix("EPSG:"))
         assert box.shape == grid.shape
         assert tuple(box.boundingbox) == pytest.approx(grid.bounds)
