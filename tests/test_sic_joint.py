@@ -119,7 +119,10 @@ def test_both_together_are_judged_as_concentration_alone_from_what_was_refined(d
     sic = SICTask(**taken, card=SIC_CARD, refiner="bicubic", weights=(1.0,) * 10)
     teller = pair.get_submodule("sic")
     joint = JointTask(sr=SRTask(**taken, card=refiner[1]), sic=sic)
-    expected, found = sic.evaluate(teller), joint.labelled_cells(joint_model(refiner[0], teller)).scores()
+    expected, found = (
+        sic.evaluate(teller),
+        joint.labelled_cells(joint_model(refiner[0], teller)).scores(),
+    )
     assert found == pytest.approx(expected, abs=2e-3)
 
 
