@@ -307,7 +307,7 @@ def _granules(plan: Plan, day: date, maps: Maps) -> list[dict[str, object]]:
 def _warnings(plan: Plan, maps: Maps) -> Iterator[str]:
     """What a user of the map should know of its inputs."""
     if any(each.attrs.get("origin") == "simulated" for each in maps.values()):
-        yield "made of simulated granules: this ice never was"
+        yield "simulated input, not an observation"
     yield from region_warnings(plan.settings.run)
     absent = [day for day, paths in plan.granules.items() if not paths]
     if plan.settings.run.mode == "provisional":
