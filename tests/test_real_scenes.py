@@ -15,13 +15,14 @@ from synthetic_scenes import CELL, COLUMNS, ROWS, half_ice, scene_of
 from typer.testing import CliRunner
 
 from pipelines.evaluate import real_scenes
-from pipelines.evaluate.real_scenes import evaluate_scenes, pooled, real_scene_scores, table_text
+from pipelines.evaluate.real_scenes import evaluate_scenes, real_scene_scores, table_text
 from pipelines.training.scene_samples import tiles_of, write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.scenes import (
     CLASSES,
     DISTANCES,
+    SMOOTHED,
     CellErrors,
     cell_errors,
     open_scenes,
@@ -120,10 +121,18 @@ def test_smoothing_keeps_constants_and_ignores_what_is_not_valid():
 
 
 def test_scores_of_several_scenes_are_pooled_by_cells():
-    names = [f"{s}{k}" for s in ("rmse", "mae", "bias") for k in ("", "_5km", "_10km", "_25km")]
-    one = {"cells": 100.0} | dict.fromkeys(names, 3.0)
-    two = {"cells": 300.0} | dict.fromkeys(names, 5.0)
-    total = pooled({"one": one, "two": two})
+    def constant(cells, error):
+        values = np.full(cells, error)
+        return CellErrors(
+            chart=0 * values,
+            error=values,
+            smooth={km: values for km in SMOOTHED},
+            ice=values > 1,
+            land_distance=0 * values,
+            within=None,
+        )
+
+    total = CellErrors.joined([constant(100, 0.03), constant(300, 0.05)]).scores()
     assert total["mae"] == pytest.approx(4.5)
     assert total["rmse"] == pytest.approx(np.sqrt((9 * 100 + 25 * 300) / 400))
 

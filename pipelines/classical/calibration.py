@@ -17,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from pipelines.evaluate.methods import Networks, World, world_of
-from pipelines.evaluate.real_scenes import gridded
+from pipelines.evaluate.real_scenes import scene_inputs
 from pipelines.plan import Method, method
 from seaice.config import NetworkSettings, Settings
 from seaice.errors import SeaIceError
@@ -42,7 +43,6 @@ from seaice.sic.classical.uncertainty import (
 )
 from seaice.sic.concentrate import concentrate
 from seaice.simulate.samples import SPLITS, draw, write_samples
-from seaice.stack import five_frames, neighbour_pd
 from seaice.train.samples import SampleSet
 
 __all__ = ["ROWS", "fields", "half_widths", "network_factors", "scene_cells"]
@@ -75,26 +75,33 @@ def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dic
             made = run(refined, world.daily_map, land, None, AS_STATED)
             doubts = (made[f"sic_{part}uncertainty"].values for part in ("", "smearing_"))
             found[formula].append(_cells([made["sic"].values, *doubts, *near, world.sic]))
-    told, card = networks.of(teller, "sic")
-    bare = told, replace(card, calibration=(), calibration_95=())
-    made = concentrate(refined, world.daily_map, land, bare, networks.machine, no_progress)
-    both = made["sic"].values, made["sic_uncertainty"].values
-    found[NETWORK].append(_cells([*both, world.sic]))
+    cells = _uncalibrated_cells(refined, world.daily_map, land, world.sic, networks, teller)
+    found[NETWORK].append(cells)
     return found
 
 
 def scene_cells(scene: ChartedScene, networks: Networks, sic: Method, notes: Path) -> Array:
     """Retrieved concentration, its uncalibrated uncertainty and the chart's, (3, cell)."""
-    day, daily_map = gridded(scene)
-    maps = {day: daily_map}
+    stack, coarse = scene_inputs(scene)
     network, card = networks.of(method("sr", Settings().sr, notes), "sr")
-    refined = refine(five_frames(maps, day), network, card, networks.machine, "", no_progress)
-    model, card = networks.of(sic, "sic")
-    bare = model, replace(card, calibration=(), calibration_95=())
-    coarse = daily_map.assign(neighbour_pd(maps, day))
-    result = concentrate(refined, coarse, scene.land, bare, networks.machine, no_progress)
+    refined = refine(stack, network, card, networks.machine, "", no_progress)
     chart = np.where(scene.land, np.nan, scene.chart_on_fine(scene.chart))
-    return _cells([result["sic"].values, result["sic_uncertainty"].values, chart])
+    return _uncalibrated_cells(refined, coarse, scene.land, chart, networks, sic)
+
+
+def _uncalibrated_cells(
+    refined: xr.Dataset,
+    coarse: xr.Dataset,
+    land: NDArray[np.bool_],
+    truth: Array,
+    networks: Networks,
+    sic: Method,
+) -> Array:
+    """Concentration, uncertainty as the network predicts it, and truth, (3, cell)."""
+    model, card = networks.of(sic, "sic")
+    uncalibrated = model, replace(card, calibration=(), calibration_95=())
+    result = concentrate(refined, coarse, land, uncalibrated, networks.machine, no_progress)
+    return _cells([result["sic"].values, result["sic_uncertainty"].values, truth])
 
 
 def _cells(maps: Sequence[Array]) -> Array:

@@ -33,9 +33,9 @@ __all__ = [
     "Scores",
     "evaluate_scenes",
     "gridded",
-    "pooled",
     "real_scene_scores",
     "retrieve_scene",
+    "scene_inputs",
     "table_text",
 ]
 
@@ -63,17 +63,21 @@ def gridded(scene: ChartedScene) -> tuple[date, xr.Dataset]:
     return day, grid_day([scene.swath], scene.grid, day)
 
 
-def retrieve_scene(
-    scene: ChartedScene, methods: Sequence[Way], networks: Networks
-) -> dict[str, tuple[Map, Map | None]]:
-    """Concentration of a scene by each method, and half-widths (2, y, x) of its intervals.
+def scene_inputs(scene: ChartedScene) -> tuple[xr.Dataset, xr.Dataset]:
+    """Five-day stack, and daily map with the V - H of the other days, for the networks.
 
     The scene's one frame is used for all five days, as `seaice scene` does.
     """
     day, daily_map = gridded(scene)
-    days = {day: daily_map}
-    stack = five_frames(days, day)
-    coarse = daily_map.assign(neighbour_pd(days, day))
+    maps = {day: daily_map}
+    return five_frames(maps, day), daily_map.assign(neighbour_pd(maps, day))
+
+
+def retrieve_scene(
+    scene: ChartedScene, methods: Sequence[Way], networks: Networks
+) -> dict[str, tuple[Map, Map | None]]:
+    """Concentration of a scene by each method, and half-widths (2, y, x) of its intervals."""
+    stack, coarse = scene_inputs(scene)
     refined: dict[object, xr.Dataset] = {}
     maps = {}
     for way in methods:
@@ -238,18 +242,6 @@ def _table(title: str, table: Scores, names: Sequence[str], heads: Sequence[str]
 def _shown(scores: Mapping[str, float], name: str) -> str:
     value = scores.get(name, float("nan"))
     return f"{value:.2f}" if np.isfinite(value) else ""
-
-
-def pooled(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """RMSE, MAE and bias over the cells of all scenes together."""
-    cells = np.array([each["cells"] for each in scores.values()])
-    total: dict[str, float] = {"cells": float(cells.sum())}
-    for suffix in ("", "_5km", "_10km", "_25km"):
-        for name, power in (("rmse", 2), ("mae", 1), ("bias", 1)):
-            values = np.array([each[f"{name}{suffix}"] for each in scores.values()])
-            mean = float((values**power * cells).sum() / cells.sum())
-            total[f"{name}{suffix}"] = mean ** (1 / power) if power == 2 else mean
-    return total
 
 
 def table_text(table: Mapping[str, Mapping[str, Mapping[str, float]]], comma: str = "") -> str:

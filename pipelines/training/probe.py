@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
-from pipelines.evaluate.real_scenes import gridded, pooled
+from pipelines.evaluate.real_scenes import ALL, gridded
 from seaice.errors import SeaIceError
-from seaice.evaluate.scenes import ChartedScene, open_scenes, scene_scores
+from seaice.evaluate.scenes import CellErrors, ChartedScene, cell_errors, open_scenes
 from seaice.grid.blocks import block_mean, repeat_to_fine_grid
 from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import CHANNELS
@@ -111,7 +111,7 @@ def train_probe(samples: SampleSet, passes: int, seed: int) -> nn.Module:
 
 
 @torch.inference_mode()
-def _score(network: nn.Module, scene: ChartedScene) -> dict[str, float]:
+def _errors(network: nn.Module, scene: ChartedScene) -> CellErrors:
     daily_map = gridded(scene)[1]
     tb = np.stack([daily_map[name].values for name in CHANNELS])
     shares = np.stack([*land_fractions(scene.land).values()])
@@ -119,7 +119,7 @@ def _score(network: nn.Module, scene: ChartedScene) -> dict[str, float]:
     flat = torch.from_numpy(np.nan_to_num(planes.reshape(len(planes), -1).T))
     sic = network(flat)[:, 0].numpy().reshape(planes.shape[1:])
     sic = np.where(np.isfinite(planes).all(0), sic, np.nan)
-    return scene_scores(scene, repeat_to_fine_grid(sic))
+    return cell_errors(scene, repeat_to_fine_grid(sic))
 
 
 def main() -> None:
@@ -138,8 +138,10 @@ def main() -> None:
     print(f"{len(samples)} samples" + "".join(f"{name:>11}" for name in names))
     for seed in range(options.seeds):
         network = train_probe(samples, options.passes, seed)
-        scores = {scene.name: _score(network, scene) for scene in scenes}
-        for name, row in (scores | {"all": pooled(scores)}).items():
+        errors = {scene.name: _errors(network, scene) for scene in scenes}
+        errors[ALL] = CellErrors.joined(list(errors.values()))
+        for name, each in errors.items():
+            row = each.scores()
             values = "".join(f"{row.get(key, float('nan')):11.2f}" for key in names)
             print(f"{seed} {name[:40]:40}{values}")
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter, zoom
 from torch import Tensor, nn
 
-from seaice.grid.blocks import SCALE, repeat_to_fine_grid
+from seaice.grid.blocks import SCALE, block_mean, repeat_to_fine_grid
 from seaice.grid.masks import LAND_FRACTIONS, land_fractions
 from seaice.instrument import LOW_CHANNELS
 from seaice.models.card import Card
@@ -379,8 +379,7 @@ def _add_smooth_noise(
     parts["low"] = parts["low"] + field(len(LOW_CHANNELS), 1)
     high = field(2, SCALE)
     parts["refined"] = parts["refined"] + high
-    means = high.reshape(2, rows, SCALE, columns, SCALE).mean(axis=(2, 4))
-    parts["frames"] = parts["frames"] + means
+    parts["frames"] = parts["frames"] + block_mean(high)
 
 
 def _lose_a_swath(

@@ -292,9 +292,9 @@ class _Skin(NamedTuple):
     pond: Array  #: fraction of what melts that is open pond, 0-1
 
 
-def _skin(shape: tuple[int, int], cover: Array, climate: Climate, table: IceTable,
-          rng: np.random.Generator) -> _Skin:  # fmt: skip
-    """Draw the surface of the ice on the fine grid; `shape` is that of the coarse grid."""
+def _skin(cover: Array, climate: Climate, table: IceTable, rng: np.random.Generator) -> _Skin:
+    """Draw the surface of the ice on the fine grid of `cover`."""
+    shape = cover.shape[0] // FINE, cover.shape[1] // FINE
     melting = np.zeros(cover.shape, np.float32)
     exposed, snow, bare = melting, None, None
     if climate.melt > 0 or climate.edge_melt > 0:
@@ -357,7 +357,7 @@ def make_ice(
     cover = draw(coarse, coastal, climate, rng)
     thin = _thin(cover.shape, climate, rng)
     thin = 1 - (1 - thin) * (1 - _washed_over(cover, climate, rng))
-    skin = _skin(grid.shape, cover, climate, table, rng)
+    skin = _skin(cover, climate, table, rng)
     low_cover = block_mean(cover, FINE // LOW)
     mean = np.maximum(low_cover, np.float32(1e-3))
 
