@@ -85,17 +85,17 @@ prune: $(VENV)/.run ## remove kept stages of OUT= that no day to come needs: KEE
 	@$(BIN)/seaice prune "$(OUT)" $(call option,keep,KEEP)
 
 chaos: $(VENV)/.test ## faults at random moments: KIND=processes, or forked (many, quick): ROUNDS=6 SEED=0 DAYS=2
-	$(BIN)/python -m pipelines.faults.$(if $(filter forked,$(KIND)),forked,chaos) \
+	$(BIN)/python -m pipelines.research.faults.$(if $(filter forked,$(KIND)),forked,chaos) \
 	  $(call option,rounds,ROUNDS) $(call option,seed,SEED) $(call option,days,DAYS)
 
 fuzz: $(VENV)/.run ## damaged files, each to be refused with a reason: KIND=granules (settings, weights, references) COUNT=500 SEED=0
-	$(BIN)/python -m pipelines.faults.fuzz $(call option,kind,KIND) $(call option,count,COUNT) $(call option,seed,SEED)
+	$(BIN)/python -m pipelines.research.faults.fuzz $(call option,kind,KIND) $(call option,count,COUNT) $(call option,seed,SEED)
 
 endurance: $(VENV)/.run ## many small days in one go, memory and files looked at: DAYS=200 SEED=0
-	$(BIN)/python -m pipelines.faults.endurance $(call option,days,DAYS) $(call option,seed,SEED)
+	$(BIN)/python -m pipelines.research.faults.endurance $(call option,days,DAYS) $(call option,seed,SEED)
 
 scaling: $(VENV)/.run ## small days on 1, 2, 4 local workers: DAYS=8
-	$(BIN)/python -m pipelines.faults.scaling $(call option,days,DAYS)
+	$(BIN)/python -m pipelines.research.faults.scaling $(call option,days,DAYS)
 
 capacity: $(VENV)/.run ## what fourteen years of both hemispheres would take, from benchmarks/results.csv
 	@$(BIN)/python -m benchmarks.capacity
@@ -147,11 +147,11 @@ train: $(VENV)/.run ## train both networks on simulated days, in training/; goes
 	$(BIN)/seaice train $(call option,recipe,RECIPE) $(call option,device,DEVICE)
 
 ablations: $(VENV)/.run ## what each part of super-resolution brings: STEPS=1000 SPLIT=valid RECIPE=compact
-	$(BIN)/python -m pipelines.training.ablations $(call option,steps,STEPS) $(call option,split,SPLIT) \
+	$(BIN)/python -m pipelines.research.ablations $(call option,steps,STEPS) $(call option,split,SPLIT) \
 	  $(call option,recipe,RECIPE) $(call option,device,DEVICE)
 
 variants: $(VENV)/.run ## what concentration gains from what it is told: STEPS=400 SPLIT=valid RECIPE=compact
-	$(BIN)/python -m pipelines.training.variants $(call option,steps,STEPS) $(call option,split,SPLIT) \
+	$(BIN)/python -m pipelines.research.variants $(call option,steps,STEPS) $(call option,split,SPLIT) \
 	  $(call option,recipe,RECIPE) $(call option,sr-weights,SR_WEIGHTS) $(call option,device,DEVICE)
 
 compare: $(VENV)/.run ## networks on one budget, all or SR=espcn,hat SIC=repvgg,scnet STEPS=150 SEEDS=1 SPLIT=valid
@@ -159,7 +159,7 @@ compare: $(VENV)/.run ## networks on one budget, all or SR=espcn,hat SIC=repvgg,
 	  $(call option,seeds,SEEDS) $(call option,split,SPLIT) $(call option,device,DEVICE)
 
 model-pages: $(VENV)/.run ## docs/models: a page for every network
-	$(BIN)/python -m pipelines.networks.model_pages
+	$(BIN)/python -m pipelines.model_pages
 
 evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on simulated test WORLDS=48
 	@$(BIN)/seaice evaluate $(if $(PRODUCT),"$(PRODUCT)" "$(REFERENCE)") $(REPORT) \
@@ -167,13 +167,13 @@ evaluate: $(VENV)/.run ## a report: PRODUCT= against REFERENCE=, or methods on s
 	  $(call option,device,DEVICE) $(foreach one,$(METHODS),--method "$(one)")
 
 reality: $(VENV)/.run ## simulated days against real observations, with verdicts: docs/reality.md; REAL=folder of files
-	@$(BIN)/python -m pipelines.reality $(call option,real,REAL)
+	@$(BIN)/python -m pipelines.research.reality $(call option,real,REAL)
 
 classical: $(VENV)/.run ## formulas on real samples beside published figures: docs/classical.md, RRDP=file
-	@$(BIN)/python -m pipelines.classical.page "$(RRDP)"
+	@$(BIN)/python -m pipelines.research.classical_page "$(RRDP)"
 
 scene-page: $(VENV)/.run ## the picture of docs/scene.md: one real scene by several methods, FILE=scene.nc
-	@$(BIN)/python -m pipelines.scenes.page "$(FILE)"
+	@$(BIN)/python -m pipelines.scene_page "$(FILE)"
 
 bench: $(VENV)/.test ## speed beside what users would do otherwise, and the limit: docs/performance.md; ONLY="reading day" RUNS=5
 	$(BIN)/python -m benchmarks $(ONLY) $(call option,runs,RUNS)

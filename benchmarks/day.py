@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measure import Row, Taken
-from pipelines.bench import stages_measured
-from pipelines.demo import DATE, REGION
+from benchmarks.stages import stages_measured
+from seaice.workflow.demo import DATE, REGION
 
 KEPT = Path("products/simulated")
 SAYS = ("", "", "", " (writing is left)", " (all is finished)")  #: of each stage

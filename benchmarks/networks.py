@@ -113,9 +113,9 @@ def precision() -> Iterator[Row]:
     """What bfloat16 changes of concentration, beside how far float32 is from the truth."""
     if not WORLDS.exists():
         return
-    from pipelines.evaluate.methods import Networks, told_of, ways, world_of
     from seaice.simulate.samples import SPLITS, draw
     from seaice.train.samples import SampleSet
+    from seaice.workflow.evaluation.methods import Networks, told_of, ways, world_of
 
     samples = SampleSet.open(WORLDS)
     compared = ways([f"{NAMES['sr']}:{NAMES['sic']}"], WORLDS.parent / "hashes.json")

@@ -25,7 +25,7 @@ from seaice.grid.masks import land_mask, near_sea
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inference import Machine, choose_precision, no_progress, refine
-from seaice.sic.concentrate import concentrate
+from seaice.retrieval.concentrate import concentrate
 from seaice.stack import FRAMES, NEIGHBOUR_PD_CHANNELS, stitch
 
 CPU = torch.device("cpu")

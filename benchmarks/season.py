@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from benchmarks.measure import Row, Taken
-from pipelines.bench import Measured, measured
+from benchmarks.stages import Measured, measured
 from tests.granules import make_swath, write_l1b
 
 FIRST = date(2020, 3, 1)

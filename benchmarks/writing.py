@@ -14,7 +14,7 @@ from seaice.config import Format
 from seaice.grid.grid import NORTH, coordinates
 from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import DECIMAL_DIGITS
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 from tests.products import made_product
 
 #: of crops in coarse cells: a 64th and a quarter of the north, which is on the line through both

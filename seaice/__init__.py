@@ -18,7 +18,7 @@ __all__ = ["__version__", "daily", "open_product", "open_products", "read_swath"
 
 #: Where each name is; imported when it is asked for, so that `import seaice` costs nothing.
 _HOME = {
-    "daily": "pipelines.api",
+    "daily": "seaice.workflow.api",
     "open_product": "seaice.product.reader",
     "open_products": "seaice.product.reader",
     "read_swath": "seaice.io.readers",

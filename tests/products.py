@@ -7,7 +7,7 @@ import xarray as xr
 
 from seaice.cf import attrs
 from seaice.grid.grid import HEMISPHERES, coordinates
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 
 def made_product(hemisphere="north", side=(40, 60), date="2020-03-03"):

@@ -10,7 +10,7 @@ from test_sr_refine import MACHINE, stack
 import seaice
 from seaice.models.inference import no_progress, refine
 from seaice.models.weights import load_model
-from seaice.sic.concentrate import concentrate
+from seaice.retrieval.concentrate import concentrate
 
 SHAPE = (24, 32)
 

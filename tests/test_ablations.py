@@ -9,10 +9,10 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.training.ablations import compared, variants, written
-from pipelines.training.trainings import SRTraining
+from pipelines.research.ablations import compared, variants, written
 from seaice.models.weights import read_card
 from seaice.train.trainer import Schedule
+from seaice.workflow.training.settings import SRTraining
 
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, decay=0.0)  # no weight moves
 ALIGNED = {**SMALL["pmdrnet"], "alignment": "deformable"}

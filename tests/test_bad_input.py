@@ -337,7 +337,7 @@ def test_two_frames_of_five_make_a_provisional_map_that_says_so(plain, tmp_path)
 
 def test_an_unwritable_output_is_refused_before_any_work(five_days, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
-    monkeypatch.setattr("pipelines.plan.find_granules", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr("seaice.workflow.plan.find_granules", lambda *_: pytest.fail("work began"))
     assert_refused(run("daily", five_days, tmp_path / "file" / "out"), "--out")
     assert (tmp_path / "file").read_text() == "not a folder"
 

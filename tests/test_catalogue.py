@@ -10,10 +10,10 @@ import xarray as xr
 from products import made_product
 from pystac.validation.local_validator import LocalValidator
 
-from pipelines.catalogue import PLAYED, catalogue
 from seaice.grid.grid import grid_of
 from seaice.product.folder import STAC_ITEM, write_product
 from seaice.product.provenance import provenance
+from seaice.workflow.catalogue import PLAYED, catalogue
 
 PLACES = (("north", "2020-03-03"), ("north", "2020-03-05"), ("south", "2020-03-03"))
 

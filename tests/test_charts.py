@@ -11,12 +11,12 @@ from pyproj import Transformer
 from synthetic_scenes import CELL, COLUMNS, CRS, ROWS, half_ice, plane, scene_of
 from typer.testing import CliRunner
 
-from pipelines.training.scene_samples import chart_weight, write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.charts import Cells, find_chart, read_chart, sigrid_concentration
 from seaice.evaluate.scenes import open_scenes
 from seaice.train.samples import SampleSet
+from seaice.workflow.training.scene_samples import chart_weight, write_scene_samples
 
 MOMENT = np.datetime64("2021-03-01T05:00")
 #: CT and its range in tenths, table of concentration codes of SIGRID-3

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.classical.page import main, page, rows
-from pipelines.reality.points import Points
-from pipelines.reality.real import real_points
+from pipelines.research.classical_page import main, page, rows
+from pipelines.research.reality.points import Points
+from pipelines.research.reality.real import real_points
 from seaice.instrument import CHANNELS
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))

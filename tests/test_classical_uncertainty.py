@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.classical.calibration import NETWORK, half_widths, network_factors
-from seaice.sic.calibration import calibrated
-from seaice.sic.classical.daily import FORMULAS
-from seaice.sic.classical.uncertainty import (
+from pipelines.research.calibration import NETWORK, half_widths, network_factors
+from seaice.retrieval.calibration import calibrated
+from seaice.retrieval.classical.daily import FORMULAS
+from seaice.retrieval.classical.uncertainty import (
     AS_STATED,
     ICE,
     SPREADS,

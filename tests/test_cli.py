@@ -11,11 +11,11 @@ from days import DAY, run, write_five_days
 from granules import write_au_si6
 from typer.testing import CliRunner
 
-from pipelines.plan import WEIGHTLESS
 from seaice.cli import app
 from seaice.cli.doctor import granules_examined
 from seaice.config import Settings
 from seaice.grid.grid import NORTH
+from seaice.workflow.plan import WEIGHTLESS
 
 VERBS = (
     "simulate",

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from pipelines.demo import DATE
 from seaice import daily
 from seaice.cli import app
 from seaice.config import Settings
 from seaice.dates import AHEAD, FIRST, checked_date
 from seaice.errors import SettingsError
+from seaice.workflow.demo import DATE
 
 #: read as Unix time, as a week, as the last day of the calendar, ...
 WRONG = (

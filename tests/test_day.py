@@ -13,8 +13,6 @@ from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 from granules import write_au_si6
 from products import made_product
 
-from pipelines.day import check_explained
-from pipelines.plan import BICUBIC_MARGIN, HALO
 from seaice.errors import PredictionError
 from seaice.grid.gridding import grid_day
 from seaice.grid.masks import land_mask
@@ -23,9 +21,11 @@ from seaice.io.granules import find_granules
 from seaice.io.hdf5 import open_hdf5
 from seaice.io.readers import read_swath
 from seaice.product.netcdf_zarr import round_values
-from seaice.sic.classical.daily import by_asi
-from seaice.sic.gap_filling import postprocess
+from seaice.retrieval.classical.daily import by_asi
+from seaice.retrieval.gap_filling import postprocess
 from seaice.stack import five_frames, frame_dates, observed_frames
+from seaice.workflow.day import check_explained
+from seaice.workflow.plan import BICUBIC_MARGIN, HALO
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_stopped(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.methods.refine_with", killed)
+        patched.setattr("seaice.workflow.methods.refine_with", killed)
         assert run("daily", granules, tmp_path, *plain).exit_code != 0
     assert len(reads) == 5
     assert not (tmp_path / PRODUCT).exists()

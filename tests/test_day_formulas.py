@@ -6,8 +6,8 @@ import pytest
 import xarray as xr
 from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 
-from pipelines.plan import plan
 from seaice.config import Settings
+from seaice.workflow.plan import plan
 
 CHOSEN = [
     {"tie_points": "dynamic"},

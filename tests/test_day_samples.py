@@ -10,14 +10,14 @@ import zarr
 from affine import Affine
 from typer.testing import CliRunner
 
-from pipelines.plan import ground
-from pipelines.training.scene_samples import write_day_samples
 from seaice.cli import app
 from seaice.config import RunSettings
 from seaice.errors import NoInputError
 from seaice.grid.masks import land_mask
 from seaice.simulate.days import simulate_days, truth_path
 from seaice.train.samples import SampleSet
+from seaice.workflow.plan import ground
+from seaice.workflow.training.scene_samples import write_day_samples
 
 REGION = "10,79,24,82"
 DAY = date(2018, 4, 28)

@@ -172,7 +172,7 @@ def test_every_page_is_in_the_table_of_contents():
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     """A folder with a product under the name that the pages use, its truth, and granules."""
-    from pipelines.small import REGION, small_day
+    from seaice.workflow.small_day import REGION, small_day
 
     folder = tmp_path_factory.mktemp("docs")
     like_a_checkout(folder)

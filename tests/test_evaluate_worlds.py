@@ -9,13 +9,13 @@ import tiny_samples
 import torch
 import zarr
 
-from pipelines.evaluate import worlds
-from pipelines.evaluate.methods import standard, ways, world_of
-from pipelines.stages import silent
 from seaice.errors import SeaIceError, SettingsError
-from seaice.sic.classical.asi import asi
+from seaice.retrieval.classical.asi import asi
 from seaice.simulate.samples import SPLITS, draw
 from seaice.train.samples import SampleSet
+from seaice.workflow.evaluation import worlds
+from seaice.workflow.evaluation.methods import standard, ways, world_of
+from seaice.workflow.stages import silent
 
 METHODS = ["bicubic:asi-unfiltered", "bicubic:asi"]
 SIDE = 32

@@ -19,7 +19,6 @@ from test_network_fold import trained
 from torch import nn
 from typer.testing import CliRunner
 
-from pipelines.networks.export import ExportResult, markdown
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
 from seaice.models.export import (
@@ -37,6 +36,7 @@ from seaice.models.export import (
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, save_model
+from seaice.workflow.model_export import ExportResult, markdown
 
 CONVOLUTIONAL = pytest.mark.parametrize("name", ["repvgg", "scnet", "xception_aspp"])
 

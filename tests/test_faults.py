@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from days import DAY, write_day
 
-from pipelines.faults.days import DAY as FIRST
-from pipelines.faults.days import copied_days
-from pipelines.faults.endurance import WARM, growth, held
-from pipelines.faults.network import Way
-from pipelines.faults.trial import ended, forked
+from pipelines.research.faults.days import DAY as FIRST
+from pipelines.research.faults.days import copied_days
+from pipelines.research.faults.endurance import WARM, growth, held
+from pipelines.research.faults.network import Way
+from pipelines.research.faults.trial import ended, forked
 from seaice.io.readers import read_swath
 
 

@@ -10,20 +10,20 @@ from synthetic_scenes import half_ice, scene_of
 from test_network_contract import SMALL
 from typer.testing import CliRunner
 
-from pipelines.training.fine_tuning import (
-    FineTuning,
-    data_hash,
-    default_weights,
-    fine_tune,
-    train_and_valid,
-)
-from pipelines.training.scene_samples import write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError, WeightsError
 from seaice.files import sha256
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, read_card, save_model
+from seaice.workflow.training.fine_tuning import (
+    FineTuning,
+    data_hash,
+    default_weights,
+    fine_tune,
+    train_and_valid,
+)
+from seaice.workflow.training.scene_samples import write_scene_samples
 
 CPU = torch.device("cpu")
 SHAPE = (60, 60)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from granules import make_swath, write_l1b
 
-from pipelines.faults.bad.granules import MUTATIONS, SECRET, unlawful
-from pipelines.faults.fuzz import KINDS, answer
+from pipelines.research.faults.bad.granules import MUTATIONS, SECRET, unlawful
+from pipelines.research.faults.fuzz import KINDS, answer
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from safetensors.torch import save_file
 from test_network_contract import SMALL
 from typer.testing import CliRunner
 
-from pipelines.networks.imports import import_weights
 from seaice.cli import app
 from seaice.errors import WeightsError
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, match_weights, read_checkpoint_tensors
+from seaice.workflow.model_import import import_weights
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.season.granules.inventory import Inventory
 from seaice.config import RunSettings
 from seaice.errors import GranuleError, NoInputError
 from seaice.io.granules import GranuleName, find_granules, find_unused_files, select_files
 from seaice.io.readers import read_swath
+from seaice.workflow.season.inventory import Inventory
 
 DAY = date(2020, 3, 3)
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from granules import make_swath, write_scene
 
-from pipelines.faults.bad.references import good
+from pipelines.research.faults.bad.references import good
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.open import open_field, open_field_isolated
 from seaice.io.isolation import read_in_subprocess

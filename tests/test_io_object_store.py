@@ -65,7 +65,7 @@ def through(server, environment, monkeypatch):
     """A way to the store with faults of these shares."""
     from contextlib import ExitStack
 
-    from pipelines.faults.network import Way, faulty_way
+    from pipelines.research.faults.network import Way, faulty_way
 
     with ExitStack() as stack:
 
@@ -178,7 +178,7 @@ def test_no_server_at_all(environment, monkeypatch):
 
 @pytest.fixture
 def fetched(memory, tmp_path):
-    from pipelines.fetched import Fetched
+    from seaice.workflow.granule_cache import Fetched
 
     store = memory
     for number in range(3):
@@ -234,7 +234,7 @@ def seen(store, name):
     """What a reader who trusts the list finds: the map, whole, or None."""
     from hashlib import sha256 as digest
 
-    from pipelines.published import listed_in
+    from seaice.workflow.published import listed_in
 
     told = listed_in(store, name)
     files = {file.partition("/")[2]: store.read_text(f"{name}/{file}") for file in told}
@@ -246,7 +246,7 @@ def seen(store, name):
 def test_a_reader_sees_the_old_product_or_the_new_one_wherever_the_writer_is_stopped(
     memory, tmp_path, monkeypatch
 ):
-    from pipelines.published import put_product
+    from seaice.workflow.published import put_product
 
     store = memory
     folder = product(tmp_path / "seaice_sic_x", "0", "old")

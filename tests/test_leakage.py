@@ -10,13 +10,13 @@ import tiny_samples
 import torch
 import zarr
 
-from pipelines.training.train import train_sic, train_sr
-from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError
 from seaice.simulate import samples
 from seaice.simulate.samples import MARGIN, SIDE, SPLITS
 from seaice.stack import frame_dates
 from seaice.train.samples import SampleSet
+from seaice.workflow.training.settings import SICTraining, SRTraining
+from seaice.workflow.training.train import train_sic, train_sr
 
 YEARS = (2018, 2019, 2020)  # the year that is drawn, and what borders a leap day
 every_split = pytest.mark.parametrize("split", SPLITS)

@@ -13,18 +13,18 @@ from days import DAY, PRODUCT, REGION, run, write_day
 from granules import make_swath, write_l1b
 from products import made_product
 
-from pipelines.day import daily_maps, run_day, written
-from pipelines.demo import demo_settings
-from pipelines.plan import ground, plan
-from pipelines.season.tasks import Job, make_day
-from pipelines.stages import silent
 from seaice.cli.options import _each_hemisphere, hemispheres
 from seaice.config import Settings
 from seaice.errors import FinalStandsError, GranuleError, NoInputError, SettingsError
 from seaice.grid.grid import hemisphere_of
 from seaice.product.folder import write_product
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 from seaice.stack import frame_dates
+from seaice.workflow.day import daily_maps, run_day, written
+from seaice.workflow.demo import demo_settings
+from seaice.workflow.plan import ground, plan
+from seaice.workflow.season.tasks import Job, make_day
+from seaice.workflow.stages import silent
 
 SOUTH = "0,-67,6,-66"  # Lazarev Sea
 
@@ -103,7 +103,9 @@ def test_a_region_lies_in_one_hemisphere():
 
 
 def test_the_demo_shows_a_sea_of_the_hemisphere_that_is_wished_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.demo.simulated_granules", lambda settings, progress: tmp_path)
+    monkeypatch.setattr(
+        "seaice.workflow.demo.simulated_granules", lambda settings, progress: tmp_path
+    )
     for hemisphere, region in (("north", "svalbard"), ("south", "lazarev")):
         run = {"hemisphere": hemisphere, "out": tmp_path}
         shown = demo_settings(Settings.from_table({"run": run}), silent).run
@@ -143,7 +145,7 @@ def test_a_provisional_map_never_takes_a_final_ones_place_unasked(names, final):
 
 
 def test_days_that_turn_out_unusable_make_a_map_no_less_provisional(names, final, monkeypatch):
-    monkeypatch.setattr("pipelines.day.daily_maps", lambda *told: dict.fromkeys("four"))
+    monkeypatch.setattr("seaice.workflow.day.daily_maps", lambda *told: dict.fromkeys("four"))
     with pytest.raises(FinalStandsError, match="4 of 5 days"):
         run_day(plan(settings(names)), silent)
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from pipelines.plan import method, region_warnings
 from seaice.config import NetworkSettings, RunSettings
 from seaice.errors import SettingsError, UnknownNameError
 from seaice.grid.grid import NORTH
 from seaice.grid.regions import longitude_span, pad_region, region_grid
+from seaice.workflow.plan import method, region_warnings
 
 
 @pytest.mark.parametrize(

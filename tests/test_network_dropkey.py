@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from test_network_contract import SMALL, lively
 from torch import nn
 
-from pipelines.plan import method
 from seaice.config import NetworkSettings
 from seaice.errors import SettingsError, WeightsError
 from seaice.models.inference import Machine, no_progress, run_tiled
 from seaice.models.inputs import new_sic_card
 from seaice.models.layers.dropout import DropKey, additive_mask, linear_decay, monte_carlo_mean
 from seaice.models.registry import create_model
+from seaice.workflow.plan import method
 
 SHAPES = ("keys", "block", "cross")
 LIKE = torch.zeros(())

@@ -16,7 +16,7 @@ from seaice.models.inference import no_progress, refine, run_tiled
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model, find_model
-from seaice.sic.concentrate import concentrate
+from seaice.retrieval.concentrate import concentrate
 from seaice.stack import NEIGHBOUR_PD_CHANNELS
 
 SHAPE = (40, 36)

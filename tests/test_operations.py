@@ -8,22 +8,22 @@ from datetime import timedelta
 import pytest
 from days import DAY, REGION, write_day
 
-from pipelines.day import run_day
-from pipelines.plan import plan
-from pipelines.season.foretold import foretold
-from pipelines.season.granules import quarantine
-from pipelines.season.granules.inventory import Inventory
-from pipelines.season.granules.quarantine import guarded, quarantined
-from pipelines.season.log import note, notes
-from pipelines.season.reprocess import reprocess
-from pipelines.season.status import statuses
-from pipelines.season.verify import damages
-from pipelines.season.watch import Watcher
-from pipelines.stages import silent
 from seaice.config import RunSettings, Settings
 from seaice.errors import GranuleError, StorageError
 from seaice.files import sha256
 from seaice.io.granules import find_granules
+from seaice.workflow.day import run_day
+from seaice.workflow.plan import plan
+from seaice.workflow.season import quarantine
+from seaice.workflow.season.dry_run import foretold
+from seaice.workflow.season.inventory import Inventory
+from seaice.workflow.season.log import note, notes
+from seaice.workflow.season.quarantine import guarded, quarantined
+from seaice.workflow.season.reprocess import reprocess
+from seaice.workflow.season.status import statuses
+from seaice.workflow.season.verify import damages
+from seaice.workflow.season.watch import Watcher
+from seaice.workflow.stages import silent
 
 PLACE = "north_box_-130_80_-124_81"
 
@@ -118,7 +118,7 @@ def test_status_tells_every_day_and_why(finished):
 
 @pytest.mark.slow
 def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
-    from pipelines.season.repair import repaired
+    from seaice.workflow.season.repair import repaired
 
     out = tmp_path / "out"
     shutil.copytree(finished, out, symlinks=True)
@@ -241,7 +241,7 @@ def test_a_product_that_the_catalogue_names_and_that_is_gone_is_damage(tmp_path)
 
 @pytest.mark.slow
 def test_local_workers_work_and_keep_no_profile_of_themselves():
-    from pipelines.season.cluster import ClusterSettings, connected
+    from seaice.workflow.season.cluster import ClusterSettings, connected
 
     with connected(ClusterSettings(workers=1)) as client:
         assert client.submit(sum, [1, 2]).result() == 3
@@ -282,7 +282,7 @@ def test_a_watcher_waits_until_a_file_is_complete_and_takes_up_what_changed(tmp_
 
 
 def test_pruning_keeps_what_tomorrow_needs(tmp_path):
-    from pipelines.season.prune import prune
+    from seaice.workflow.season.prune import prune
 
     for stage in ("grid", "refine"):
         for n in range(10):

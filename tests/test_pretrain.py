@@ -8,15 +8,15 @@ from days import run, write_five_days
 from test_network_contract import SMALL
 from typer.testing import CliRunner
 
-from pipelines.training.pretrain import Hiding, pretrain, unlabelled_days
-from pipelines.training.single_model import SingleModelSettings, training_of
 from seaice.cli import app
 from seaice.errors import NoInputError, SettingsError
 from seaice.models.inputs import new_sr_card
 from seaice.models.layers.tokens import PatchMask
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, save_model
-from seaice.sic.pretraining import autoencoder_of
+from seaice.retrieval.pretraining import autoencoder_of
+from seaice.workflow.training.pretrain import Hiding, pretrain, unlabelled_days
+from seaice.workflow.training.single_model import SingleModelSettings, training_of
 
 CPU = torch.device("cpu")
 TRANSFORMERS = ("mae_vit", "cloformer", "scalablevit", "flowformer")

@@ -11,7 +11,7 @@ from seaice.grid.grid import grid_of
 from seaice.product.cell import FLAG_DESCRIPTIONS, cell_at, cell_from_store, cell_index
 from seaice.product.folder import write_product
 from seaice.product.season_store import write_day
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

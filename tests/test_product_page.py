@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seaice.product.metadata import MAP_VARIABLES
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 PAGE = Path(__file__).parents[1] / "docs" / "product.md"
 

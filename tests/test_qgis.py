@@ -13,7 +13,7 @@ from products import made_product
 from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import round_values
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 pytestmark = pytest.mark.desktop
 

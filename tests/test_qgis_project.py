@@ -18,7 +18,7 @@ from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import round_values
 from seaice.product.qgis import LAYER_TYPES, ProjectDay, write_project
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PD_RAMP, PERCENT_RAMP, TB_RAMP
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
 SESSION = Path(__file__).with_name("qgis_project_session.py")

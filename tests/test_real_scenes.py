@@ -14,9 +14,6 @@ import xarray as xr
 from synthetic_scenes import CELL, COLUMNS, ROWS, half_ice, scene_of
 from typer.testing import CliRunner
 
-from pipelines.evaluate import real_scenes
-from pipelines.evaluate.real_scenes import evaluate_scenes, real_scene_scores, table_text
-from pipelines.training.scene_samples import tiles_of, write_scene_samples
 from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.evaluate.scenes import (
@@ -30,6 +27,9 @@ from seaice.evaluate.scenes import (
     smoothed,
 )
 from seaice.train.samples import SampleSet
+from seaice.workflow.evaluation import real_scenes
+from seaice.workflow.evaluation.real_scenes import evaluate_scenes, real_scene_scores, table_text
+from seaice.workflow.training.scene_samples import tiles_of, write_scene_samples
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real"

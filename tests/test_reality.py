@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.reality.figures import Maps, map_figures, point_figures, weight_like_real
-from pipelines.reality.points import LEVELS, Points, described, joined, retrieved
-from pipelines.reality.report import filled, tables
-from pipelines.reality.sides import real_figures
-from pipelines.reality.simulated import samples_of, worlds
-from pipelines.reality.spectra import BANDS_KM, noise, pack_or_edge, spectrum
+from pipelines.research.reality.figures import Maps, map_figures, point_figures, weight_like_real
+from pipelines.research.reality.points import LEVELS, Points, described, joined, retrieved
+from pipelines.research.reality.report import filled, tables
+from pipelines.research.reality.sides import real_figures
+from pipelines.research.reality.simulated import samples_of, worlds
+from pipelines.research.reality.spectra import BANDS_KM, noise, pack_or_edge, spectrum
 from seaice.errors import NoInputError
 from seaice.instrument import CHANNELS
 from seaice.simulate.random_fields import gaussian_field

@@ -8,12 +8,12 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.training.recipe import Recipe, follow, recipes
-from pipelines.training.trainings import SICTraining, SRTraining
 from seaice.errors import NoInputError, SettingsError
 from seaice.models.registry import create_model, shipped_weights
 from seaice.models.weights import load_model, read_card, weights_hash
 from seaice.train.trainer import Schedule
+from seaice.workflow.training.recipe import Recipe, follow, recipes
+from seaice.workflow.training.settings import SICTraining, SRTraining
 
 CPU = torch.device("cpu")
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=1)  # no weight moves
@@ -47,8 +47,8 @@ def simulated(monkeypatch):
             tiny_samples.write(store, samples=count, side=16)
         yield count
 
-    monkeypatch.setattr("pipelines.training.recipe.write_samples", write)
-    monkeypatch.setattr("pipelines.training.recipe.commit", lambda: "abc")
+    monkeypatch.setattr("seaice.workflow.training.recipe.write_samples", write)
+    monkeypatch.setattr("seaice.workflow.training.recipe.commit", lambda: "abc")
     return asked
 
 

@@ -10,10 +10,10 @@ import xarray as xr
 from granules import field, scan_positions
 from typer.testing import CliRunner
 
-from pipelines.scenes.run import ground_of
 from seaice.cli import app
 from seaice.grid.grid import HEMISPHERES
 from seaice.instrument import BANDS
+from seaice.workflow.scene import ground_of
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real" / "amsr2_scene_20190823_franz_josef_land.nc"

@@ -10,9 +10,14 @@ import tiny_samples
 import torch
 from typer.testing import CliRunner
 
-from pipelines.evaluate import sealed
-from pipelines.evaluate.methods import Told
-from pipelines.evaluate.sealed import (
+from seaice import __version__
+from seaice.cli import app
+from seaice.errors import NoInputError, SettingsError
+from seaice.files import sha256
+from seaice.simulate.samples import SPLITS
+from seaice.workflow.evaluation import sealed
+from seaice.workflow.evaluation.methods import Told
+from seaice.workflow.evaluation.sealed import (
     BEGIN,
     END,
     PAGE,
@@ -24,12 +29,7 @@ from pipelines.evaluate.sealed import (
     sealed_methods,
     this_release,
 )
-from pipelines.stages import silent
-from seaice import __version__
-from seaice.cli import app
-from seaice.errors import NoInputError, SettingsError
-from seaice.files import sha256
-from seaice.simulate.samples import SPLITS
+from seaice.workflow.stages import silent
 
 CPU = torch.device("cpu")
 RELEASE = Release(version="9.9", commit="c" * 40, weights=("a" * 64, "b" * 64))

@@ -9,8 +9,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from pipelines.season import cluster
-from pipelines.season.cluster import ClusterSettings, connected
+from seaice.workflow.season import cluster
+from seaice.workflow.season.cluster import ClusterSettings, connected
 
 
 class Slow:

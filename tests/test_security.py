@@ -91,8 +91,8 @@ def test_no_secret_is_in_the_tree():
 
 
 def test_weights_are_known_by_their_hash_and_another_file_has_another_product(tmp_path):
-    from pipelines.plan import method
     from seaice.config import NetworkSettings
+    from seaice.workflow.plan import method
 
     shipped = ROOT / "seaice" / "models" / "sr" / "weights" / "espcn.safetensors"
     content = shipped.read_bytes()

@@ -17,9 +17,7 @@ from products import made_product
 from pyproj import Geod, Transformer
 from scipy.ndimage import gaussian_filter
 
-from pipelines.evaluate.amounts import Case, calibrated, coverage
-from pipelines.series import rebuild_series, record
-from pipelines.stages import silent
+from pipelines.research.amounts import Case, calibrated, coverage
 from seaice.errors import NoInputError
 from seaice.grid.grid import HEMISPHERES, NORTH, Grid
 from seaice.grid.masks import land_mask
@@ -40,6 +38,8 @@ from seaice.product.series import (
     update_series,
     write_series,
 )
+from seaice.workflow.series import rebuild_series, record
+from seaice.workflow.stages import silent
 
 OSISAF = Path(__file__).parents[1] / "seaice" / "simulate" / "data" / "osisaf_north_2018.nc"
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))

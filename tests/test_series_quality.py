@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from products import made_product
 
-from pipelines.series import follow
-from pipelines.stages import silent
 from seaice.product.folder import list_product_files, product_name, quality_page_path, write_product
 from seaice.product.quality import (
     QualityDay,
@@ -21,7 +19,9 @@ from seaice.product.quality import (
     write_quality_page,
 )
 from seaice.product.series import SeriesRow, read_series, series_path
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
+from seaice.workflow.series import follow
+from seaice.workflow.stages import silent
 
 TODAY, YESTERDAY = "2020-03-03", "2020-03-02"
 TIES = {"water pd": {"value": 47.0, "published": 47.0, "measured": 45.0, "cells": 9, "why": "day"}}

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.networks.model_pages import index
-from pipelines.networks.models import SIZES, data_file, models_known, shipped, write_sizes
+from pipelines.model_pages import index
 from seaice.models.registry import list_models
 from seaice.models.weights import load_model
+from seaice.workflow.model_table import SIZES, data_file, models_known, shipped, write_sizes
 
 PAGES = Path(__file__).parents[1] / "docs" / "models"
 LEARNING = {name: entry for name, entry in list_models().items() if entry.has_weights}

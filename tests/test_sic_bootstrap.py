@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seaice.sic.classical.bootstrap import PUBLISHED, bootstrap
+from seaice.retrieval.classical.bootstrap import PUBLISHED, bootstrap
 
 hemispheres = st.sampled_from(["north", "south"])
 kelvins = st.floats(60, 300)

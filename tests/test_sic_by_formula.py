@@ -8,14 +8,14 @@ import xarray as xr
 
 from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import HEMISPHERES, coordinates
-from seaice.sic.classical.asi import asi
-from seaice.sic.classical.blend import blend
-from seaice.sic.classical.bootstrap import PUBLISHED as BOOTSTRAP
-from seaice.sic.classical.bootstrap import bootstrap
-from seaice.sic.classical.daily import FORMULAS, Choices, by_asi, by_bootstrap
-from seaice.sic.classical.nasa_team import PUBLISHED as NASA_TEAM
-from seaice.sic.classical.nasa_team import nasa_team
-from seaice.sic.flags import Flag
+from seaice.retrieval.classical.asi import asi
+from seaice.retrieval.classical.blend import blend
+from seaice.retrieval.classical.bootstrap import PUBLISHED as BOOTSTRAP
+from seaice.retrieval.classical.bootstrap import bootstrap
+from seaice.retrieval.classical.daily import FORMULAS, Choices, by_asi, by_bootstrap
+from seaice.retrieval.classical.nasa_team import PUBLISHED as NASA_TEAM
+from seaice.retrieval.classical.nasa_team import nasa_team
+from seaice.retrieval.flags import Flag
 
 SHAPE = (20, 24)
 LOW = ("tb18h", "tb18v", "tb23v", "tb36h", "tb36v")

@@ -15,7 +15,7 @@ from test_sr_refine import MACHINE, bicubic, stack
 from seaice.models.card import Card
 from seaice.models.inference import no_progress
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
-from seaice.sic.calibration import (
+from seaice.retrieval.calibration import (
     BEFORE,
     ONE_SIGMA,
     STEPS,
@@ -24,7 +24,7 @@ from seaice.sic.calibration import (
     calibration,
     quantiles,
 )
-from seaice.sic.concentrate import concentrate
+from seaice.retrieval.concentrate import concentrate
 
 LEAST, MOST = 0.004, 0.15  #: doubts that are drawn
 TABLE = np.exp(np.random.default_rng(2).normal(0, 0.6, STEPS.shape))

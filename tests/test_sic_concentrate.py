@@ -13,8 +13,8 @@ from seaice.instrument import LOW_CHANNELS
 from seaice.models.inference import Machine, no_progress
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
-from seaice.sic.concentrate import concentrate
-from seaice.sic.flags import Flag, coast, everyday, status
+from seaice.retrieval.concentrate import concentrate
+from seaice.retrieval.flags import Flag, coast, everyday, status
 
 SHAPE = (40, 36)
 

@@ -8,10 +8,10 @@ import xarray as xr
 
 from seaice.grid.grid import NORTH, SOUTH, coordinates
 from seaice.grid.masks import lake_mask, outside_climatology
-from seaice.sic.disagreement import disagreement
-from seaice.sic.flags import Flag
-from seaice.sic.gap_filling import fill_pole_hole, interpolate_between_days, postprocess
-from seaice.sic.smearing import smearing, split
+from seaice.retrieval.disagreement import disagreement
+from seaice.retrieval.flags import Flag
+from seaice.retrieval.gap_filling import fill_pole_hole, interpolate_between_days, postprocess
+from seaice.retrieval.smearing import smearing, split
 from seaice.stack import observed_frames
 
 DAY = date(2020, 3, 3)

@@ -8,19 +8,19 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL, lively
 
-from pipelines.training.train import train_joint
-from pipelines.training.trainings import JointTraining
 from seaice.errors import WeightsError
 from seaice.models.inputs import SIC_CHANNELS
 from seaice.models.inputs import new_sic_card as blank_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model, load_model, save_model, weights_hash
-from seaice.sic.joint_task import JointTask, joint_model
-from seaice.sic.task import SICTask
+from seaice.retrieval.joint_task import JointTask, joint_model
+from seaice.retrieval.task import SICTask
 from seaice.train.samples import SampleSet, add_refined
 from seaice.train.super_resolution import SRTask
 from seaice.train.trainer import Schedule
+from seaice.workflow.training.settings import JointTraining
+from seaice.workflow.training.train import train_joint
 
 CPU = torch.device("cpu")
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=0, decay=0.0)  # no weight moves

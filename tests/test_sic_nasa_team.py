@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.sic.classical.nasa_team import PUBLISHED, nasa_team
+from seaice.retrieval.classical.nasa_team import PUBLISHED, nasa_team
 
 hemispheres = st.sampled_from(["north", "south"])
 CHANNELS = ("tb18h", "tb18v", "tb36v")

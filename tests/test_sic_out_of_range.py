@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_sic_by_formula import scene
 
-from seaice.sic.classical.daily import FORMULAS, by_asi
-from seaice.sic.flags import Flag
-from seaice.sic.out_of_range import (
+from seaice.retrieval.classical.daily import FORMULAS, by_asi
+from seaice.retrieval.flags import Flag
+from seaice.retrieval.out_of_range import (
     DIRECTIONS,
     GUARD,
     KELVIN_PER_UNIT,
@@ -134,7 +134,7 @@ def test_where_nothing_is_out_of_range_nothing_changes(monkeypatch):
     plain = by_asi(*scene())
     inside = (plain["status_flag"].values & Flag.OUT_OF_RANGE) == 0
     none = np.zeros(scene()[1]["n_obs"].shape, np.float32)
-    monkeypatch.setattr("seaice.sic.concentrate.excess_map", lambda *_: none)
+    monkeypatch.setattr("seaice.retrieval.concentrate.excess_map", lambda *_: none)
     before = by_asi(*scene())
     for kind in ("sic", "sic_uncertainty", "sic_uncertainty_95"):
         np.testing.assert_array_equal(plain[kind].values[inside], before[kind].values[inside])

@@ -14,7 +14,7 @@ from seaice.models.inputs import SIC_CHANNELS, assemble_sic_input, new_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model
-from seaice.sic.task import (
+from seaice.retrieval.task import (
     PUBLISHED_WEIGHTS,
     SICTask,
     class_weights,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.sic.classical import asi, bootstrap, nasa_team
-from seaice.sic.classical.tie_points import FEWEST, GUARD, ICE_GUARD, choose, tie_point
+from seaice.retrieval.classical import asi, bootstrap, nasa_team
+from seaice.retrieval.classical.tie_points import FEWEST, GUARD, ICE_GUARD, choose, tie_point
 
 PUBLISHED = 200.0
 CHANNELS = ("tb18h", "tb18v", "tb23v", "tb36h", "tb36v", "tb89h", "tb89v")

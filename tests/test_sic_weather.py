@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.sic.classical.adjustment import AS_AMSRE, as_amsre
-from seaice.sic.classical.weather import gradient_ratio, limits_of, weather_filter
+from seaice.retrieval.classical.adjustment import AS_AMSRE, as_amsre
+from seaice.retrieval.classical.weather import gradient_ratio, limits_of, weather_filter
 
 LIMITS = {
     ("spreen", "north"): (0.045, 0.040),

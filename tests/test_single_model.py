@@ -9,17 +9,17 @@ from test_network_contract import SMALL, lively
 from torch import nn
 from typer.testing import CliRunner
 
-from pipelines.training.single_model import SingleModelSettings, training_of
-from pipelines.training.train import _start_with
-from pipelines.training.trainings import SICTraining
 from seaice.cli import app
 from seaice.errors import SettingsError, WeightsError
 from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
 from seaice.models.weights import save_model
-from seaice.sic.task import SICTask
+from seaice.retrieval.task import SICTask
 from seaice.train.samples import SampleSet
 from seaice.train.trainer import Schedule, Task, train
+from seaice.workflow.training.settings import SICTraining
+from seaice.workflow.training.single_model import SingleModelSettings, training_of
+from seaice.workflow.training.train import _start_with
 
 QUICK = Schedule(steps=4, batch=2, rate=1e-2, warm_up=1)
 CPU = torch.device("cpu")

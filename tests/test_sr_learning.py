@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_network_contract import SMALL
 
-from pipelines.training.train import train_sic, train_sr
-from pipelines.training.trainings import SICTraining, SRTraining, compact
 from seaice.errors import NoInputError
 from seaice.models.inputs import SIC_CHANNELS, new_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model, load_model
 from seaice.train.samples import SampleSet, Window, add_refined, kelvin, sample_frame_dropout
 from seaice.train.trainer import Schedule
+from seaice.workflow.training.settings import SICTraining, SRTraining, compact
+from seaice.workflow.training.train import train_sic, train_sr
 
 CPU = torch.device("cpu")
 QUICK = Schedule(steps=3, batch=1, warm_up=1, ahead=1)

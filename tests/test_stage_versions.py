@@ -2,7 +2,8 @@
 
 `stage_results.json` holds the version of each stage and statistics of its result on a small input.
 Where this test fails because of an intended change, raise the stage's number in
-`pipelines.stages.VERSIONS` and store the new statistics: `python tests/test_stage_versions.py`.
+`seaice.workflow.stages.VERSIONS` and store the new statistics with
+`python tests/test_stage_versions.py`.
 """
 
 import json
@@ -20,8 +21,6 @@ from test_network_contract import SMALL
 from test_sic_concentrate import daily_map
 from test_sr_refine import MACHINE, bicubic, stack
 
-from pipelines.plan import Method, Plan
-from pipelines.stages import VERSIONS
 from seaice.config import Settings
 from seaice.grid.grid import NORTH
 from seaice.io.readers import read_swath
@@ -30,8 +29,10 @@ from seaice.models.inputs import SIC_CHANNELS
 from seaice.models.inputs import new_sic_card as sic_card
 from seaice.models.inputs import new_sr_card as sr_card
 from seaice.models.registry import create_model
-from seaice.sic.concentrate import concentrate
+from seaice.retrieval.concentrate import concentrate
 from seaice.simulate.days import simulate_days, truth_path
+from seaice.workflow.plan import Method, Plan
+from seaice.workflow.stages import VERSIONS
 
 STORED = Path(__file__).with_name("stage_results.json")
 #: Relative to a variable's root mean square. Sums differ between processors by about 1e-6 of it;
@@ -173,7 +174,7 @@ def check(stage, computed):
         problems = list(differences(stored["results"][case], values))
         assert not problems, (
             f"the result of stage {stage!r} ({case}) changed: {problems[:3]}. If that is intended, "
-            f"raise VERSIONS[{stage!r}] in pipelines/stages.py from {VERSIONS[stage]} to "
+            f"raise VERSIONS[{stage!r}] in seaice/workflow/stages.py from {VERSIONS[stage]} to "
             f"{VERSIONS[stage] + 1} and run `python tests/test_stage_versions.py`"
         )
 
@@ -252,7 +253,7 @@ def test_a_new_version_changes_the_keys_of_its_stage_and_of_later_ones(
 ):
     order = ["read", "grid", "refine", "concentrate", "write"]
     before = keys(planned(tmp_path))
-    monkeypatch.setattr("pipelines.plan.VERSIONS", {**VERSIONS, stage: VERSIONS[stage] + 1})
+    monkeypatch.setattr("seaice.workflow.plan.VERSIONS", {**VERSIONS, stage: VERSIONS[stage] + 1})
     after = keys(replace(planned(tmp_path)))
     changed = {name for name in before if before[name] != after[name]}
     assert changed == set(order[order.index(stage) :]) - {"read"}
@@ -274,7 +275,7 @@ def store():
             if changed:
                 raise SystemExit(
                     f"the result of stage {stage!r} changed ({changed[0]}); raise its number in "
-                    "pipelines/stages.py first"
+                    "seaice/workflow/stages.py first"
                 )
     entries = {
         stage: {"version": VERSIONS[stage], "results": cases} for stage, cases in computed.items()

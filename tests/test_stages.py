@@ -10,8 +10,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.stages import Stages, hashes_path, key_of
 from seaice.product.folder import hash_files
+from seaice.workflow.stages import Stages, hashes_path, key_of
 
 facts = st.dictionaries(st.text(min_size=1), st.one_of(st.integers(), st.text()), max_size=4)
 
@@ -67,7 +67,7 @@ MAKE = """
 import sys, time
 from pathlib import Path
 import xarray as xr
-from pipelines.stages import Stages
+from seaice.workflow.stages import Stages
 out = Path(sys.argv[1])
 def make():
     with (out / "made").open("a") as made:
@@ -132,6 +132,6 @@ def test_a_stage_is_hashed_once_while_it_stays_as_it_is(tmp_path, monkeypatch):
     stages.kept("grid", "2020-03-03", "k", made)
     stages.kept("grid", "2020-03-03", "k", made)
     monkeypatch.setattr(
-        "pipelines.stages.manifest_differences", lambda *_: pytest.fail("hashed twice")
+        "seaice.workflow.stages.manifest_differences", lambda *_: pytest.fail("hashed twice")
     )
     stages.kept("grid", "2020-03-03", "k", lambda: pytest.fail("made twice"))

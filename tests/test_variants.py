@@ -7,13 +7,13 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.training.trainings import SICTraining
-from pipelines.training.variants import SCORES, SIZES, compared, variants, written
+from pipelines.research.variants import SCORES, SIZES, compared, variants, written
 from seaice.evaluate.records import Record
 from seaice.models.inputs import SIC_CHANNELS, new_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import read_card, save_model
 from seaice.train.trainer import Schedule
+from seaice.workflow.training.settings import SICTraining
 
 SHORT = Schedule(steps=1, batch=1, warm_up=1, ahead=0)
 

@@ -12,16 +12,16 @@ from netCDF4 import Dataset
 from products import made_product
 from typer.testing import CliRunner
 
-from pipelines.catalogue import catalogue
-from pipelines.season.repair import repaired
-from pipelines.season.verify import checked, damages, derived_damages, every_damage
-from pipelines.series import follow
-from pipelines.stages import silent
 from seaice.cli import app
 from seaice.errors import NoInputError
 from seaice.product.folder import product_name, write_manifest, write_product
 from seaice.product.provenance import provenance
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
+from seaice.workflow.catalogue import catalogue
+from seaice.workflow.season.repair import repaired
+from seaice.workflow.season.verify import checked, damages, derived_damages, every_damage
+from seaice.workflow.series import follow
+from seaice.workflow.stages import silent
 
 DAYS = ("2020-03-03", "2020-03-04")
 FORMATS = ("geotiff", "netcdf", "zarr")

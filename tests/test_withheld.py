@@ -4,7 +4,7 @@ import tiny_samples
 import torch
 from test_network_contract import SMALL
 
-from pipelines.training.withheld import LOOKS, compared
+from pipelines.research.withheld import LOOKS, compared
 from seaice.models.inputs import new_sr_card
 from seaice.models.registry import create_model
 from seaice.train.samples import SampleSet

@@ -10,7 +10,7 @@ from pyproj import Geod, Proj, Transformer
 from seaice.grid.grid import grid_of
 from seaice.grid.projection import cell_areas
 from seaice.product.vectors import CLASSES, ice_classes, ice_edge, write_geopackage
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 
 def read(path, layer):

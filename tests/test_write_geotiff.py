@@ -25,7 +25,7 @@ from seaice.product.style import (
     flags_style,
     percent_style,
 )
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

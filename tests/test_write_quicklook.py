@@ -6,7 +6,7 @@ import xarray as xr
 from products import made_product
 
 from seaice.product import quicklook
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 
 @pytest.mark.parametrize("longest", [50, 70, 1600])

@@ -11,7 +11,7 @@ from pyproj import CRS
 
 from seaice.product.metadata import grid_mapping, to_cf
 from seaice.product.netcdf_zarr import write_zarr
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 
 @pytest.fixture(scope="module")

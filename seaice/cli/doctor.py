@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.networks.models import shipped
-from pipelines.season.granules.inventory import Inventory
 from seaice.errors import GranuleError, SeaIceError, to_install
 from seaice.io.granules import count_phrase, day_in_granule_name
 from seaice.product.provenance import commit, software
+from seaice.workflow.model_table import shipped
+from seaice.workflow.season.inventory import Inventory
 
 __all__ = ["Examination", "examined", "granules_examined"]
 

@@ -11,8 +11,8 @@ __all__ = ["day_told", "demo_told"]
 
 def day_told(settings: Settings) -> None:
     """Tell a day's granules, stages and files; nothing is computed or written."""
-    from pipelines.day import finished
-    from pipelines.plan import plan
+    from seaice.workflow.day import finished
+    from seaice.workflow.plan import plan
 
     day = plan(settings)
     kept = {each: day.stages.path("grid", str(each), day.grid_key(each)) for each in day.granules}
@@ -36,7 +36,7 @@ def day_told(settings: Settings) -> None:
 
 def demo_told(settings: Settings) -> None:
     """The same of the demo, whose granules may have to be simulated first."""
-    from pipelines.demo import demo_planned
+    from seaice.workflow.demo import demo_planned
 
     demo = demo_planned(settings)
     if demo.run.granules is not None and demo.run.granules.exists():

@@ -124,7 +124,8 @@ def _refuse_together(sealed: bool, *others: object) -> None:
 def _evaluate_sealed(worlds: int | None, again: bool, device: str, dry_run: bool) -> None:
     from tempfile import TemporaryDirectory
 
-    from pipelines.evaluate.sealed import (
+    from seaice.models.inference import choose_device
+    from seaice.workflow.evaluation.sealed import (
         RECORD,
         WORLDS,
         evaluate_sealed,
@@ -132,7 +133,6 @@ def _evaluate_sealed(worlds: int | None, again: bool, device: str, dry_run: bool
         sealed_methods,
         this_release,
     )
-    from seaice.models.inference import choose_device
 
     count = worlds or WORLDS
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
@@ -152,8 +152,8 @@ def _evaluate_sealed(worlds: int | None, again: bool, device: str, dry_run: bool
 def _evaluate_scenes(
     scenes: Path, charts: Path | None, methods: list[str], out: Path, dry_run: bool
 ) -> None:
-    from pipelines.evaluate.real_scenes import DEFAULT_METHODS, evaluate_scenes, table_text
     from seaice.files import ensure_writable
+    from seaice.workflow.evaluation.real_scenes import DEFAULT_METHODS, evaluate_scenes, table_text
 
     compared = [*DEFAULT_METHODS, *(each for each in methods if each not in DEFAULT_METHODS)]
     if dry_run:
@@ -170,10 +170,10 @@ def _evaluate_scenes(
 def _evaluate_worlds(
     samples: Path, worlds: int, methods: list[str], out: Path, device: str, dry_run: bool
 ) -> None:
-    from pipelines.evaluate.worlds import evaluate_worlds, standard
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.simulate.samples import written_samples
+    from seaice.workflow.evaluation.worlds import evaluate_worlds, standard
 
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
     compared = [*standard(), *methods]
@@ -192,8 +192,8 @@ def _evaluate_worlds(
 def _evaluate_product(
     product: Path, reference: Path, out: Path, day: Date | None, cell: float | None, dry_run: bool
 ) -> None:
-    from pipelines.evaluate.product import evaluate_product
     from seaice.files import ensure_writable
+    from seaice.workflow.evaluation.product import evaluate_product
 
     if dry_run:
         for path in (product, reference):

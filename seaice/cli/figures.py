@@ -35,7 +35,7 @@ def map_(
     date: DATE = None,
 ) -> None:
     """Maps of concentration, with one colour bar."""
-    from pipelines.evaluate.paper import paper_map
+    from seaice.workflow.evaluation.paper import paper_map
 
     _told(paper_map(maps, label or (), checked_date(date) if date else None, out, _width(width)))
 
@@ -51,7 +51,7 @@ def scatter(
     cell: Annotated[float | None, typer.Option(help="km; left out: the coarser map's.")] = None,
 ) -> None:
     """A product against a reference, cell by cell."""
-    from pipelines.evaluate.paper import paper_scatter
+    from seaice.workflow.evaluation.paper import paper_scatter
 
     day = checked_date(date) if date else None
     _told(paper_scatter(product, reference, label or (), day, cell, out, _width(width)))
@@ -66,7 +66,7 @@ def classes(
     cell: Annotated[float | None, typer.Option(help="km; left out: the finest.")] = None,
 ) -> None:
     """A score by class of concentration: a figure, and LaTeX tables."""
-    from pipelines.evaluate.paper import paper_classes
+    from seaice.workflow.evaluation.paper import paper_classes
 
     _told(paper_classes(scores, metric, cell, out, _width(width)))
 

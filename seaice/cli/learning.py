@@ -39,8 +39,8 @@ def samples(
     ] = "north",
 ) -> None:
     """Turn real scenes or granules and ice charts into training samples."""
-    from pipelines.training.scene_samples import SIDE, write_day_samples, write_scene_samples
     from seaice.files import ensure_writable
+    from seaice.workflow.training.scene_samples import SIDE, write_day_samples, write_scene_samples
 
     if (scenes is None) == (granules is None) or (granules is not None and charts is None):
         raise SettingsError(
@@ -145,10 +145,10 @@ def train(
 
 
 def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
-    from pipelines.training.recipe import follow, recipes
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
+    from seaice.workflow.training.recipe import follow, recipes
 
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
@@ -160,10 +160,10 @@ def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
 
 
 def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> None:
-    from pipelines.training.fine_tuning import checked_settings, fine_tune
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
+    from seaice.workflow.training.fine_tuning import checked_settings, fine_tune
 
     if step != "sic" or options["data"] is None:
         raise SettingsError(
@@ -201,10 +201,10 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
 
 
 def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
-    from pipelines.training.single_model import SEE, SingleModelSettings, learn
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
+    from seaice.workflow.training.single_model import SEE, SingleModelSettings, learn
 
     if step not in ("sr", "sic") or "model" not in told:
         raise SettingsError(
@@ -213,7 +213,7 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
             "write seaice train sic --model scalablevit",
         )
     if told.get("start") == Path("default"):
-        from pipelines.training.fine_tuning import default_weights
+        from seaice.workflow.training.fine_tuning import default_weights
 
         told = told | {"start": default_weights()}
     lesson = SingleModelSettings.checked(told, SEE)
@@ -240,9 +240,9 @@ def compare(
     device: DEVICE = "auto",
 ) -> None:
     """Train networks, all or some, on one budget; a table, and accuracy against cost."""
-    from pipelines.training.compare import Budget, compared, everything, written
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
+    from seaice.workflow.training.compare import Budget, compared, everything, written
 
     names = {"sr": _names(sr), "sic": _names(sic)} if sr or sic else everything()
     folder = out or data / "compare"
@@ -283,10 +283,10 @@ def pretrain(
     device: DEVICE = "auto",
 ) -> None:
     """Teach an encoder the look of maps without truth; then seaice train sic --start."""
-    from pipelines.training.pretrain import Hiding, pretrain
-    from pipelines.training.single_model import SEE, SingleModelSettings
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
+    from seaice.workflow.training.pretrain import Hiding, pretrain
+    from seaice.workflow.training.single_model import SEE, SingleModelSettings
 
     named: dict[str, Any] = {"model": model, "steps": steps, "batch": batch, "rate": rate}
     named |= {"crop": crop, "seed": seed, "sr_weights": sr_weights, "hyper": _table(hyper or [])}
@@ -318,8 +318,8 @@ def import_weights(
     seed: Annotated[int, typer.Option(help="Of what the checkpoint lacks.")] = 0,
 ) -> None:
     """Take over official weights, to train on from: seaice train --start."""
-    from pipelines.networks.imports import import_weights as imported
     from seaice.files import ensure_writable
+    from seaice.workflow.model_import import import_weights as imported
 
     target = out or Path(f"{model}.safetensors")
     ensure_writable(target.parent)
@@ -343,8 +343,8 @@ def export(
     worlds: Annotated[int, typer.Option(min=1, help="Validation worlds to score on.")] = 24,
 ) -> None:
     """Export a trained network as fused, bfloat16 and int8 files; a table of error and time."""
-    from pipelines.networks.export import ExportConfig, export_model, find_weights, write_report
     from seaice.files import ensure_writable
+    from seaice.workflow.model_export import ExportConfig, export_model, find_weights, write_report
 
     if qat_steps and not int8:
         raise SettingsError(

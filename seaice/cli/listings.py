@@ -16,7 +16,7 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def models(as_json: AS_JSON = False) -> None:
     """List networks and formulas, and which have weights."""
-    from pipelines.networks.models import COLUMNS, models_known
+    from seaice.workflow.model_table import COLUMNS, models_known
 
     lines = list(models_known())
     if as_json:

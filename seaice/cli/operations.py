@@ -29,7 +29,7 @@ from seaice.errors import SettingsError
 from seaice.io.object_store import ObjectStore, is_url
 
 if TYPE_CHECKING:
-    from pipelines.season.tasks import Outcome
+    from seaice.workflow.season.tasks import Outcome
 
 __all__ = ["prune", "reprocess", "status", "verify", "watch"]
 
@@ -72,8 +72,8 @@ def _with_settings(
 
 def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
     """Many days, on all cores or a cluster; stopped at any time, the same command goes on."""
-    from pipelines.season.cluster import ClusterSettings, connected
-    from pipelines.season.reprocess import reprocess
+    from seaice.workflow.season.cluster import ClusterSettings, connected
+    from seaice.workflow.season.reprocess import reprocess
 
     start, end = told.pop("start"), told.pop("end")
     if start is None and end is None:
@@ -101,7 +101,7 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
 
 
 def _foretold(settings: Settings, first: date, last: date, as_json: bool) -> None:
-    from pipelines.season.foretold import foretold
+    from seaice.workflow.season.dry_run import foretold
 
     days = list(foretold(hemispheres(settings), first, last))
     if as_json:
@@ -149,7 +149,7 @@ reprocess = _with_settings(_reprocess, SPAN | CLUSTER, SWITCHES)
 
 def _watch(settings: Settings, told: dict[str, Any]) -> None:
     """Make provisional products as granules arrive in a folder; only what changed is made again."""
-    from pipelines.season.watch import watch
+    from seaice.workflow.season.watch import watch
 
     seconds = 30.0 if told["every"] is None else told["every"]
     try:
@@ -173,10 +173,10 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def status(out: OUT, as_json: AS_JSON = False) -> None:
     """Which days are final, provisional, failed and why, and which inputs are missing."""
-    from pipelines.season.status import no_products, statuses
+    from seaice.workflow.season.status import no_products, statuses
 
     if is_url(out):
-        from pipelines.season.stored import statuses_stored
+        from seaice.workflow.season.stored import statuses_stored
 
         days = list(statuses_stored(ObjectStore.from_url(out)))
     else:
@@ -199,9 +199,9 @@ def verify(
     ] = None,
 ) -> None:
     """Check every product: hashes, name and date, projection, ranges, flags, file against file."""
-    from pipelines.season.repair import repaired
-    from pipelines.season.stored import checked_stored, damages_stored, put_again
-    from pipelines.season.verify import checked, every_damage
+    from seaice.workflow.season.repair import repaired
+    from seaice.workflow.season.stored import checked_stored, damages_stored, put_again
+    from seaice.workflow.season.verify import checked, every_damage
 
     if is_url(out):
         store, run = ObjectStore.from_url(out), Settings.from_table({"run": {"out": out}}).run
@@ -227,7 +227,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=0, help="Days before the newest map.")] = 4,
 ) -> None:
     """Remove kept stages that no day to come needs, and days of seasons that were replaced."""
-    from pipelines.season.prune import prune as pruned
+    from seaice.workflow.season.prune import prune as pruned
 
     told = pruned(out, keep)
     size = f"{told.bytes / 1e9:.1f} GB"

@@ -108,7 +108,7 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
             typer.echo(settings.toml())
             return
         if not settings.run.region.isalpha():
-            from pipelines.plan import region_warnings
+            from seaice.workflow.plan import region_warnings
 
             for warning in region_warnings(settings.run):
                 failed(f"warning: {warning}")
@@ -123,7 +123,7 @@ def with_settings(verb: Callable[[Settings], None]) -> Command:
 
 def _on_demo(verb: Callable[[Settings], None]) -> Callable[[Settings], None]:
     def on_demo(settings: Settings) -> None:
-        from pipelines.demo import demo_settings
+        from seaice.workflow.demo import demo_settings
 
         with watched() as progress:
             demo = demo_settings(settings, progress)

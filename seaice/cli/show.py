@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 if TYPE_CHECKING:
-    from pipelines.stages import Progress as Told
     from seaice.product.folder import ProductFile
+    from seaice.workflow.stages import Progress as Told
 
 __all__ = ["failed", "product_made", "program", "rows", "watched"]
 

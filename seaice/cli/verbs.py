@@ -78,9 +78,9 @@ def simulate(
     """Simulate days of L1B granules with known truth."""
     from functools import partial
 
-    from pipelines.plan import ground
     from seaice.files import ensure_writable
     from seaice.simulate.days import simulate_days
+    from seaice.workflow.plan import ground
 
     first, last = first_and_last(days)
     run = Settings.read(None, {"run": {"region": region, "hemisphere": hemisphere}}).run
@@ -93,8 +93,8 @@ def simulate(
 
 def grid(settings: Settings) -> None:
     """Swaths in, daily maps of the five dates out."""
-    from pipelines.day import daily_maps
-    from pipelines.plan import plan
+    from seaice.workflow.day import daily_maps
+    from seaice.workflow.plan import plan
 
     day = plan(settings)
     with watched() as progress:
@@ -105,8 +105,8 @@ def grid(settings: Settings) -> None:
 
 def refine(settings: Settings) -> None:
     """Daily maps in, brightness temperature on four times finer cells out."""
-    from pipelines.day import refined
-    from pipelines.plan import plan
+    from seaice.workflow.day import refined
+    from seaice.workflow.plan import plan
 
     day = plan(settings)
     with watched() as progress:
@@ -116,8 +116,8 @@ def refine(settings: Settings) -> None:
 
 def concentrate(settings: Settings) -> None:
     """Refined brightness temperature in, concentration with uncertainty and flags out."""
-    from pipelines.day import concentration
-    from pipelines.plan import plan
+    from seaice.workflow.day import concentration
+    from seaice.workflow.plan import plan
 
     day = plan(settings)
     with watched() as progress:
@@ -127,11 +127,11 @@ def concentrate(settings: Settings) -> None:
 
 def write(settings: Settings) -> None:
     """Write the product again, even where it is finished."""
-    from pipelines.catalogue import catalogue
-    from pipelines.day import written
-    from pipelines.plan import plan
-    from pipelines.published import publish
-    from pipelines.series import follow
+    from seaice.workflow.catalogue import catalogue
+    from seaice.workflow.day import written
+    from seaice.workflow.plan import plan
+    from seaice.workflow.published import publish
+    from seaice.workflow.series import follow
 
     day = plan(settings)
     with watched() as progress:
@@ -143,12 +143,12 @@ def write(settings: Settings) -> None:
 
 def daily(settings: Settings) -> None:
     """A day's granules in, its product out: all stages, each only where it is not finished."""
-    from pipelines.catalogue import catalogue
-    from pipelines.day import run_day
-    from pipelines.plan import plan
-    from pipelines.published import publish
-    from pipelines.series import follow
     from seaice.product.folder import list_product_files
+    from seaice.workflow.catalogue import catalogue
+    from seaice.workflow.day import run_day
+    from seaice.workflow.plan import plan
+    from seaice.workflow.published import publish
+    from seaice.workflow.series import follow
 
     day = plan(settings)
     with watched() as progress:
@@ -179,7 +179,7 @@ def scene(
     settings: Annotated[Path | None, typer.Option(help=SETTINGS_HELP)] = None,
 ) -> None:
     """One scene in, its product out; the one frame stands in for all five, and is flagged so."""
-    from pipelines.scenes.run import run_scene
+    from seaice.workflow.scene import run_scene
 
     told: dict[str, dict[str, Any]] = {
         "run": {"out": out, "device": device},
@@ -216,7 +216,7 @@ def series(
     out: Annotated[Path, typer.Argument(help="A folder of products, as --out named it.")],
 ) -> None:
     """Extent and area of all products in a folder, by sea, as one CSV file a hemisphere."""
-    from pipelines.series import rebuild_series
+    from seaice.workflow.series import rebuild_series
 
     with watched() as progress:
         made = rebuild_series(out, progress)

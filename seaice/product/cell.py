@@ -11,7 +11,7 @@ from pyproj import Transformer
 
 from seaice.errors import SettingsError
 from seaice.grid.grid import Grid, grid_from_centres, grid_of
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 if TYPE_CHECKING:
     import xarray as xr

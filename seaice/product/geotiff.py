@@ -31,7 +31,7 @@ from seaice.product.style import (
     percent_style,
     uncertainty_style,
 )
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = ["Raster", "rasters", "to_percent", "write_geotiff"]
 

@@ -20,7 +20,7 @@ from seaice.grid.grid import Grid, grid_of
 from seaice.io.granules import count_phrase
 from seaice.product.folder import product_name
 from seaice.product.provenance import creation_time
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = [
     "MAP_VARIABLES",

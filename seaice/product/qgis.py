@@ -20,7 +20,7 @@ from pyproj import CRS
 
 from seaice.product.folder import add_suffix
 from seaice.product.style import RGB, ColourStop, Style
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = [
     "ProjectDay",

@@ -32,8 +32,8 @@ from seaice.product.folder import (
 from seaice.product.reader import read_maps
 from seaice.product.series import SeriesRow, format_with_uncertainty, read_series, seas, series_path
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR
-from seaice.sic.classical.tie_points import GUARD
-from seaice.sic.flags import Flag
+from seaice.retrieval.classical.tie_points import GUARD
+from seaice.retrieval.flags import Flag
 
 __all__ = [
     "QualityDay",

@@ -17,7 +17,7 @@ from seaice.grid.grid import Grid, grid_of
 from seaice.io.granules import count_phrase
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
 from seaice.product.vectors import graticule
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = ["draw_map", "write_quicklook"]
 

@@ -19,7 +19,7 @@ from seaice.product.cell import Cell, cell_at, cells_at, select_single_day
 from seaice.product.folder import add_suffix, read_provenance
 from seaice.product.season_store import DAY_STATUS, open_season
 from seaice.product.vectors import EDGE, ice_edge
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

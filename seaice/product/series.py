@@ -32,7 +32,7 @@ from seaice import __version__
 from seaice.files import atomic_file, file_lock
 from seaice.grid.grid import Grid, Hemisphere, grid_of, hemisphere_of
 from seaice.grid.projection import cell_areas, polar_stereographic, project
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = [
     "AREA",
@@ -72,7 +72,7 @@ class ErrorFactors:
     fraction: float  #: of the extent or area itself, for errors outside the cells' uncertainty
 
 
-#: `common`, and `fraction` of the area, are calibrated by `python -m pipelines.evaluate.amounts`.
+#: `common`, and `fraction` of the area, are calibrated by `python -m pipelines.research.amounts`.
 #: `fraction` of the extent is the difference of the sea area of 11 seas between this land mask
 #: (GSHHG) and NSIDC's of 6.25 km, root mean square: simulated days share one mask with their truth.
 EXTENT = ErrorFactors(regional=1.0, common=0.6, fraction=0.003)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = [
     "LAND",

@@ -21,7 +21,7 @@ from shapely.geometry import shape
 from seaice.grid.grid import Grid, grid_of
 from seaice.grid.projection import cell_areas
 from seaice.product.provenance import creation_time
-from seaice.sic.flags import Flag
+from seaice.retrieval.flags import Flag
 
 __all__ = [
     "CLASSES",

@@ -1,1 +1,0 @@
-"""Networks as files: listed, described, imported from others, exported in other forms."""

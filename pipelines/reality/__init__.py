@@ -1,1 +1,0 @@
-"""Simulated days compared with real observations: `python -m pipelines.reality`."""

@@ -1,0 +1,1 @@
+"""Experiments and checks that are run from the repository and are not installed."""

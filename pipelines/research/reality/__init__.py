@@ -1,0 +1,1 @@
+"""Simulated days compared with real observations: `python -m pipelines.research.reality`."""

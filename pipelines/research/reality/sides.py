@@ -1,0 +1,210 @@
+"""Tables of both sides: the real one is kept in small files, the simulated one is computed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipelines.research.reality.fields import (
+    detail_figures,
+    detail_lines,
+    edge_worlds,
+    renew_fields,
+)
+from pipelines.research.reality.figures import Maps, map_figures, point_figures, weight_like_real
+from pipelines.research.reality.points import joined
+from pipelines.research.reality.real import concentration_maps, real_points, scene_maps
+from pipelines.research.reality.real_lines import (
+    LAND,
+    chart_counts,
+    chart_figures,
+    chosen_boxes,
+    point_figures_by_half,
+    read_charts,
+    scene_figures,
+    scene_statistics,
+    spectrum_figures,
+)
+from pipelines.research.reality.simulated import Kind, worlds
+from pipelines.research.reality.simulated_lines import (
+    chart_lines,
+    coast_lines,
+    map_lines,
+    sample_lines,
+    simulated_samples,
+)
+from pipelines.research.reality.simulated_maps import ice_maps, sea_maps
+from pipelines.research.reality.surfaces import ICE
+from seaice.errors import NoInputError
+from seaice.files import atomic_file
+from seaice.simulate.world import World
+
+__all__ = ["LINES", "TABLE", "Effort", "real_figures", "real_lines", "renew", "simulate"]
+
+DATA = Path(str(files("pipelines.research.reality").joinpath("data")))
+TABLE = DATA / "reality.json"  #: tables of docs/reality.md
+LINES = DATA / "lines.json"  #: figures of the lines, each with value, spread and rule
+SEED = 20
+SUMMER = (7, 8, 9)  #: months of simulated open water compared with the scene of August
+COLD = (1, 4)  #: months of the real maps of concentration
+KINDS: Mapping[Kind, int] = {"edge": 2, "pack": 1}  #: multiples of `Effort.maps`
+BOXES = 24  #: charts of a season whose boxes have a simulated world
+SOURCES = {
+    "samples": "Round Robin Data Package, doi 10.6084/m9.figshare.6626549, derived statistics",
+    "scene": "AMSR2 L1B of 2019-08-23 03:30 UTC around Franz Josef Land (JAXA), statistics only",
+    "concentration": "University of Bremen ASI 6.25 km v5.4 of 2016-04-17 and 2020-01-01 "
+    "(Spreen et al. 2008, doi 10.1029/2005JC003384), spectra only",
+    "land": "Franz Josef Land, 2019-08-23: regression on land fraction, as quoted in issue 17",
+    "charts": "14 320 automatic SAR charts (DMI-ASIP) of 2014 and 2024, derived statistics",
+    "images": "MODIS images, NASA Worldview, from IceFloeTracker.jl (MIT licence), thresholded",
+    "ai4arctic": "AI4Arctic Sea Ice Challenge Dataset (DTU Data), statistics of 512 scenes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How many worlds stand behind each figure: more make it more certain and take longer."""
+
+    samples: int = 3  #: worlds of each month
+    coasts: int = 9  #: of each place
+    maps: int = 5  #: of each kind and month
+    boxes: int = BOXES  #: of each season
+    edges: int = 12  #: at the ice edge of May and June
+
+
+def real_figures() -> dict[str, Any]:
+    """The tables of real observations that come with the project."""
+    table: dict[str, Any] = json.loads(TABLE.read_text())
+    return table
+
+
+def real_lines() -> dict[str, Any]:
+    """The figures of the lines that come with the project.
+
+    Returns
+    -------
+    dict
+        `sources`; `figures` by `lines.key`; `shares` of months and vapour of the judged samples;
+        `boxes`: days and places of charts for simulated worlds.
+    """
+    table: dict[str, Any] = json.loads(LINES.read_text())
+    return table
+
+
+#: Names of the files in a folder of real data, as patterns.
+NAMES = {
+    "rrdp": "rrdp_amsr2_points.nc",
+    "scene": "amsr2_scene_*.nc",
+    "maps": "asi-AMSR2-n6250-*.nc",
+    "charts": "asip_sic_histograms.csv.gz",
+    "ai4arctic": "ai4arctic_scenes.csv",
+}
+
+
+IMAGES = "modis250m"  #: folder of MODIS images
+
+
+def renew(folder: Path) -> dict[str, Any]:
+    """Derive the figures of the real side from a folder of files; what it lacks stays as it was.
+
+    Parameters
+    ----------
+    folder : with files named as in `NAMES`, and scenes with charts for coasts and land
+
+    Returns
+    -------
+    dict
+        Figures of single scenes by `lines.key`, which are used once and never stored: their files
+        may not be redistributed.
+
+    Raises
+    ------
+    NoInputError
+        If it has none of them.
+    """
+    found = {name: sorted(folder.glob(pattern)) for name, pattern in NAMES.items()}
+    if not any(found.values()):
+        raise NoInputError(
+            f"no file of real observations in {folder}",
+            "at least one of " + ", ".join(NAMES.values()),
+            "give the folder that holds them, or run without it to use the packaged figures",
+        )
+    table = real_figures() if TABLE.exists() else {}
+    kept: dict[str, Any] = real_lines() if LINES.exists() else {}
+    figures: dict[str, Any] = {}
+    table["sources"] = kept["sources"] = SOURCES
+    if found["rrdp"]:
+        table |= point_figures(real_points(found["rrdp"][0]))
+        by_half, kept["shares"] = point_figures_by_half(found["rrdp"][0])
+        figures |= by_half
+    sea = scene_maps(found["scene"][0]) if found["scene"] else Maps()
+    sic = concentration_maps(found["maps"])
+    table |= map_figures(sea) | map_figures(sic)
+    figures |= spectrum_figures(sea, sic)
+    if found["charts"]:
+        charts = read_charts(found["charts"][0])
+        figures |= chart_figures(charts)
+        table["distribution"] = chart_counts(charts)
+        kept["boxes"] = chosen_boxes(charts, BOXES)
+    if found["ai4arctic"]:
+        figures |= scene_statistics(found["ai4arctic"][0])
+    if (folder / IMAGES).is_dir():
+        renew_fields(folder / IMAGES)
+    figures |= detail_figures()
+    kept["figures"] = kept.get("figures", {}) | figures | LAND
+    for path, content in ((TABLE, json.dumps(table)), (LINES, json.dumps(kept, indent=0))):
+        with atomic_file(path) as part:
+            part.write_text(content + "\n")
+    return scene_figures(folder) if found["scene"] else {}
+
+
+def simulate(
+    real: Mapping[str, Any], lines: Mapping[str, Any], effort: Effort
+) -> tuple[dict[str, Any], dict[str, Any], list[World]]:
+    """Tables and figures of simulated worlds.
+
+    Parameters
+    ----------
+    real, lines : of `real_figures` and `real_lines`
+    effort : how many worlds
+
+    Returns
+    -------
+    tables : as `real_figures` has them, and `distribution`: cells by season in the 12 classes
+    figures : by `lines.key`, a number or (median, standard deviation, worlds)
+    edges : worlds at the ice edge of May and June
+    """
+    ice, water = simulated_samples(effort.samples)
+    north = joined([ice[season.place] for season in ICE if season.hemisphere == "north"])
+    tables = dict(point_figures(weight_like_real({"ice north": north, "water": water}, real)))
+    maps = _maps(effort.maps)
+    tables |= map_figures(maps)
+    figures: dict[str, Any] = sample_lines(ice, water, lines["shares"])
+    figures |= map_lines(maps) | coast_lines(effort.coasts)
+    by_box, counts = chart_lines(_thinned(lines["boxes"], effort.boxes))
+    tables["distribution"] = {season: count.tolist() for season, count in counts.items()}
+    edges = edge_worlds(effort.edges, SEED)
+    figures |= by_box | detail_lines([world.ice.at(0.0).concentration for world in edges])
+    return tables, figures, edges
+
+
+def _thinned(boxes: Sequence[Mapping[str, Any]], each: int) -> list[Mapping[str, Any]]:
+    """So many boxes of each season, evenly over its order."""
+    seasons = [boxes[start : start + BOXES] for start in range(0, len(boxes), BOXES)]
+    return [season[k * len(season) // each] for season in seasons for k in range(each)]
+
+
+def _maps(each: int) -> Maps:
+    rng = np.random.default_rng(SEED)
+    sea = sea_maps(worlds("sea", SUMMER, each * len(SUMMER), SEED + 1), rng)
+    kinds = [
+        ice_maps(worlds(kind, COLD, factor * each * len(COLD), SEED + 1), rng)
+        for kind, factor in KINDS.items()
+    ]
+    sic = [one for maps in kinds for one in maps.sic]
+    asi = [one for maps in kinds for one in maps.asi]
+    return Maps(sea=sea.sea, sea_cell=sea.sea_cell, sic=sic, asi=asi)

@@ -1,1 +1,0 @@
-"""Which granules there are, and which of them do harm."""

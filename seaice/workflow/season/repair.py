@@ -1,0 +1,111 @@
+"""What is damaged is made again, from granules."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from seaice.config import Settings
+from seaice.errors import SeaIceError, SettingsError
+from seaice.files import file_lock
+from seaice.product.season_store import remove_day
+from seaice.workflow.catalogue import catalogue
+from seaice.workflow.day import written
+from seaice.workflow.plan import Plan, region_label
+from seaice.workflow.published import publish
+from seaice.workflow.season.inventory import Inventory
+from seaice.workflow.season.reprocess import jobs_of
+from seaice.workflow.season.status import settings_of_last_run
+from seaice.workflow.season.tasks import into_season, season_of
+from seaice.workflow.season.verify import Damage, damages, derived_damages
+from seaice.workflow.series import follow, rebuild_series
+from seaice.workflow.stages import silent
+
+__all__ = ["repaired"]
+
+
+def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
+    """Make a damaged day again: its maps, its product, its place in the season.
+
+    Parameters
+    ----------
+    granules : where they are; left out: where they were when the day was made
+
+    Returns
+    -------
+    Damage
+        The same, repaired; or still damaged, with the reason as a further problem.
+    """
+    if damage.day is None:
+        return _derived_again(out, damage)
+    try:
+        planned = _plan(out, damage, damage.day, granules)
+        for kept in _stages(planned):
+            shutil.rmtree(kept, ignore_errors=True)
+        with file_lock(planned.folder):
+            made = written(planned, silent)
+        follow(planned.folder, made, silent)
+        remove_day(season_of(planned), planned.day)
+        into_season(planned)
+        publish(planned)
+    except SeaIceError as error:
+        return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
+    if any(left.what == damage.what for left in damages(out)):
+        return replace(damage, problems=(*damage.problems, "damaged again: is the disk whole?"))
+    return replace(damage, state="repaired")
+
+
+def _derived_again(out: Path, damage: Damage) -> Damage:
+    """Make the files anew that follow from all products."""
+    try:
+        rebuild_series(out, silent)
+        catalogue(out)
+    except SeaIceError as error:
+        return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
+    left = [other for other in derived_damages(out, set()) if other.what == damage.what]
+    if left:
+        return replace(damage, problems=(*damage.problems, "damaged again: is the disk whole?"))
+    return replace(damage, state="repaired")
+
+
+def _plan(out: Path, damage: Damage, day: date, granules: Path | None) -> Plan:
+    """How the damaged day is made."""
+    told = settings_of_last_run(out, damage.place) or _settings_in(out, damage.place, day)
+    run = dict(told.get("run", {}))
+    where = granules or run.get("granules")
+    if where is None:
+        raise SettingsError(
+            f"no word of where the granules of {day} are",
+            "their folder",
+            "give --granules FOLDER",
+        )
+    run |= {"out": out, "granules": where, "date": day}
+    run |= {"granules_from": None} if granules else {}
+    settings = Settings.from_table(told | {"run": run})
+    (job,) = jobs_of([settings], [day], Inventory.of(settings.run))
+    return job.plan()
+
+
+def _settings_in(out: Path, place: str, day: date) -> dict[str, Any]:
+    """The settings a product was made with, as its provenance tells them."""
+    for document in out.glob(f"seaice_sic_{place}_{day:%Y%m%d}_v*/seaice_sic_*.json"):
+        try:
+            told: dict[str, Any] = json.loads(document.read_text())["settings"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if region_label(told["run"]["region"]) in ("all", place.partition("_")[2]):
+            return told
+    return {}
+
+
+def _stages(planned: Plan) -> list[Path]:
+    """All kept results that the day is made of: damage may have come from there."""
+    stages, day = planned.stages, planned.day.isoformat()
+    maps = [stages.path("grid", str(each), planned.grid_key(each)) for each in planned.granules]
+    return [
+        *maps,
+        stages.path("refine", day, planned.refine_key),
+        stages.path("concentrate", day, planned.concentrate_key),
+    ]

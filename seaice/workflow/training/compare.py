@@ -1,0 +1,261 @@
+"""Networks of the catalogue trained on the same budget: one table, and accuracy against cost.
+
+What is finished is only scored, so that networks and seeds can be added one after another.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from statistics import mean, stdev
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from pipelines.research.ablations import row_of
+from pipelines.research.variants import finished, scored
+from seaice.files import atomic_file
+from seaice.models.export import ModelCost, count_cost
+from seaice.models.inputs import SIC_CHANNELS
+from seaice.models.registry import Role, find_model, list_models
+from seaice.models.weights import load_model, read_card
+from seaice.train.samples import SampleSet, Split
+from seaice.train.super_resolution import SRTask
+from seaice.workflow.evaluation.methods import ways
+from seaice.workflow.training.settings import SICTraining, SRTraining
+from seaice.workflow.training.single_model import SingleModelSettings, training_of
+from seaice.workflow.training.train import train_sic, train_sr
+
+__all__ = ["Budget", "Row", "compared", "everything", "markdown", "written"]
+
+CELL = 1.5625  #: km, of the scores of concentration
+BASELINES = BICUBIC, ASI = "bicubic", "ASI, filtered"
+Report = Callable[[str, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How each network is trained and scored."""
+
+    data: Path  #: folder of the sample sets
+    out: Path  #: a folder for each seed and network goes there
+    steps: int
+    seeds: int = 1
+    split: Split = "valid"
+    #: whose refined maps concentration learns from and is scored on
+    sr_weights: Path = Path("bicubic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One network: what it costs, and its error, mean and spread over seeds."""
+
+    name: str
+    role: Role
+    parameters: int
+    flops: float  #: of one cell of the map
+    seeds: int
+    rmse: float  #: of V - H, K; or of concentration, %
+    spread: float  #: standard deviation over seeds; NaN of one
+    share: float  #: of the error of bicubic interpolation, or of filtered ASI, %
+
+
+def compared(
+    networks: Mapping[Role, Sequence[str]], budget: Budget, device: torch.device, report: Report
+) -> list[Row]:
+    """Train what is not trained yet, and score all of it.
+
+    Parameters
+    ----------
+    networks : names by role
+    report : called with what is being done, and the steps or worlds done
+
+    Returns
+    -------
+    list of rows, super-resolution before concentration; the baseline of each role first
+
+    Raises
+    ------
+    UnknownNameError, SettingsError, NoInputError, WeightsError
+        As `seaice.workflow.training.single_model.training_of` and both functions of
+        `seaice.workflow.training.train`.
+    """
+    rows: list[Row] = []
+    plans = {role: _trainings(role, names, budget) for role, names in networks.items()}
+    for role, judge in (("sr", _brightness), ("sic", _concentration)):
+        trainings = plans.get(role)  # type: ignore[call-overload]
+        if trainings:
+            rows += _rows(role, judge(trainings, budget, device, report))  # type: ignore[arg-type]
+    return rows
+
+
+def everything() -> dict[Role, list[str]]:
+    """Every network that learns from what all are told; `published` is told less."""
+    learning = [entry for entry in list_models().values() if entry.has_weights]
+    roles: tuple[Role, ...] = ("sr", "sic")
+    return {
+        role: [e.name for e in learning if e.role == role and e.name != "published"]
+        for role in roles
+    }
+
+
+Trainings = Mapping[tuple[str, int], SRTraining | SICTraining]
+Errors = Mapping[str, list[float]]  # by name, over seeds; the baseline first
+
+
+def _trainings(role: Role, names: Sequence[str], budget: Budget) -> Trainings:
+    def told(name: str, seed: int) -> SingleModelSettings:
+        return SingleModelSettings(
+            model=name, steps=budget.steps, seed=seed, sr_weights=budget.sr_weights
+        )
+
+    return {
+        (name, seed): training_of(role, told(name, seed))
+        for name in names
+        for seed in range(budget.seeds)
+    }
+
+
+def _brightness(
+    trainings: Mapping[tuple[str, int], SRTraining],
+    budget: Budget,
+    device: torch.device,
+    report: Report,
+) -> Errors:
+    samples = SampleSet.of(budget.data, budget.split)
+    errors: dict[str, list[float]] = {}
+    for (name, seed), training in trainings.items():
+        path = _weights(budget, name, seed)
+        if not (path.exists() and read_card(path).training["steps"] == budget.steps):
+            tell = partial(_told, report, f"{name}, seed {seed}")
+            train_sr(budget.data, path.parent, training, device, tell)
+        network, card = load_model(path, "sr")
+        lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
+        scores = lesson.evaluate(network.to(device))
+        errors.setdefault(BICUBIC, [row_of("", scores, "bicubic_")[3]])
+        errors.setdefault(name, []).append(row_of("", scores, "")[3])
+    return errors
+
+
+def _concentration(
+    trainings: Mapping[tuple[str, int], SICTraining],
+    budget: Budget,
+    device: torch.device,
+    report: Report,
+) -> Errors:
+    samples = SampleSet.of(budget.data, budget.split)
+    methods = {(ASI, 0): "asi"}
+    for (name, seed), training in trainings.items():
+        path = _weights(budget, name, seed)
+        if not finished(path, training):
+            tell = partial(_told, report, f"{name}, seed {seed}")
+            train_sic(budget.data, path.parent, training, device, tell)
+        methods[name, seed] = str(path)
+    told = [f"{budget.sr_weights}:{method}" for method in methods.values()]
+    found = ways(told, budget.out / "hashes.json")
+    named = {f"{name}/{seed}": way for (name, seed), way in zip(methods, found, strict=True)}
+    errors: dict[str, list[float]] = {}
+    for record in scored(samples, budget.split, named, device, report):
+        if record.metric == "rmse" and record.group == "all" and record.cell_km == CELL:
+            errors.setdefault(record.method.rpartition("/")[0], []).append(record.value)
+    return errors
+
+
+def _weights(budget: Budget, name: str, seed: int) -> Path:
+    return budget.out / f"seed_{seed}" / f"{name}.safetensors"
+
+
+def _told(report: Report, name: str, step: int, _loss: float) -> None:
+    report(name, step)
+
+
+def _rows(role: Role, errors: Errors) -> Iterator[Row]:
+    baseline = mean(next(iter(errors.values())))
+    for name, values in errors.items():
+        costs = _cost(role, name)
+        yield Row(
+            name=name,
+            role=role,
+            parameters=costs.parameters,
+            flops=costs.flops,
+            seeds=len(values),
+            rmse=mean(values),
+            spread=stdev(values) if len(values) > 1 else math.nan,
+            share=100 * mean(values) / baseline,
+        )
+
+
+def _cost(role: Role, name: str) -> ModelCost:
+    if name in BASELINES:
+        return ModelCost(parameters=0, flops=0.0)
+    hyper = find_model(name).compact()
+    return count_cost(name, hyper | ({"in_channels": len(SIC_CHANNELS)} if role == "sic" else {}))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table for each role."""
+    heads = {"sr": ("RMSE of V - H, K", "% of bicubic's"), "sic": ("RMSE, %", "% of ASI's")}
+    lines: list[str] = []
+    for role, (error, share) in heads.items():
+        found = [row for row in rows if row.role == role]
+        if not found:
+            continue
+        names = ("network", "parameters", "kFLOP a cell", error, share, "seeds")
+        lines += ["", f"| {' | '.join(names)} |", "| --- |" + 5 * " ---: |"]
+        lines += [f"| {' | '.join(_shown(row))} |" for row in found]
+    return "\n".join(lines[1:])
+
+
+def _shown(row: Row) -> tuple[str, ...]:
+    error = f"{row.rmse:.2f}" + ("" if math.isnan(row.spread) else f" ± {row.spread:.2f}")
+    costs = (f"{row.parameters:,}", f"{row.flops / 1e3:.1f}") if row.parameters else ("-", "-")
+    return row.name, *costs, error, f"{row.share:.0f}", str(row.seeds)
+
+
+def _picture(rows: Sequence[Row]) -> Figure:
+    """Error against arithmetic, one panel a role; the baseline is a line."""
+    roles = [role for role in ("sr", "sic") if any(row.role == role for row in rows)]
+    figure = Figure(figsize=(5.2 * len(roles), 4.0), layout="constrained")
+    for axes, role in zip(figure.subplots(1, len(roles), squeeze=False)[0], roles, strict=True):
+        _panel(axes, [row for row in rows if row.role == role])
+    return figure
+
+
+def _panel(axes: Axes, rows: Sequence[Row]) -> None:
+    baseline, *networks = rows
+    axes.axhline(baseline.rmse, color="0.5", linestyle="--", linewidth=1)
+    axes.annotate(baseline.name, (0.99, baseline.rmse), xycoords=("axes fraction", "data"),
+                  ha="right", va="bottom", fontsize=8, color="0.4")  # fmt: skip
+    for row in networks:
+        spread = 0.0 if math.isnan(row.spread) else row.spread
+        axes.errorbar(row.flops / 1e3, row.rmse, yerr=spread, fmt="o", capsize=2, color="#2166ac")
+        axes.annotate(row.name, (row.flops / 1e3, row.rmse), xytext=(5, 4),
+                      textcoords="offset points", fontsize=7)  # fmt: skip
+    axes.set_xscale("log")
+    for which in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        which(LogFormatter())
+    axes.margins(x=0.35, y=0.15)  # names are written to the right of their points
+    axes.set_xlabel("cost (kFLOP per cell of the map)")
+    axes.set_ylabel("RMSE of V - H (K)" if baseline.role == "sr" else "RMSE of concentration (%)")
+    axes.grid(visible=True, which="both", alpha=0.25)
+
+
+def written(rows: Sequence[Row], budget: Budget) -> Path:
+    """Write compare.md, .csv and .png into the budget's folder; the path of the first."""
+    seeds = f"{budget.seeds} seed{'s' if budget.seeds > 1 else ''}"
+    title = f"{budget.steps} steps each, {seeds}, scored on the {budget.split} worlds."
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(Row.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(asdict, rows))
+    for suffix, held in (("md", f"{title}\n\n{markdown(rows)}\n"), ("csv", table.getvalue())):
+        with atomic_file(budget.out / f"compare.{suffix}") as part:
+            part.write_text(held)
+    with atomic_file(budget.out / "compare.png") as part:
+        _picture(rows).savefig(part, format="png", dpi=130)
+    return budget.out / "compare.md"
