@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from pyresample import AreaDefinition, SwathDefinition, kd_tree
 from pyresample.ewa import fornav, ll2cr
+from tests.granules import make_swath
 
 from benchmarks.measure import Row, Taken, copy_rate, interleaved, peak
 from seaice.grid.grid import NORTH
@@ -25,7 +26,6 @@ from seaice.grid.gridding import (
     project_samples,
 )
 from seaice.instrument import HIGH_CHANNELS
-from tests.granules import make_swath
 
 SCANS = 1000  #: of a half orbit's 2000, those that see the northern grid
 GRANULES = 29  #: of a day

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from tests.granules import make_swath
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Row, interleaved, peak
 from seaice.grid.grid import NORTH
 from seaice.grid.gridding import grid_day
 from seaice.models.registry import create_model
-from tests.granules import make_swath
 
 PICTURES = Path("docs/pictures")
 DAY = date(2020, 3, 3)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from tests.granules import make_swath, write_l1b
 
 from benchmarks.measure import Row, interleaved, peak
 from seaice.io.amsr import L1B_HIGH, L1B_LOW, LAND_HIGH, LATITUDE, LONGITUDE, QUALITY_HIGH
 from seaice.io.readers import read_swath
-from tests.granules import make_swath, write_l1b
 
 SCANS = 2060  #: of a half orbit, overlap included
 NOISE = 1.0  #: K, without which counts would be packed smaller than real ones

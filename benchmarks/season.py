@@ -13,10 +13,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from tests.granules import make_swath, write_l1b
 
 from benchmarks.measure import Row, Taken
 from benchmarks.stages import Measured, measured
-from tests.granules import make_swath, write_l1b
 
 FIRST = date(2020, 3, 1)
 SCANS = 1000  #: those of a half orbit that see the northern grid

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from scipy.ndimage import zoom
+from tests.products import made_product
 
 from benchmarks.measure import Row, interleaved, peak
 from seaice.config import Format
@@ -15,7 +16,6 @@ from seaice.grid.grid import NORTH, coordinates
 from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import DECIMAL_DIGITS
 from seaice.retrieval.flags import Flag
-from tests.products import made_product
 
 #: of crops in coarse cells: a 64th and a quarter of the north, which is on the line through both
 SMALL, LARGE = (224, 152), (896, 608)

@@ -5,14 +5,14 @@ import math
 from dataclasses import replace
 
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL
 
 from pipelines.research.ablations import compared, variants, written
 from seaice.models.weights import read_card
 from seaice.train.trainer import Schedule
 from seaice.workflow.training.settings import SRTraining
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, decay=0.0)  # no weight moves
 ALIGNED = {**SMALL["pmdrnet"], "alignment": "deformable"}

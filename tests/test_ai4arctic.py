@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from synthetic_scenes import brightness, grid_positions, half_ice, positions
 
 from seaice.errors import NoInputError
 from seaice.evaluate.ai4arctic import MEAN_STD, native_name, read_ai4arctic
 from seaice.evaluate.scenes import open_scenes
 from seaice.instrument import CHANNELS
+from tests.support.synthetic_scenes import brightness, grid_positions, half_ice, positions
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 PUBLISHED = SHARED / "real" / "ai4arctic_mean_std.json"

@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from days import DAY, PRODUCT, run, write_day, write_five_days
 from typer.testing import CliRunner
 
 from seaice.cli import app
+from tests.support.days import DAY, PRODUCT, run, write_day, write_five_days
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from products import made_product
 from typer.testing import CliRunner
 
 from seaice.browse.export import export, tiles_of
@@ -25,6 +24,7 @@ from seaice.product.geotiff import to_percent
 from seaice.product.netcdf_zarr import round_values
 from seaice.product.provenance import provenance
 from seaice.product.style import LAND, colour_of
+from tests.support.products import made_product
 
 DATES = ("2020-03-03", "2020-03-04", "2020-03-05")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_browse import DATES, written
 
 from seaice.browse.export import export
 from seaice.browse.index import shelf
 from seaice.browse.server import server
 from seaice.product.geotiff import to_percent
+from tests.test_browse import DATES, written
 
 pytestmark = pytest.mark.desktop
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")

@@ -7,10 +7,10 @@ import time
 from http.client import HTTPConnection
 
 import pytest
-from test_browse import written
 
 from seaice.browse.index import shelf
 from seaice.browse.server import server
+from tests.test_browse import written
 
 IDLE, DEADLINE = 0.4, 0.8
 

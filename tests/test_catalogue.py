@@ -7,13 +7,13 @@ import pystac
 import pytest
 import shapely
 import xarray as xr
-from products import made_product
 from pystac.validation.local_validator import LocalValidator
 
 from seaice.grid.grid import grid_of
 from seaice.product.folder import STAC_ITEM, write_product
 from seaice.product.provenance import provenance
 from seaice.workflow.catalogue import PLAYED, catalogue
+from tests.support.products import made_product
 
 PLACES = (("north", "2020-03-03"), ("north", "2020-03-05"), ("south", "2020-03-03"))
 

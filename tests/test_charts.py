@@ -8,7 +8,6 @@ import shapely
 import xarray as xr
 from affine import Affine
 from pyproj import Transformer
-from synthetic_scenes import CELL, COLUMNS, CRS, ROWS, half_ice, plane, scene_of
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -17,6 +16,7 @@ from seaice.evaluate.charts import Cells, find_chart, read_chart, sigrid_concent
 from seaice.evaluate.scenes import open_scenes
 from seaice.train.samples import SampleSet
 from seaice.workflow.training.scene_samples import chart_weight, write_scene_samples
+from tests.support.synthetic_scenes import CELL, COLUMNS, CRS, ROWS, half_ice, plane, scene_of
 
 MOMENT = np.datetime64("2021-03-01T05:00")
 #: CT and its range in tenths, table of concentration codes of SIGRID-3

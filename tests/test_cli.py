@@ -7,8 +7,6 @@ from datetime import date
 
 import numpy as np
 import pytest
-from days import DAY, run, write_five_days
-from granules import write_au_si6
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -16,6 +14,8 @@ from seaice.cli.doctor import granules_examined
 from seaice.config import Settings
 from seaice.grid.grid import NORTH
 from seaice.workflow.plan import WEIGHTLESS
+from tests.support.days import DAY, run, write_five_days
+from tests.support.granules import write_au_si6
 
 VERBS = (
     "simulate",

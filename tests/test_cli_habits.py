@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from products import made_product
 from typer.testing import CliRunner
 
 from seaice.cli import app
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
+from tests.support.products import made_product
 
 runner = CliRunner()
 

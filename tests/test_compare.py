@@ -5,15 +5,15 @@ import math
 from pathlib import Path
 
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL
 
 from seaice.models.export import count_cost
 from seaice.models.inputs import new_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import save_model
 from seaice.workflow.training.compare import Budget, Row, compared, markdown, written
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 
 def test_the_cost_of_three_convolutions_is_what_the_books_say():

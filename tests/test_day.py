@@ -9,9 +9,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 import xarray as xr
-from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
-from granules import write_au_si6
-from products import made_product
 
 from seaice.errors import PredictionError
 from seaice.grid.gridding import grid_day
@@ -26,6 +23,9 @@ from seaice.retrieval.gap_filling import postprocess
 from seaice.stack import five_frames, frame_dates, observed_frames
 from seaice.workflow.day import check_explained
 from seaice.workflow.plan import BICUBIC_MARGIN, HALO
+from tests.support.days import DAY, PRODUCT, REGION, run, write_day, write_five_days
+from tests.support.granules import write_au_si6
+from tests.support.products import made_product
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import json
 
 import pytest
 import xarray as xr
-from days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 
 from seaice.config import Settings
 from seaice.workflow.plan import plan
+from tests.support.days import DAY, PRODUCT, REGION, run, write_day, write_five_days
 
 CHOSEN = [
     {"tie_points": "dynamic"},

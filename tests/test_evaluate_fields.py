@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
-from maps import half_plane, north_up, smooth, write_bremen, write_chart, write_osisaf, write_truth
-from products import made_product
 from pyproj import Transformer
 
 from seaice.errors import NoInputError, SettingsError
@@ -18,6 +16,16 @@ from seaice.grid.blocks import block_mean
 from seaice.grid.grid import Grid
 from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import round_values
+from tests.support.maps import (
+    half_plane,
+    north_up,
+    smooth,
+    write_bremen,
+    write_chart,
+    write_osisaf,
+    write_truth,
+)
+from tests.support.products import made_product
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 LEFT, TOP = -600_000.0, 400_000.0

@@ -5,12 +5,12 @@ import re
 
 import numpy as np
 import pytest
-from maps import half_plane, write_bremen, write_truth
-from products import made_product
 from typer.testing import CliRunner
 
 from seaice.cli import app
 from seaice.product.folder import write_product
+from tests.support.maps import half_plane, write_bremen, write_truth
+from tests.support.products import made_product
 
 
 def evaluated(*told):

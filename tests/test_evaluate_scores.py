@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from maps import half_plane, smooth
 
 from seaice.evaluate.bootstrap import interval, resampled
 from seaice.evaluate.scores import METRICS, class_scores, overall
 from seaice.evaluate.sums import area_units, map_sums, total
+from tests.support.maps import half_plane, smooth
 
 maps = arrays(
     np.float64, (6, 7), elements=st.one_of(st.floats(0, 1), st.just(0.0), st.just(np.nan))

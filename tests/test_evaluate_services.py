@@ -5,11 +5,11 @@ from datetime import date
 import numpy as np
 import pytest
 import xarray as xr
-from maps import north_up, smooth
 from pyproj import CRS, Transformer
 
 from seaice.errors import NoInputError
 from seaice.evaluate.fields.open import open_field
+from tests.support.maps import north_up, smooth
 
 NORTH = (-3_850_000.0, 5_850_000.0)
 SOUTH = (-3_950_000.0, 4_350_000.0)

@@ -5,7 +5,6 @@ from datetime import date
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
 import zarr
 
@@ -16,6 +15,7 @@ from seaice.train.samples import SampleSet
 from seaice.workflow.evaluation import worlds
 from seaice.workflow.evaluation.methods import standard, ways, world_of
 from seaice.workflow.stages import silent
+from tests.support import tiny_samples
 
 METHODS = ["bicubic:asi-unfiltered", "bicubic:asi"]
 SIDE = 32

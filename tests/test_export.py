@@ -10,12 +10,9 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-import tiny_samples
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_network_contract import SMALL, lively, network
-from test_network_fold import trained
 from torch import nn
 from typer.testing import CliRunner
 
@@ -37,6 +34,9 @@ from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, save_model
 from seaice.workflow.model_export import ExportResult, markdown
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL, lively, network
+from tests.test_network_fold import trained
 
 CONVOLUTIONAL = pytest.mark.parametrize("name", ["repvgg", "scnet", "xception_aspp"])
 

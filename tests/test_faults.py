@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from days import DAY, write_day
 
 from pipelines.research.faults.days import DAY as FIRST
 from pipelines.research.faults.days import copied_days
@@ -15,6 +14,7 @@ from pipelines.research.faults.endurance import WARM, growth, held
 from pipelines.research.faults.network import Way
 from pipelines.research.faults.trial import ended, forked
 from seaice.io.readers import read_swath
+from tests.support.days import DAY, write_day
 
 
 def test_how_a_child_ends_is_told():

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 import zarr
-from synthetic_scenes import half_ice, scene_of
-from test_network_contract import SMALL
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -24,6 +22,8 @@ from seaice.workflow.training.fine_tuning import (
     train_and_valid,
 )
 from seaice.workflow.training.scene_samples import write_scene_samples
+from tests.support.synthetic_scenes import half_ice, scene_of
+from tests.test_network_contract import SMALL
 
 CPU = torch.device("cpu")
 SHAPE = (60, 60)

@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-from granules import make_swath, write_l1b
 
 from pipelines.research.faults.bad.granules import MUTATIONS, SECRET, unlawful
 from pipelines.research.faults.fuzz import KINDS, answer
+from tests.support.granules import make_swath, write_l1b
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.sic.cloformer import (
     AttentionBranches,
@@ -14,6 +13,7 @@ from seaice.models.sic.cloformer import (
     ConvFFN,
     EfficientAttention,
 )
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 def branches(config):

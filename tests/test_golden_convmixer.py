@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.sic.convmixer import ConvMixerEncoder, ConvMixerSizes
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 @pytest.mark.parametrize("name", folders("convmixer"))

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from golden_cases import Case, assert_golden, folders, read
 
 from seaice.models.layers.deformable import (
     ConvGeometry,
     ModulatedDeformConv,
     ModulatedDeformConvPack,
 )
+from tests.support.golden_cases import Case, assert_golden, folders, read
 
 
 def pair(value):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.layers.convolution import KernelConfig, SeparableConv2d
 from seaice.models.layers.decoder import ASPP, ASPPModule, DeepLabDecoder, DeepLabDecoderConfig
@@ -12,6 +11,7 @@ from seaice.models.sic.xception_aspp import (
     XceptionBlock,
     XceptionBlockConfig,
 )
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 def cases(prefix: str):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.layers.dropout import additive_mask
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 @pytest.mark.parametrize("name", folders("dropkey"))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 from torch.utils.flop_counter import FlopCounterMode
 
 from seaice.models.layers.convolution import DynOPool, dynamic_pool
 from seaice.models.registry import create_model
+from tests.support.golden_cases import assert_golden, folders, read
 
 CASES = [
     (name, at, tuple(ratio))

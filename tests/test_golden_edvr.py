@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.layers.alignment import PCDAlignment, TSAFusion
 from seaice.models.sr.edvr import EDVR, OfficialEDVRConfig
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 @pytest.mark.parametrize("name", [name for name in folders("edvr") if name.startswith("pcd")])

@@ -2,8 +2,6 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
-from golden_only import CausalFlowAttention
 
 from seaice.errors import WeightsError
 from seaice.models.layers.attention import FlowAttention, VisionFlowAttention
@@ -16,6 +14,8 @@ from seaice.models.sic.flowformer import (
     FlowformerSIC,
     FlowformerStage,
 )
+from tests.support.golden_cases import assert_golden, folders, read
+from tests.support.golden_only import CausalFlowAttention
 
 
 def widths(config):

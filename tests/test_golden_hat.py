@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.layers.attention import (
     CAB,
@@ -16,6 +15,7 @@ from seaice.models.layers.attention import (
     window_index,
 )
 from seaice.models.sr.hat import HAT, OfficialHATConfig
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 def cases(part):

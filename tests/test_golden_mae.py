@@ -1,7 +1,6 @@
 """Masking and the masked autoencoder against the official ones."""
 
 import torch
-from golden_cases import assert_golden, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from seaice.models.layers.tokens import (
     unpatchify,
 )
 from seaice.models.sic.mae_vit import MAEViTConfig, MaskedAutoencoder, ViTEncoder
+from tests.support.golden_cases import assert_golden, read
 
 
 def test_patches():

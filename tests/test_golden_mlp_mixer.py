@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from golden_cases import Case, assert_golden, folders, read
-from golden_only import from_lucidrains
 
 from seaice.models.sic.mlp_mixer import MlpMixerEncoder, MlpMixerSizes
+from tests.support.golden_cases import Case, assert_golden, folders, read
+from tests.support.golden_only import from_lucidrains
 
 
 def cases(prefix: str):

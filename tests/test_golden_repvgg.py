@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from golden_cases import Case, assert_golden, folders, read
 from safetensors.torch import load_file
 
 from seaice.models.sic.repvgg import RepVGGBlock, RepVGGBlockConfig, RepVGGEncoder, RepVGGSizes
+from tests.support.golden_cases import Case, assert_golden, folders, read
 
 
 def block_of(case: Case, deployed: str) -> RepVGGBlock:

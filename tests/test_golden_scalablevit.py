@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.sic.scalablevit import (
     IWSA,
@@ -13,6 +12,7 @@ from seaice.models.sic.scalablevit import (
     ScalableViTSIC,
     ScalableViTStage,
 )
+from tests.support.golden_cases import assert_golden, folders, read
 
 
 def attention(config):

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from golden_cases import Case, assert_golden, folders, read
 from torch import nn
 
 from seaice.models.layers.convolution import SCConv
 from seaice.models.sic.scnet import EXPANSION, SCBlockConfig, SCBottleneck, SCNetEncoder, SCNetSizes
+from tests.support.golden_cases import Case, assert_golden, folders, read
 
 
 def cases(prefix: str):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_cases import assert_golden, folders, read
 
 from seaice.models.sic.xception_aligned import (
     XceptionAlignedConfig,
@@ -11,6 +10,7 @@ from seaice.models.sic.xception_aligned import (
     XceptionModuleConfig,
     dilated,
 )
+from tests.support.golden_cases import assert_golden, folders, read
 
 timms = pytest.mark.parametrize(
     "name", [name for name in folders("deeplabv3plus") if name.startswith("timm")]

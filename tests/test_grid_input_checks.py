@@ -5,13 +5,13 @@ from datetime import date, datetime
 import numpy as np
 import pytest
 import xarray as xr
-from sea import changed, sea_swath
 
 from seaice.errors import GranuleError
 from seaice.grid.gridding import grid_day
 from seaice.grid.input_checks import InputChecks, Overlaps, differing_days, read_reports
 from seaice.grid.regions import region_grid
 from seaice.grid.registration import check_geolocation, score_geolocation
+from tests.support.sea import changed, sea_swath
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from datetime import date
 import numpy as np
 import pytest
 import xarray as xr
-from granules import field, make_swath, write_au_si6
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
@@ -16,6 +15,7 @@ from seaice.grid.blocks import QUARTERS, depth_to_space, space_to_depth
 from seaice.grid.grid import NORTH
 from seaice.grid.gridding import QUARTER_BEAM, Accumulator, daily_map_from_au_si6, grid_day
 from seaice.instrument import HIGH_CHANNELS
+from tests.support.granules import field, make_swath, write_au_si6
 
 DAY = date(2020, 3, 3)
 SQUARE = NORTH.crop(slice(940, 960), slice(640, 664))

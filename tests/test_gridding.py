@@ -26,7 +26,7 @@ from seaice.grid.gridding import (
 )
 from seaice.grid.projection import project
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_CHANNELS
-from tests.granules import make_swath
+from tests.support.granules import make_swath
 
 DAY = date(2020, 3, 3)
 WIDE = NORTH.crop(slice(600, 1200), slice(300, 900))

@@ -19,7 +19,7 @@ from seaice.grid.gridding import (
     project_samples,
 )
 from seaice.grid.projection import project
-from tests.granules import make_swath
+from tests.support.granules import make_swath
 
 DAY = date(2020, 3, 3)
 WIDE = NORTH.crop(slice(600, 1200), slice(300, 900))

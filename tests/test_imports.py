@@ -5,7 +5,6 @@ import pickle
 import pytest
 import torch
 from safetensors.torch import save_file
-from test_network_contract import SMALL
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -13,6 +12,7 @@ from seaice.errors import WeightsError
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, match_weights, read_checkpoint_tensors
 from seaice.workflow.model_import import import_weights
+from tests.test_network_contract import SMALL
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from seaice.errors import GranuleError
 from seaice.instrument import CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
 from seaice.io.coregistration import low_positions
 from seaice.io.readers import read_swath
-from tests.granules import make_swath, write_l1b, write_l1r
+from tests.support.granules import make_swath, write_l1b, write_l1r
 
 OVERLAP = 5
 WRITERS = {"L1B": write_l1b, "L1R": write_l1r}
@@ -93,7 +93,7 @@ def test_low_frequencies_have_the_positions_of_the_specification(swath, level, m
     assert swath["latitude_low"].dims == ("band", "scan", "pixel_low")
     if level == "L1R":
         expected = [np.broadcast_to(p, (len(LOW_BANDS), *p.shape)) for p in even]
-    else:  # the numbers of tests.granules.A1 and A2, read by eye
+    else:  # the numbers of tests.support.granules.A1 and A2, read by eye
         a1, a2 = (1.25, 1.0, 0.8, -0.5, 0.75, 1.4004), (-0.5, 0.25, 0.1, 0.4, -0.3, 0.0)
         horn_a = (own(made[name])[0] for name in ("latitude", "longitude"))
         expected = low_positions(*horn_a, list(zip(a1, a2, strict=True)))

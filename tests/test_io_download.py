@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import paramiko
 import pytest
-from sftp_server import Mischief, served
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -20,6 +19,7 @@ from seaice.io.download import (
     download_files,
     parse_remote_name,
 )
+from tests.support.sftp_server import Mischief, served
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 FOLDER = "standard/GCOM-W/GCOM-W.AMSR2/L1B/2/2020/03"

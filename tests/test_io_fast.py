@@ -5,7 +5,7 @@ import pytest
 
 from seaice.io.coregistration import low_positions
 from seaice.io.decoding import brightness_temperature, count_quality, decode_counts
-from tests.granules import make_swath
+from tests.support.granules import make_swath
 
 
 @pytest.mark.parametrize("scale", [0.01, 0.02])

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from granules import make_swath, write_scene
 
 from pipelines.research.faults.bad.references import good
 from seaice.errors import GranuleError, NoInputError
 from seaice.evaluate.fields.open import open_field, open_field_isolated
 from seaice.io.isolation import read_in_subprocess
 from seaice.io.scene import read_scene, read_scene_in_subprocess
+from tests.support.granules import make_swath, write_scene
 
 READER = """
 import os, signal

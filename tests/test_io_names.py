@@ -13,7 +13,7 @@ from seaice.io.amsr import L1B_HIGH, L1B_LOW, L1R_HIGH, L1R_LOW
 from seaice.io.coregistration import format_parameters, low_positions, parse_parameters
 from seaice.io.decoding import LEAP_DAYS, tai93_to_utc, utc_to_tai93
 from seaice.io.granules import GranuleName
-from tests.granules import make_swath
+from tests.support.granules import make_swath
 
 names = st.builds(
     GranuleName,

@@ -6,12 +6,12 @@ import socket
 
 import numpy as np
 import pytest
-from days import DAY, PRODUCT, REGION, write_five_days
 
 from seaice.errors import SettingsError, StorageError
 from seaice.files import sha256
 from seaice.io import object_store as storage
 from seaice.io.object_store import ObjectStore, is_url
+from tests.support.days import DAY, PRODUCT, REGION, write_five_days
 
 SECRET = "s3cr3t-of-the-test"
 

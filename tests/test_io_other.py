@@ -14,7 +14,7 @@ from seaice.grid.gridding import daily_map_from_au_si6, grid_day
 from seaice.instrument import CHANNELS, LOW_CHANNELS
 from seaice.io.nsidc import find_au_si6, read_au_si6
 from seaice.io.scene import read_scene
-from tests.granules import make_swath, write_au_si6, write_scene
+from tests.support.granules import make_swath, write_au_si6, write_scene
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 SCENE = SHARED / "real" / "amsr2_scene_20190823_franz_josef_land.nc"

@@ -7,15 +7,15 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from granules import make_swath, write_l1b, write_l1r
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sea import MEDIANS, changed, sea_swath
 
 from seaice.errors import GranuleError
 from seaice.instrument import LOW_CHANNELS
 from seaice.io.checks import OPEN_WATER, _check_horns, check_plausibility, flagged_fraction
 from seaice.io.readers import read_swath
+from tests.support.granules import make_swath, write_l1b, write_l1r
+from tests.support.sea import MEDIANS, changed, sea_swath
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 POINTS = SHARED / "real" / "rrdp_amsr2_points.nc"

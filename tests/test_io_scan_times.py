@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from granules import make_swath
 
 from seaice.errors import GranuleError
 from seaice.io.checks import UsedScans, by_preference, check_start_time
+from tests.support.granules import make_swath
 
 NAME = Path("GW1AM2_202003031000_035A_L1SGBTBR_2220220.h5")
 

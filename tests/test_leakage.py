@@ -6,7 +6,6 @@ from itertools import chain, combinations
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
 import zarr
 
@@ -17,6 +16,7 @@ from seaice.stack import frame_dates
 from seaice.train.samples import SampleSet
 from seaice.workflow.training.settings import SICTraining, SRTraining
 from seaice.workflow.training.train import train_sic, train_sr
+from tests.support import tiny_samples
 
 YEARS = (2018, 2019, 2020)  # the year that is drawn, and what borders a leap day
 every_split = pytest.mark.parametrize("split", SPLITS)

@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 import typer
 import xarray as xr
-from days import DAY, PRODUCT, REGION, run, write_day
-from granules import make_swath, write_l1b
-from products import made_product
 
 from seaice.cli.options import _each_hemisphere, hemispheres
 from seaice.config import Settings
@@ -25,6 +22,9 @@ from seaice.workflow.demo import demo_settings
 from seaice.workflow.plan import ground, plan
 from seaice.workflow.season.tasks import Job, make_day
 from seaice.workflow.stages import silent
+from tests.support.days import DAY, PRODUCT, REGION, run, write_day
+from tests.support.granules import make_swath, write_l1b
+from tests.support.products import made_product
 
 SOUTH = "0,-67,6,-66"  # Lazarev Sea
 

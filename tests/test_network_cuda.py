@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from test_network_contract import SMALL, lively
 
 from seaice.config import RunSettings
 from seaice.instrument import LOW_CHANNELS
@@ -17,6 +16,7 @@ from seaice.models.inputs import new_sic_card as blank_sic_card
 from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model
 from seaice.workflow.methods import machine_of
+from tests.test_network_contract import SMALL, lively
 
 CPU = Machine(device=torch.device("cpu"))
 needs_cuda = pytest.mark.skipif(

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from test_network_deformable import GEOMETRIES, arguments
 
 from seaice.models.layers import deformable, deformable_kernels
 from seaice.models.layers.deformable import ConvGeometry, _by_grid_sample, modulated_deform_conv
 from seaice.models.layers.deformable_kernels import cpu_supports, deform_conv_cpu
+from tests.test_network_deformable import GEOMETRIES, arguments
 
 ONE_GROUP = [
     ConvGeometry(deformable_groups=2),

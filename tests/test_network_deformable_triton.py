@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from test_network_deformable import GEOMETRIES, arguments
 
 from seaice.models.layers import deformable, deformable_kernels
 from seaice.models.layers.deformable import ConvGeometry, modulated_deform_conv
@@ -19,6 +18,7 @@ from seaice.models.layers.deformable_kernels import (
     sample_taps_reference,
     triton_supports,
 )
+from tests.test_network_deformable import GEOMETRIES, arguments
 
 ONE_GROUP = [
     ConvGeometry(deformable_groups=2),

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from test_network_contract import SMALL, lively
 from torch import nn
 
 from seaice.config import NetworkSettings
@@ -18,6 +17,7 @@ from seaice.models.inputs import new_sic_card
 from seaice.models.layers.dropout import DropKey, additive_mask, linear_decay, monte_carlo_mean
 from seaice.models.registry import create_model
 from seaice.workflow.plan import method
+from tests.test_network_contract import SMALL, lively
 
 SHAPES = ("keys", "block", "cross")
 LIKE = torch.zeros(())

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from golden_only import CausalFlowAttention, causal_flow_attention
 from torch.overrides import TorchFunctionMode
 
 from seaice.models.layers.attention import (
@@ -10,6 +9,7 @@ from seaice.models.layers.attention import (
     flow_attention,
     flow_normalizers,
 )
+from tests.support.golden_only import CausalFlowAttention, causal_flow_attention
 
 SINKS, SOURCES = 7, 11
 

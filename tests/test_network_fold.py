@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from test_network_contract import image, learning, lively, network
 from torch import nn
 
 from seaice.models.export import fuse_layers
 from seaice.models.registry import create_model, find_model
 from seaice.models.sic.repvgg import RepVGGBlock, RepVGGBlockConfig
+from tests.test_network_contract import image, learning, lively, network
 
 
 def trained(module: nn.Module, seed: int = 0) -> nn.Module:

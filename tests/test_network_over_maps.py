@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from test_network_contract import SMALL, learning, lively, sic_networks, sr_networks, windowed
-from test_sic_concentrate import daily_map
-from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.errors import PredictionError
 from seaice.grid.masks import LAND_FRACTIONS
@@ -18,6 +15,9 @@ from seaice.models.inputs import new_sr_card as blank_sr_card
 from seaice.models.registry import create_model, find_model
 from seaice.retrieval.concentrate import concentrate
 from seaice.stack import NEIGHBOUR_PD_CHANNELS
+from tests.test_network_contract import SMALL, learning, lively, sic_networks, sr_networks, windowed
+from tests.test_sic_concentrate import daily_map
+from tests.test_sr_refine import MACHINE, bicubic, stack
 
 SHAPE = (40, 36)
 #: what the windowed networks that ship are told; the bounds on seams are those of such networks

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from test_network_contract import SMALL, lively
 
 from seaice.errors import WeightsError
 from seaice.models.layers.dropout import ReflashDropout, StochasticDepth
 from seaice.models.registry import create_model, find_model
+from tests.test_network_contract import SMALL, lively
 
 with_reflash = pytest.mark.parametrize("name", ["edvr", "espcn", "hat", "pmdrnet"])
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_network_contract import card, network
 
 from seaice.errors import SettingsError, WeightsError
 from seaice.models.card import Card
 from seaice.models.inference import choose_device
 from seaice.models.weights import create_weightless_model, load_model, read_card, save_model
+from tests.test_network_contract import card, network
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 from datetime import timedelta
 
 import pytest
-from days import DAY, REGION, write_day
 
 from seaice.config import RunSettings, Settings
 from seaice.errors import GranuleError, StorageError
@@ -24,6 +23,7 @@ from seaice.workflow.season.status import statuses
 from seaice.workflow.season.verify import damages
 from seaice.workflow.season.watch import Watcher
 from seaice.workflow.stages import silent
+from tests.support.days import DAY, REGION, write_day
 
 PLACE = "north_box_-130_80_-124_81"
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import rasterio
 from matplotlib.image import imread
-from products import made_product
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -19,6 +18,7 @@ from seaice.evaluate.scores import CLASS_LABELS
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
 from seaice.product.style import LAND_COLOUR
+from tests.support.products import made_product
 
 DOTS = 600
 

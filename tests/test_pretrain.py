@@ -2,10 +2,7 @@
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
-from days import run, write_five_days
-from test_network_contract import SMALL
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -17,6 +14,9 @@ from seaice.models.weights import load_model, save_model
 from seaice.retrieval.pretraining import autoencoder_of
 from seaice.workflow.training.pretrain import Hiding, pretrain, unlabelled_days
 from seaice.workflow.training.single_model import SingleModelSettings, training_of
+from tests.support import tiny_samples
+from tests.support.days import run, write_five_days
+from tests.test_network_contract import SMALL
 
 CPU = torch.device("cpu")
 TRANSFORMERS = ("mae_vit", "cloformer", "scalablevit", "flowformer")

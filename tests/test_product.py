@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from products import made_product
 from pyproj import Geod, Transformer
 
 import seaice
@@ -12,6 +11,7 @@ from seaice.product.cell import FLAG_DESCRIPTIONS, cell_at, cell_from_store, cel
 from seaice.product.folder import write_product
 from seaice.product.season_store import write_day
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from products import made_product
 
 import seaice
 from seaice.errors import NoInputError, SettingsError
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
 from seaice.product.season_store import write_day
+from tests.support.products import made_product
 
 DAYS = ("2020-03-03", "2020-03-04", "2020-03-06")
 INSIDE = (40, 100)  #: row and column of a cell with ice

@@ -4,10 +4,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from products import made_product
 
 from seaice.product import provenance as module
 from seaice.product.provenance import commit, modified, provenance
+from tests.support.products import made_product
 
 HERE = Path(__file__).parents[1]
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from products import made_product
 
 from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import round_values
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PERCENT_RAMP, UNCERTAINTY_RAMP
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 pytestmark = pytest.mark.desktop
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
-SESSION = Path(__file__).with_name("qgis_session.py")
+SESSION = Path(__file__).parent.joinpath("support", "qgis_session.py")
 KINDS = ("percent", "float", "raw", "uncertainty", "flags", "tb89h", "tb89v", "pd")
 KNOWN = {0.0: (120, 10), 0.15: (120, 11), 0.5: (120, 12), 1.0: (120, 13)}  #: SIC: (row, column)
 IN_LAND, IN_COAST, IN_GAP, IN_BOTH = (30, 40), (60, 50), (105, 110), (60, 70)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from defusedxml.ElementTree import fromstring
 from matplotlib.image import imread
-from products import made_product
 
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
@@ -19,9 +18,10 @@ from seaice.product.netcdf_zarr import round_values
 from seaice.product.qgis import LAYER_TYPES, ProjectDay, write_project
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, PD_RAMP, PERCENT_RAMP, TB_RAMP
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 PYTHON = "/usr/bin/python3"  # QGIS comes with the system's Python and speaks to no other
-SESSION = Path(__file__).with_name("qgis_project_session.py")
+SESSION = Path(__file__).parent.joinpath("support", "qgis_project_session.py")
 MAGENTA = (255, 0, 255)
 IN_LAND, IN_GAP = (30, 40), (105, 110)
 RAMPS = {"sic": PERCENT_RAMP, "tb89h": TB_RAMP, "tb89v": TB_RAMP, "pd": PD_RAMP}

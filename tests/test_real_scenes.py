@@ -11,7 +11,6 @@ import pytest
 import rasterio
 import torch
 import xarray as xr
-from synthetic_scenes import CELL, COLUMNS, ROWS, half_ice, scene_of
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -30,6 +29,7 @@ from seaice.train.samples import SampleSet
 from seaice.workflow.evaluation import real_scenes
 from seaice.workflow.evaluation.real_scenes import evaluate_scenes, real_scene_scores, table_text
 from seaice.workflow.training.scene_samples import tiles_of, write_scene_samples
+from tests.support.synthetic_scenes import CELL, COLUMNS, ROWS, half_ice, scene_of
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real"

@@ -4,9 +4,7 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL
 
 from seaice.errors import NoInputError, SettingsError
 from seaice.models.registry import create_model, shipped_weights
@@ -14,6 +12,8 @@ from seaice.models.weights import load_model, read_card, weights_hash
 from seaice.train.trainer import Schedule
 from seaice.workflow.training.recipe import Recipe, follow, recipes
 from seaice.workflow.training.settings import SICTraining, SRTraining
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 CPU = torch.device("cpu")
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=1)  # no weight moves

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
-from days import REGION, run, write_five_days
 
 from seaice.grid.grid import grid_of
+from tests.support.days import REGION, run, write_five_days
 
 LARGER = "-140,77,-114,83"
 NAMES = ("sic", "sic_raw", "sic_uncertainty", "status_flag", "tb89h", "tb89v", "n_obs")

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from days import DAY, PRODUCT, REGION, run, write_five_days
-from shipped_networks import shipped_map
-from test_sr_refine import MACHINE
 
 from seaice.models.inference import execution_record
+from tests.support.days import DAY, PRODUCT, REGION, run, write_five_days
+from tests.support.shipped_networks import shipped_map
+from tests.test_sr_refine import MACHINE
 
 #: Another processor: PyTorch and oneDNN without wide instructions, and one thread.
 OTHER = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"}

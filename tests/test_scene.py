@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from granules import field, scan_positions
 from typer.testing import CliRunner
 
 from seaice.cli import app
 from seaice.grid.grid import HEMISPHERES
 from seaice.instrument import BANDS
 from seaice.workflow.scene import ground_of
+from tests.support.granules import field, scan_positions
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 REAL = SHARED / "real" / "amsr2_scene_20190823_franz_josef_land.nc"
@@ -113,7 +113,7 @@ def test_a_file_that_is_no_scene_is_refused(tmp_path, content):
 
 
 def test_a_granule_given_as_a_scene_is_refused(tmp_path):
-    from days import write_day
+    from tests.support.days import write_day
 
     result = run_scene(write_day(tmp_path), tmp_path / "out")
     assert result.exit_code == 2

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
 from typer.testing import CliRunner
 
@@ -30,6 +29,7 @@ from seaice.workflow.evaluation.sealed import (
     this_release,
 )
 from seaice.workflow.stages import silent
+from tests.support import tiny_samples
 
 CPU = torch.device("cpu")
 RELEASE = Release(version="9.9", commit="c" * 40, weights=("a" * 64, "b" * 64))

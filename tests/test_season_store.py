@@ -5,11 +5,11 @@ import subprocess
 import sys
 import textwrap
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from products import made_product
 
 from seaice.errors import NoInputError, OutputError
 from seaice.product.metadata import MAP_VARIABLES
@@ -22,6 +22,7 @@ from seaice.product.season_store import (
     remove_old_generations,
     write_day,
 )
+from tests.support.products import made_product
 
 SIDE = (16, 16)
 DAY = date(2020, 3, 3)
@@ -130,7 +131,7 @@ WRITER = textwrap.dedent(
     import sys
     from pathlib import Path
     sys.path.insert(0, sys.argv[1])
-    from test_season_store import product
+    from tests.test_season_store import product
     from seaice.product.season_store import write_day
     for turn in range(6):
         write_day(product(level=(turn % 4) / 4), Path(sys.argv[2]), str(turn % 4))
@@ -141,7 +142,7 @@ WRITER = textwrap.dedent(
 @pytest.mark.slow
 def test_a_reader_never_sees_half_a_day_while_two_writers_replace_it(store):
     write_day(product(), store, "0")
-    tests = str(__file__).rsplit("/", 1)[0]
+    tests = str(Path(__file__).parents[1])
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, tests, str(store)]) for _ in range(2)
     ]

@@ -13,7 +13,6 @@ import xarray as xr
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
-from products import made_product
 from pyproj import Geod, Transformer
 from scipy.ndimage import gaussian_filter
 
@@ -40,6 +39,7 @@ from seaice.product.series import (
 )
 from seaice.workflow.series import rebuild_series, record
 from seaice.workflow.stages import silent
+from tests.support.products import made_product
 
 OSISAF = Path(__file__).parents[1] / "seaice" / "simulate" / "data" / "osisaf_north_2018.nc"
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from products import made_product
 
 from seaice.product.folder import list_product_files, product_name, quality_page_path, write_product
 from seaice.product.quality import (
@@ -22,6 +21,7 @@ from seaice.product.series import SeriesRow, read_series, series_path
 from seaice.retrieval.flags import Flag
 from seaice.workflow.series import follow
 from seaice.workflow.stages import silent
+from tests.support.products import made_product
 
 TODAY, YESTERDAY = "2020-03-03", "2020-03-02"
 TIES = {"water pd": {"value": 47.0, "published": 47.0, "measured": 45.0, "cells": 9, "why": "day"}}

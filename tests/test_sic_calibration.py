@@ -8,9 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from test_network_contract import SMALL
-from test_sic_concentrate import SHAPE, daily_map, teller
-from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.models.card import Card
 from seaice.models.inference import no_progress
@@ -25,6 +22,9 @@ from seaice.retrieval.calibration import (
     quantiles,
 )
 from seaice.retrieval.concentrate import concentrate
+from tests.test_network_contract import SMALL
+from tests.test_sic_concentrate import SHAPE, daily_map, teller
+from tests.test_sr_refine import MACHINE, bicubic, stack
 
 LEAST, MOST = 0.004, 0.15  #: doubts that are drawn
 TABLE = np.exp(np.random.default_rng(2).normal(0, 0.6, STEPS.shape))

@@ -6,8 +6,6 @@ import torch
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from test_network_contract import SMALL, lively
-from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.instrument import LOW_CHANNELS
 from seaice.models.inference import Machine, no_progress
@@ -15,6 +13,8 @@ from seaice.models.inputs import SIC_CHANNELS, new_sic_card
 from seaice.models.registry import create_model
 from seaice.retrieval.concentrate import concentrate
 from seaice.retrieval.flags import Flag, coast, everyday, status
+from tests.test_network_contract import SMALL, lively
+from tests.test_sr_refine import MACHINE, bicubic, stack
 
 SHAPE = (40, 36)
 

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL, lively
 
 from seaice.errors import WeightsError
 from seaice.models.inputs import SIC_CHANNELS
@@ -21,6 +19,8 @@ from seaice.train.super_resolution import SRTask
 from seaice.train.trainer import Schedule
 from seaice.workflow.training.settings import JointTraining
 from seaice.workflow.training.train import train_joint
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL, lively
 
 CPU = torch.device("cpu")
 STILL = Schedule(steps=2, batch=1, rate=0.0, warm_up=1, ahead=0, decay=0.0)  # no weight moves

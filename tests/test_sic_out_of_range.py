@@ -8,7 +8,6 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
-from test_sic_by_formula import scene
 
 from seaice.retrieval.classical.daily import FORMULAS, by_asi
 from seaice.retrieval.flags import Flag
@@ -21,6 +20,7 @@ from seaice.retrieval.out_of_range import (
     excess_map,
     widened,
 )
+from tests.test_sic_by_formula import scene
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
 POINTS = SHARED / "real" / "rrdp_amsr2_points.nc"

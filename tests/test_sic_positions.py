@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from test_network_contract import SMALL
 from torch import nn
 
 from seaice.models.registry import create_model
+from tests.test_network_contract import SMALL
 
 CASES = [("repvgg", {}), ("scnet", {}), ("convmixer", {}), ("mlp_mixer", {"window": 128})] + [
     (name, {"pooling": "dynopool", "window": 128}) for name in ("repvgg", "scnet")

@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL
 
 from seaice.errors import WeightsError
 from seaice.instrument import LOW_CHANNELS
@@ -22,6 +20,8 @@ from seaice.retrieval.task import (
     weights_from_counts,
 )
 from seaice.train.samples import SampleSet, Window, add_refined, frames_of_sample
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 
 def given(seed=0):

@@ -3,9 +3,7 @@
 from dataclasses import replace
 
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL, lively
 from torch import nn
 from typer.testing import CliRunner
 
@@ -20,6 +18,8 @@ from seaice.train.trainer import Schedule, Task, train
 from seaice.workflow.training.settings import SICTraining
 from seaice.workflow.training.single_model import SingleModelSettings, training_of
 from seaice.workflow.training.train import _start_with
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL, lively
 
 QUICK = Schedule(steps=4, batch=2, rate=1e-2, warm_up=1)
 CPU = torch.device("cpu")

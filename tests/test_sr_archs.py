@@ -5,11 +5,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import tiny_samples
 import torch
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from test_network_contract import SMALL, lively
 
 from seaice.errors import WeightsError
 from seaice.models.inputs import assemble_sr_input, new_sr_card
@@ -17,6 +15,8 @@ from seaice.models.registry import create_model
 from seaice.models.weights import load_model
 from seaice.train.samples import SampleSet
 from seaice.train.super_resolution import SRTask
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL, lively
 
 VARIANTS = {
     "espcn": ("espcn", SMALL["espcn"]),

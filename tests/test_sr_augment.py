@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ from seaice.train.super_resolution import (
     missing_swath,
     with_missing_swaths,
 )
+from tests.support import tiny_samples
 
 seeds = st.integers(0, 10_000)
 

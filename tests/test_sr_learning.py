@@ -5,12 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_samples
 import torch
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-from test_network_contract import SMALL
 
 from seaice.errors import NoInputError
 from seaice.models.inputs import SIC_CHANNELS, new_sr_card
@@ -20,6 +18,8 @@ from seaice.train.samples import SampleSet, Window, add_refined, kelvin, sample_
 from seaice.train.trainer import Schedule
 from seaice.workflow.training.settings import SICTraining, SRTraining, compact
 from seaice.workflow.training.train import train_sic, train_sr
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 CPU = torch.device("cpu")
 QUICK = Schedule(steps=3, batch=1, warm_up=1, ahead=1)

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from granules import write_au_si6
-from test_network_contract import SMALL, lively
 
 from seaice.grid.blocks import space_to_depth
 from seaice.grid.grid import NORTH, coordinates, grid_of
@@ -18,6 +16,8 @@ from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model
 from seaice.stack import five_frames
 from seaice.train.super_resolution import reconstruction_loss
+from tests.support.granules import write_au_si6
+from tests.test_network_contract import SMALL, lively
 
 MACHINE = Machine(device=torch.device("cpu"))
 

@@ -16,10 +16,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from days import DAY, PRODUCT, run, write_day, write_five_days
-from test_network_contract import SMALL
-from test_sic_concentrate import daily_map
-from test_sr_refine import MACHINE, bicubic, stack
 
 from seaice.config import Settings
 from seaice.grid.grid import NORTH
@@ -33,6 +29,10 @@ from seaice.retrieval.concentrate import concentrate
 from seaice.simulate.days import simulate_days, truth_path
 from seaice.workflow.plan import Method, Plan
 from seaice.workflow.stages import VERSIONS
+from tests.support.days import DAY, PRODUCT, run, write_day, write_five_days
+from tests.test_network_contract import SMALL
+from tests.test_sic_concentrate import daily_map
+from tests.test_sr_refine import MACHINE, bicubic, stack
 
 STORED = Path(__file__).with_name("stage_results.json")
 #: Relative to a variable's root mean square. Sums differ between processors by about 1e-6 of it;

@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 
-from products import made_product
-
 from seaice import __version__
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
+from tests.support.products import made_product
 
 #: Each takes between half a second and four seconds to import.
 SLOW = ("torch", "numba", "distributed", "dask", "xarray", "pandas", "scipy", "matplotlib")

@@ -3,9 +3,7 @@
 import csv
 
 import pytest
-import tiny_samples
 import torch
-from test_network_contract import SMALL
 
 from pipelines.research.variants import SCORES, SIZES, compared, variants, written
 from seaice.evaluate.records import Record
@@ -14,6 +12,8 @@ from seaice.models.registry import create_model
 from seaice.models.weights import read_card, save_model
 from seaice.train.trainer import Schedule
 from seaice.workflow.training.settings import SICTraining
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 SHORT = Schedule(steps=1, batch=1, warm_up=1, ahead=0)
 

@@ -9,7 +9,6 @@ import pytest
 import rasterio
 import zarr
 from netCDF4 import Dataset
-from products import made_product
 from typer.testing import CliRunner
 
 from seaice.cli import app
@@ -22,6 +21,7 @@ from seaice.workflow.season.repair import repaired
 from seaice.workflow.season.verify import checked, damages, derived_damages, every_damage
 from seaice.workflow.series import follow
 from seaice.workflow.stages import silent
+from tests.support.products import made_product
 
 DAYS = ("2020-03-03", "2020-03-04")
 FORMATS = ("geotiff", "netcdf", "zarr")

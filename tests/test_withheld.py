@@ -1,14 +1,14 @@
 """Frames withheld from a network are replaced by the target, and nothing else changes."""
 
-import tiny_samples
 import torch
-from test_network_contract import SMALL
 
 from pipelines.research.withheld import LOOKS, compared
 from seaice.models.inputs import new_sr_card
 from seaice.models.registry import create_model
 from seaice.train.samples import SampleSet
 from seaice.train.super_resolution import SRTask
+from tests.support import tiny_samples
+from tests.test_network_contract import SMALL
 
 
 def test_a_network_that_sees_the_target_alone_cannot_tell_other_days(tmp_path):

@@ -11,12 +11,12 @@ import pytest
 import rasterio
 import shapely
 import xarray as xr
-from products import made_product
 from pyproj import CRS, Transformer
 
 from seaice.grid.grid import grid_of
 from seaice.product.folder import write_product
 from seaice.product.netcdf_zarr import round_values
+from tests.support.products import made_product
 
 CELLS = ((10, 20), (50, 200), (130, 10))  #: (row, column), not symmetric in any way
 QGIS = "/usr/bin/python3"  # QGIS comes with the system's Python

@@ -4,13 +4,13 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from products import made_product
 from pyproj import Geod, Proj, Transformer
 
 from seaice.grid.grid import grid_of
 from seaice.grid.projection import cell_areas
 from seaice.product.vectors import CLASSES, ice_classes, ice_edge, write_geopackage
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 
 def read(path, layer):

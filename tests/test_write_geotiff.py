@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from products import made_product
 from pyproj import CRS
 from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
@@ -26,6 +25,7 @@ from seaice.product.style import (
     percent_style,
 )
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 
 @pytest.fixture(scope="module", params=["north", "south"])

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from compliance_checker.runner import CheckSuite, ComplianceChecker
-from products import made_product
 
 from seaice.config import WriteSettings
 from seaice.grid.grid import HEMISPHERES, grid_of
 from seaice.product.metadata import geospatial_extent
 from seaice.product.netcdf_zarr import write_netcdf, write_zarr
+from tests.support.products import made_product
 
 ISSUER = WriteSettings(
     institution="An Ice Service",

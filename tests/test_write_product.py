@@ -8,12 +8,12 @@ from datetime import date
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from products import made_product
 
 from seaice.errors import OutputError, SettingsError
 from seaice.product.folder import list_product_files, product_name, write_product
 from seaice.product.provenance import frame_sources, provenance
 from seaice.product.style import LAND_COLOUR
+from tests.support.products import made_product
 
 NAME = "seaice_sic_north_20200303_v0.1"
 

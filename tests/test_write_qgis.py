@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from products import made_product
 from scipy.ndimage import binary_erosion
 
 from seaice.product.geotiff import rasters, write_geotiff
 from seaice.product.qgis import write_qml
 from seaice.product.style import LAND_COLOUR, NO_DATA_COLOUR, colour_of
+from tests.support.products import made_product
 
 PYTHON = Path("/usr/bin/python3")  # Debian's, which is the one that knows QGIS
 PAINT = """

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-from products import made_product
 
 from seaice.product import quicklook
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 
 @pytest.mark.parametrize("longest", [50, 70, 1600])

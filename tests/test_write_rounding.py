@@ -4,11 +4,11 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from products import made_product
 
 from seaice.product.folder import write_product
 from seaice.product.metadata import to_cf
 from seaice.product.netcdf_zarr import DECIMAL_DIGITS, encoding, round_values, times_to_seconds
+from tests.support.products import made_product
 
 
 @pytest.fixture(scope="module")

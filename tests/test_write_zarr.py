@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from products import made_product
 from pyproj import CRS
 
 from seaice.product.metadata import grid_mapping, to_cf
 from seaice.product.netcdf_zarr import write_zarr
 from seaice.retrieval.flags import Flag
+from tests.support.products import made_product
 
 
 @pytest.fixture(scope="module")

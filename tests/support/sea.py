@@ -3,7 +3,8 @@
 from datetime import datetime
 
 import numpy as np
-from granules import land_percent, make_swath
+
+from tests.support.granules import land_percent, make_swath
 
 #: V and H of open water, then of closed ice, K: medians of Round Robin samples
 MEDIANS = {

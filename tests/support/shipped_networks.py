@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from test_sic_concentrate import daily_map
-from test_sr_refine import MACHINE, stack
 
 import seaice
 from seaice.models.inference import no_progress, refine
 from seaice.models.weights import load_model
 from seaice.retrieval.concentrate import concentrate
+from tests.test_sic_concentrate import daily_map
+from tests.test_sr_refine import MACHINE, stack
 
 SHAPE = (24, 32)
 

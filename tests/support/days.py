@@ -2,10 +2,10 @@
 
 from datetime import date, datetime, timedelta
 
-from granules import make_swath, write_l1b
 from typer.testing import CliRunner
 
 from seaice.cli import app
+from tests.support.granules import make_swath, write_l1b
 
 DAY = date(2020, 3, 3)
 REGION = "-130,80,-124,81"

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-HERE = Path(__file__).parent / "golden"
-SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
+HERE = Path(__file__).parents[1] / "golden"
+SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[3] / "shared"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

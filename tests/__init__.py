@@ -1,0 +1,1 @@
+"""Tests of the package; `tests.support` holds what they share."""

@@ -1,0 +1,1 @@
+"""Data, files and cases that several tests share."""
