@@ -10,7 +10,7 @@ import torch
 from pipelines.research.ablations import compared, variants, written
 from seaice.models.weights import read_card
 from seaice.train.trainer import Schedule
-from seaice.workflow.training.settings import SRTraining
+from seaice.workflow.training.train import SRTraining
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL
 

@@ -12,7 +12,7 @@ from pystac.validation.local_validator import LocalValidator
 from seaice.grid.grid import grid_of
 from seaice.product.folder import STAC_ITEM, write_product
 from seaice.product.provenance import provenance
-from seaice.workflow.catalogue import PLAYED, catalogue
+from seaice.workflow.catalogue import PLAYED, update_catalogue
 from tests.support.products import made_product
 
 PLACES = (("north", "2020-03-03"), ("north", "2020-03-05"), ("south", "2020-03-03"))
@@ -32,7 +32,7 @@ def written(out, hemisphere, date, formats=("geotiff", "geopackage", "zarr")):
 def catalogue_folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     products = [written(out, *place)[0] for place in PLACES]
-    return out, products, catalogue(out)
+    return out, products, update_catalogue(out)
 
 
 def test_the_collection_and_its_items_are_lawful_stac(catalogue_folder):
@@ -90,12 +90,12 @@ def test_one_project_a_place_holds_its_days(catalogue_folder):
 def test_a_catalogue_is_reproducible(catalogue_folder):
     out, _, paths = catalogue_folder
     before = {path: path.read_bytes() for path in paths}
-    assert catalogue(out) == paths
+    assert update_catalogue(out) == paths
     assert {path: path.read_bytes() for path in paths} == before
 
 
 def test_without_products_nothing_is_written(tmp_path):
-    assert catalogue(tmp_path) == []
+    assert update_catalogue(tmp_path) == []
     assert not list(tmp_path.iterdir())
 
 

@@ -172,7 +172,7 @@ def test_every_page_is_in_the_table_of_contents():
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory):
     """A folder with a product under the name that the pages use, its truth, and granules."""
-    from seaice.workflow.small_day import REGION, small_day
+    from seaice.workflow.demo import SMALL_REGION, small_day
 
     folder = tmp_path_factory.mktemp("docs")
     like_a_checkout(folder)
@@ -181,7 +181,7 @@ def sandbox(tmp_path_factory):
     truth = folder / "products" / "simulated" / "small" / "truth" / "truth_20180428.nc"
     truth.parent.mkdir(parents=True)
     shutil.copy(demo.truth, truth)
-    told = ["--date", "2020-03-03", "--granules", "granules", "--region", REGION]
+    told = ["--date", "2020-03-03", "--granules", "granules", "--region", SMALL_REGION]
     run(f"seaice daily {shlex.join(told)} --sr bicubic --sic asi", folder)
     (made,) = (folder / "products").glob("seaice_sic_*_v*/")
     target = folder.joinpath(*MADE)

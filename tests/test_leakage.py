@@ -14,8 +14,7 @@ from seaice.simulate import samples
 from seaice.simulate.samples import MARGIN, SIDE, SPLITS
 from seaice.stack import frame_dates
 from seaice.train.samples import SampleSet
-from seaice.workflow.training.settings import SICTraining, SRTraining
-from seaice.workflow.training.train import train_sic, train_sr
+from seaice.workflow.training.train import SICTraining, SRTraining, train_sic, train_sr
 from tests.support import tiny_samples
 
 YEARS = (2018, 2019, 2020)  # the year that is drawn, and what borders a leap day

@@ -13,13 +13,10 @@ from seaice.files import sha256
 from seaice.io.granules import find_granules
 from seaice.workflow.day import run_day
 from seaice.workflow.plan import plan
-from seaice.workflow.season import quarantine
-from seaice.workflow.season.dry_run import foretold
-from seaice.workflow.season.inventory import Inventory
-from seaice.workflow.season.log import note, notes
-from seaice.workflow.season.quarantine import guarded, quarantined
-from seaice.workflow.season.reprocess import reprocess
-from seaice.workflow.season.status import statuses
+from seaice.workflow.season import inventory
+from seaice.workflow.season.inventory import Inventory, list_quarantined, quarantine_reader
+from seaice.workflow.season.reprocess import plan_reprocessing, reprocess
+from seaice.workflow.season.status import list_statuses, log_event, read_log
 from seaice.workflow.season.verify import damages
 from seaice.workflow.season.watch import Watcher
 from seaice.workflow.stages import silent
@@ -107,7 +104,7 @@ def test_what_is_finished_is_left_alone(granules, finished, client, monkeypatch)
 
 @pytest.mark.slow
 def test_status_tells_every_day_and_why(finished):
-    told = {status.day: status for status in statuses(finished)}
+    told = {status.day: status for status in list_statuses(finished)}
     assert [told[str(DAY + timedelta(days=n))].state for n in range(6)] == [
         "final", "final", "provisional", "provisional", "missing", "missing",
     ]  # fmt: skip
@@ -118,7 +115,7 @@ def test_status_tells_every_day_and_why(finished):
 
 @pytest.mark.slow
 def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
-    from seaice.workflow.season.repair import repaired
+    from seaice.workflow.season.repair import repair_product
 
     out = tmp_path / "out"
     shutil.copytree(finished, out, symlinks=True)
@@ -131,7 +128,7 @@ def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
     found = [*damages(out)]
     assert [str(damage.day) for damage in found] == ["2020-03-03", "2020-03-04"]
     assert "sic/c/0/0/0 is not what was written" in found[0].problems[0]
-    assert [repaired(out, damage, None).state for damage in found] == ["repaired"] * 2
+    assert [repair_product(out, damage, None).state for damage in found] == ["repaired"] * 2
     assert [*damages(out)] == []
     assert everything(out) == before
 
@@ -149,14 +146,14 @@ def test_a_refused_granule_is_left_alone_until_it_changes(tmp_path):
     granule.write_bytes(b"no HDF5")
     hashes = {granule: sha256(granule)}
     with pytest.raises(GranuleError) as first:
-        guarded(tmp_path, hashes)(granule)
-    (entry,) = quarantined(tmp_path)
+        quarantine_reader(tmp_path, hashes)(granule)
+    (entry,) = list_quarantined(tmp_path)
     assert (entry["name"], entry["sha256"]) == (granule.name, hashes[granule])
     with pytest.raises(GranuleError) as again:
-        guarded(tmp_path, hashes, lambda path: pytest.fail("read again"))(granule)
+        quarantine_reader(tmp_path, hashes, lambda path: pytest.fail("read again"))(granule)
     assert str(again.value) == str(first.value)
     granule.write_bytes(b"another file")
-    read = guarded(tmp_path, {granule: sha256(granule)}, lambda path: "a swath")
+    read = quarantine_reader(tmp_path, {granule: sha256(granule)}, lambda path: "a swath")
     assert read(granule) == "a swath"
 
 
@@ -165,10 +162,10 @@ def test_a_refused_granule_is_read_again_by_another_version_of_the_reader(tmp_pa
     granule.write_bytes(b"no HDF5")
     hashes = {granule: sha256(granule)}
     with pytest.raises(GranuleError):
-        guarded(tmp_path, hashes)(granule)
-    versions = {**quarantine.VERSIONS, "read": quarantine.VERSIONS["read"] + 1}
-    monkeypatch.setattr(quarantine, "VERSIONS", versions)
-    assert guarded(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
+        quarantine_reader(tmp_path, hashes)(granule)
+    versions = {**inventory.VERSIONS, "read": inventory.VERSIONS["read"] + 1}
+    monkeypatch.setattr(inventory, "VERSIONS", versions)
+    assert quarantine_reader(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
 
 
 def test_a_granule_that_is_still_coming_is_not_held_to_be_bad(tmp_path):
@@ -177,8 +174,8 @@ def test_a_granule_that_is_still_coming_is_not_held_to_be_bad(tmp_path):
     hashes = {granule: sha256(granule)}
     granule.write_bytes(b"half and half")
     with pytest.raises(StorageError, match="changed"):
-        guarded(tmp_path, hashes)(granule)
-    assert quarantined(tmp_path) == []
+        quarantine_reader(tmp_path, hashes)(granule)
+    assert list_quarantined(tmp_path) == []
 
 
 def test_a_granule_that_ended_its_reader_is_tried_apart_first(tmp_path, monkeypatch):
@@ -187,12 +184,12 @@ def test_a_granule_that_ended_its_reader_is_tried_apart_first(tmp_path, monkeypa
     hashes = {granule: sha256(granule)}
     child = os.fork()
     if child == 0:
-        guarded(tmp_path, hashes, lambda path: os.kill(os.getpid(), 9))(granule)
+        quarantine_reader(tmp_path, hashes, lambda path: os.kill(os.getpid(), 9))(granule)
     os.waitpid(child, 0)
     tries = []
-    monkeypatch.setattr(quarantine, "validate_in_subprocess", tries.append)
+    monkeypatch.setattr(inventory, "validate_in_subprocess", tries.append)
     for _ in range(2):
-        assert guarded(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
+        assert quarantine_reader(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
     assert tries == [granule]  # acquitted, it is trusted again
     assert [path.name for path in (tmp_path / "quarantine").iterdir()] == []
 
@@ -203,7 +200,7 @@ def test_what_would_be_made_is_told_and_no_granule_is_read(tmp_path):
         (tmp_path / name).write_bytes(b"no granule")
     before = sorted(tmp_path.rglob("*"))
     runs = [settings(tmp_path, tmp_path / "out")]
-    first, second, third, fourth = foretold(runs, DAY, DAY + timedelta(days=3))
+    first, second, third, fourth = plan_reprocessing(runs, DAY, DAY + timedelta(days=3))
     assert [day.state for day in (first, second, third, fourth)] == [
         *["to be made"] * 3,
         "without granules",
@@ -216,14 +213,18 @@ def test_what_would_be_made_is_told_and_no_granule_is_read(tmp_path):
 @pytest.mark.slow
 def test_what_is_finished_is_foretold_and_in_the_catalogue(granules, finished):
     runs = [settings(granules, finished)]
-    days = list(foretold(runs, DAY, DAY + timedelta(days=4)))
+    days = list(plan_reprocessing(runs, DAY, DAY + timedelta(days=4)))
     assert [day.state for day in days] == [*["finished"] * 4, "without granules"]
     links = json.loads((finished / "collection.json").read_text())["links"]
     items = [link["href"] for link in links if link["rel"] == "item"]
     assert len(items) == 4
     assert all((finished / item).exists() for item in items)
     assert [*damages(finished)] == []
-    assert {status.state for status in statuses(finished)} == {"final", "provisional", "missing"}
+    assert {status.state for status in list_statuses(finished)} == {
+        "final",
+        "provisional",
+        "missing",
+    }
 
 
 def test_a_product_that_the_catalogue_names_and_that_is_gone_is_damage(tmp_path):
@@ -250,11 +251,11 @@ def test_local_workers_work_and_keep_no_profile_of_themselves():
 
 
 def test_a_log_is_lines_of_json_and_a_cut_one_is_passed_over(tmp_path):
-    note(tmp_path, "north", DAY, "made", state="final", seconds=1.5)
+    log_event(tmp_path, "north", DAY, "made", state="final", seconds=1.5)
     path = tmp_path / "log" / "north" / f"{DAY}.jsonl"
     path.write_text(path.read_text() + '{"event": "cu\n')
-    note(tmp_path, "north", DAY, "looked", state="final")
-    assert [told["event"] for told in notes(path)] == ["made", "looked"]
+    log_event(tmp_path, "north", DAY, "looked", state="final")
+    assert [told["event"] for told in read_log(path)] == ["made", "looked"]
     assert json.loads(path.read_text().splitlines()[0])["seconds"] == 1.5
 
 
@@ -282,7 +283,7 @@ def test_a_watcher_waits_until_a_file_is_complete_and_takes_up_what_changed(tmp_
 
 
 def test_pruning_keeps_what_tomorrow_needs(tmp_path):
-    from seaice.workflow.season.prune import prune
+    from seaice.workflow.season.repair import prune
 
     for stage in ("grid", "refine"):
         for n in range(10):

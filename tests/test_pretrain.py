@@ -12,8 +12,8 @@ from seaice.models.layers.tokens import PatchMask
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, save_model
 from seaice.retrieval.pretraining import autoencoder_of
+from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
 from seaice.workflow.training.pretrain import Hiding, pretrain, unlabelled_days
-from seaice.workflow.training.single_model import SingleModelSettings, training_of
 from tests.support import tiny_samples
 from tests.support.days import run, write_five_days
 from tests.test_network_contract import SMALL

@@ -11,7 +11,7 @@ from seaice.models.registry import create_model, shipped_weights
 from seaice.models.weights import load_model, read_card, weights_hash
 from seaice.train.trainer import Schedule
 from seaice.workflow.training.recipe import Recipe, follow, recipes
-from seaice.workflow.training.settings import SICTraining, SRTraining
+from seaice.workflow.training.train import SICTraining, SRTraining
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL
 

@@ -37,7 +37,7 @@ from seaice.product.series import (
     update_series,
     write_series,
 )
-from seaice.workflow.series import rebuild_series, record
+from seaice.workflow.catalogue import rebuild_series, record_in_series
 from seaice.workflow.stages import silent
 from tests.support.products import made_product
 
@@ -373,7 +373,7 @@ def on_disk(out, date="2020-03-03", formats=("zarr",), **more):
 def test_every_format_gives_the_same_row(tmp_path, formats):
     folder, product = on_disk(tmp_path, formats=formats)
     np.testing.assert_allclose(read_maps(folder)["sic"], product["sic"], atol=1e-4)  # rounded
-    path = record(folder)
+    path = record_in_series(folder)
     (whole, *named) = read_series(path)
     areas = cell_areas(HEMISPHERES["north"].crop(slice(600, 640), slice(500, 560)).refine(4)) / 1e6
     sic, sea = product["sic"].values, (product["status_flag"].values & 1) == 0
@@ -387,7 +387,7 @@ def test_every_format_gives_the_same_row(tmp_path, formats):
 
 def test_a_product_that_is_only_a_picture_has_no_row(tmp_path):
     folder, _ = on_disk(tmp_path, formats=("quicklook",))
-    assert record(folder) is None
+    assert record_in_series(folder) is None
     assert not series_path(tmp_path, "north").exists()
     with pytest.raises(NoInputError, match="none with concentration"):
         rebuild_series(tmp_path, silent)
@@ -395,7 +395,7 @@ def test_a_product_that_is_only_a_picture_has_no_row(tmp_path):
 
 def test_the_series_is_rebuilt_from_existing_products(tmp_path):
     for date in ("2020-03-04", "2020-03-03"):
-        record(on_disk(tmp_path, date)[0])
+        record_in_series(on_disk(tmp_path, date)[0])
     path = series_path(tmp_path, "north")
     before = path.read_bytes()
     path.unlink()

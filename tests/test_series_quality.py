@@ -19,7 +19,7 @@ from seaice.product.quality import (
 )
 from seaice.product.series import SeriesRow, read_series, series_path
 from seaice.retrieval.flags import Flag
-from seaice.workflow.series import follow
+from seaice.workflow.catalogue import update_series_and_page
 from seaice.workflow.stages import silent
 from tests.support.products import made_product
 
@@ -49,10 +49,10 @@ def on_disk(out, date, warnings=(), change=0.0):
 @pytest.fixture(scope="module")
 def two_days(tmp_path_factory):
     out = tmp_path_factory.mktemp("products")
-    follow(*on_disk(out, YESTERDAY), silent)
+    update_series_and_page(*on_disk(out, YESTERDAY), silent)
     reason = f"{TODAY}: left out bad.h5: cut off"
     folder, files = on_disk(out, TODAY, [reason, "it snowed <script>"], change=0.05)
-    return folder, follow(folder, files, silent)
+    return folder, update_series_and_page(folder, files, silent)
 
 
 def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(two_days):
@@ -61,7 +61,7 @@ def test_a_day_leaves_its_rows_and_its_page_and_a_second_look_changes_nothing(tw
     assert [file.name for file in files][-2:] == [page.name, f"{folder.name}.json"]
     assert {row.date for row in read_series(series)} == {YESTERDAY, TODAY}
     before = [path.stat().st_mtime_ns for path in (page, series)]
-    assert follow(folder, list_product_files(folder), silent) == files
+    assert update_series_and_page(folder, list_product_files(folder), silent) == files
     assert [path.stat().st_mtime_ns for path in (page, series)] == before
 
 
@@ -70,7 +70,7 @@ def test_writing_a_day_updates_the_page_of_the_next_day(two_days, tmp_path):
     shutil.copytree(two_days[0].parent, out)
     after = quality_page_path(out / two_days[0].name)
     before = after.read_text()
-    follow(*on_disk(out, YESTERDAY, change=0.3), silent)
+    update_series_and_page(*on_disk(out, YESTERDAY, change=0.3), silent)
     assert after.read_text() != before
     page_text = after.read_text()
     after.unlink()
@@ -81,7 +81,7 @@ def test_writing_a_day_updates_the_page_of_the_next_day(two_days, tmp_path):
 def test_a_day_without_a_page_is_given_none_by_the_day_before(two_days, tmp_path):
     """It is still to come, with its rows of the series."""
     folder, _ = on_disk(tmp_path, TODAY)
-    follow(*on_disk(tmp_path, YESTERDAY), silent)
+    update_series_and_page(*on_disk(tmp_path, YESTERDAY), silent)
     assert not quality_page_path(folder).exists()
 
 
@@ -193,7 +193,7 @@ def test_shares_are_of_sea_and_add_up(two_days):
 
 def test_without_a_previous_day_the_page_has_no_difference_map(tmp_path):
     folder, files = on_disk(tmp_path, TODAY)
-    follow(folder, files, silent)
+    update_series_and_page(folder, files, silent)
     assert "No product of the day before" in quality_page_path(folder).read_text()
     assert isinstance(collect_quality_day(folder), QualityDay)
     assert all(isinstance(row, SeriesRow) for row in collect_quality_day(folder).rows)

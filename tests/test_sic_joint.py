@@ -17,8 +17,7 @@ from seaice.retrieval.task import SICTask
 from seaice.train.samples import SampleSet, add_refined
 from seaice.train.super_resolution import SRTask
 from seaice.train.trainer import Schedule
-from seaice.workflow.training.settings import JointTraining
-from seaice.workflow.training.train import train_joint
+from seaice.workflow.training.train import JointTraining, train_joint
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL, lively
 

@@ -15,9 +15,8 @@ from seaice.models.weights import save_model
 from seaice.retrieval.task import SICTask
 from seaice.train.samples import SampleSet
 from seaice.train.trainer import Schedule, Task, train
-from seaice.workflow.training.settings import SICTraining
-from seaice.workflow.training.single_model import SingleModelSettings, training_of
-from seaice.workflow.training.train import _start_with
+from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
+from seaice.workflow.training.train import SICTraining, _start_with
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL, lively
 

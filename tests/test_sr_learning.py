@@ -16,8 +16,7 @@ from seaice.models.registry import create_model
 from seaice.models.weights import create_weightless_model, load_model
 from seaice.train.samples import SampleSet, Window, add_refined, kelvin, sample_frame_dropout
 from seaice.train.trainer import Schedule
-from seaice.workflow.training.settings import SICTraining, SRTraining, compact
-from seaice.workflow.training.train import train_sic, train_sr
+from seaice.workflow.training.train import SICTraining, SRTraining, compact, train_sic, train_sr
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL
 

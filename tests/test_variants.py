@@ -11,7 +11,7 @@ from seaice.models.inputs import SIC_CHANNELS, new_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import read_card, save_model
 from seaice.train.trainer import Schedule
-from seaice.workflow.training.settings import SICTraining
+from seaice.workflow.training.train import SICTraining
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL
 

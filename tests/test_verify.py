@@ -16,10 +16,9 @@ from seaice.errors import NoInputError
 from seaice.product.folder import product_name, write_manifest, write_product
 from seaice.product.provenance import provenance
 from seaice.retrieval.flags import Flag
-from seaice.workflow.catalogue import catalogue
-from seaice.workflow.season.repair import repaired
+from seaice.workflow.catalogue import update_catalogue, update_series_and_page
+from seaice.workflow.season.repair import repair_product
 from seaice.workflow.season.verify import checked, damages, derived_damages, every_damage
-from seaice.workflow.series import follow
 from seaice.workflow.stages import silent
 from tests.support.products import made_product
 
@@ -38,7 +37,7 @@ def written(out, day, change=lambda product: product, formats=FORMATS):
     document = provenance(product, inputs=inputs, settings={}, warnings=[])
     product.attrs["provenance"] = json.dumps(document)
     folder = out / name_of(day)
-    follow(folder, write_product(product, folder, formats), silent)
+    update_series_and_page(folder, write_product(product, folder, formats), silent)
     return folder
 
 
@@ -47,7 +46,7 @@ def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("whole")
     for day in DAYS:
         written(out, day)
-    catalogue(out)
+    update_catalogue(out)
     return out
 
 
@@ -236,7 +235,7 @@ def test_a_falsified_series_is_found_and_made_again(change, out):
     rewritten(path, SERIES[change])
     (damage,) = derived_damages(out, set())
     assert damage.what == path.name
-    assert repaired(out, damage, None).state == "repaired"
+    assert repair_product(out, damage, None).state == "repaired"
     assert path.read_bytes() == before
 
 
@@ -263,7 +262,7 @@ def test_a_falsified_collection_is_found_and_made_again(change, out):
     COLLECTION[change](path)
     (damage,) = derived_damages(out, set())
     assert damage.what == path.name
-    assert repaired(out, damage, None).state == "repaired"
+    assert repair_product(out, damage, None).state == "repaired"
     assert path.read_bytes() == before
 
 
@@ -280,7 +279,7 @@ def test_a_damaged_provenance_costs_that_product_alone(text, out, folder):
     document.write_text(text)
     told = run("status", out)
     assert (told.exit_code, "1 damaged, 1 final" in told.output) == (0, True)
-    catalogue(out)
+    update_catalogue(out)
     assert folder.name not in (out / "collection.json").read_text()
     written(out, DAYS[1])
     assert [damage.what for damage in damages(out)] == [folder.name]

@@ -7,7 +7,6 @@ same set. Run it again and it goes on where it was left; what is finished is onl
 import argparse
 import csv
 import io
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,22 +14,19 @@ from pathlib import Path
 
 import torch
 
-from seaice.evaluate.scores import RANGE
 from seaice.files import atomic_file
 from seaice.models.inference import choose_device
 from seaice.models.weights import load_model, read_card
 from seaice.product.provenance import commit
 from seaice.train.samples import SampleSet, Split
 from seaice.train.super_resolution import SRTask
+from seaice.workflow.training.compare import ScoreRow, score_row
 from seaice.workflow.training.recipe import recipes
-from seaice.workflow.training.settings import SRTraining
-from seaice.workflow.training.train import train_sr
+from seaice.workflow.training.train import SRTraining, train_sr
 
-__all__ = ["Row", "compared", "markdown", "row_of", "variants", "written"]
+__all__ = ["compared", "markdown", "variants", "written"]
 
 COLUMNS = ("variant", "PSNR H, dB", "PSNR V, dB", "RMSE P, K", "RMSE P, % of bicubic's")
-
-Row = tuple[str, float, float, float, float]
 
 
 def variants(base: SRTraining, aligned: Mapping[str, object]) -> Mapping[str, SRTraining]:
@@ -65,7 +61,7 @@ def compared(
     split: Split,
     device: torch.device,
     report: Callable[[str, int], None],
-) -> list[Row]:
+) -> list[ScoreRow]:
     """Train what is not trained yet, and score all of it beside bicubic interpolation.
 
     Parameters
@@ -86,7 +82,7 @@ def compared(
         As `seaice.workflow.training.train.train_sr`.
     """
     samples = SampleSet.of(data, split)
-    rows: list[Row] = []
+    rows: list[ScoreRow] = []
     for name, settings in trainings.items():
         folder = out / name.lower().replace(",", "").replace(" ", "_")
         path = folder / f"{settings.name}.safetensors"
@@ -96,8 +92,8 @@ def compared(
         lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
         scores = lesson.evaluate(network.to(device))
         if not rows:
-            rows.append(row_of("bicubic", scores, "bicubic_"))
-        rows.append(row_of(name, scores, ""))
+            rows.append(score_row("bicubic", scores, "bicubic_"))
+        rows.append(score_row(name, scores, ""))
     return rows
 
 
@@ -112,14 +108,7 @@ def _finished(path: Path, settings: SRTraining) -> bool:
     return card.training["steps"] == settings.schedule.steps and card.config == settings.hyper
 
 
-def row_of(name: str, scores: Mapping[str, float], which: str) -> Row:
-    """A row of the table, from the scores of an `SRTask`; `which` is "" or "bicubic_"."""
-    h, v, p = (scores[f"{which}rmse_{channel}"] for channel in ("tb89h", "tb89v", "pd"))
-    psnr_h, psnr_v = (20 * math.log10(RANGE / rmse) for rmse in (h, v))
-    return name, psnr_h, psnr_v, p, 100 * p / scores["bicubic_rmse_pd"]
-
-
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[ScoreRow]) -> str:
     """The rows as a table.
 
     >>> print(markdown([("bicubic", 35.0, 36.0, 2.5, 100.0)]).splitlines()[-1])
@@ -130,7 +119,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def written(rows: Sequence[Row], out: Path, title: str) -> str:
+def written(rows: Sequence[ScoreRow], out: Path, title: str) -> str:
     """Write `out`/ablations.md and .csv, and give the first of them."""
     text = f"{title}\n\n{markdown(rows)}\n"
     table = io.StringIO()

@@ -5,34 +5,30 @@ same worlds. Run it again and it goes on where it was left; what is finished is 
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import torch
 
-from seaice.evaluate.records import Record, records_of
+from seaice.evaluate.records import Record
 from seaice.evaluate.report import write_report
 from seaice.evaluate.tables import score_table, whole
 from seaice.evaluate.words import definitions
 from seaice.instrument import LOW_CHANNELS
-from seaice.models.inference import Machine, choose_device
+from seaice.models.inference import choose_device
 from seaice.models.inputs import PUBLISHED_CHANNELS, SIC_CHANNELS
-from seaice.models.weights import read_card, weights_hash
 from seaice.page import Section
 from seaice.product.provenance import commit
-from seaice.simulate.samples import SPLITS, draw
 from seaice.train.samples import SampleSet, Split
-from seaice.workflow.evaluation.methods import Networks, Way, told_of, ways, world_of
-from seaice.workflow.evaluation.worlds import cases_of, sums_of
+from seaice.workflow.evaluation.methods import ways
+from seaice.workflow.training.compare import SIZES, is_trained, score_worlds
 from seaice.workflow.training.recipe import recipes
-from seaice.workflow.training.settings import SICTraining
-from seaice.workflow.training.train import train_sic
+from seaice.workflow.training.train import SICTraining, train_sic
 
-__all__ = ["compared", "finished", "scored", "variants", "written"]
+__all__ = ["compared", "variants", "written"]
 
-SIZES = (1.5625, 6.25)  #: km, cells that scores are of
 SCORES = ("rmse", "mae", "bias", "false_ice", "lost_ice")
 
 Report = Callable[[str, int], None]
@@ -72,48 +68,17 @@ def compared(
     for name, settings in variants(base).items():
         folder = out / name.replace(" ", "_")
         path = folder / f"{settings.name}.safetensors"
-        if not finished(path, settings):
+        if not is_trained(path, settings):
             train_sic(data, folder, settings, device, partial(_told, report, name))
         methods[name] = str(path)
     told = [f"{base.sr_weights}:{method}" for method in methods.values()]
     found = ways(told, out / "hashes.json")
     named = dict(zip(methods, found, strict=True))
-    return list(scored(samples, split, named, device, report))
-
-
-def scored(
-    samples: SampleSet, split: Split, named: Mapping[str, Way], device: torch.device, report: Report
-) -> Iterator[Record]:
-    """Scores of some ways on all worlds of a set, in cells of `SIZES`.
-
-    Parameters
-    ----------
-    named : ways by the name that the records get
-    report : called with what is being done, and the worlds done
-    """
-    networks, found = Networks(Machine(device=device)), []
-    for index in range(len(samples)):
-        report(f"worlds of {split}", index)
-        world = world_of(samples, index, draw(SPLITS[split], index)[0])
-        found.append(sums_of(world, told_of(world, list(named.values()), networks)))
-    names = {way.label: name for name, way in named.items()}
-    for case in cases_of(found, [()] * len(found)):
-        if case.cell in SIZES and "moments" in case.sums:
-            yield from records_of(replace(case, method=names[case.method]))
+    return list(score_worlds(samples, split, named, device, report))
 
 
 def _told(report: Report, name: str, step: int, _loss: float) -> None:
     report(name, step)
-
-
-def finished(path: Path, settings: SICTraining) -> bool:
-    """Whether `path` holds weights of as many steps on the same refined samples."""
-    if not path.exists():
-        return False
-    card = read_card(path)
-    refiner = weights_hash(settings.sr_weights)[:12] if settings.sr_weights else "0"
-    wanted = {"steps": settings.schedule.steps, "refined_by": refiner}
-    return wanted.items() <= card.training.items() and bool(card.calibration)
 
 
 def written(records: Sequence[Record], folder: Path, title: str) -> Path:

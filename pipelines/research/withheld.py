@@ -13,13 +13,14 @@ from typing import get_args
 
 from torch import Tensor, nn
 
-from pipelines.research.ablations import Row, markdown, row_of
+from pipelines.research.ablations import markdown
 from seaice.config import NetworkSettings
 from seaice.models.inference import choose_device
 from seaice.train.samples import SampleSet, Split
 from seaice.train.super_resolution import SRTask
 from seaice.workflow.methods import network_of
 from seaice.workflow.plan import method
+from seaice.workflow.training.compare import ScoreRow, score_row
 
 __all__ = ["LOOKS", "compared"]
 
@@ -55,7 +56,7 @@ class _Linear(nn.Module):
         return told
 
 
-def compared(network: nn.Module, lesson: SRTask) -> Iterator[Row]:
+def compared(network: nn.Module, lesson: SRTask) -> Iterator[ScoreRow]:
     """Bicubic, the linear part, and the network with fewer and with all frames.
 
     Parameters
@@ -69,8 +70,8 @@ def compared(network: nn.Module, lesson: SRTask) -> Iterator[Row]:
     for number, (name, seeing) in enumerate(seen.items()):
         scores = lesson.evaluate(seeing)
         if not number:
-            yield row_of("bicubic", scores, "bicubic_")
-        yield row_of(name, scores, "")
+            yield score_row("bicubic", scores, "bicubic_")
+        yield score_row(name, scores, "")
 
 
 def main() -> None:

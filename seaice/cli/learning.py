@@ -204,7 +204,7 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
-    from seaice.workflow.training.single_model import SEE, SingleModelSettings, learn
+    from seaice.workflow.training.fine_tuning import SEE, SingleModelSettings, learn
 
     if step not in ("sr", "sic") or "model" not in told:
         raise SettingsError(
@@ -285,8 +285,8 @@ def pretrain(
     """Teach an encoder the look of maps without truth; then seaice train sic --start."""
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
+    from seaice.workflow.training.fine_tuning import SEE, SingleModelSettings
     from seaice.workflow.training.pretrain import Hiding, pretrain
-    from seaice.workflow.training.single_model import SEE, SingleModelSettings
 
     named: dict[str, Any] = {"model": model, "steps": steps, "batch": batch, "rate": rate}
     named |= {"crop": crop, "seed": seed, "sr_weights": sr_weights, "hyper": _table(hyper or [])}
@@ -319,7 +319,7 @@ def import_weights(
 ) -> None:
     """Take over official weights, to train on from: seaice train --start."""
     from seaice.files import ensure_writable
-    from seaice.workflow.model_import import import_weights as imported
+    from seaice.workflow.model_table import import_weights as imported
 
     target = out or Path(f"{model}.safetensors")
     ensure_writable(target.parent)

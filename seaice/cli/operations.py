@@ -101,9 +101,9 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
 
 
 def _foretold(settings: Settings, first: date, last: date, as_json: bool) -> None:
-    from seaice.workflow.season.dry_run import foretold
+    from seaice.workflow.season.reprocess import plan_reprocessing
 
-    days = list(foretold(hemispheres(settings), first, last))
+    days = list(plan_reprocessing(hemispheres(settings), first, last))
     if as_json:
         typer.echo(json.dumps([day.as_dict() for day in days], indent=1))
         return
@@ -173,14 +173,14 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def status(out: OUT, as_json: AS_JSON = False) -> None:
     """Which days are final, provisional, failed and why, and which inputs are missing."""
-    from seaice.workflow.season.status import no_products, statuses
+    from seaice.workflow.season.status import list_statuses, no_products
 
     if is_url(out):
-        from seaice.workflow.season.stored import statuses_stored
+        from seaice.workflow.published import list_stored_statuses
 
-        days = list(statuses_stored(ObjectStore.from_url(out)))
+        days = list(list_stored_statuses(ObjectStore.from_url(out)))
     else:
-        days = list(statuses(Path(out)))
+        days = list(list_statuses(Path(out)))
     if not days:
         raise no_products(out if is_url(out) else Path(out))
     if as_json:
@@ -199,17 +199,21 @@ def verify(
     ] = None,
 ) -> None:
     """Check every product: hashes, name and date, projection, ranges, flags, file against file."""
-    from seaice.workflow.season.repair import repaired
-    from seaice.workflow.season.stored import checked_stored, damages_stored, put_again
+    from seaice.workflow.published import (
+        count_stored_products,
+        list_stored_damages,
+        restore_product,
+    )
+    from seaice.workflow.season.repair import repair_product
     from seaice.workflow.season.verify import checked, every_damage
 
     if is_url(out):
         store, run = ObjectStore.from_url(out), Settings.from_table({"run": {"out": out}}).run
-        number = checked_stored(store)
-        found, mend = damages_stored(store), partial(put_again, store, work=run.out)
+        number = count_stored_products(store)
+        found, mend = list_stored_damages(store), partial(restore_product, store, work=run.out)
     else:
         number = checked(Path(out))
-        found, mend = every_damage(Path(out)), partial(repaired, Path(out), granules=granules)
+        found, mend = every_damage(Path(out)), partial(repair_product, Path(out), granules=granules)
     mended = [mend(damage) for damage in found] if repair else list(found)
     left = sum(damage.state == "damaged" for damage in mended)
     if as_json:
@@ -227,7 +231,7 @@ def prune(
     keep: Annotated[int, typer.Option(min=0, help="Days before the newest map.")] = 4,
 ) -> None:
     """Remove kept stages that no day to come needs, and days of seasons that were replaced."""
-    from seaice.workflow.season.prune import prune as pruned
+    from seaice.workflow.season.repair import prune as pruned
 
     told = pruned(out, keep)
     size = f"{told.bytes / 1e9:.1f} GB"

@@ -127,16 +127,15 @@ def concentrate(settings: Settings) -> None:
 
 def write(settings: Settings) -> None:
     """Write the product again, even where it is finished."""
-    from seaice.workflow.catalogue import catalogue
+    from seaice.workflow.catalogue import update_catalogue, update_series_and_page
     from seaice.workflow.day import written
     from seaice.workflow.plan import plan
     from seaice.workflow.published import publish
-    from seaice.workflow.series import follow
 
     day = plan(settings)
     with watched() as progress:
-        made = follow(day.folder, written(day, progress), progress)
-        catalogue(day.folder.parent)
+        made = update_series_and_page(day.folder, written(day, progress), progress)
+        update_catalogue(day.folder.parent)
         publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
@@ -144,11 +143,10 @@ def write(settings: Settings) -> None:
 def daily(settings: Settings) -> None:
     """A day's granules in, its product out: all stages, each only where it is not finished."""
     from seaice.product.folder import list_product_files
-    from seaice.workflow.catalogue import catalogue
+    from seaice.workflow.catalogue import update_catalogue, update_series_and_page
     from seaice.workflow.day import run_day
     from seaice.workflow.plan import plan
     from seaice.workflow.published import publish
-    from seaice.workflow.series import follow
 
     day = plan(settings)
     with watched() as progress:
@@ -159,8 +157,8 @@ def daily(settings: Settings) -> None:
                 raise
             typer.echo(f"kept: {error}\n")  # nobody asked for a provisional map
             made = list_product_files(day.folder)
-        made = follow(day.folder, made, progress)
-        catalogue(day.folder.parent)
+        made = update_series_and_page(day.folder, made, progress)
+        update_catalogue(day.folder.parent)
         publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))
 
@@ -216,7 +214,7 @@ def series(
     out: Annotated[Path, typer.Argument(help="A folder of products, as --out named it.")],
 ) -> None:
     """Extent and area of all products in a folder, by sea, as one CSV file a hemisphere."""
-    from seaice.workflow.series import rebuild_series
+    from seaice.workflow.catalogue import rebuild_series
 
     with watched() as progress:
         made = rebuild_series(out, progress)

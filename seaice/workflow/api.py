@@ -8,10 +8,9 @@ import xarray as xr
 
 from seaice.config import Settings
 from seaice.product.reader import open_product
-from seaice.workflow.catalogue import catalogue
+from seaice.workflow.catalogue import update_catalogue, update_series_and_page
 from seaice.workflow.day import run_day
 from seaice.workflow.plan import plan
-from seaice.workflow.series import follow
 from seaice.workflow.stages import Progress
 
 __all__ = ["daily"]
@@ -56,6 +55,6 @@ def daily(
         "sic": {"name": sic},
     }
     day = plan(Settings.read(Path(settings) if settings else None, told))
-    follow(day.folder, run_day(day, progress), progress)
-    catalogue(day.folder.parent)
+    update_series_and_page(day.folder, run_day(day, progress), progress)
+    update_catalogue(day.folder.parent)
     return open_product(day.folder)

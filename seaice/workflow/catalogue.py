@@ -4,28 +4,42 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from seaice.errors import NoInputError
 from seaice.files import atomic_file, file_lock
 from seaice.product.folder import (
     STAC_ITEM,
+    ProductFile,
     add_suffix,
     product_folders,
+    product_name,
     product_prefix,
+    quality_page_path,
     read_provenance,
 )
 from seaice.product.metadata import STAC_COLLECTION, write_collection
 from seaice.product.qgis import ProjectDay, write_project
+from seaice.product.reader import read_maps
+from seaice.product.series import SeriesRow, series_path, series_rows, update_series, write_series
+from seaice.workflow.stages import Progress
 
-__all__ = ["catalogue", "projects"]
+__all__ = [
+    "projects",
+    "rebuild_series",
+    "record_in_series",
+    "update_catalogue",
+    "update_series_and_page",
+]
 
 PLAYED = 60  #: days of a place that its project holds, the newest
 
 
-def catalogue(out: Path) -> list[Path]:
+def update_catalogue(out: Path) -> list[Path]:
     """Write the collection and the projects of all products in `out`; their paths.
 
     A project holds the newest 60 days of its place, for the time controller to play.
@@ -99,3 +113,100 @@ def projects(out: Path) -> dict[Path, bytes]:
         newest = sorted(days, key=lambda day: day.date)[-PLAYED:]
         made[path] = _drafted(path.name, partial(write_project, newest, out))
     return made
+
+
+def update_series_and_page(
+    folder: Path, made: list[ProductFile], progress: Progress
+) -> list[ProductFile]:
+    """See to a day's place in the series and to its page of quality; what its folder now holds.
+
+    A product that has its page is left alone; one that is made again has none. The page of the
+    day after compares with this day: where there is one, it is made anew.
+
+    Raises
+    ------
+    SeaIceError
+        If the series cannot be written; the product stands all the same.
+    """
+    page = quality_page_path(folder)
+    if not page.exists():
+        from seaice.product.quality import write_quality_page
+
+        progress("quality", 0, 1)
+        if record_in_series(folder) is not None:
+            write_quality_page(folder)
+            _refresh_page(_day_after(folder))
+        progress("quality", 1, 1)
+    if not page.exists():
+        return made
+    told = ProductFile(
+        name=page.name, description="quality of the day: warnings first", size=page.stat().st_size
+    )
+    return [*made[:-1], told, made[-1]]
+
+
+def _day_after(folder: Path) -> Path:
+    """The folder of the same ground's product of the next day, whether or not it is there."""
+    document = read_provenance(folder)
+    following = date.fromisoformat(document["date"]) + timedelta(days=1)
+    ground = document.get("region", "all")
+    return folder.parent / product_name(document["hemisphere"], ground, following.isoformat())
+
+
+def _refresh_page(folder: Path) -> None:
+    """Make a product's page anew if it has one; without one it is still to come, with its rows."""
+    from seaice.product.quality import write_quality_page
+
+    if quality_page_path(folder).exists():
+        with file_lock(folder):  # not while another run puts a new product there
+            if quality_page_path(folder).exists():
+                write_quality_page(folder)
+
+
+def record_in_series(folder: Path) -> Path | None:
+    """Put a product's extent and area into the series beside it; the path of the series.
+
+    None where the product was written without a format that concentration can be read from.
+    """
+    maps = read_maps(folder)
+    if maps is None:
+        return None
+    document = read_provenance(folder)
+    path = series_path(folder.parent, document["hemisphere"])
+    update_series(path, series_rows(maps, document))
+    return path
+
+
+def rebuild_series(out: Path, progress: Progress) -> list[Path]:
+    """Make the series of all products in `out` anew; the paths of their files.
+
+    Raises
+    ------
+    NoInputError
+        If no product is there that concentration can be read from.
+    """
+    folders = list(product_folders(out))
+    found: list[tuple[str, list[SeriesRow]]] = []
+    for done, folder in enumerate(folders):
+        progress("series", done, len(folders))
+        document = read_provenance(folder)
+        maps = read_maps(folder)
+        if maps is not None and "region" in document:
+            found.append((document["hemisphere"], series_rows(maps, document)))
+    progress("series", len(folders), len(folders))
+    if not found:
+        raise NoInputError(
+            f"{len(folders)} products in {out}, none with concentration",
+            "folders of `make daily`, with Zarr, NetCDF or GeoTIFF in them",
+            "give the folder that --out named",
+        )
+    paths = []
+    for hemisphere, these in groupby(sorted(found, key=_first), key=_first):
+        path = series_path(out, hemisphere)
+        write_series(path, [row for _, rows in these for row in rows])
+        paths.append(path)
+    return paths
+
+
+def _first(pair: tuple[str, list[SeriesRow]]) -> str:
+    return pair[0]

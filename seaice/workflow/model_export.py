@@ -40,8 +40,7 @@ from seaice.models.weights import (
 from seaice.product.provenance import commit
 from seaice.retrieval.task import SICTask, network_input
 from seaice.train.trainer import Schedule, train
-from seaice.workflow.training.settings import SICTraining
-from seaice.workflow.training.train import sic_task
+from seaice.workflow.training.train import SICTraining, sic_task
 
 __all__ = [
     "ExportConfig",

@@ -7,15 +7,33 @@ that is killed leaves files that nobody sees, and a newer product takes over wit
 
 import json
 import logging
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from seaice.errors import StorageError
 from seaice.io.object_store import ObjectStore
-from seaice.product.folder import list_product_files, quality_page_path, read_manifest
+from seaice.product.folder import is_inside, list_product_files, quality_page_path, read_manifest
 from seaice.workflow.plan import Plan
+from seaice.workflow.season.status import PRODUCT, Status, no_products, status_of
+from seaice.workflow.season.verify import Checked, Damage, problems_of_product
 
-__all__ = ["MANIFEST", "listed_in", "publish", "published", "put_product"]
+__all__ = [
+    "MANIFEST",
+    "count_stored_products",
+    "fetch_product",
+    "list_stored_damages",
+    "list_stored_statuses",
+    "listed_in",
+    "publish",
+    "published_provenance",
+    "put_product",
+    "restore_product",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +59,7 @@ def listed_in(store: ObjectStore, name: str) -> dict[str, str]:
         return {}
 
 
-def published(plan: Plan) -> dict[str, Any] | None:
+def published_provenance(plan: Plan) -> dict[str, Any] | None:
     """The provenance of the day's product in the store of the run; None where it is not this one.
 
     Raises
@@ -103,3 +121,110 @@ def _tidy(store: ObjectStore, name: str, keep: set[str]) -> None:
     held = ObjectStore(url=f"{store.url}/{name}").list_files()
     old = [file for file in held if "/" in file and file not in keep]
     store.remove(f"{name}/{file}" for file in old)
+
+
+def list_stored_statuses(store: ObjectStore) -> Iterator[Status]:
+    """Every day that the store shows, by place and date.
+
+    Raises
+    ------
+    StorageError
+        If it does not answer.
+    """
+    held = store.list_files()
+    for name, place, day in _listed_products(held):
+        files = listed_in(store, name)
+        absent = [file for file in files if f"{name}/{file}" not in held]
+        yield status_of({} if absent else _document(store, name, files), place, str(day))
+
+
+def count_stored_products(store: ObjectStore) -> Checked:
+    """How many products the store shows.
+
+    Raises
+    ------
+    NoInputError
+        If there is none.
+    StorageError
+        If it does not answer.
+    """
+    products = sum(1 for _ in _listed_products(store.list_files()))
+    if not products:
+        raise no_products(store.url)
+    return Checked(products=products, days=0)
+
+
+def list_stored_damages(store: ObjectStore) -> Iterator[Damage]:
+    """What is damaged in the store; every product is fetched and read, one after another.
+
+    Raises
+    ------
+    StorageError
+        If it does not answer.
+    """
+    for name, place, day in _listed_products(store.list_files()):
+        with tempfile.TemporaryDirectory() as near:
+            folder = Path(near, name)
+            lost = fetch_product(store, name, folder)
+            problems = lost or (*problems_of_product(folder),)
+        if problems:
+            yield Damage(what=name, place=place, day=day, problems=problems)
+
+
+def restore_product(store: ObjectStore, damage: Damage, work: Path) -> Damage:
+    """Put a damaged product into the store anew, from the folder where it was made.
+
+    Parameters
+    ----------
+    work : the folder of products and stages that the run with this store worked in
+    """
+    folder = work / damage.what
+    wrong = (*problems_of_product(folder),)
+    if wrong:
+        advice = f"not repaired: no whole copy in {work} ({wrong[0]}); run the day again"
+        return replace(damage, problems=(*damage.problems, advice))
+    store.remove([f"{folder.name}/{folder.name}{MANIFEST}"])  # else it would be found finished
+    put_product(folder, store)
+    return replace(damage, state="repaired")
+
+
+def _listed_products(held: dict[str, Any]) -> Iterator[tuple[str, str, date]]:
+    """Name, place and day of each product whose list is there."""
+    for path in sorted(held):
+        name, _, file = path.partition("/")
+        known = PRODUCT.fullmatch(name)
+        if known and file == f"{name}{MANIFEST}":
+            yield name, known["place"], date.fromisoformat(known["day"])
+
+
+def _document(store: ObjectStore, name: str, files: dict[str, str]) -> dict[str, Any]:
+    """The provenance of a product; empty where it cannot be read."""
+    for file in files:
+        if file.endswith(f"/{name}.json"):
+            try:
+                told: dict[str, Any] = json.loads(store.read_text(f"{name}/{file}") or "{}")
+            except ValueError:
+                break
+            return told if isinstance(told, dict) else {}
+    return {}
+
+
+def fetch_product(store: ObjectStore, name: str, folder: Path) -> tuple[str, ...]:
+    """Bring a product near as the folder it was made as; what could not be fetched."""
+    try:
+        files = read_manifest(store.read_text(f"{name}/{name}{MANIFEST}") or "")
+    except ValueError as error:
+        return (f"its list of files is damaged: {error}",)
+    lost, lines = [], []
+    for file, digest in files.items():
+        own = file.partition("/")[2]
+        if not is_inside(own):
+            return (f"its list names {file}, which is not in a folder of its own",)
+        lines.append(f"{digest}  {own}\n")
+        try:
+            store.download(f"{name}/{file}", folder / own)
+        except StorageError as error:
+            lost.append(error.found)
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}{MANIFEST}").write_text("".join(lines))
+    return tuple(lost)

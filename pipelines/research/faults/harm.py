@@ -48,8 +48,8 @@ STAGES: dict[str, Point] = {
     "concentrate": _keeps("concentrate"),
     "write": Point(module="seaice.workflow.day", name="write_product"),
     "season": Point(module="seaice.workflow.season.tasks", name="write_day"),
-    "series": Point(module="seaice.workflow.season.tasks", name="follow"),
-    "log": Point(module="seaice.workflow.season.tasks", name="note"),
+    "series": Point(module="seaice.workflow.season.tasks", name="update_series_and_page"),
+    "log": Point(module="seaice.workflow.season.tasks", name="log_event"),
 }
 
 

@@ -97,12 +97,14 @@ def _through(server: tuple[str, int], shares: Mapping[Fault, float], random: Ran
 
 def _fetched_all(server: tuple[str, int], url: str, out: Path, random: Random) -> int:
     """Bring what the store's lists name to `out`, as the folders it was made as."""
-    from seaice.workflow.season.stored import damages_stored, fetched_product, statuses_stored
+    from seaice.workflow.published import fetch_product, list_stored_damages, list_stored_statuses
 
     _through(server, {}, random)
     store = ObjectStore.from_url(url)
-    if [*damages_stored(store)] or any(day.state != "final" for day in statuses_stored(store)):
+    if [*list_stored_damages(store)] or any(
+        day.state != "final" for day in list_stored_statuses(store)
+    ):
         return 1
     for name in {path.partition("/")[0] for path in store.list_files()}:
-        fetched_product(store, name, out / name)
+        fetch_product(store, name, out / name)
     return 0

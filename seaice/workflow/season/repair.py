@@ -1,17 +1,18 @@
 """What is damaged is made again, from granules."""
 
 import json
+import re
 import shutil
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from seaice.config import Settings
 from seaice.errors import SeaIceError, SettingsError
 from seaice.files import file_lock
-from seaice.product.season_store import remove_day
-from seaice.workflow.catalogue import catalogue
+from seaice.product.season_store import remove_day, remove_old_generations
+from seaice.workflow.catalogue import rebuild_series, update_catalogue, update_series_and_page
 from seaice.workflow.day import written
 from seaice.workflow.plan import Plan, region_label
 from seaice.workflow.published import publish
@@ -20,13 +21,12 @@ from seaice.workflow.season.reprocess import jobs_of
 from seaice.workflow.season.status import settings_of_last_run
 from seaice.workflow.season.tasks import into_season, season_of
 from seaice.workflow.season.verify import Damage, damages, derived_damages
-from seaice.workflow.series import follow, rebuild_series
-from seaice.workflow.stages import silent
+from seaice.workflow.stages import hashes_path, silent
 
-__all__ = ["repaired"]
+__all__ = ["PruneResult", "prune", "repair_product"]
 
 
-def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
+def repair_product(out: Path, damage: Damage, granules: Path | None) -> Damage:
     """Make a damaged day again: its maps, its product, its place in the season.
 
     Parameters
@@ -46,7 +46,7 @@ def repaired(out: Path, damage: Damage, granules: Path | None) -> Damage:
             shutil.rmtree(kept, ignore_errors=True)
         with file_lock(planned.folder):
             made = written(planned, silent)
-        follow(planned.folder, made, silent)
+        update_series_and_page(planned.folder, made, silent)
         remove_day(season_of(planned), planned.day)
         into_season(planned)
         publish(planned)
@@ -61,7 +61,7 @@ def _derived_again(out: Path, damage: Damage) -> Damage:
     """Make the files anew that follow from all products."""
     try:
         rebuild_series(out, silent)
-        catalogue(out)
+        update_catalogue(out)
     except SeaIceError as error:
         return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
     left = [other for other in derived_damages(out, set()) if other.what == damage.what]
@@ -109,3 +109,42 @@ def _stages(planned: Plan) -> list[Path]:
         stages.path("refine", day, planned.refine_key),
         stages.path("concentrate", day, planned.concentrate_key),
     ]
+
+
+NEEDED = 4  #: days before the newest map that maps of tomorrow's five frames may be of
+STAGE = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})_[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneResult:
+    """What was removed."""
+
+    stages: int
+    bytes: int
+    generations: int  #: of days in seasons that were replaced
+
+
+def prune(out: Path, keep: int = NEEDED) -> PruneResult:
+    """Remove kept stages, but for those of the newest map and `keep` days before it.
+
+    A later run that wants one of those removed makes it again from granules. Not for a folder in
+    which a run is under way.
+
+    Parameters
+    ----------
+    out : folder of products
+    keep : days before the newest daily map; 4 is what `seaice daily` wants tomorrow
+    """
+    found = [
+        (path, date.fromisoformat(told["day"]))
+        for path in (out / "stages").glob("*/*")
+        if (told := STAGE.fullmatch(path.name))
+    ]
+    newest = max((day for _, day in found), default=date.min)
+    old = [path for path, day in found if newest - day > timedelta(days=keep)]
+    size = sum(file.stat().st_size for path in old for file in path.rglob("*") if file.is_file())
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+        hashes_path(path).unlink(missing_ok=True)
+    generations = sum(remove_old_generations(store) for store in out.glob("seaice_sic_*.zarr"))
+    return PruneResult(stages=len(old), bytes=size, generations=generations)

@@ -7,23 +7,26 @@ of days is in flight, so that neither the scheduler nor the disk fills with what
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seaice.config import Settings
+from seaice.errors import SeaIceError
 from seaice.files import ensure_writable, swept
+from seaice.product.folder import product_name
 from seaice.stack import frame_dates
-from seaice.workflow.catalogue import catalogue
+from seaice.workflow.catalogue import update_catalogue
+from seaice.workflow.plan import region_label
 from seaice.workflow.season.cluster import GPU
 from seaice.workflow.season.inventory import Inventory, days_between
-from seaice.workflow.season.log import RUNS, note, place_of
-from seaice.workflow.season.tasks import Job, Outcome, look, make_day, make_map
+from seaice.workflow.season.status import RUNS, log_event, log_name
+from seaice.workflow.season.tasks import Job, Outcome, look, make_day, make_map, status_found
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["TRIES", "jobs_of", "reprocess"]
+__all__ = ["TRIES", "PlannedDay", "jobs_of", "plan_reprocessing", "reprocess"]
 
 TRIES = 3  #: of a task whose failure may pass: a full disk, a lost worker
 AHEAD = 3  #: days in flight for each worker
@@ -68,13 +71,13 @@ def reprocess(
     swept(out)
     for settings in runs:
         asked = {"first": first, "last": last, "settings": settings.model_dump(mode="json")}
-        note(out, place_of(settings.run), RUNS, "asked", **asked)
+        log_event(out, log_name(settings.run), RUNS, "asked", **asked)
     flight = _Flight(client=client, waiting=deque(jobs_of(runs, days, found)), found=found)
     counts: Counter[str] = Counter()
     for outcome in flight.outcomes():
         counts[outcome.state] += 1
         told(outcome, counts.total(), len(days) * len(runs))
-    catalogue(out)
+    update_catalogue(out)
     return counts
 
 
@@ -181,3 +184,61 @@ def _outcome_of(future: "Future", task: _Task) -> Outcome:
         reason = f"{type(error).__name__}: {error}"
     task.job.note("lost", state="again", reason=reason, attempt=task.attempt)
     return Outcome(place=task.job.place, day=task.job.day, state="again", reason=reason)
+
+
+State = Literal["finished", "to be made", "without granules", "refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedDay:
+    """One day."""
+
+    place: str  #: hemisphere and region
+    day: str
+    state: State
+    granules: int  #: of the day itself
+    absent: tuple[str, ...]  #: dates without granules, of the five
+    why: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return asdict(self)
+
+
+def plan_reprocessing(runs: Sequence[Settings], first: date, last: date) -> Iterator[PlannedDay]:
+    """Which days have granules, are finished, would be made.
+
+    Granules are hashed only of days that have a product: of any other the answer is known.
+
+    Parameters
+    ----------
+    runs : settings of each hemisphere, with the same folders
+
+    Raises
+    ------
+    SeaIceError
+        If there is no folder of granules.
+    """
+    for job in jobs_of(runs, days_between(first, last), Inventory.of(runs[0].run)):
+        state, why = _state(job)
+        yield PlannedDay(
+            place=job.place,
+            day=str(job.day),
+            state=state,
+            granules=len(job.granules[job.day]),
+            absent=tuple(str(day) for day, paths in job.granules.items() if not paths),
+            why=why,
+        )
+
+
+def _state(job: Job) -> tuple[State, str]:
+    run = job.settings.run
+    if not job.granules[job.day]:
+        return "without granules", ""
+    name = product_name(run.hemisphere, region_label(run.region), str(job.day))
+    if run.publish_to is None and not (run.out / name).exists():
+        return "to be made", ""
+    try:
+        return ("finished", "") if status_found(job.plan()) else ("to be made", "inputs changed")
+    except SeaIceError as error:
+        return "refused", str(error)

@@ -1,18 +1,33 @@
 """What there is of each day: products, and where there is none, what the logs say of it."""
 
+import json
+import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from seaice.config import RunSettings
 from seaice.errors import NoInputError
+from seaice.files import ensure_writable
 from seaice.product.folder import list_product_files, provenance_or_none
 from seaice.workflow.season.inventory import days_between
-from seaice.workflow.season.log import RUNS, last_run, notes
 
-__all__ = ["PRODUCT", "Status", "no_products", "status_of", "statuses"]
+__all__ = [
+    "PRODUCT",
+    "RUNS",
+    "Status",
+    "last_run",
+    "list_statuses",
+    "log_event",
+    "log_name",
+    "no_products",
+    "read_log",
+    "status_of",
+]
 
 #: A product's folder; `region` is empty for a whole hemisphere.
 PRODUCT = re.compile(
@@ -49,7 +64,7 @@ def no_products(out: Path | str) -> NoInputError:
     )
 
 
-def statuses(out: Path) -> Iterator[Status]:
+def list_statuses(out: Path) -> Iterator[Status]:
     """Every day that was made or asked for, by place and date; then granules in quarantine."""
     products = {status[0]: status[1] for status in _products(out)}
     told = {key: _of_log(out, *key) for key in _asked(out) - products.keys()}
@@ -61,9 +76,9 @@ def statuses(out: Path) -> Iterator[Status]:
         else:
             yield status
     if (out / "quarantine").is_dir():
-        from seaice.workflow.season.quarantine import quarantined
+        from seaice.workflow.season.inventory import list_quarantined
 
-        for entry in quarantined(out):
+        for entry in list_quarantined(out):
             yield Status(place="quarantine", day="", state="failed", why=str(entry["found"]))
 
 
@@ -104,7 +119,7 @@ def _asked(out: Path) -> set[tuple[str, str]]:
         if _last(out, path.parent.name, path.stem)
     }
     for path in (out / "log").glob(f"*/{RUNS}.jsonl"):
-        for told in notes(path):
+        for told in read_log(path):
             span = date.fromisoformat(told["first"]), date.fromisoformat(told["last"])
             days |= {(path.parent.name, str(day)) for day in days_between(*span)}
     return days
@@ -123,7 +138,7 @@ def _of_log(out: Path, place: str, day: str) -> Status:
 
 def _last(out: Path, place: str, day: str) -> dict[str, Any]:
     """How the day ended last; nothing where it never did."""
-    lines = notes(out / "log" / place / f"{day}.jsonl")
+    lines = read_log(out / "log" / place / f"{day}.jsonl")
     return next((told for told in reversed([*lines]) if told.get("event") in ENDED), {})
 
 
@@ -132,3 +147,55 @@ def settings_of_last_run(out: Path, place: str) -> dict[str, Any]:
     told = last_run(out, place) or {}
     settings: dict[str, Any] = told.get("settings", {})
     return settings
+
+
+RUNS = "runs"  #: the log of what was asked for, beside those of days
+
+
+def log_name(run: RunSettings) -> str:
+    """What a log calls hemisphere and region.
+
+    >>> place_of(RunSettings(region="svalbard")), place_of(RunSettings(hemisphere="south"))
+    ('north_svalbard', 'south')
+    """
+    from seaice.workflow.plan import region_label
+
+    label = region_label(run.region)
+    return run.hemisphere if label == "all" else f"{run.hemisphere}_{label}"
+
+
+def log_event(out: Path, place: str, day: date | str, event: str, **facts: object) -> None:
+    """Add a line; lines of several processes never mix, for each is one write."""
+    path = out / "log" / place / f"{day}.jsonl"
+    told = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "day": str(day),
+        "event": event,
+        **facts,
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+    }
+    ensure_writable(path.parent)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        os.write(handle, (json.dumps(told, default=str) + "\n").encode())
+    finally:
+        os.close(handle)
+
+
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log; what a full disk cut short is passed over."""
+    if not path.exists():
+        return
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            told = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(told, dict):
+            yield told
+
+
+def last_run(out: Path, place: str) -> dict[str, Any] | None:
+    """What was last asked for in a place: first, last, settings."""
+    return next(reversed([*read_log(out / "log" / place / f"{RUNS}.jsonl")]), None)

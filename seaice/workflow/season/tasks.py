@@ -27,6 +27,7 @@ from seaice.errors import (
 )
 from seaice.product.folder import season_name
 from seaice.product.season_store import read_record, write_day
+from seaice.workflow.catalogue import update_series_and_page
 from seaice.workflow.day import concentration, daily_maps, finished, run_day
 from seaice.workflow.granule_cache import near_first
 from seaice.workflow.plan import (
@@ -38,10 +39,9 @@ from seaice.workflow.plan import (
     plan,
     region_label,
 )
-from seaice.workflow.published import publish, published
-from seaice.workflow.season.log import note, place_of
-from seaice.workflow.season.quarantine import guarded
-from seaice.workflow.series import follow
+from seaice.workflow.published import publish, published_provenance
+from seaice.workflow.season.inventory import quarantine_reader
+from seaice.workflow.season.status import log_event, log_name
 from seaice.workflow.stages import silent
 
 __all__ = [
@@ -77,7 +77,7 @@ class Job:
     @property
     def place(self) -> str:
         """What its logs are called by."""
-        return place_of(self.settings.run)
+        return log_name(self.settings.run)
 
     def plan(self) -> Plan:
         """All that decides the day, its granules read with care."""
@@ -90,7 +90,7 @@ class Job:
 
     def note(self, event: str, **facts: object) -> None:
         """Add to the day's log."""
-        note(self.settings.run.out, self.place, self.day, event, **facts)
+        log_event(self.settings.run.out, self.place, self.day, event, **facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +123,7 @@ def make_day(job: Job, maps: list[Outcome]) -> Outcome:
 
 def _reader(run: RunSettings, hashes: Mapping[Path, str]) -> Callable[[Path], xr.Dataset]:
     """Reads with care, what is far away once it is near."""
-    return near_first(run, guarded(run.out, hashes))
+    return near_first(run, quarantine_reader(run.out, hashes))
 
 
 def season_of(plan: Plan) -> Path:
@@ -166,7 +166,7 @@ def _note_safely(job: Job, event: str, **facts: object) -> None:
 def status_found(planned: Plan) -> Literal["final", "provisional"] | None:
     """The status of a day that is finished, in its folder and in its season; else nothing."""
     if planned.settings.run.publish_to is not None:
-        there = published(planned)
+        there = published_provenance(planned)
         return _status_in(there) if there else None
     if (read_record(season_of(planned), planned.day) or {}).get("key") != planned.product_key:
         return None
@@ -180,7 +180,9 @@ def _looked(job: Job) -> tuple[State, str]:
         return "unfinished", ""
     if planned.settings.run.publish_to is not None:
         return status, "found published"
-    follow(planned.folder, finished(planned), silent)  # a killed run may not have come to it
+    update_series_and_page(
+        planned.folder, finished(planned), silent
+    )  # a killed run may not have come to it
     return status, "found finished"
 
 
@@ -209,7 +211,7 @@ def _mapped(job: Job) -> tuple[State, str]:
 
 def _made(job: Job) -> tuple[State, str]:
     planned = job.plan()
-    follow(planned.folder, run_day(planned, silent), silent)
+    update_series_and_page(planned.folder, run_day(planned, silent), silent)
     into_season(planned)
     publish(planned)
     return _status(planned), ""

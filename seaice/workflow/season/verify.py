@@ -1,37 +1,45 @@
 """Products, seasons and what follows from them, checked against what they say of themselves."""
 
 import json
-from collections.abc import Iterator
+import tempfile
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import rasterio
 import xarray as xr
+from numpy.typing import NDArray
 from pyproj import CRS
 from rasterio.errors import RasterioError
 
+from seaice.cf import VOCABULARY
 from seaice.files import sha256
+from seaice.grid.grid import Grid, grid_of
 from seaice.product.folder import (
     STAC_ITEM,
+    add_suffix,
     is_inside,
     manifest_differences,
+    product_folders,
+    product_prefix,
     quality_page_path,
     read_manifest,
+    read_provenance,
 )
-from seaice.product.metadata import STAC_COLLECTION
+from seaice.product.geotiff import rasters
+from seaice.product.metadata import MAP_VARIABLES, STAC_COLLECTION, write_collection
+from seaice.product.netcdf_zarr import cell_positions
+from seaice.product.reader import read_maps
 from seaice.product.season_store import DAYS_FOLDER, list_days, read_day, read_record
-from seaice.workflow.season.agreement import (
-    problems_of_files,
-    problems_of_names,
-    problems_of_values,
-)
-from seaice.workflow.season.derived import (
-    problems_of_collection,
-    problems_of_projects,
-    problems_of_series,
-)
+from seaice.product.series import csv_cells, read_csv_cells, series_path, series_rows
+from seaice.retrieval.flags import Flag, explained
+from seaice.workflow.catalogue import projects
 from seaice.workflow.season.status import PRODUCT, no_products
 
 __all__ = [
@@ -41,7 +49,13 @@ __all__ = [
     "damages",
     "derived_damages",
     "every_damage",
+    "problems_of_collection",
+    "problems_of_files",
+    "problems_of_names",
     "problems_of_product",
+    "problems_of_projects",
+    "problems_of_series",
+    "problems_of_values",
 ]
 
 LOST = (
@@ -226,3 +240,261 @@ def _of_recorded(folder: Path, files: dict[str, str]) -> Iterator[str]:
                 yield f"{name} is not what was written"
         except OSError as error:
             yield f"{name} cannot be read ({error.strerror})"
+
+
+KNOWN_FLAGS = sum(Flag)
+ROUNDING = 1e-5  #: by which a float32 may pass a limit
+SLACK = np.timedelta64(2, "h")  #: a granule of the day may begin before it or end after it
+SAME_PLACE = 2e-4  #: degrees; positions are kept to 1/8192
+
+
+def problems_of_names(folder: Path, document: Mapping[str, Any], item: Any) -> Iterator[str]:
+    """How a product's folder name, provenance and catalogue item differ.
+
+    Parameters
+    ----------
+    document : the provenance
+    item : the STAC item, parsed
+    """
+    day = date.fromisoformat(document["date"])
+    place = product_prefix(document["hemisphere"], document.get("region", "all"))
+    if not folder.name.startswith(f"{place}_{day:%Y%m%d}_v"):
+        yield f"the folder is named {folder.name}, its provenance is of {day} and {place}"
+    if not isinstance(item, dict) or item.get("id") != folder.name:
+        yield f"{STAC_ITEM} describes another product"
+    elif item["properties"]["datetime"][:10] != str(day):
+        yield f"{STAC_ITEM} is of {item['properties']['datetime'][:10]}, the provenance of {day}"
+    elif item["properties"]["seaice:status"] != document["status"]:
+        yield f"{STAC_ITEM} and the provenance have another status"
+    hrefs = [] if not isinstance(item, dict) else [each["href"] for each in item["assets"].values()]
+    for name in sorted({*hrefs, *(file["name"] for file in document["files"])}):
+        if not is_inside(name):
+            yield f"{name!r} is not a path inside the folder"
+        elif not (folder / name).exists():
+            yield f"{name} is missing"
+
+
+def problems_of_files(folder: Path, document: Mapping[str, Any]) -> Iterator[str]:
+    """How the files of a product differ from each other and from its provenance.
+
+    The Zarr store is the reference, without it the NetCDF file, without both the GeoTIFFs.
+    """
+    stem, grid = folder / folder.name, _grid_of_provenance(document)
+    stores = [
+        add_suffix(stem, ending) for ending in (".zarr", ".nc") if add_suffix(stem, ending).exists()
+    ]
+    reference: xr.Dataset | None = None
+    for store in stores:
+        with closing(_open_store(store)) as opened:
+            yield from _of_attributes(store.name, opened, document)
+            held = opened.isel(time=0).load()
+        yield from _of_grid(store.name, held, grid)
+        if reference is None:
+            yield from problems_of_values(held, CRS(grid.crs), document["date"])
+            reference = held
+        else:
+            yield from _of_variables(store.name, held, stores[0].name, reference)
+        if store.suffix == ".nc":
+            yield from _of_positions(store.name, held, grid)
+    if reference is None:
+        maps = read_maps(folder)
+        if maps is not None:
+            yield from _of_reasons(maps)
+    yield from _of_rasters(folder, reference, grid, document)
+
+
+def problems_of_values(product: xr.Dataset, crs: CRS, day: str) -> Iterator[str]:
+    """What is wrong with the values of one day's maps.
+
+    Parameters
+    ----------
+    product : (y, x)
+    crs : of its grid
+    day : as 2020-03-03, of its observations
+    """
+    if CRS.from_cf(product["crs"].attrs).to_epsg() != crs.to_epsg():
+        yield f"grid mapping is not {crs.to_string()}"
+    for name, values in product.data_vars.items():
+        limits = VOCABULARY[str(name)].valid_range if name in VOCABULARY else None
+        if limits and np.issubdtype(values.dtype, np.floating):
+            outside = (values < limits[0] - ROUNDING) | (values > limits[1] + ROUNDING)
+            if bool(outside.any()):
+                yield f"{name} outside {limits[0]:g} to {limits[1]:g} in {int(outside.sum())} cells"
+    if bool((product["status_flag"].values & ~np.uint16(KNOWN_FLAGS)).any()):
+        yield "status_flag has bits that mean nothing"
+    yield from _of_reasons(product)
+    if "obs_time" in product:
+        first = np.datetime64(day, "ns")
+        times = product["obs_time"].values
+        early, late = times < first - SLACK, times > first + np.timedelta64(1, "D") + SLACK
+        if (early | late).any():
+            yield f"observed on another day than {day} in {int((early | late).sum())} cells"
+
+
+def _of_reasons(product: xr.Dataset) -> Iterator[str]:
+    absent = np.isnan(product["sic"].values) & ~explained(product["status_flag"].values)
+    if absent.any():
+        yield f"sic without a value and without a reason flag in {int(absent.sum())} cells"
+
+
+def _grid_of_provenance(document: Mapping[str, Any]) -> Grid:
+    """The grid that a provenance describes."""
+    told = document["grid"]
+    rows, columns = told["shape"]
+    left, _, _, top = told["bounds_m"]
+    return Grid(crs=told["crs"], left=left, top=top, cell=told["cell_m"], shape=(rows, columns))
+
+
+def _open_store(store: Path) -> xr.Dataset:
+    opened: xr.Dataset = (
+        xr.open_zarr(store, chunks=None) if store.suffix == ".zarr" else xr.open_dataset(store)
+    )
+    return opened
+
+
+def _of_attributes(name: str, store: xr.Dataset, document: Mapping[str, Any]) -> Iterator[str]:
+    given = store.attrs
+    day = str(store["time"].values[0].astype("datetime64[D]"))
+    if day != document["date"] or given["date"] != document["date"]:
+        yield f"{name} is of {day}, the provenance of {document['date']}"
+    if given["product_status"] != document["status"]:
+        yield f"{name} is {given['product_status']}, the provenance {document['status']}"
+    if given["hemisphere"] != document["hemisphere"]:
+        yield f"{name} is of the {given['hemisphere']}, the provenance {document['hemisphere']}"
+
+
+def _of_grid(name: str, held: xr.Dataset, grid: Grid) -> Iterator[str]:
+    if held["sic"].shape != grid.shape or grid_of(held) != grid:
+        yield f"{name} lies on another grid than its provenance says"
+
+
+def _of_variables(name: str, held: xr.Dataset, other: str, reference: xr.Dataset) -> Iterator[str]:
+    for variable in MAP_VARIABLES:
+        if (variable in held) != (variable in reference):
+            yield f"{variable} is in {other} or in {name}, not in both"
+        elif variable in held and not _same(held[variable].values, reference[variable].values):
+            yield f"{variable} differs between {other} and {name}"
+
+
+def _of_positions(name: str, held: xr.Dataset, grid: Grid) -> Iterator[str]:
+    for axis, degrees in zip(("longitude", "latitude"), cell_positions(grid), strict=True):
+        away = np.abs((held[axis].values - degrees + 180) % 360 - 180)
+        if not (away < SAME_PLACE).all():
+            yield f"{axis} in {name} differs from its grid"
+
+
+def _of_rasters(
+    folder: Path, product: xr.Dataset | None, grid: Grid, document: Mapping[str, Any]
+) -> Iterator[str]:
+    stem = folder / folder.name
+    expected = {} if product is None else rasters(product)
+    for path in sorted(folder.glob("*.tif")):
+        ending = path.name.removeprefix(folder.name).removesuffix(".tif")
+        with rasterio.open(path) as raster:
+            crs, told = CRS(grid.crs), raster.tags()
+            if CRS(raster.crs.to_wkt()) != crs and raster.crs.to_epsg() != crs.to_epsg():
+                yield f"{path.name} in {raster.crs}, not in {crs.to_string()}"
+            if raster.shape != grid.shape or not raster.transform.almost_equals(grid.transform):
+                yield f"{path.name} lies on another grid than its provenance says"
+            elif not told.get("TIFFTAG_IMAGEDESCRIPTION", "").endswith(f"{document['date']} UTC"):
+                yield f"{path.name} is of another day than {document['date']}"
+            elif ending in expected and path == add_suffix(stem, f"{ending}.tif"):
+                want = expected[ending]
+                if not _same(raster.read(1), want.values) or not _same(
+                    np.array(raster.nodata, float), np.array(want.nodata, float)
+                ):
+                    yield f"{path.name} differs from the values in the other files"
+
+
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two arrays are of one kind and equal, NaN where the other is."""
+    exact = one.dtype.kind not in "fmM"
+    return one.dtype.kind == other.dtype.kind and np.array_equal(one, other, equal_nan=not exact)
+
+
+HEMISPHERES = ("north", "south")
+
+
+def problems_of_series(out: Path, damaged: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """How the series of a folder differ from its products, file by file.
+
+    Parameters
+    ----------
+    damaged : names of products that rows cannot be compared with
+    """
+    documents = {folder: read_provenance(folder) for folder in product_folders(out)}
+    for hemisphere in HEMISPHERES:
+        path = series_path(out, hemisphere)
+        own = {
+            (document["date"], document.get("region", "all")): folder
+            for folder, document in documents.items()
+            if document["hemisphere"] == hemisphere
+        }
+        try:
+            found = read_csv_cells(path)
+        except (OSError, ValueError) as error:
+            yield path, f"cannot be read ({error})"
+            continue
+        for (day, ground), lines in found.items():
+            place = product_prefix(hemisphere, ground)
+            prefix = f"{place}_{day.replace('-', '')}_v"
+            if (day, ground) not in own and not any(name.startswith(prefix) for name in damaged):
+                yield path, f"{len(lines)} rows of {day}, of which no product is here"
+        for (day, ground), folder in own.items():
+            if folder.name not in damaged:
+                yield from ((path, problem) for problem in _of_rows(folder, found[day, ground]))
+
+
+def _of_rows(folder: Path, found: list[list[str]]) -> Iterator[str]:
+    """How the rows of one product differ from those that its maps give."""
+    if not found and not quality_page_path(folder).exists():
+        return  # a scene, or a run that was killed before its rows: they are made with the page
+    maps = read_maps(folder)
+    expected = [] if maps is None else csv_cells(series_rows(maps, read_provenance(folder)))
+    if found != expected:
+        yield f"the rows of {folder.name} differ from its maps"
+
+
+def problems_of_collection(out: Path, damaged: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """How the catalogue of a folder differs from the products it names.
+
+    Parameters
+    ----------
+    damaged : names of products that it cannot be compared with
+    """
+    path = out / STAC_COLLECTION
+    finished = {
+        folder.name for folder in product_folders(out) if quality_page_path(folder).exists()
+    }
+    if not path.exists():
+        if finished:
+            yield path, "is missing"
+        return
+    try:
+        found: Any = json.loads(path.read_text("utf-8"))
+        hrefs = [link["href"] for link in found["links"] if link["rel"] == "item"]
+        items = [out / href.removeprefix("./") for href in hrefs]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        yield path, f"cannot be read ({type(error).__name__})"
+        return
+    outside = [item for item in items if item.parent.parent != out or ".." in item.parts]
+    yield from ((path, f"names {item}, outside the folder") for item in outside)
+    absent = sorted(finished - {item.parent.name for item in items} - {*damaged})
+    yield from ((path, f"does not name {name}") for name in absent)
+    if outside or any(item.parent.name in damaged or not item.exists() for item in items):
+        return  # what it says of all products together cannot be computed
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder, STAC_COLLECTION)
+        write_collection(items, out, draft)
+        if json.loads(draft.read_text("utf-8")) != found:
+            yield path, "differs from the products it names"
+
+
+def problems_of_projects(out: Path, damaged: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """Which QGIS projects of places differ from what the products give."""
+    held: dict[Path, bytes] = defaultdict(bytes, projects(out))
+    for path in sorted(out.glob("seaice_sic_*.qgz")):
+        if path.read_bytes() != held[path] and not any(
+            name.startswith(f"{path.stem}_") for name in damaged
+        ):
+            yield path, "differs from the products of its place"

@@ -12,7 +12,7 @@ from pathlib import Path
 from seaice.config import RunSettings, Settings
 from seaice.files import ensure_writable
 from seaice.io.object_store import FileState
-from seaice.workflow.catalogue import catalogue
+from seaice.workflow.catalogue import update_catalogue
 from seaice.workflow.granule_cache import Fetched
 from seaice.workflow.season.inventory import Inventory
 from seaice.workflow.season.reprocess import jobs_of
@@ -82,7 +82,7 @@ def watch(runs: Sequence[Settings], every: float, rounds: int | None) -> Iterato
             made |= outcome.state in ("final", "provisional")
             yield outcome
         if made:
-            catalogue(run.out)
+            update_catalogue(run.out)
         done += 1
 
 

@@ -7,7 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
@@ -17,25 +17,39 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from pipelines.research.ablations import row_of
-from pipelines.research.variants import finished, scored
+from seaice.evaluate.records import Record, records_of
+from seaice.evaluate.scores import RANGE
 from seaice.files import atomic_file
 from seaice.models.export import ModelCost, count_cost
+from seaice.models.inference import Machine
 from seaice.models.inputs import SIC_CHANNELS
 from seaice.models.registry import Role, find_model, list_models
-from seaice.models.weights import load_model, read_card
+from seaice.models.weights import load_model, read_card, weights_hash
+from seaice.simulate.samples import SPLITS, draw
 from seaice.train.samples import SampleSet, Split
 from seaice.train.super_resolution import SRTask
-from seaice.workflow.evaluation.methods import ways
-from seaice.workflow.training.settings import SICTraining, SRTraining
-from seaice.workflow.training.single_model import SingleModelSettings, training_of
-from seaice.workflow.training.train import train_sic, train_sr
+from seaice.workflow.evaluation.methods import Networks, Way, told_of, ways, world_of
+from seaice.workflow.evaluation.worlds import cases_of, sums_of
+from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
+from seaice.workflow.training.train import SICTraining, SRTraining, train_sic, train_sr
 
-__all__ = ["Budget", "Row", "compared", "everything", "markdown", "written"]
+__all__ = [
+    "Budget",
+    "Row",
+    "compared",
+    "everything",
+    "is_trained",
+    "markdown",
+    "score_row",
+    "score_worlds",
+    "written",
+]
 
 CELL = 1.5625  #: km, of the scores of concentration
+SIZES = (CELL, 6.25)  #: km, sizes of the cells that are scored
 BASELINES = BICUBIC, ASI = "bicubic", "ASI, filtered"
 Report = Callable[[str, int], None]
+ScoreRow = tuple[str, float, float, float, float]  #: as the columns of the ablations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +96,7 @@ def compared(
     Raises
     ------
     UnknownNameError, SettingsError, NoInputError, WeightsError
-        As `seaice.workflow.training.single_model.training_of` and both functions of
+        As `seaice.workflow.training.fine_tuning.training_of` and both functions of
         `seaice.workflow.training.train`.
     """
     rows: list[Row] = []
@@ -137,8 +151,8 @@ def _brightness(
         network, card = load_model(path, "sr")
         lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
         scores = lesson.evaluate(network.to(device))
-        errors.setdefault(BICUBIC, [row_of("", scores, "bicubic_")[3]])
-        errors.setdefault(name, []).append(row_of("", scores, "")[3])
+        errors.setdefault(BICUBIC, [score_row("", scores, "bicubic_")[3]])
+        errors.setdefault(name, []).append(score_row("", scores, "")[3])
     return errors
 
 
@@ -152,7 +166,7 @@ def _concentration(
     methods = {(ASI, 0): "asi"}
     for (name, seed), training in trainings.items():
         path = _weights(budget, name, seed)
-        if not finished(path, training):
+        if not is_trained(path, training):
             tell = partial(_told, report, f"{name}, seed {seed}")
             train_sic(budget.data, path.parent, training, device, tell)
         methods[name, seed] = str(path)
@@ -160,7 +174,7 @@ def _concentration(
     found = ways(told, budget.out / "hashes.json")
     named = {f"{name}/{seed}": way for (name, seed), way in zip(methods, found, strict=True)}
     errors: dict[str, list[float]] = {}
-    for record in scored(samples, budget.split, named, device, report):
+    for record in score_worlds(samples, budget.split, named, device, report):
         if record.metric == "rmse" and record.group == "all" and record.cell_km == CELL:
             errors.setdefault(record.method.rpartition("/")[0], []).append(record.value)
     return errors
@@ -195,6 +209,44 @@ def _cost(role: Role, name: str) -> ModelCost:
         return ModelCost(parameters=0, flops=0.0)
     hyper = find_model(name).compact()
     return count_cost(name, hyper | ({"in_channels": len(SIC_CHANNELS)} if role == "sic" else {}))
+
+
+def score_row(name: str, scores: Mapping[str, float], which: str) -> ScoreRow:
+    """A row of the table, from the scores of an `SRTask`; `which` is "" or "bicubic_"."""
+    h, v, p = (scores[f"{which}rmse_{channel}"] for channel in ("tb89h", "tb89v", "pd"))
+    psnr_h, psnr_v = (20 * math.log10(RANGE / rmse) for rmse in (h, v))
+    return name, psnr_h, psnr_v, p, 100 * p / scores["bicubic_rmse_pd"]
+
+
+def score_worlds(
+    samples: SampleSet, split: Split, named: Mapping[str, Way], device: torch.device, report: Report
+) -> Iterator[Record]:
+    """Scores of some ways on all worlds of a set, in cells of `SIZES`.
+
+    Parameters
+    ----------
+    named : ways by the name that the records get
+    report : called with what is being done, and the worlds done
+    """
+    networks, found = Networks(Machine(device=device)), []
+    for index in range(len(samples)):
+        report(f"worlds of {split}", index)
+        world = world_of(samples, index, draw(SPLITS[split], index)[0])
+        found.append(sums_of(world, told_of(world, list(named.values()), networks)))
+    names = {way.label: name for name, way in named.items()}
+    for case in cases_of(found, [()] * len(found)):
+        if case.cell in SIZES and "moments" in case.sums:
+            yield from records_of(replace(case, method=names[case.method]))
+
+
+def is_trained(path: Path, settings: SICTraining) -> bool:
+    """Whether `path` holds weights of as many steps on the same refined samples."""
+    if not path.exists():
+        return False
+    card = read_card(path)
+    refiner = weights_hash(settings.sr_weights)[:12] if settings.sr_weights else "0"
+    wanted = {"steps": settings.schedule.steps, "refined_by": refiner}
+    return wanted.items() <= card.training.items() and bool(card.calibration)
 
 
 def markdown(rows: Sequence[Row]) -> str:

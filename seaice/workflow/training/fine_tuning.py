@@ -5,38 +5,51 @@
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import zarr
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import nn
 
-from seaice.config import Settings
+from seaice.config import Settings, Settled
 from seaice.errors import NoInputError, SettingsError
 from seaice.models.card import Card
 from seaice.models.inference import choose_precision
-from seaice.models.registry import find_model, shipped_weights
+from seaice.models.registry import Role, find_model, shipped_weights
 from seaice.models.weights import load_model, load_trainable_model, save_model, weights_hash
 from seaice.product.provenance import commit
 from seaice.retrieval.task import SICTask
 from seaice.train import distributed
 from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
 from seaice.train.trainer import Batch, Schedule, train
-from seaice.workflow.training.settings import PACES, Pace
+from seaice.workflow.training.recipe import Progress, follow, recipes, reported
+from seaice.workflow.training.train import (
+    PACES,
+    Pace,
+    SICTraining,
+    SRTraining,
+    compact,
+    train_sic,
+    train_sr,
+)
 
 __all__ = [
     "FineTuning",
+    "SingleModelSettings",
     "checked_settings",
     "data_hash",
     "default_weights",
     "fine_tune",
+    "learn",
     "train_and_valid",
+    "training_of",
 ]
 
 VALID_EVERY = 5  #: every n-th scene validates if there is no validation set
@@ -323,3 +336,122 @@ def checked_settings(options: dict[str, Any]) -> FineTuning:
         del known["sr_weights"]
     start = default_weights() if options["start"] == Path("default") else options["start"]
     return FineTuning(start=start, **known)
+
+
+COST: dict[Role, tuple[str, ...]] = {"sr": (), "sic": ("cost_weight",)}
+SEE = "`seaice train --help`"
+
+
+class SingleModelSettings(Settled):
+    """What may be said of a lesson."""
+
+    model: str = Field(description="a network that `seaice models` lists")
+    size: Literal["compact", "published"] = Field(
+        default="compact", description="for two CPU cores, or as published"
+    )
+    hyper: dict[str, Any] = Field(
+        default={}, description="sizes and parts of the network that differ from that"
+    )
+    steps: int | None = Field(default=None, ge=1)
+    batch: int | None = Field(default=None, ge=1)
+    rate: float | None = Field(default=None, gt=0, description="highest learning rate")
+    crop: int | None = Field(default=None, ge=8, description="coarse cells; a window overrules it")
+    seed: int = 0
+    start: Path | None = Field(default=None, description="weights of the network to go on from")
+    encoder: Pace = Field(
+        default="trained", description="trained, slow (a tenth of the head's rate) or frozen"
+    )
+    cost_weight: float = Field(
+        default=0.0, ge=0, description="of GMACs in the loss, for pooling = dynopool"
+    )
+    sr_weights: Path | None = Field(
+        default=None, description="whose refined maps concentration learns from; or bicubic"
+    )
+
+
+def training_of(role: Role, told: SingleModelSettings) -> SRTraining | SICTraining:
+    """The training that was meant.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network.
+    SettingsError
+        If the network is for another role, learns nothing, or a setting is for the other role.
+    """
+    entry = find_model(told.model)
+    if entry.role != role or not entry.has_weights:
+        raise SettingsError(
+            f"{told.model}, a network for {entry.role!r} "
+            f"with{'' if entry.has_weights else 'out'} weights",
+            f"one for {role!r} that learns weights",
+            "see `seaice models`",
+        )
+    hyper = {**(compact(told.model) if told.size == "compact" else {}), **told.hyper}
+    recipe = recipes()["compact"]
+    base = recipe.sr[0] if role == "sr" else replace(recipe.sic[-1], sr_weights=_refiner(told))
+    if told.cost_weight and "pooling" not in hyper:
+        raise SettingsError(
+            f"cost_weight for {told.model}, which cannot choose what it costs",
+            "a network that pools where it learns to",
+            "write --model repvgg --hyper pooling=dynopool --hyper window=384",
+        )
+    changed = {
+        key: value
+        for key in ("crop", "start", *COST[role])
+        if (value := getattr(told, key)) is not None
+    }
+    return replace(
+        base,
+        name=told.model,
+        hyper=_of_role(role, hyper),
+        schedule=_schedule_of_model(base.schedule, told),
+        encoder=told.encoder,
+        commit=commit() or "",
+        **changed,
+    )
+
+
+def _of_role(role: Role, hyper: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes without those that follow from the channels."""
+    return {key: value for key, value in hyper.items() if role == "sr" or key != "in_channels"}
+
+
+def _schedule_of_model(base: Schedule, told: SingleModelSettings) -> Schedule:
+    named = {"steps": told.steps, "batch": told.batch, "rate": told.rate, "seed": told.seed}
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    schedule = replace(base, **given)
+    return replace(schedule, warm_up=min(schedule.warm_up, max(schedule.steps // 5, 1)))
+
+
+def _refiner(told: SingleModelSettings) -> Path | None:
+    if told.sr_weights == Path("bicubic"):
+        return None  # interpolated maps, which cost nothing and favour no network
+    return told.sr_weights or shipped_weights("sr", "pmdrnet")
+
+
+def learn(
+    role: Role, told: SingleModelSettings, folder: Path, device: torch.device, progress: Progress
+) -> Path:
+    """Train the network that was meant.
+
+    Parameters
+    ----------
+    folder : with the samples, which are simulated where they are not; weights and checkpoints go
+        to `folder/weights`
+
+    Returns
+    -------
+    Path of the weights
+
+    Raises
+    ------
+    SettingsError, WeightsError, NoInputError
+        As `training_of`, `seaice.workflow.training.train.train_sr` and `train_sic`.
+    """
+    training = training_of(role, told)
+    follow(recipes()["compact"], "samples", folder, device, progress)
+    report = partial(reported, progress, told.model, training.schedule.steps)
+    if isinstance(training, SRTraining):
+        return train_sr(folder, folder / "weights", training, device, report)
+    return train_sic(folder, folder / "weights", training, device, report)

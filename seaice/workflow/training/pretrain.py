@@ -33,9 +33,8 @@ from seaice.retrieval.task import network_input
 from seaice.stack import five_frames, frame_dates
 from seaice.train import distributed
 from seaice.train.trainer import Batch, BatchSource, train
-from seaice.workflow.training.settings import SICTraining
-from seaice.workflow.training.single_model import SingleModelSettings, training_of
-from seaice.workflow.training.train import Report, sic_task
+from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
+from seaice.workflow.training.train import Report, SICTraining, sic_task
 
 __all__ = ["Hiding", "pretrain", "unlabelled_days"]
 
@@ -78,7 +77,7 @@ def pretrain(
     NoInputError
         If there are no maps.
     SettingsError, WeightsError, UnknownNameError
-        As `seaice.workflow.training.single_model.training_of`; or if the network has no encoder.
+        As `seaice.workflow.training.fine_tuning.training_of`; or if the network has no encoder.
     """
     training = training_of("sic", told)
     if not isinstance(training, SICTraining):

@@ -17,8 +17,15 @@ from seaice.product.provenance import commit
 from seaice.simulate.samples import SPLITS, write_samples
 from seaice.train import distributed
 from seaice.train.trainer import Schedule
-from seaice.workflow.training.settings import JointTraining, SICTraining, SRTraining, compact
-from seaice.workflow.training.train import train_joint, train_sic, train_sr
+from seaice.workflow.training.train import (
+    JointTraining,
+    SICTraining,
+    SRTraining,
+    compact,
+    train_joint,
+    train_sic,
+    train_sr,
+)
 
 __all__ = ["Progress", "Recipe", "Step", "follow", "recipes", "reported"]
 
