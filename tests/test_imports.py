@@ -11,7 +11,7 @@ from seaice.cli import app
 from seaice.errors import WeightsError
 from seaice.models.registry import create_model
 from seaice.models.weights import load_model, match_weights, read_checkpoint_tensors
-from seaice.workflow.model_table import import_weights
+from seaice.workflow.model_export import import_weights
 from tests.test_network_contract import SMALL
 
 

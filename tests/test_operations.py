@@ -13,8 +13,9 @@ from seaice.files import sha256
 from seaice.io.granules import find_granules
 from seaice.workflow.day import run_day
 from seaice.workflow.plan import plan
-from seaice.workflow.season import inventory
-from seaice.workflow.season.inventory import Inventory, list_quarantined, quarantine_reader
+from seaice.workflow.season import quarantine
+from seaice.workflow.season.inventory import Inventory
+from seaice.workflow.season.quarantine import list_quarantined, quarantine_reader
 from seaice.workflow.season.reprocess import plan_reprocessing, reprocess
 from seaice.workflow.season.status import list_statuses, log_event, read_log
 from seaice.workflow.season.verify import damages
@@ -163,8 +164,8 @@ def test_a_refused_granule_is_read_again_by_another_version_of_the_reader(tmp_pa
     hashes = {granule: sha256(granule)}
     with pytest.raises(GranuleError):
         quarantine_reader(tmp_path, hashes)(granule)
-    versions = {**inventory.VERSIONS, "read": inventory.VERSIONS["read"] + 1}
-    monkeypatch.setattr(inventory, "VERSIONS", versions)
+    versions = {**quarantine.VERSIONS, "read": quarantine.VERSIONS["read"] + 1}
+    monkeypatch.setattr(quarantine, "VERSIONS", versions)
     assert quarantine_reader(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
 
 
@@ -187,7 +188,7 @@ def test_a_granule_that_ended_its_reader_is_tried_apart_first(tmp_path, monkeypa
         quarantine_reader(tmp_path, hashes, lambda path: os.kill(os.getpid(), 9))(granule)
     os.waitpid(child, 0)
     tries = []
-    monkeypatch.setattr(inventory, "validate_in_subprocess", tries.append)
+    monkeypatch.setattr(quarantine, "validate_in_subprocess", tries.append)
     for _ in range(2):
         assert quarantine_reader(tmp_path, hashes, lambda path: "a swath")(granule) == "a swath"
     assert tries == [granule]  # acquitted, it is trusted again

@@ -319,7 +319,7 @@ def import_weights(
 ) -> None:
     """Take over official weights, to train on from: seaice train --start."""
     from seaice.files import ensure_writable
-    from seaice.workflow.model_table import import_weights as imported
+    from seaice.workflow.model_export import import_weights as imported
 
     target = out or Path(f"{model}.safetensors")
     ensure_writable(target.parent)

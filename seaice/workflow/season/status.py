@@ -76,7 +76,7 @@ def list_statuses(out: Path) -> Iterator[Status]:
         else:
             yield status
     if (out / "quarantine").is_dir():
-        from seaice.workflow.season.inventory import list_quarantined
+        from seaice.workflow.season.quarantine import list_quarantined
 
         for entry in list_quarantined(out):
             yield Status(place="quarantine", day="", state="failed", why=str(entry["found"]))

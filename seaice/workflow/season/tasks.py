@@ -40,7 +40,7 @@ from seaice.workflow.plan import (
     region_label,
 )
 from seaice.workflow.published import publish, published_provenance
-from seaice.workflow.season.inventory import quarantine_reader
+from seaice.workflow.season.quarantine import quarantine_reader
 from seaice.workflow.season.status import log_event, log_name
 from seaice.workflow.stages import silent
 
