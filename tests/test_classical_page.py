@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipelines.research.classical_page import main, page, rows
-from pipelines.research.reality.points import Points
-from pipelines.research.reality.real import real_points
+from pipelines.research.reality.observations import real_points
+from pipelines.research.reality.samples import Points
 from seaice.instrument import CHANNELS
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))

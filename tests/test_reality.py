@@ -5,12 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.research.reality.figures import Maps, map_figures, point_figures, weight_like_real
-from pipelines.research.reality.points import LEVELS, Points, described, joined, retrieved
 from pipelines.research.reality.report import filled, tables
-from pipelines.research.reality.sides import real_figures
-from pipelines.research.reality.simulated import samples_of, worlds
-from pipelines.research.reality.spectra import BANDS_KM, noise, pack_or_edge, spectrum
+from pipelines.research.reality.run import real_figures
+from pipelines.research.reality.samples import LEVELS, Points, described, joined, retrieved
+from pipelines.research.reality.simulation import samples_of, worlds
+from pipelines.research.reality.statistics import (
+    BANDS_KM,
+    Maps,
+    map_figures,
+    noise,
+    pack_or_edge,
+    point_figures,
+    spectrum,
+    weight_like_real,
+)
 from seaice.errors import NoInputError
 from seaice.instrument import CHANNELS
 from seaice.simulate.random_fields import gaussian_field

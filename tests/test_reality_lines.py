@@ -10,7 +10,28 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipelines.research.reality.estimators import (
+from pipelines.research.reality.comparison import (
+    TIMES,
+    Line,
+    as_csv,
+    half_spread,
+    key,
+    lines,
+    period,
+    summary,
+    table,
+)
+from pipelines.research.reality.fields import modis_concentration, packaged_fields, renew_fields
+from pipelines.research.reality.observations import (
+    CHART_BINS,
+    chosen_boxes,
+    point_figures_by_half,
+    read_charts,
+)
+from pipelines.research.reality.run import Effort, real_figures, real_lines, renew, simulate
+from pipelines.research.reality.samples import class_weights
+from pipelines.research.reality.simulation import box_worlds, chart_lines
+from pipelines.research.reality.statistics import (
     COASTAL_CHANNELS,
     SCENE_CHANNELS,
     GriddedScene,
@@ -22,18 +43,6 @@ from pipelines.research.reality.estimators import (
     interior_land,
     mixture_regression,
 )
-from pipelines.research.reality.fields import modis_concentration, packaged_fields, renew_fields
-from pipelines.research.reality.halves import TIMES, half_spread, period
-from pipelines.research.reality.lines import Line, as_csv, key, lines, summary, table
-from pipelines.research.reality.real_lines import (
-    CHART_BINS,
-    chosen_boxes,
-    point_figures_by_half,
-    read_charts,
-)
-from pipelines.research.reality.sides import Effort, real_figures, real_lines, renew, simulate
-from pipelines.research.reality.simulated_lines import box_worlds, chart_lines
-from pipelines.research.reality.surfaces import class_weights
 from seaice.errors import NoInputError
 from seaice.instrument import CHANNELS
 from seaice.simulate.derive import fitted_half

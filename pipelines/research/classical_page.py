@@ -11,8 +11,8 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.research.reality.points import Points
-from pipelines.research.reality.real import real_points
+from pipelines.research.reality.observations import real_points
+from pipelines.research.reality.samples import Points
 from seaice.errors import NoInputError, SeaIceError
 from seaice.files import atomic_file
 from seaice.grid.grid import Hemisphere
@@ -138,7 +138,7 @@ def rows(points: Mapping[str, Points]) -> Iterator[Row]:
 
     Parameters
     ----------
-    points : as `pipelines.research.reality.real.real_points`
+    points : as `pipelines.research.reality.observations.real_points`
     """
     for hemisphere in get_args(Hemisphere):
         samples = _samples(points, hemisphere)

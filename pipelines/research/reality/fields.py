@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.research.reality.estimators import detail
-from pipelines.research.reality.lines import key
-from pipelines.research.reality.simulated import worlds
+from pipelines.research.reality.comparison import key
+from pipelines.research.reality.simulation import worlds
+from pipelines.research.reality.statistics import detail
 from seaice.errors import NoInputError
 from seaice.files import atomic_file
 from seaice.grid.blocks import block_mean

@@ -1,33 +1,252 @@
-"""Figures of maps, charts and scenes computed by the same code from real and simulated data."""
+"""Statistics of samples, maps and scenes: the same code for real and for simulated data."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipelines.research.reality.comparison import key
+from pipelines.research.reality.samples import Figures, Points, described
 from seaice.grid.blocks import SCALE
 from seaice.grid.gridding import LOW_BEAM
 from seaice.instrument import BANDS, CHANNELS
 
 __all__ = [
+    "BANDS_KM",
     "BINS",
     "COASTAL_CHANNELS",
     "SCENE_CHANNELS",
+    "SEASONS",
+    "SIDE",
     "GriddedScene",
+    "Maps",
     "chart_fractions",
     "closed_ice_slopes",
     "coastal_regression",
     "detail",
     "from_daily_map",
     "interior_land",
+    "map_figures",
     "mixture_regression",
+    "noise",
+    "pack_or_edge",
+    "placed_windows",
+    "point_figures",
+    "spectrum",
+    "spectrum_scalars",
+    "weight_like_real",
+    "windows",
 ]
 
 Array = NDArray[np.floating]
+SIDE = 32  #: cells of a window, 200 km on the 6.25 km grid
+BANDS_KM = (12.5, 25.0, 50.0, 100.0)  #: middle wavelength of each band, an octave wide
+TINY = 1e-30  #: power of a wavelength that a made field lacks
+FIT_KM = (12.5, 120.0)  #: wavelengths between which a slope is fitted
+
+
+def windows(field: Array, stride: int = SIDE // 2) -> Iterator[Array]:
+    """Square pieces of a map without gaps, half overlapping, (SIDE, SIDE)."""
+    for _, _, piece in placed_windows(field, stride):
+        yield piece
+
+
+def placed_windows(field: Array, stride: int) -> Iterator[tuple[int, int, Array]]:
+    """Square pieces of a map without gaps, each with its first row and column."""
+    for row in range(0, field.shape[0] - SIDE + 1, stride):
+        for column in range(0, field.shape[1] - SIDE + 1, stride):
+            piece = field[row : row + SIDE, column : column + SIDE]
+            if np.isfinite(piece).all():
+                yield row, column, piece
+
+
+def spectrum_scalars(pieces: Iterable[Array], cell: float, topic: str) -> dict[str, float]:
+    """Slope and spread by band of a spectrum, by the keys of the reality check.
+
+    Parameters
+    ----------
+    pieces : windows of one kind
+    cell : km
+    topic : `brightness spectra` or `concentration spectra KIND`
+    """
+    found = spectrum(pieces, cell)
+    if not found:
+        return {}
+    group, _, kind = topic.partition(" spectra")
+    place, unit = (kind.strip() or "V - H of open water", "K" if group == "brightness" else "1")
+    group = f"{group} spectra"
+    scalars = {key(group, place, "slope", ""): float(cast(float, found["slope"]))}
+    for band, value in zip(BANDS_KM, cast(list[float], found["spread"]), strict=True):
+        scalars[key(group, place, f"standard deviation near {band:g} km", unit)] = float(value)
+    return scalars
+
+
+def pack_or_edge(sic: Array) -> str:
+    """What a window of concentration (0-1) shows: `pack`, `edge` or `neither`.
+
+    >>> pack_or_edge(np.full((32, 32), 0.99))
+    'pack'
+    """
+    if sic.mean() > 0.93 and (sic > 0.9).mean() > 0.8:
+        return "pack"
+    middle, low = ((sic > 0.15) & (sic < 0.8)).mean(), (sic < 0.15).mean()
+    return "edge" if middle > 0.1 and low > 0.1 else "neither"
+
+
+def spectrum(pieces: Iterable[Array], cell: float) -> Figures | None:
+    """Standard deviation by wavelength and the slope of the power spectrum.
+
+    Parameters
+    ----------
+    pieces : windows of one kind
+    cell : km
+
+    Returns
+    -------
+    dict or None
+        `windows`; `spread`: root of the variance within each band of `BANDS_KM`, in the map's unit
+        (mean over the windows); `typical`: the same of the median window; `slope` of power
+        against wavenumber, two-dimensional density, between the wavelengths of `FIT_KM`.
+    """
+    powers = [_power(piece) for piece in pieces]
+    if not powers:
+        return None
+    wavenumber = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None]) / cell
+    with np.errstate(divide="ignore"):
+        length = 1 / wavenumber
+    rings = [(length >= band / 2**0.5) & (length < band * 2**0.5) for band in BANDS_KM]
+    bands = np.array([[power[ring].sum() for ring in rings] for power in powers])
+    fit = (length >= FIT_KM[0]) & (length <= FIT_KM[1])
+    mean = np.mean(powers, axis=0)
+    slope = np.polyfit(np.log(wavenumber[fit]), np.log(np.maximum(mean[fit], TINY)), 1)[0]
+    return {
+        "windows": len(powers),
+        "spread": [float(f"{x:.3g}") for x in np.sqrt(bands.mean(axis=0))],
+        "typical": [float(f"{x:.3g}") for x in np.sqrt(np.median(bands, axis=0))],
+        "slope": round(float(slope), 2),
+    }
+
+
+def _power(piece: Array) -> Array:
+    """Share of the variance at each wavenumber, tapered against the jump between borders."""
+    taper = np.hanning(SIDE)[:, None] * np.hanning(SIDE)[None]
+    level = (piece * taper).sum() / taper.sum()
+    tapered = (piece - level) * taper / np.sqrt((taper**2).mean())
+    power: Array = np.abs(np.fft.fft2(tapered)) ** 2 / SIDE**4
+    return power
+
+
+def noise(pieces: Iterable[Array]) -> float | None:
+    """Cell-to-cell roughness of the quarter of the windows with least of it, in the map's unit.
+
+    Second differences along rows and columns over the root of six: what white noise of one
+    standard deviation would give.
+    """
+    rough: list[float] = []
+    second: Callable[[Array, int], Array] = lambda x, axis: np.diff(x, 2, axis=axis)  # noqa: E731
+    for piece in pieces:
+        both = [np.median(np.abs(second(piece, axis))) * 1.4826 / np.sqrt(6) for axis in (0, 1)]
+        rough.append(float(np.mean(both)))
+    return round(float(np.quantile(rough, 0.25)), 2) if rough else None
+
+
+#: Months of the real closed-ice samples of the north, all of 2017. It has none of the others.
+SEASONS: Mapping[str, tuple[int, ...]] = {
+    "ice winter": (1, 2, 3, 10, 12),
+    "ice spring": (5,),
+    "ice summer": (7, 8),
+}
+MONTHS = np.arange(1.0, 14.0)  #: borders of the classes by which simulated ice is weighted
+VAPOURS = np.arange(0.0, 34.0, 2.0)  #: kg m-2, likewise of simulated open water
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maps:
+    """Maps whose spectra are compared; NaN where land or ice is in the way."""
+
+    sea: list[Array] = field(default_factory=list)  #: V, H (2, y, x) K of open water at 89 GHz
+    sea_cell: float = 6.25  #: km
+    sic: list[Array] = field(default_factory=list)  #: concentration on 6.25 km cells, 0-1
+    asi: list[Array] = field(default_factory=list)  #: what ASI makes of simulated concentration
+
+
+def point_figures(surfaces: Mapping[str, Points]) -> Figures:
+    """Figures of each surface, and of northern ice by season.
+
+    Parameters
+    ----------
+    surfaces : keys begin with `water` or `ice`; `ice north` is also split by season
+    """
+    every = dict(surfaces)
+    for season, months in SEASONS.items():
+        every[season] = surfaces["ice north"][np.isin(surfaces["ice north"].month, months)]
+    found: Figures = {
+        name: described(points, float(name.startswith("ice")))
+        for name, points in every.items()
+        if points.weight.size > 1 and points.weight.sum() > 0
+    }
+    found["months"] = _shares(surfaces["ice north"].month, MONTHS)
+    found["vapours"] = _shares(surfaces["water"].vapour, VAPOURS)
+    return found
+
+
+def weight_like_real(surfaces: Mapping[str, Points], real: Mapping[str, Any]) -> dict[str, Points]:
+    """Simulated samples weighted so that they stand for the months and the vapour of the real.
+
+    Parameters
+    ----------
+    surfaces : `water` and `ice north`
+    real : figures of the real samples
+    """
+    ice, water = surfaces["ice north"], surfaces["water"]
+    months = _ratio(ice.month, MONTHS, real["months"])
+    vapours = _ratio(water.vapour, VAPOURS, real["vapours"])
+    return {"ice north": ice.weighted(months), "water": water.weighted(vapours)}
+
+
+def map_figures(maps: Maps) -> Figures:
+    """Spectra of open-water V - H and of concentration in the pack and at its edge; roughness."""
+    found: Figures = {}
+    if maps.sea:
+        v_minus_h = [tb[0] - tb[1] for tb in maps.sea]
+        found["sea"] = spectrum(_pieces(v_minus_h, stride=4), maps.sea_cell)
+        names = {"V": [tb[0] for tb in maps.sea], "H": [tb[1] for tb in maps.sea], "P": v_minus_h}
+        found["noise"] = {name: noise(_pieces(tb, stride=4)) for name, tb in names.items()}
+    for name, sics in (("sic", maps.sic), ("asi", maps.asi)):
+        pieces = list(_pieces(sics, stride=16))
+        for kind in ("pack", "edge"):
+            table = spectrum([x for x in pieces if pack_or_edge(x) == kind], 6.25)
+            found |= {f"{name} {kind}": table} if table else {}
+    return found
+
+
+def _pieces(fields: Iterable[Array], stride: int) -> Iterable[Array]:
+    return (piece for one in fields for piece in windows(one, stride))
+
+
+def _shares(values: NDArray[np.generic], edges: Array) -> list[float]:
+    counts = np.bincount(_class(values, edges), minlength=len(edges) - 1)
+    return [round(float(n) / max(values.size, 1), 5) for n in counts]
+
+
+def _ratio(values: NDArray[np.generic], edges: Array, target: list[float]) -> Array:
+    """Weights that give values the target fraction in each class."""
+    have = np.array(_shares(values, edges))
+    factor = np.array(target) / np.maximum(have, 1e-9) * (have > 0)
+    weight: Array = factor[_class(values, edges)]
+    return weight
+
+
+def _class(values: NDArray[np.generic], edges: Array) -> NDArray[np.intp]:
+    found = np.searchsorted(edges, values, side="right") - 1
+    return np.asarray(np.clip(found, 0, len(edges) - 2), np.intp)
+
+
 #: Bounds of the 12 classes of concentration (0-1) of the chart histograms: exactly 0, ten tenths,
 #: exactly 1.
 BINS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -38,17 +257,17 @@ COASTAL_CHANNELS = (
 SCENE_CHANNELS = (
     "tb6h", "tb6v", "tb18h", "tb18v", "tb36h", "tb36v", "tb89h", "tb89v",
 )  # fmt: skip
-CELL = 6.25  #: km, side of the cells of a gridded scene
+CELL_KM = 6.25  #: km, side of the cells of a gridded scene
 LEAST_CHARTED = 0.5  #: charted fraction of the surroundings from which on a cell is used
 AROUND = 9  #: coarse cells, side of these surroundings: the 6.9 GHz footprint
-CLOSED = 0.98  #: concentration from which on a cell counts as closed ice
+CLOSED_ICE = 0.98  #: concentration from which on a cell counts as closed ice
 LEAST_LAND = 0.03  #: land fraction of a footprint from which on a cell is near a coast
 WATER_10H = 130.0  #: K at 10.7 GHz H; land is brighter, uncharted open water is darker
 INTERIOR_KM = 40.0  #: km to the nearest sea beyond which no footprint sees it
 LEAST_SCENES = 8  #: that three coefficients are fitted to
 LEAST_WIDTH = 15.0  #: K, 5th to 95th percentile of 36.5 GHz H from which on slopes are fitted
-MIDDLE = (0.05, 0.95)  #: mean concentration where detail is measured
-FEWEST = 40  #: cells that a regression needs
+PARTIAL_ICE = (0.05, 0.95)  #: mean concentration where detail is measured
+LEAST_CELLS = 40  #: cells that a regression needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +304,7 @@ def footprint_mean(cells: Array, name: str) -> Array:
     band = BANDS[name[2:-1]]
     beam = math.sqrt(band.along * band.across) / math.sqrt(8 * math.log(2))
     joined = 0.0 if band.name == "89" else LOW_BEAM.sigma / math.sqrt(2) / 1000
-    width = math.hypot(beam, joined) / CELL
+    width = math.hypot(beam, joined) / CELL_KM
     return np.asarray(ndimage.gaussian_filter(cells.astype(float), width, mode="nearest"))
 
 
@@ -119,7 +338,7 @@ def coastal_regression(scene: GriddedScene) -> dict[str, float]:
     for name in COASTAL_CHANNELS:
         tb, land = scene.channel(name), scene.footprint_land(name)
         chosen = (land > LEAST_LAND) & np.isfinite(tb) & (charted > LEAST_CHARTED)
-        if chosen.sum() < FEWEST:
+        if chosen.sum() < LEAST_CELLS:
             continue
         ice = scene.footprint_ice(name)[chosen]
         terms = np.stack([np.ones(ice.size), land[chosen], ice], axis=1)
@@ -139,7 +358,7 @@ def interior_land(scene: GriddedScene) -> dict[str, float]:
     for name in COASTAL_CHANNELS:
         tb = scene.channel(name)[inland]
         tb = tb[np.isfinite(tb)]
-        if tb.size >= FEWEST:
+        if tb.size >= LEAST_CELLS:
             low, middle, high = np.percentile(tb, [16, 50, 84])
             found |= {f"{name} median": float(middle), f"{name} spread": float((high - low) / 2)}
     return found
@@ -158,8 +377,8 @@ def closed_ice_slopes(scene: GriddedScene) -> dict[str, float]:
         `difference 89`: medians of V - H (K). Empty where fewer than 40 cells are closed ice.
     """
     sea = scene.footprint_land("tb36h") < 0.01
-    chosen = (scene.sic >= CLOSED) & sea & np.isfinite(scene.tb).all(axis=0)
-    if chosen.sum() < FEWEST:
+    chosen = (scene.sic >= CLOSED_ICE) & sea & np.isfinite(scene.tb).all(axis=0)
+    if chosen.sum() < LEAST_CELLS:
         return {}
     base = scene.channel("tb36h")[chosen]
     width = float(np.ptp(np.percentile(base, [5, 95])))
@@ -239,7 +458,7 @@ def detail(fine: Array, cell: float, widths: Sequence[float]) -> list[float]:
     for width in widths:
         size = max(round(width / cell), 1)
         mean = ndimage.uniform_filter(fine, size, mode="nearest")
-        chosen = (mean > MIDDLE[0]) & (mean < MIDDLE[1])
+        chosen = (mean > PARTIAL_ICE[0]) & (mean < PARTIAL_ICE[1])
         rest = (fine - mean)[chosen]
         found.append(float(np.sqrt((rest**2).mean())) if rest.size else float("nan"))
     return found

@@ -1,6 +1,13 @@
-"""Tables of both sides: the real one is kept in small files, the simulated one is computed."""
+"""Compare simulated days with real observations and write docs/reality.md.
 
+Prints every line with its verdict and a summary by group, writes them to docs/reality.md and
+docs/reality.csv, and draws the pictures of the page. With a folder of real observations their
+figures are derived from the files; without it the figures that come with the project are used.
+"""
+
+import argparse
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -8,38 +15,45 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipelines.research.reality.comparison import as_csv, lines, summary
 from pipelines.research.reality.fields import (
     detail_figures,
     detail_lines,
+    draw_fields,
     edge_worlds,
     renew_fields,
 )
-from pipelines.research.reality.figures import Maps, map_figures, point_figures, weight_like_real
-from pipelines.research.reality.points import joined
-from pipelines.research.reality.real import concentration_maps, real_points, scene_maps
-from pipelines.research.reality.real_lines import (
+from pipelines.research.reality.observations import (
     LAND,
     chart_counts,
     chart_figures,
     chosen_boxes,
+    concentration_maps,
     point_figures_by_half,
     read_charts,
+    real_points,
     scene_figures,
+    scene_maps,
     scene_statistics,
     spectrum_figures,
 )
-from pipelines.research.reality.simulated import Kind, worlds
-from pipelines.research.reality.simulated_lines import (
+from pipelines.research.reality.report import draw, filled, tables
+from pipelines.research.reality.samples import ICE, joined
+from pipelines.research.reality.simulation import (
+    Kind,
     chart_lines,
     coast_lines,
+    ice_maps,
     map_lines,
     sample_lines,
+    sea_maps,
     simulated_samples,
+    worlds,
 )
-from pipelines.research.reality.simulated_maps import ice_maps, sea_maps
-from pipelines.research.reality.surfaces import ICE
-from seaice.errors import NoInputError
+from pipelines.research.reality.statistics import Maps, map_figures, point_figures, weight_like_real
+from seaice.errors import NoInputError, SeaIceError
 from seaice.files import atomic_file
 from seaice.simulate.world import World
 
@@ -208,3 +222,60 @@ def _maps(each: int) -> Maps:
     sic = [one for maps in kinds for one in maps.sic]
     asi = [one for maps in kinds for one in maps.asi]
     return Maps(sea=sea.sea, sea_cell=sea.sea_cell, sic=sic, asi=asi)
+
+
+PAGE = Path("docs/reality.md")
+
+
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real", type=Path, help="folder of files with real observations")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page whose tables are written")
+    options = parser.parse_args()
+    try:
+        compare(options.page, options.real)
+    except SeaIceError as error:
+        raise SystemExit(str(error)) from error
+
+
+def compare(page: Path, folder: Path | None = None, effort: Effort | None = None) -> None:
+    """Compute both sides, print the lines, write page, CSV and pictures.
+
+    Parameters
+    ----------
+    page : Markdown with a place for every table; the CSV goes next to it
+    folder : files of real observations to derive the real side from
+    effort : how many simulated worlds
+    """
+    start = time.monotonic()
+    scenes = renew(folder) if folder else {}
+    real, kept = real_figures(), real_lines()
+    simulated, figures, edges = simulate(real, kept, effort or Effort())
+    found = lines(kept["figures"] | scenes, figures)
+    for path, content in (
+        (page.with_suffix(".csv"), as_csv(found)),
+        (page, filled(page.read_text(), tables(real, simulated, found))),
+    ):
+        with atomic_file(path) as part:
+            part.write_text(content)
+    pictures = page.parent / "pictures"
+    pictures.mkdir(exist_ok=True)
+    draw(real, simulated, pictures)
+    draw_fields(edges, _distribution(real, simulated), pictures)
+    print(as_csv(found, everything=True) + "\n" + summary(found))
+    if not scenes:
+        print("coasts, thin ice, most of land: only with a folder of real scenes (REAL=)")
+    print(f"{page}, {page.with_suffix('.csv')}, {pictures}: {time.monotonic() - start:.0f} s")
+
+
+def _distribution(
+    real: Mapping[str, Any], simulated: Mapping[str, Any]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Fractions of the cells with ice by class of concentration, in winter and in summer."""
+    found = {}
+    for season in ("winter", "summer"):
+        both = (np.array(side["distribution"][season], float)[1:] for side in (real, simulated))
+        ours, theirs = (counts / counts.sum() for counts in both)
+        found[season] = (ours, theirs)
+    return found
