@@ -25,9 +25,9 @@ __all__ = [
     "TIMES",
     "Line",
     "as_csv",
+    "compare_figures",
+    "figure_key",
     "half_spread",
-    "key",
-    "lines",
     "period",
     "summary",
     "table",
@@ -124,7 +124,7 @@ class Line:
         return abs(self.simulated - self.real) / half if half > 0 else float("inf")
 
 
-def key(group: str, place: str, name: str, unit: str) -> str:
+def figure_key(group: str, place: str, name: str, unit: str) -> str:
     """Key of a figure in the tables of both sides.
 
     >>> key("land", "Greenland", "18.7 GHz H", "K")
@@ -133,22 +133,24 @@ def key(group: str, place: str, name: str, unit: str) -> str:
     return "|".join((group, place, name, unit))
 
 
-def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -> list[Line]:
+def compare_figures(
+    real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]
+) -> list[Line]:
     """Every figure of the real data against the simulated one.
 
     Parameters
     ----------
-    real : by `key`: `value`; `rule`; `spread` between two real halves (rule `halves`);
+    real : by `figure_key`: `value`; `rule`; `spread` between two real halves (rule `halves`);
         `low` and `high` of two kinds of real data (rule `between`)
-    simulated : by `key`: a float, or (median, standard deviation over worlds, number of worlds) for
-        figures whose rule is `worlds`
+    simulated : by `figure_key`: a float, or (median, standard deviation over worlds, number of
+        worlds) for figures whose rule is `worlds`
 
     Returns
     -------
     list of Line
         In the order of `real`. A figure that the simulation does not give is NaN: outside.
     """
-    found = []
+    figure_lines = []
     for name, figure in real.items():
         group, place, what, unit = name.split("|")
         value, low, high = float(figure["value"]), -np.inf, np.inf
@@ -165,7 +167,7 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
         else:
             allowed = max(TIMES * float(figure["spread"]), least)
             low, high = value - allowed, value + allowed
-        found.append(
+        figure_lines.append(
             Line(
                 group=group,
                 place=place,
@@ -179,7 +181,7 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
                 stored=bool(figure.get("stored", True)),
             )
         )
-    return found
+    return figure_lines
 
 
 HEADER = (
@@ -195,7 +197,7 @@ def _label(name: str) -> str:
     >>> _label("tb10h slope")
     '10.7 GHz H slope'
     """
-    return re.sub(r"tb(\d+)([hv])", lambda found: f"{GHZ[found[1]]} GHz {found[2].upper()}", name)
+    return re.sub(r"tb(\d+)([hv])", lambda match: f"{GHZ[match[1]]} GHz {match[2].upper()}", name)
 
 
 def _cells(line: Line, *, everything: bool) -> tuple[str, ...]:
@@ -215,39 +217,40 @@ def _cells(line: Line, *, everything: bool) -> tuple[str, ...]:
     )
 
 
-def as_csv(found: Iterable[Line], *, everything: bool = False) -> str:
+def as_csv(figure_lines: Iterable[Line], *, everything: bool = False) -> str:
     """All lines as CSV with a header.
 
     Parameters
     ----------
-    found : lines
+    figure_lines : lines
     everything : also values of scenes that may not be redistributed, for a screen, not for a file
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
-    writer.writerows(_cells(line, everything=everything) for line in found)
+    writer.writerows(_cells(line, everything=everything) for line in figure_lines)
     return text.getvalue()
 
 
-def summary(found: Sequence[Line]) -> str:
+def summary(figure_lines: Sequence[Line]) -> str:
     """Markdown table: how many lines of each group are within range, and of all."""
     rows = ["| group | lines | within range |", "| --- | --- | --- |"]
-    for group in dict.fromkeys(line.group for line in found):
-        of = [line for line in found if line.group == group]
+    for group in dict.fromkeys(line.group for line in figure_lines):
+        of = [line for line in figure_lines if line.group == group]
         rows.append(f"| {group} | {len(of)} | {sum(line.within for line in of)} |")
-    inside = sum(line.within for line in found)
-    rows.append(f"| all | {len(found)} | {inside} ({100 * inside / max(len(found), 1):.0f} %) |")
+    inside = sum(line.within for line in figure_lines)
+    total = len(figure_lines)
+    rows.append(f"| all | {total} | {inside} ({100 * inside / max(total, 1):.0f} %) |")
     return "\n".join(rows)
 
 
-def table(found: Iterable[Line]) -> str:
+def table(figure_lines: Iterable[Line]) -> str:
     """Markdown table of lines, one a row; no value of scenes that may not be redistributed."""
     rows = [
         "| group | place | name | real | simulated | allowed | rule | off | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for line in found:
+    for line in figure_lines:
         group, place, name, unit, real, ours, low, high, rule, off, verdict = _cells(
             line, everything=False
         )

@@ -19,7 +19,7 @@ from seaice.errors import NoInputError
 from seaice.files import atomic_file
 from seaice.retrieval.classical.weather import SPREEN
 
-__all__ = ["draw", "filled", "tables"]
+__all__ = ["draw", "fill_tables", "tables"]
 
 Table = Mapping[str, Any]
 SURFACES = ("water", "ice north", "ice winter", "ice spring", "ice summer", "ice south")
@@ -33,7 +33,7 @@ SPECTRA = {
 }
 
 
-def filled(page: str, parts: Mapping[str, str]) -> str:
+def fill_tables(page: str, parts: Mapping[str, str]) -> str:
     """A page whose marked places hold new tables.
 
     Parameters
@@ -61,13 +61,13 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     return page
 
 
-def tables(real: Table, simulated: Table, found: Sequence[Line]) -> dict[str, str]:
+def tables(real: Table, simulated: Table, figure_lines: Sequence[Line]) -> dict[str, str]:
     """Every table by its name on the page."""
-    outside = sorted((x for x in found if not x.within), key=lambda x: -x.excess)
+    outside = sorted((x for x in figure_lines if not x.within), key=lambda x: -x.excess)
     return {
-        "verdict": summary(found),
+        "verdict": summary(figure_lines),
         "outside": lines_table(outside) if outside else "All lines are within range.",
-        "lines": lines_table(found),
+        "lines": lines_table(figure_lines),
         "percentiles": _percentiles(real, simulated),
         "weather": _weather(real, simulated),
         "air": _air(real, simulated),
@@ -79,8 +79,8 @@ def tables(real: Table, simulated: Table, found: Sequence[Line]) -> dict[str, st
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    table_rows = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in table_rows)
 
 
 def _percentiles(real: Table, simulated: Table) -> str:
@@ -307,9 +307,9 @@ def _plot_spectra(real: Table, simulated: Table) -> Figure:
             if table.get(name):
                 values = scale * np.array(table[name]["spread"])
                 ax.semilogx(BANDS_KM, values, mark, color=colour, label=label)
-        found = name.replace("sic", "asi")
-        if found != name and simulated.get(found):
-            values = scale * np.array(simulated[found]["spread"])
+        figure_lines = name.replace("sic", "asi")
+        if figure_lines != name and simulated.get(figure_lines):
+            values = scale * np.array(simulated[figure_lines]["spread"])
             ax.semilogx(
                 BANDS_KM,
                 values,

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.research.reality.comparison import as_csv, lines, summary
+from pipelines.research.reality.comparison import as_csv, compare_figures, summary
 from pipelines.research.reality.fields import (
     detail_figures,
     detail_lines,
     draw_fields,
     edge_worlds,
-    renew_fields,
+    update_modis_fields,
 )
 from pipelines.research.reality.observations import (
     LAND,
@@ -39,8 +39,8 @@ from pipelines.research.reality.observations import (
     scene_statistics,
     spectrum_figures,
 )
-from pipelines.research.reality.report import draw, filled, tables
-from pipelines.research.reality.samples import ICE, joined
+from pipelines.research.reality.report import draw, fill_tables, tables
+from pipelines.research.reality.samples import ICE, concatenate_samples
 from pipelines.research.reality.simulation import (
     Kind,
     chart_lines,
@@ -57,7 +57,15 @@ from seaice.errors import NoInputError, SeaIceError
 from seaice.files import atomic_file
 from seaice.simulate.world import World
 
-__all__ = ["LINES", "TABLE", "Effort", "real_figures", "real_lines", "renew", "simulate"]
+__all__ = [
+    "LINES",
+    "TABLE",
+    "WorldCounts",
+    "read_real_figures",
+    "read_real_tables",
+    "simulate",
+    "update_real_figures",
+]
 
 DATA = Path(str(files("pipelines.research.reality").joinpath("data")))
 TABLE = DATA / "reality.json"  #: tables of docs/reality.md
@@ -65,7 +73,7 @@ LINES = DATA / "lines.json"  #: figures of the lines, each with value, spread an
 SEED = 20
 SUMMER = (7, 8, 9)  #: months of simulated open water compared with the scene of August
 COLD = (1, 4)  #: months of the real maps of concentration
-KINDS: Mapping[Kind, int] = {"edge": 2, "pack": 1}  #: multiples of `Effort.maps`
+KINDS: Mapping[Kind, int] = {"edge": 2, "pack": 1}  #: multiples of `WorldCounts.maps`
 BOXES = 24  #: charts of a season whose boxes have a simulated world
 SOURCES = {
     "samples": "Round Robin Data Package, doi 10.6084/m9.figshare.6626549, derived statistics",
@@ -80,7 +88,7 @@ SOURCES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class WorldCounts:
     """How many worlds stand behind each figure: more make it more certain and take longer."""
 
     samples: int = 3  #: worlds of each month
@@ -90,19 +98,20 @@ class Effort:
     edges: int = 12  #: at the ice edge of May and June
 
 
-def real_figures() -> dict[str, Any]:
+def read_real_tables() -> dict[str, Any]:
     """The tables of real observations that come with the project."""
     table: dict[str, Any] = json.loads(TABLE.read_text())
     return table
 
 
-def real_lines() -> dict[str, Any]:
+def read_real_figures() -> dict[str, Any]:
     """The figures of the lines that come with the project.
 
     Returns
     -------
     dict
-        `sources`; `figures` by `lines.key`; `shares` of months and vapour of the judged samples;
+        `sources`; `figures` by `comparison.figure_key`; `shares` of months and
+        vapour of the held-out samples;
         `boxes`: days and places of charts for simulated worlds.
     """
     table: dict[str, Any] = json.loads(LINES.read_text())
@@ -122,7 +131,7 @@ NAMES = {
 IMAGES = "modis250m"  #: folder of MODIS images
 
 
-def renew(folder: Path) -> dict[str, Any]:
+def update_real_figures(folder: Path) -> dict[str, Any]:
     """Derive the figures of the real side from a folder of files; what it lacks stays as it was.
 
     Parameters
@@ -132,81 +141,83 @@ def renew(folder: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Figures of single scenes by `lines.key`, which are used once and never stored: their files
-        may not be redistributed.
+        Figures of single scenes by `comparison.figure_key`, which are used once and never
+        stored: their files may not be redistributed.
 
     Raises
     ------
     NoInputError
         If it has none of them.
     """
-    found = {name: sorted(folder.glob(pattern)) for name, pattern in NAMES.items()}
-    if not any(found.values()):
+    result = {name: sorted(folder.glob(pattern)) for name, pattern in NAMES.items()}
+    if not any(result.values()):
         raise NoInputError(
             f"no file of real observations in {folder}",
             "at least one of " + ", ".join(NAMES.values()),
             "give the folder that holds them, or run without it to use the packaged figures",
         )
-    table = real_figures() if TABLE.exists() else {}
-    kept: dict[str, Any] = real_lines() if LINES.exists() else {}
+    table = read_real_tables() if TABLE.exists() else {}
+    kept: dict[str, Any] = read_real_figures() if LINES.exists() else {}
     figures: dict[str, Any] = {}
     table["sources"] = kept["sources"] = SOURCES
-    if found["rrdp"]:
-        table |= point_figures(real_points(found["rrdp"][0]))
-        by_half, kept["shares"] = point_figures_by_half(found["rrdp"][0])
+    if result["rrdp"]:
+        table |= point_figures(real_points(result["rrdp"][0]))
+        by_half, kept["shares"] = point_figures_by_half(result["rrdp"][0])
         figures |= by_half
-    sea = scene_maps(found["scene"][0]) if found["scene"] else Maps()
-    sic = concentration_maps(found["maps"])
+    sea = scene_maps(result["scene"][0]) if result["scene"] else Maps()
+    sic = concentration_maps(result["maps"])
     table |= map_figures(sea) | map_figures(sic)
     figures |= spectrum_figures(sea, sic)
-    if found["charts"]:
-        charts = read_charts(found["charts"][0])
+    if result["charts"]:
+        charts = read_charts(result["charts"][0])
         figures |= chart_figures(charts)
         table["distribution"] = chart_counts(charts)
         kept["boxes"] = chosen_boxes(charts, BOXES)
-    if found["ai4arctic"]:
-        figures |= scene_statistics(found["ai4arctic"][0])
+    if result["ai4arctic"]:
+        figures |= scene_statistics(result["ai4arctic"][0])
     if (folder / IMAGES).is_dir():
-        renew_fields(folder / IMAGES)
+        update_modis_fields(folder / IMAGES)
     figures |= detail_figures()
     kept["figures"] = kept.get("figures", {}) | figures | LAND
     for path, content in ((TABLE, json.dumps(table)), (LINES, json.dumps(kept, indent=0))):
         with atomic_file(path) as part:
             part.write_text(content + "\n")
-    return scene_figures(folder) if found["scene"] else {}
+    return scene_figures(folder) if result["scene"] else {}
 
 
 def simulate(
-    real: Mapping[str, Any], lines: Mapping[str, Any], effort: Effort
+    real: Mapping[str, Any], real_figures: Mapping[str, Any], world_counts: WorldCounts
 ) -> tuple[dict[str, Any], dict[str, Any], list[World]]:
     """Tables and figures of simulated worlds.
 
     Parameters
     ----------
-    real, lines : of `real_figures` and `real_lines`
-    effort : how many worlds
+    real, real_figures : of `read_real_tables` and `read_real_figures`
+    world_counts : how many worlds
 
     Returns
     -------
-    tables : as `real_figures` has them, and `distribution`: cells by season in the 12 classes
-    figures : by `lines.key`, a number or (median, standard deviation, worlds)
+    tables : as `read_real_tables` returns them, and `distribution`: cells by season and class
+    figures : by `comparison.figure_key`, a number or (median, standard deviation, worlds)
     edges : worlds at the ice edge of May and June
     """
-    ice, water = simulated_samples(effort.samples)
-    north = joined([ice[season.place] for season in ICE if season.hemisphere == "north"])
+    ice, water = simulated_samples(world_counts.samples)
+    north = concatenate_samples(
+        [ice[season.place] for season in ICE if season.hemisphere == "north"]
+    )
     tables = dict(point_figures(weight_like_real({"ice north": north, "water": water}, real)))
-    maps = _maps(effort.maps)
+    maps = _maps(world_counts.maps)
     tables |= map_figures(maps)
-    figures: dict[str, Any] = sample_lines(ice, water, lines["shares"])
-    figures |= map_lines(maps) | coast_lines(effort.coasts)
-    by_box, counts = chart_lines(_thinned(lines["boxes"], effort.boxes))
+    figures: dict[str, Any] = sample_lines(ice, water, real_figures["shares"])
+    figures |= map_lines(maps) | coast_lines(world_counts.coasts)
+    by_box, counts = chart_lines(_select_boxes(real_figures["boxes"], world_counts.boxes))
     tables["distribution"] = {season: count.tolist() for season, count in counts.items()}
-    edges = edge_worlds(effort.edges, SEED)
+    edges = edge_worlds(world_counts.edges, SEED)
     figures |= by_box | detail_lines([world.ice.at(0.0).concentration for world in edges])
     return tables, figures, edges
 
 
-def _thinned(boxes: Sequence[Mapping[str, Any]], each: int) -> list[Mapping[str, Any]]:
+def _select_boxes(boxes: Sequence[Mapping[str, Any]], each: int) -> list[Mapping[str, Any]]:
     """So many boxes of each season, evenly over its order."""
     seasons = [boxes[start : start + BOXES] for start in range(0, len(boxes), BOXES)]
     return [season[k * len(season) // each] for season in seasons for k in range(each)]
@@ -239,23 +250,25 @@ def main() -> None:
         raise SystemExit(str(error)) from error
 
 
-def compare(page: Path, folder: Path | None = None, effort: Effort | None = None) -> None:
+def compare(
+    page: Path, folder: Path | None = None, world_counts: WorldCounts | None = None
+) -> None:
     """Compute both sides, print the lines, write page, CSV and pictures.
 
     Parameters
     ----------
     page : Markdown with a place for every table; the CSV goes next to it
     folder : files of real observations to derive the real side from
-    effort : how many simulated worlds
+    world_counts : how many simulated worlds
     """
     start = time.monotonic()
-    scenes = renew(folder) if folder else {}
-    real, kept = real_figures(), real_lines()
-    simulated, figures, edges = simulate(real, kept, effort or Effort())
-    found = lines(kept["figures"] | scenes, figures)
+    scenes = update_real_figures(folder) if folder else {}
+    real, kept = read_real_tables(), read_real_figures()
+    simulated, figures, edges = simulate(real, kept, world_counts or WorldCounts())
+    result = compare_figures(kept["figures"] | scenes, figures)
     for path, content in (
-        (page.with_suffix(".csv"), as_csv(found)),
-        (page, filled(page.read_text(), tables(real, simulated, found))),
+        (page.with_suffix(".csv"), as_csv(result)),
+        (page, fill_tables(page.read_text(), tables(real, simulated, result))),
     ):
         with atomic_file(path) as part:
             part.write_text(content)
@@ -263,9 +276,9 @@ def compare(page: Path, folder: Path | None = None, effort: Effort | None = None
     pictures.mkdir(exist_ok=True)
     draw(real, simulated, pictures)
     draw_fields(edges, _distribution(real, simulated), pictures)
-    print(as_csv(found, everything=True) + "\n" + summary(found))
+    print(as_csv(result, everything=True) + "\n" + summary(result))
     if not scenes:
-        print("coasts, thin ice, most of land: only with a folder of real scenes (REAL=)")
+        print("coasts, thin ice, most of land: only with a folder of real scenes (--real)")
     print(f"{page}, {page.with_suffix('.csv')}, {pictures}: {time.monotonic() - start:.0f} s")
 
 
@@ -273,9 +286,9 @@ def _distribution(
     real: Mapping[str, Any], simulated: Mapping[str, Any]
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Fractions of the cells with ice by class of concentration, in winter and in summer."""
-    found = {}
+    result = {}
     for season in ("winter", "summer"):
         both = (np.array(side["distribution"][season], float)[1:] for side in (real, simulated))
         ours, theirs = (counts / counts.sum() for counts in both)
-        found[season] = (ours, theirs)
-    return found
+        result[season] = (ours, theirs)
+    return result

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.research.reality.comparison import key
+from pipelines.research.reality.comparison import figure_key
 from seaice.instrument import CHANNELS
 from seaice.retrieval.classical.asi import asi
 from seaice.retrieval.classical.weather import weather_filter
@@ -21,12 +21,12 @@ __all__ = [
     "Figures",
     "Points",
     "Season",
+    "asi_errors",
     "class_weights",
-    "described",
+    "concatenate_samples",
+    "describe_samples",
     "ice_scalars",
-    "joined",
-    "retrieved",
-    "rounded",
+    "round_figure",
     "water_scalars",
 ]
 
@@ -78,7 +78,7 @@ class Points:
         )
 
 
-def described(points: Points, truth: float) -> Figures:
+def describe_samples(points: Points, truth: float) -> Figures:
     """The numbers by which samples of one surface are compared.
 
     Parameters
@@ -92,8 +92,8 @@ def described(points: Points, truth: float) -> Figures:
         `samples`; `percentiles`: the values at `LEVELS` of each channel and of `pd` (K),
         `gr_cloud`, `gr_vapour`, `vapour` and `liquid` (kg m-2); `correlation` of V and H at
         89 GHz; `filtered`: share that the weather filters call open water; `asi`, from
-        `retrieved`; `vapour` and `cloud`: for each class of weather `samples`, `mean` and
-        `spread` of V - H (K) and `asi`, None where too few; `ratios`, from `thinned`.
+        `asi_errors`; `vapour` and `cloud`: for each class of weather `samples`, `mean` and
+        `spread` of V - H (K) and `asi`, None where too few; `ratios`, from `thin_ratios`.
     """
     series = {name: points.channel(name) for name in CHANNELS} | {"pd": points.pd}
     series |= {"gr_cloud": points.ratio("tb36v"), "gr_vapour": points.ratio("tb23v")}
@@ -102,16 +102,18 @@ def described(points: Points, truth: float) -> Figures:
     return {
         "samples": int(points.weight.size),
         "percentiles": {name: _percentiles(x, points.weight) for name, x in series.items()},
-        "correlation": rounded(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])),
-        "filtered": rounded(np.average(_filtered(points), weights=points.weight)),
-        "asi": retrieved(points, truth),
+        "correlation": round_figure(
+            covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+        ),
+        "filtered": round_figure(np.average(_filtered(points), weights=points.weight)),
+        "asi": asi_errors(points, truth),
         "vapour": _classes(points, points.vapour, VAPOUR, truth),
         "cloud": _classes(points, points.liquid, CLOUD, truth),
-        "ratios": thinned(points),
+        "ratios": thin_ratios(points),
     }
 
 
-def retrieved(points: Points, truth: float) -> Figures:
+def asi_errors(points: Points, truth: float) -> Figures:
     """What ASI makes of samples whose concentration is known, in percent.
 
     Parameters
@@ -130,14 +132,14 @@ def retrieved(points: Points, truth: float) -> Figures:
     return {name: list(both) for name, both in moments.items()}
 
 
-def thinned(points: Points) -> list[list[float]]:
+def thin_ratios(points: Points) -> list[list[float]]:
     """Pairs (vapour ratio, cloud ratio) of a few samples, enough for a scatter plot."""
     every = max(points.weight.size // SHOWN, 1)
     pairs = np.stack([points.ratio("tb23v"), points.ratio("tb36v")], axis=1)[::every]
     return [[round(float(a), 4), round(float(b), 4)] for a, b in pairs]
 
 
-def rounded(value: float | np.floating) -> float:
+def round_figure(value: float | np.floating) -> float:
     """Four digits, which is all that is compared."""
     return float(f"{value:.4g}")
 
@@ -149,7 +151,9 @@ def _filtered(points: Points) -> NDArray[np.bool_]:
 
 def _moments(values: Array, weight: Array) -> tuple[float, float]:
     mean = np.average(values, weights=weight)
-    return rounded(mean), rounded(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
+    return round_figure(mean), round_figure(
+        np.sqrt(np.average((values - mean) ** 2, weights=weight))
+    )
 
 
 def _classes(
@@ -163,16 +167,16 @@ def _classes(
             continue
         mean, spread = _moments(chosen.pd, chosen.weight)
         row = {"samples": int(chosen.weight.size), "mean": mean, "spread": spread}
-        rows.append(row | {"asi": retrieved(chosen, truth)})
+        rows.append(row | {"asi": asi_errors(chosen, truth)})
     return rows
 
 
 def _percentiles(values: Array, weight: Array) -> list[float]:
-    found = np.percentile(values, LEVELS, weights=weight, method="inverted_cdf")
-    return [rounded(x) for x in found]
+    result = np.percentile(values, LEVELS, weights=weight, method="inverted_cdf")
+    return [round_figure(x) for x in result]
 
 
-def joined(parts: Sequence[Points]) -> Points:
+def concatenate_samples(parts: Sequence[Points]) -> Points:
     """Samples of several worlds as one."""
     return Points(
         tb=np.concatenate([p.tb for p in parts], axis=1),
@@ -210,7 +214,7 @@ ICE = (
 )
 
 
-def class_weights(values: NDArray[np.generic], shares: Array, edges: Array) -> Array:
+def class_weights(values: NDArray[np.generic], fractions: Array, edges: Array) -> Array:
     """Weights that give values the target fraction in each class; 0 beyond the classes.
 
     Parameters
@@ -221,51 +225,51 @@ def class_weights(values: NDArray[np.generic], shares: Array, edges: Array) -> A
     """
     index = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
     present = np.bincount(index, minlength=len(edges) - 1) / max(values.size, 1)
-    factor = np.where(present > 0, np.asarray(shares) / np.maximum(present, 1e-9), 0)
+    factor = np.where(present > 0, np.asarray(fractions) / np.maximum(present, 1e-9), 0)
     weight: Array = factor[index]
     return weight
 
 
 def _surface_scalars(points: Points, levels: tuple[int, ...], group: str, place: str) -> Scalars:
     weight = points.weight
-    found = {
-        key(group, place, f"V - H at 89 GHz, {level} %", "K"): value
+    result = {
+        figure_key(group, place, f"V - H at 89 GHz, {level} %", "K"): value
         for level, value in zip(
             levels, _weighted_percentiles(points.pd, weight, levels), strict=True
         )
     }
     for name in MEDIAN_CHANNELS:
         label = f"{GHZ[name[:-1]]} {name[-1].upper()}, median"
-        found[key(group, place, label, "K")] = _weighted_percentiles(
+        result[figure_key(group, place, label, "K")] = _weighted_percentiles(
             points.channel(name), weight, (50,)
         )[0]
     covariance = np.cov(points.tb[-2:], aweights=weight)
     correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
-    found[key(group, place, "correlation of V and H at 89 GHz", "1")] = float(correlation)
-    return found
+    result[figure_key(group, place, "correlation of V and H at 89 GHz", "1")] = float(correlation)
+    return result
 
 
 def _filter_scalars(points: Points, group: str, place: str) -> Scalars:
     channels = (points.channel(name) for name in ("tb18v", "tb23v", "tb36v"))
-    share = np.average(np.asarray(weather_filter(*channels), bool), weights=points.weight)
+    fraction = np.average(np.asarray(weather_filter(*channels), bool), weights=points.weight)
     name = f"{group} called water by the weather filters"
-    return {key("filters", place, name, "1"): float(share)}
+    return {figure_key("filters", place, name, "1"): float(fraction)}
 
 
 def ice_scalars(points: Points, season: Season) -> Scalars:
     """Figures of closed ice of one season; empty for fewer than 30 samples of any weight."""
     if (points.weight > 0).sum() < FEWEST:
         return {}
-    found = _surface_scalars(points, ICE_LEVELS, "closed ice", season.place)
-    return found | _filter_scalars(points, "closed ice", season.place)
+    result = _surface_scalars(points, ICE_LEVELS, "closed ice", season.place)
+    return result | _filter_scalars(points, "closed ice", season.place)
 
 
 def water_scalars(points: Points) -> Scalars:
     """Figures of open water, and V - H by class of water vapour and of cloud liquid."""
     if (points.weight > 0).sum() < FEWEST:
         return {}
-    found = _surface_scalars(points, LEVELS, "open water", "both hemispheres")
-    found |= _filter_scalars(points, "open water", "both hemispheres")
+    result = _surface_scalars(points, LEVELS, "open water", "both hemispheres")
+    result |= _filter_scalars(points, "open water", "both hemispheres")
     classes: Mapping[str, tuple[Array, tuple[float, ...]]] = {
         "vapour": (points.vapour, VAPOUR),
         "cloud liquid": (points.liquid, CLOUD),
@@ -277,8 +281,8 @@ def water_scalars(points: Points) -> Scalars:
                 span = f"above {low:g}" if high == np.inf else f"{low:g} to {high:g}"
                 name = f"mean V - H at 89 GHz, {kind} {span} kg m-2"
                 mean = np.average(points.pd[chosen], weights=points.weight[chosen])
-                found[key("weather", "open water", name, "K")] = float(mean)
-    return found
+                result[figure_key("weather", "open water", name, "K")] = float(mean)
+    return result
 
 
 def _weighted_percentiles(values: Array, weight: Array, levels: tuple[int, ...]) -> list[float]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.research.reality.comparison import key
+from pipelines.research.reality.comparison import figure_key
 from pipelines.research.reality.observations import CHART_SEASONS, LEAST_VALID, SCENE_SEASONS
 from pipelines.research.reality.samples import (
     ICE,
@@ -21,8 +21,8 @@ from pipelines.research.reality.samples import (
     Points,
     Season,
     class_weights,
+    concatenate_samples,
     ice_scalars,
-    joined,
     water_scalars,
 )
 from pipelines.research.reality.statistics import (
@@ -118,8 +118,10 @@ def _place(kind: Kind, day: date, rng: np.random.Generator, whole: Grid) -> Grid
     suits = {"pack": ice > 0.96, "sea": ice < 0.01, "edge": (ice > 0.1) & (ice < 0.9)}[kind] & ~land
     rows = rng.integers(20, land.shape[0] - side - 20, TRIES)
     columns = rng.integers(4, land.shape[1] - side - 4, TRIES)
-    shares = [suits[r : r + side, c : c + side].mean() for r, c in zip(rows, columns, strict=True)]
-    good = np.flatnonzero(np.array(shares) >= min(ENOUGH[kind], max(shares)))
+    fractions = [
+        suits[r : r + side, c : c + side].mean() for r, c in zip(rows, columns, strict=True)
+    ]
+    good = np.flatnonzero(np.array(fractions) >= min(ENOUGH[kind], max(fractions)))
     first = int(good[0])
     row, column = int(rows[first]) * ROUGH, int(columns[first]) * ROUGH
     return whole.crop(slice(row, row + SAMPLE_SIDE), slice(column, column + SAMPLE_SIDE))
@@ -130,8 +132,8 @@ def _rough(day: date, whole: Grid) -> tuple[NDArray[np.bool_], Array32]:
     rows, columns = (n // ROUGH for n in whole.shape)
     coarse = replace(whole, cell=whole.cell * ROUGH, shape=(rows, columns))
     land = land_mask(whole)[: rows * ROUGH, : columns * ROUGH]
-    share = land.reshape(rows, ROUGH, columns, ROUGH).mean(axis=(1, 3))
-    return share > 0, coarse_concentration(coarse, day)
+    fraction = land.reshape(rows, ROUGH, columns, ROUGH).mean(axis=(1, 3))
+    return fraction > 0, coarse_concentration(coarse, day)
 
 
 def samples_of(world: World, rng: np.random.Generator) -> tuple[Points, Points]:
@@ -143,7 +145,7 @@ def samples_of(world: World, rng: np.random.Generator) -> tuple[Points, Points]:
     """
     parts = [_at(world, hours, rng) for hours in HOURS]
     water, ice = zip(*parts, strict=True)
-    return joined(water), joined(ice)
+    return concatenate_samples(water), concatenate_samples(ice)
 
 
 def _at(world: World, hours: float, rng: np.random.Generator) -> tuple[Points, Points]:
@@ -202,7 +204,7 @@ BORDER = 2  #: coarse cells that a footprint over the border reaches
 
 def sea_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
     """Open water as one pass shows it, V and H at 89 GHz gridded."""
-    found = []
+    result = []
     for world in worlds:
         cover = block_mean(world.ice.at(0.0).concentration, FINE)
         hidden = _land(world) | (cover > 0.001)
@@ -210,13 +212,13 @@ def sea_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
         daily.add(observe(world, world.brightness(0.0), _passes(world)[0], rng, ()))
         daily_map = daily.daily_map(world.day)
         pair = np.stack([daily_map["tb89v"].values, daily_map["tb89h"].values])
-        found.append(_inside(np.where(hidden, np.nan, pair)))
-    return Maps(sea=found)
+        result.append(_inside(np.where(hidden, np.nan, pair)))
+    return Maps(sea=result)
 
 
 def ice_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
     """Concentration on 6.25 km cells: the truth's block means, and what filtered ASI finds."""
-    truth, found = [], []
+    truth, result = [], []
     for world in worlds:
         land = _land(world)
         cover = block_mean(world.ice.at(0.0).concentration, FINE)
@@ -228,8 +230,8 @@ def ice_maps(worlds: Iterable[World], rng: np.random.Generator) -> Maps:
         daily_map = daily.daily_map(world.day)
         water = weather_filter(*(daily_map[name].values for name in ("tb18v", "tb23v", "tb36v")))
         sic = np.where(water, 0, asi((daily_map["tb89v"] - daily_map["tb89h"]).values))
-        found.append(_inside(np.where(land, np.nan, sic)))
-    return Maps(sic=truth, asi=found)
+        result.append(_inside(np.where(land, np.nan, sic)))
+    return Maps(sic=truth, asi=result)
 
 
 def _passes(world: World) -> list[Pass]:
@@ -246,7 +248,7 @@ def _inside(field: Array) -> Array:
 
 
 Scalars = dict[str, float]
-Deviating = dict[str, tuple[float, float, int]]  #: median, standard deviation, worlds
+FiguresWithDeviation = dict[str, tuple[float, float, int]]  #: median, standard deviation, worlds
 SEED = 20
 CHART_SIDE = 72  #: coarse cells of a world in the box of a chart, 450 km
 MONTHS = np.arange(1.0, 14.0)  #: bounds of the months
@@ -271,32 +273,34 @@ def simulated_samples(each: int) -> tuple[dict[str, Points], Points]:
     """
     rng = np.random.default_rng(SEED)
     ice = {
-        season.place: joined([samples_of(world, rng)[1] for world in _pack(season, each)])
+        season.place: concatenate_samples(
+            [samples_of(world, rng)[1] for world in _pack(season, each)]
+        )
         for season in ICE
     }
     months = tuple(range(1, 13))
     count = each * SEA_MONTHS
-    sea = joined([samples_of(w, rng)[0] for w in worlds("sea", months, count, SEED)])
+    sea = concatenate_samples([samples_of(w, rng)[0] for w in worlds("sea", months, count, SEED)])
     return ice, sea
 
 
 def sample_lines(
-    ice: Mapping[str, Points], sea: Points, shares: Mapping[str, Sequence[float]]
+    ice: Mapping[str, Points], sea: Points, fractions: Mapping[str, Sequence[float]]
 ) -> Scalars:
     """Figures of simulated samples, weighted to the months and water vapour of the real ones.
 
     Parameters
     ----------
     ice, sea : of `simulated_samples`
-    shares : of the judged real samples: `vapour` over open water by class, months by place
+    fractions : of the held-out real samples: `vapour` over open water by class, months by place
     """
-    found: Scalars = {}
+    result: Scalars = {}
     for season in ICE:
         points = ice[season.place]
-        weight = class_weights(points.month, np.asarray(shares[season.place]), MONTHS)
-        found |= ice_scalars(points.weighted(weight), season)
-    weight = class_weights(sea.vapour, np.asarray(shares["vapour"]), VAPOUR_CLASSES)
-    return found | water_scalars(sea.weighted(weight))
+        weight = class_weights(points.month, np.asarray(fractions[season.place]), MONTHS)
+        result |= ice_scalars(points.weighted(weight), season)
+    weight = class_weights(sea.vapour, np.asarray(fractions["vapour"]), VAPOUR_CLASSES)
+    return result | water_scalars(sea.weighted(weight))
 
 
 def _pack(season: Season, each: int) -> Iterator[World]:
@@ -330,7 +334,7 @@ def chart_lines(charts: Sequence[Mapping[str, Any]]) -> tuple[Scalars, dict[str,
 
     Returns
     -------
-    figures : by `lines.key`
+    figures : by `comparison.figure_key`
     counts : by season, cells of all its worlds in the 12 classes of the charts' histograms
     """
     counts: list[Array] = []
@@ -347,30 +351,34 @@ def chart_lines(charts: Sequence[Mapping[str, Any]]) -> tuple[Scalars, dict[str,
         means.append(_scene_means(world))
         month.append(world.day.month)
     months, rows, tb = np.array(month), np.stack(fractions), np.stack(means)
-    found: Scalars = {}
+    result: Scalars = {}
     by_season: dict[str, Array] = {}
     for season, its_months in CHART_SEASONS.items():
         chosen = np.isin(months, its_months)
         if chosen.any():
             by_season[season] = np.stack(counts)[chosen].sum(axis=0)
             parts = chart_fractions(np.stack(counts)[chosen])
-            found |= {key("distribution", season, name, "1"): x for name, x in parts.items()}
+            result |= {
+                figure_key("distribution", season, name, "1"): x for name, x in parts.items()
+            }
     for season, of in SCENE_SEASONS.items():
         chosen = np.isin(months, of) & (1 - rows[:, 2] > LEAST_VALID)
         parts = mixture_regression(rows[chosen], tb[chosen])
-        found |= {key("scene statistics", season, name, "K"): x for name, x in parts.items()}
-    return found, by_season
+        result |= {
+            figure_key("scene statistics", season, name, "K"): x for name, x in parts.items()
+        }
+    return result, by_season
 
 
 def map_lines(maps: Maps) -> Scalars:
     """Spectra of open-water V - H, and of the concentration that ASI finds in the pack and edge."""
     sea = (piece for tb in maps.sea for piece in windows(tb[0] - tb[1], 4))
-    found = spectrum_scalars(sea, maps.sea_cell, "brightness spectra")
+    result = spectrum_scalars(sea, maps.sea_cell, "brightness spectra")
     pieces = [piece for field in maps.asi for piece in windows(field, 16)]
     for kind in ("pack", "edge"):
         of = [piece for piece in pieces if pack_or_edge(piece) == kind]
-        found |= spectrum_scalars(of, 6.25, f"concentration spectra {kind}")
-    return found
+        result |= spectrum_scalars(of, 6.25, f"concentration spectra {kind}")
+    return result
 
 
 def _histogram(sic: Array) -> Array:
@@ -386,7 +394,7 @@ def _scene_means(world: World) -> Array:
     return np.array([float(fields[name].mean()) for name in SCENE_CHANNELS])
 
 
-def coast_lines(each: int) -> Deviating:
+def coast_lines(each: int) -> FiguresWithDeviation:
     """Land, coasts and thin ice of gridded passes over worlds at the places of the real scenes.
 
     Parameters
@@ -418,14 +426,14 @@ def _deviation(values: Array) -> float:
 
 
 def _coast_figures(scene: GriddedScene, place: str) -> Scalars:
-    found: Scalars = {}
+    result: Scalars = {}
     for name, value in coastal_regression(scene).items():
-        found[key("land" if name.endswith(" land") else "coasts", place, name, "K")] = value
+        result[figure_key("land" if name.endswith(" land") else "coasts", place, name, "K")] = value
     for name, value in interior_land(scene).items():
-        found[key("land", place, name, "K")] = value
+        result[figure_key("land", place, name, "K")] = value
     for name, value in closed_ice_slopes(scene).items():
-        found[key("thin ice", place, name, "K/K" if "slope" in name else "K")] = value
-    return found
+        result[figure_key("thin ice", place, name, "K/K" if "slope" in name else "K")] = value
+    return result
 
 
 def _observed(world: World, seed: int) -> GriddedScene:

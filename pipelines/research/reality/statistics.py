@@ -10,8 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.research.reality.comparison import key
-from pipelines.research.reality.samples import Figures, Points, described
+from pipelines.research.reality.comparison import figure_key
+from pipelines.research.reality.samples import Figures, Points, describe_samples
 from seaice.grid.blocks import SCALE
 from seaice.grid.gridding import LOW_BEAM
 from seaice.instrument import BANDS, CHANNELS
@@ -35,12 +35,12 @@ __all__ = [
     "mixture_regression",
     "noise",
     "pack_or_edge",
-    "placed_windows",
     "point_figures",
     "spectrum",
     "spectrum_scalars",
     "weight_like_real",
     "windows",
+    "windows_with_position",
 ]
 
 Array = NDArray[np.floating]
@@ -52,11 +52,11 @@ FIT_KM = (12.5, 120.0)  #: wavelengths between which a slope is fitted
 
 def windows(field: Array, stride: int = SIDE // 2) -> Iterator[Array]:
     """Square pieces of a map without gaps, half overlapping, (SIDE, SIDE)."""
-    for _, _, piece in placed_windows(field, stride):
+    for _, _, piece in windows_with_position(field, stride):
         yield piece
 
 
-def placed_windows(field: Array, stride: int) -> Iterator[tuple[int, int, Array]]:
+def windows_with_position(field: Array, stride: int) -> Iterator[tuple[int, int, Array]]:
     """Square pieces of a map without gaps, each with its first row and column."""
     for row in range(0, field.shape[0] - SIDE + 1, stride):
         for column in range(0, field.shape[1] - SIDE + 1, stride):
@@ -74,15 +74,17 @@ def spectrum_scalars(pieces: Iterable[Array], cell: float, topic: str) -> dict[s
     cell : km
     topic : `brightness spectra` or `concentration spectra KIND`
     """
-    found = spectrum(pieces, cell)
-    if not found:
+    result = spectrum(pieces, cell)
+    if not result:
         return {}
     group, _, kind = topic.partition(" spectra")
     place, unit = (kind.strip() or "V - H of open water", "K" if group == "brightness" else "1")
     group = f"{group} spectra"
-    scalars = {key(group, place, "slope", ""): float(cast(float, found["slope"]))}
-    for band, value in zip(BANDS_KM, cast(list[float], found["spread"]), strict=True):
-        scalars[key(group, place, f"standard deviation near {band:g} km", unit)] = float(value)
+    scalars = {figure_key(group, place, "slope", ""): float(cast(float, result["slope"]))}
+    for band, value in zip(BANDS_KM, cast(list[float], result["spread"]), strict=True):
+        scalars[figure_key(group, place, f"standard deviation near {band:g} km", unit)] = float(
+            value
+        )
     return scalars
 
 
@@ -185,14 +187,14 @@ def point_figures(surfaces: Mapping[str, Points]) -> Figures:
     every = dict(surfaces)
     for season, months in SEASONS.items():
         every[season] = surfaces["ice north"][np.isin(surfaces["ice north"].month, months)]
-    found: Figures = {
-        name: described(points, float(name.startswith("ice")))
+    result: Figures = {
+        name: describe_samples(points, float(name.startswith("ice")))
         for name, points in every.items()
         if points.weight.size > 1 and points.weight.sum() > 0
     }
-    found["months"] = _shares(surfaces["ice north"].month, MONTHS)
-    found["vapours"] = _shares(surfaces["water"].vapour, VAPOURS)
-    return found
+    result["months"] = _shares(surfaces["ice north"].month, MONTHS)
+    result["vapours"] = _shares(surfaces["water"].vapour, VAPOURS)
+    return result
 
 
 def weight_like_real(surfaces: Mapping[str, Points], real: Mapping[str, Any]) -> dict[str, Points]:
@@ -211,18 +213,18 @@ def weight_like_real(surfaces: Mapping[str, Points], real: Mapping[str, Any]) ->
 
 def map_figures(maps: Maps) -> Figures:
     """Spectra of open-water V - H and of concentration in the pack and at its edge; roughness."""
-    found: Figures = {}
+    result: Figures = {}
     if maps.sea:
         v_minus_h = [tb[0] - tb[1] for tb in maps.sea]
-        found["sea"] = spectrum(_pieces(v_minus_h, stride=4), maps.sea_cell)
+        result["sea"] = spectrum(_pieces(v_minus_h, stride=4), maps.sea_cell)
         names = {"V": [tb[0] for tb in maps.sea], "H": [tb[1] for tb in maps.sea], "P": v_minus_h}
-        found["noise"] = {name: noise(_pieces(tb, stride=4)) for name, tb in names.items()}
+        result["noise"] = {name: noise(_pieces(tb, stride=4)) for name, tb in names.items()}
     for name, sics in (("sic", maps.sic), ("asi", maps.asi)):
         pieces = list(_pieces(sics, stride=16))
         for kind in ("pack", "edge"):
             table = spectrum([x for x in pieces if pack_or_edge(x) == kind], 6.25)
-            found |= {f"{name} {kind}": table} if table else {}
-    return found
+            result |= {f"{name} {kind}": table} if table else {}
+    return result
 
 
 def _pieces(fields: Iterable[Array], stride: int) -> Iterable[Array]:
@@ -243,8 +245,8 @@ def _ratio(values: NDArray[np.generic], edges: Array, target: list[float]) -> Ar
 
 
 def _class(values: NDArray[np.generic], edges: Array) -> NDArray[np.intp]:
-    found = np.searchsorted(edges, values, side="right") - 1
-    return np.asarray(np.clip(found, 0, len(edges) - 2), np.intp)
+    result = np.searchsorted(edges, values, side="right") - 1
+    return np.asarray(np.clip(result, 0, len(edges) - 2), np.intp)
 
 
 #: Bounds of the 12 classes of concentration (0-1) of the chart histograms: exactly 0, ten tenths,
@@ -303,8 +305,8 @@ def footprint_mean(cells: Array, name: str) -> Array:
     """
     band = BANDS[name[2:-1]]
     beam = math.sqrt(band.along * band.across) / math.sqrt(8 * math.log(2))
-    joined = 0.0 if band.name == "89" else LOW_BEAM.sigma / math.sqrt(2) / 1000
-    width = math.hypot(beam, joined) / CELL_KM
+    concatenate_samples = 0.0 if band.name == "89" else LOW_BEAM.sigma / math.sqrt(2) / 1000
+    width = math.hypot(beam, concatenate_samples) / CELL_KM
     return np.asarray(ndimage.gaussian_filter(cells.astype(float), width, mode="nearest"))
 
 
@@ -334,7 +336,7 @@ def coastal_regression(scene: GriddedScene) -> dict[str, float]:
         fewer than 40 cells are near a coast.
     """
     charted = ndimage.uniform_filter(np.isfinite(scene.sic).astype(float), AROUND, mode="nearest")
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for name in COASTAL_CHANNELS:
         tb, land = scene.channel(name), scene.footprint_land(name)
         chosen = (land > LEAST_LAND) & np.isfinite(tb) & (charted > LEAST_CHARTED)
@@ -343,9 +345,9 @@ def coastal_regression(scene: GriddedScene) -> dict[str, float]:
         ice = scene.footprint_ice(name)[chosen]
         terms = np.stack([np.ones(ice.size), land[chosen], ice], axis=1)
         water, slope, _ = solution = np.linalg.lstsq(terms, tb[chosen], rcond=None)[0]
-        found |= {f"{name} land": float(water + slope), f"{name} slope": float(slope)}
-        found[f"{name} residual"] = float((tb[chosen] - terms @ solution).std(ddof=3))
-    return found
+        result |= {f"{name} land": float(water + slope), f"{name} slope": float(slope)}
+        result[f"{name} residual"] = float((tb[chosen] - terms @ solution).std(ddof=3))
+    return result
 
 
 def interior_land(scene: GriddedScene) -> dict[str, float]:
@@ -354,14 +356,14 @@ def interior_land(scene: GriddedScene) -> dict[str, float]:
     whole = scene.land.reshape(rows, SCALE, columns, SCALE).all(axis=(1, 3))
     inland = 6.25 * ndimage.distance_transform_edt(whole) > INTERIOR_KM
     inland &= scene.channel("tb10h") > WATER_10H
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for name in COASTAL_CHANNELS:
         tb = scene.channel(name)[inland]
         tb = tb[np.isfinite(tb)]
         if tb.size >= LEAST_CELLS:
             low, middle, high = np.percentile(tb, [16, 50, 84])
-            found |= {f"{name} median": float(middle), f"{name} spread": float((high - low) / 2)}
-    return found
+            result |= {f"{name} median": float(middle), f"{name} spread": float((high - low) / 2)}
+    return result
 
 
 def closed_ice_slopes(scene: GriddedScene) -> dict[str, float]:
@@ -382,14 +384,14 @@ def closed_ice_slopes(scene: GriddedScene) -> dict[str, float]:
         return {}
     base = scene.channel("tb36h")[chosen]
     width = float(np.ptp(np.percentile(base, [5, 95])))
-    found = {"tb36h spread": width}
+    result = {"tb36h spread": width}
     if width > LEAST_WIDTH:
         for name in ("tb18h", "tb18v", "tb36v", "tb89h", "tb89v"):
-            found[f"{name} slope"] = float(np.polyfit(base, scene.channel(name)[chosen], 1)[0])
+            result[f"{name} slope"] = float(np.polyfit(base, scene.channel(name)[chosen], 1)[0])
     for band in ("18", "36", "89"):
         difference = scene.channel(f"tb{band}v")[chosen] - scene.channel(f"tb{band}h")[chosen]
-        found[f"difference {band}"] = float(np.median(difference))
-    return found
+        result[f"difference {band}"] = float(np.median(difference))
+    return result
 
 
 def chart_fractions(counts: Array) -> dict[str, float]:
@@ -410,12 +412,12 @@ def chart_fractions(counts: Array) -> dict[str, float]:
     partial, closed = total[2:10].sum(), total[10:].sum()
     ice = max(partial + closed, 1e-9)
     each = counts[counts[:, 2:].sum(axis=1) > 0]
-    share = each[:, 2:10].sum(axis=1) / np.maximum(each.sum(axis=1), 1e-9)
+    fraction = each[:, 2:10].sum(axis=1) / np.maximum(each.sum(axis=1), 1e-9)
     return {
         "ice-free": float(total[:2].sum() / max(total.sum(), 1e-9)),
         "partial": float(partial / ice),
         "closed": float(closed / ice),
-        "partial per chart": float(share.mean()) if len(each) else float("nan"),
+        "partial per chart": float(fraction.mean()) if len(each) else float("nan"),
     }
 
 
@@ -435,14 +437,14 @@ def mixture_regression(fractions: Array, tb: Array) -> dict[str, float]:
     """
     if len(fractions) < LEAST_SCENES:
         return {}
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     solution = np.linalg.lstsq(fractions, tb, rcond=None)[0]
     residual = tb - fractions @ solution
     for k, name in enumerate(SCENE_CHANNELS):
         water, ice, rest = (float(x) for x in solution[:, k])
-        found |= {f"{name} water": water, f"{name} ice": ice, f"{name} rest": rest}
-        found[f"{name} residual"] = float(residual[:, k].std(ddof=3))
-    return found
+        result |= {f"{name} water": water, f"{name} ice": ice, f"{name} rest": rest}
+        result[f"{name} residual"] = float(residual[:, k].std(ddof=3))
+    return result
 
 
 def detail(fine: Array, cell: float, widths: Sequence[float]) -> list[float]:
@@ -454,11 +456,11 @@ def detail(fine: Array, cell: float, widths: Sequence[float]) -> list[float]:
     cell : km
     widths : km, sides of the square means that are subtracted
     """
-    found = []
+    result = []
     for width in widths:
         size = max(round(width / cell), 1)
         mean = ndimage.uniform_filter(fine, size, mode="nearest")
         chosen = (mean > PARTIAL_ICE[0]) & (mean < PARTIAL_ICE[1])
         rest = (fine - mean)[chosen]
-        found.append(float(np.sqrt((rest**2).mean())) if rest.size else float("nan"))
-    return found
+        result.append(float(np.sqrt((rest**2).mean())) if rest.size else float("nan"))
+    return result
