@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pipelines.research.classical_page import main, page, rows
-from pipelines.research.reality.points import Points
-from pipelines.research.reality.real import real_points
+from pipelines.research.reality.observations import real_points
+from pipelines.research.reality.samples import Points
 from seaice.instrument import CHANNELS
 
 SHARED = Path(os.environ.get("SEAICE_SHARED", Path(__file__).parents[1].parent / "shared"))
@@ -21,7 +21,7 @@ WATER = {"tb18h": 112, "tb18v": 189.5, "tb23v": 206, "tb36h": 150, "tb36v": 214,
 ICE = {"tb18h": 226, "tb18v": 249, "tb23v": 245, "tb36h": 220, "tb36v": 236, "tb89h": 208}
 
 
-def made(surface, vertical, size=50):
+def samples(surface, vertical, size=50):
     """Samples that are all alike: nothing else is known of the other channels."""
     tb = np.full((len(CHANNELS), size), 200.0)
     for name, kelvin in (surface | {"tb89v": vertical}).items():
@@ -37,7 +37,7 @@ def alike():
     return {
         f"{surface} {half}": points
         for half in ("north", "south")
-        for surface, points in (("water", made(WATER, 245.0)), ("ice", made(ICE, 219.0)))
+        for surface, points in (("water", samples(WATER, 245.0)), ("ice", samples(ICE, 219.0)))
     }
 
 
@@ -65,11 +65,11 @@ def test_without_a_file_it_says_what_to_give(monkeypatch, tmp_path):
 @real
 def test_on_real_samples_filtered_asi_keeps_its_promise():
     """Less than 0.2 % of open water above 15 %, and no closed ice removed."""
-    found = list(rows(real_points(POINTS)))
-    assert {(row.hemisphere, row.formula) for row in found} == {
+    table_rows = list(rows(real_points(POINTS)))
+    assert {(row.hemisphere, row.formula) for row in table_rows} == {
         (half, name) for half in ("north", "south") for name in ("asi", "bootstrap", "nasa_team")
     }
-    for row in found:
+    for row in table_rows:
         assert row.left < 0.2
         assert row.removed == 0
         assert abs(row.ice[0]) < 10
@@ -77,12 +77,12 @@ def test_on_real_samples_filtered_asi_keeps_its_promise():
 
 @real
 def test_on_real_samples_formulas_fail_as_they_are_known_to():
-    found = {
+    table_rows = {
         (row.hemisphere, row.formula): row
         for row in rows(real_points(POINTS))
         if row.tie_points == "published"
     }
     for half in ("north", "south"):
-        noise = [found[half, name].water[1] for name in ("nasa_team", "bootstrap", "asi")]
+        noise = [table_rows[half, name].water[1] for name in ("nasa_team", "bootstrap", "asi")]
         assert noise == sorted(noise)  # 89 GHz sees the weather most
-    assert found["south", "nasa_team"].ice[0] < found["south", "asi"].ice[0] < 0
+    assert table_rows["south", "nasa_team"].ice[0] < table_rows["south", "asi"].ice[0] < 0

@@ -10,7 +10,38 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pipelines.research.reality.estimators import (
+from pipelines.research.reality.comparison import (
+    TIMES,
+    Line,
+    as_csv,
+    compare_figures,
+    figure_key,
+    half_spread,
+    period,
+    summary,
+    table,
+)
+from pipelines.research.reality.fields import (
+    modis_concentration,
+    packaged_fields,
+    update_modis_fields,
+)
+from pipelines.research.reality.observations import (
+    CHART_BINS,
+    chosen_boxes,
+    point_figures_by_half,
+    read_charts,
+)
+from pipelines.research.reality.run import (
+    WorldCounts,
+    read_real_figures,
+    read_real_tables,
+    simulate,
+    update_real_figures,
+)
+from pipelines.research.reality.samples import class_weights
+from pipelines.research.reality.simulation import box_worlds, chart_lines
+from pipelines.research.reality.statistics import (
     COASTAL_CHANNELS,
     SCENE_CHANNELS,
     GriddedScene,
@@ -22,18 +53,6 @@ from pipelines.research.reality.estimators import (
     interior_land,
     mixture_regression,
 )
-from pipelines.research.reality.fields import modis_concentration, packaged_fields, renew_fields
-from pipelines.research.reality.halves import TIMES, half_spread, period
-from pipelines.research.reality.lines import Line, as_csv, key, lines, summary, table
-from pipelines.research.reality.real_lines import (
-    CHART_BINS,
-    chosen_boxes,
-    point_figures_by_half,
-    read_charts,
-)
-from pipelines.research.reality.sides import Effort, real_figures, real_lines, renew, simulate
-from pipelines.research.reality.simulated_lines import box_worlds, chart_lines
-from pipelines.research.reality.surfaces import class_weights
 from seaice.errors import NoInputError
 from seaice.instrument import CHANNELS
 from seaice.simulate.derive import fitted_half
@@ -70,42 +89,42 @@ def test_a_line_is_within_range_up_to_its_ends(simulated, within):
 
 
 def test_a_figure_that_the_simulation_lacks_is_outside():
-    name = key("open water", "sea", "median", "K")
-    (found,) = lines({name: {"value": 10.0, "spread": 100.0, "rule": "halves"}}, {})
-    assert np.isnan(found.simulated)
-    assert found.verdict == "outside"
+    name = figure_key("open water", "sea", "median", "K")
+    (result,) = compare_figures({name: {"value": 10.0, "spread": 100.0, "rule": "halves"}}, {})
+    assert np.isnan(result.simulated)
+    assert result.verdict == "outside"
 
 
 def test_ranges_are_twice_the_spread_and_never_closer_than_the_calibration():
-    wide, close = key("g", "p", "wide", "K"), key("g", "p", "close", "K")
-    share = key("g", "p", "share", "1")
+    wide, close = figure_key("g", "p", "wide", "K"), figure_key("g", "p", "close", "K")
+    fraction = figure_key("g", "p", "share", "1")
     real = {
         wide: {"value": 100.0, "spread": 4.0, "rule": "halves"},
         close: {"value": 100.0, "spread": 0.1, "rule": "halves"},
-        share: {"value": 0.5, "spread": 0.1, "rule": "halves"},
+        fraction: {"value": 0.5, "spread": 0.1, "rule": "halves"},
     }
-    found = lines(real, dict.fromkeys(real, 100.0))
-    half_widths = [x.high - x.real for x in found]
+    result = compare_figures(real, dict.fromkeys(real, 100.0))
+    half_widths = [x.high - x.real for x in result]
     assert half_widths == pytest.approx([TIMES * 4.0, 1.5, TIMES * 0.1])
 
 
 def test_a_world_by_world_range_grows_with_the_spread_of_the_worlds():
-    name = key("land", "coast", "10.7 GHz H", "K")
+    name = figure_key("land", "coast", "10.7 GHz H", "K")
     real = {name: {"value": 200.0, "rule": "worlds"}}
-    (found,) = lines(real, {name: (220.0, 10.0, 4)})
-    assert found.simulated == 220.0
-    assert found.high == pytest.approx(200 + 2 * 10 * np.sqrt(1.25))
-    (narrow,) = lines(real, {name: (220.0, 2.0, 4)})
+    (result,) = compare_figures(real, {name: (220.0, 10.0, 4)})
+    assert result.simulated == 220.0
+    assert result.high == pytest.approx(200 + 2 * 10 * np.sqrt(1.25))
+    (narrow,) = compare_figures(real, {name: (220.0, 2.0, 4)})
     assert not narrow.within
-    ratio = key("thin ice", "coast", "slope", "K/K")
-    (exact,) = lines({ratio: {"value": 1.0, "rule": "worlds"}}, {ratio: (1.1, 0.0, 4)})
+    ratio = figure_key("thin ice", "coast", "slope", "K/K")
+    (exact,) = compare_figures({ratio: {"value": 1.0, "rule": "worlds"}}, {ratio: (1.1, 0.0, 4)})
     assert not exact.within  # no calibration error in a ratio
 
 
 def test_the_packaged_figures_agree_with_themselves_and_a_shift_of_the_range_is_seen():
     """Shifting every figure by a little more than its range puts every line outside."""
-    figures = real_lines()["figures"]
-    own = lines(figures, {name: figure["value"] for name, figure in figures.items()})
+    figures = read_real_figures()["figures"]
+    own = compare_figures(figures, {name: figure["value"] for name, figure in figures.items()})
     assert {x.group for x in own} == GROUPS
     assert all(x.within for x in own)
     shifted = {
@@ -113,24 +132,24 @@ def test_the_packaged_figures_agree_with_themselves_and_a_shift_of_the_range_is_
         for name, x in zip(figures, own, strict=True)
         if x.rule != "limit"
     }
-    verdicts = {x.verdict for x in lines({n: figures[n] for n in shifted}, shifted)}
+    verdicts = {x.verdict for x in compare_figures({n: figures[n] for n in shifted}, shifted)}
     assert verdicts == {"outside"}
 
 
 def test_csv_and_tables_show_every_line_and_no_value_that_may_not_be_stored():
-    found = [line(9.0), line(13.25, stored=False)]
-    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    result = [line(9.0), line(13.25, stored=False)]
+    rows = list(csv.DictReader(io.StringIO(as_csv(result))))
     assert [row["verdict"] for row in rows] == ["within", "outside"]
     assert rows[0]["real"] == "10"
-    for text in (as_csv(found), table(found)):
+    for text in (as_csv(result), table(result)):
         assert "13.25" not in text
         assert "1.62" in text  # half-widths off: a score
-    assert "13.25" in as_csv(found, everything=True)
-    assert "| all | 2 | 1 (50 %) |" in summary(found)
+    assert "13.25" in as_csv(result, everything=True)
+    assert "| all | 2 | 1 (50 %) |" in summary(result)
 
 
 def test_no_figure_of_a_scene_that_may_not_be_redistributed_is_packaged():
-    names = [name.split("|") for name in real_lines()["figures"]]
+    names = [name.split("|") for name in read_real_figures()["figures"]]
     assert not {"coasts", "thin ice"} & {group for group, *_ in names}
     assert {place for group, place, *_ in names if group == "land"} == {
         "Franz Josef Land, August 2019"
@@ -198,11 +217,11 @@ def test_coastal_regression_finds_the_land_it_was_made_with():
             for name in CHANNELS
         ]
     )  # fmt: skip
-    found = coastal_regression(scene(tb, land, ice))
+    result = coastal_regression(scene(tb, land, ice))
     for name in COASTAL_CHANNELS:
-        assert found[f"{name} land"] == pytest.approx(210, abs=0.01), name
-        assert found[f"{name} slope"] == pytest.approx(110, abs=0.01), name
-        assert found[f"{name} residual"] == pytest.approx(0, abs=0.01), name
+        assert result[f"{name} land"] == pytest.approx(210, abs=0.01), name
+        assert result[f"{name} slope"] == pytest.approx(110, abs=0.01), name
+        assert result[f"{name} residual"] == pytest.approx(0, abs=0.01), name
 
 
 def test_open_sea_has_no_coast_no_land_and_no_closed_ice():
@@ -215,9 +234,9 @@ def test_interior_land_is_measured_far_from_the_sea_only():
     land[:, :20] = False
     columns = np.arange(60)
     tb = np.broadcast_to(np.where(columns < 27, 300.0, 170.0), (60, 60))
-    found = interior_land(scene(tb, land))
-    assert found["tb10h median"] == 170
-    assert found["tb10h spread"] == 0
+    result = interior_land(scene(tb, land))
+    assert result["tb10h median"] == 170
+    assert result["tb10h spread"] == 0
 
 
 def test_slopes_of_thin_ice_are_ratios_of_contrasts():
@@ -225,18 +244,18 @@ def test_slopes_of_thin_ice_are_ratios_of_contrasts():
     fraction = np.random.default_rng(0).uniform(0, 0.6, (60, 60))
     contrast = {name: 10.0 + 5 * k for k, name in enumerate(CHANNELS)}
     tb = np.stack([240 - contrast[name] * fraction for name in CHANNELS])
-    found = closed_ice_slopes(scene(tb, sic=np.ones((60, 60))))
+    result = closed_ice_slopes(scene(tb, sic=np.ones((60, 60))))
     for name in ("tb18h", "tb18v", "tb89h", "tb89v"):
-        assert found[f"{name} slope"] == pytest.approx(contrast[name] / contrast["tb36h"])
+        assert result[f"{name} slope"] == pytest.approx(contrast[name] / contrast["tb36h"])
 
 
 def test_chart_fractions_count_cells_by_hand():
     counts = np.array([[50, 10, 0, 0, 0, 20, 0, 0, 0, 0, 10, 10], [100] + [0] * 11], float)
-    found = chart_fractions(counts)
-    assert found["ice-free"] == pytest.approx(160 / 200)
-    assert found["partial"] == pytest.approx(20 / 40)
-    assert found["closed"] == pytest.approx(20 / 40)
-    assert found["partial per chart"] == pytest.approx(20 / 100)
+    result = chart_fractions(counts)
+    assert result["ice-free"] == pytest.approx(160 / 200)
+    assert result["partial"] == pytest.approx(20 / 40)
+    assert result["closed"] == pytest.approx(20 / 40)
+    assert result["partial per chart"] == pytest.approx(20 / 100)
 
 
 def test_mixture_regression_finds_its_end_members():
@@ -244,11 +263,11 @@ def test_mixture_regression_finds_its_end_members():
     fractions = rng.dirichlet([1, 1, 1], 60)
     members = rng.uniform(80, 260, (3, len(SCENE_CHANNELS)))
     noise = rng.normal(0, 2, (60, len(SCENE_CHANNELS)))
-    found = mixture_regression(fractions, fractions @ members + noise)
+    result = mixture_regression(fractions, fractions @ members + noise)
     for k, name in enumerate(SCENE_CHANNELS):
-        assert found[f"{name} water"] == pytest.approx(members[0, k], abs=3)
-        assert found[f"{name} ice"] == pytest.approx(members[1, k], abs=3)
-        assert found[f"{name} residual"] == pytest.approx(2, rel=0.35)
+        assert result[f"{name} water"] == pytest.approx(members[0, k], abs=3)
+        assert result[f"{name} ice"] == pytest.approx(members[1, k], abs=3)
+        assert result[f"{name} residual"] == pytest.approx(2, rel=0.35)
     assert mixture_regression(fractions[:7], (fractions @ members)[:7]) == {}
 
 
@@ -281,9 +300,9 @@ def test_packaged_images_are_concentrations():
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(NoInputError, match="no file of real observations"):
-        renew(tmp_path)
+        update_real_figures(tmp_path)
     with pytest.raises(NoInputError, match="20250507"):
-        renew_fields(tmp_path)
+        update_modis_fields(tmp_path)
 
 
 def test_worlds_lie_in_the_middle_of_their_charts():
@@ -295,13 +314,13 @@ def test_worlds_lie_in_the_middle_of_their_charts():
     assert world.day.isoformat() == "2024-03-10"
     figures, counts = chart_lines(charts)
     assert sum(counts["spring"]) == (world.land < 0.5).sum()
-    assert figures[key("distribution", "spring", "ice-free", "1")] <= 1
+    assert figures[figure_key("distribution", "spring", "ice-free", "1")] <= 1
 
 
 @needs_real
 def test_packaged_figures_follow_from_the_files():
     figures, shares = point_figures_by_half(REAL / "rrdp_amsr2_points.nc")
-    kept = real_lines()
+    kept = read_real_figures()
     assert shares == kept["shares"]
     for name, figure in figures.items():
         assert kept["figures"][name]["value"] == pytest.approx(figure["value"]), name
@@ -330,14 +349,14 @@ def test_chosen_charts_stand_for_their_season():
 @pytest.mark.slow
 def test_simulated_worlds_give_every_packaged_line_and_open_water_agrees():
     """A small run: every packaged line has a simulated value."""
-    kept = real_lines()
-    effort = Effort(samples=1, coasts=2, maps=1, boxes=10, edges=3)
-    tables, figures, edges = simulate(real_figures(), kept, effort)
-    found = lines(kept["figures"], figures)
-    missing = [x.name for x in found if not np.isfinite(x.simulated)]
+    kept = read_real_figures()
+    world_counts = WorldCounts(samples=1, coasts=2, maps=1, boxes=10, edges=3)
+    tables, figures, edges = simulate(read_real_tables(), kept, world_counts)
+    result = compare_figures(kept["figures"], figures)
+    missing = [x.name for x in result if not np.isfinite(x.simulated)]
     assert not missing
     assert json.dumps(tables)
     assert len(edges) == 3
-    assert all(x.within for x in found if x.group == "filters")
+    assert all(x.within for x in result if x.group == "filters")
     for group in ("open water", "weather"):  # few worlds: single lines may be outside
-        assert np.median([x.excess for x in found if x.group == group]) < 1, group
+        assert np.median([x.excess for x in result if x.group == group]) < 1, group

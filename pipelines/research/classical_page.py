@@ -11,8 +11,8 @@ from typing import NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.research.reality.points import Points
-from pipelines.research.reality.real import real_points
+from pipelines.research.reality.observations import real_points
+from pipelines.research.reality.samples import Points
 from seaice.errors import NoInputError, SeaIceError
 from seaice.files import atomic_file
 from seaice.grid.grid import Hemisphere
@@ -67,14 +67,14 @@ closed ice; ASI's open water must also be clear of weather by both gradient rati
 drag it down. Fewer than 1000 cells, or a value 10 K or more from the published one (5 K for closed
 ice of ASI), and the published one is used; the product says why.
 
-The rest is written by `make classical RRDP=file`; the file is the Round Robin Data Package (AMSR2
+The rest is written by `python -m pipelines.research.classical_page FILE`; the file is the Round Robin Data Package (AMSR2
 L1R samples over known open water and known closed ice, doi 10.6084/m9.figshare.6626549), which is
 not part of this repository.
 
 Each sample has all channels on one footprint. Figures are in percent of concentration. *Bias* is
 the mean error, *spread* its standard deviation, after clipping to 0-100 %. *Published* tie points
 are constants; *dynamic* ones come from the samples of the same hemisphere, as they would from a
-day's map, without being told which sample is what.
+day's map, without knowledge of the surface of each sample.
 
 ## Bias and spread
 """
@@ -138,7 +138,7 @@ def rows(points: Mapping[str, Points]) -> Iterator[Row]:
 
     Parameters
     ----------
-    points : as `pipelines.research.reality.real.real_points`
+    points : as `pipelines.research.reality.observations.real_points`
     """
     for hemisphere in get_args(Hemisphere):
         samples = _samples(points, hemisphere)
@@ -159,23 +159,26 @@ def rows(points: Mapping[str, Points]) -> Iterator[Row]:
 
 def page(points: Mapping[str, Points]) -> str:
     """The page as Markdown."""
-    made = sorted(
+    by_formula = sorted(
         rows(points), key=lambda row: (row.hemisphere, row.formula, row.tie_points == "dynamic")
     )
     head = "hemisphere formula tie-points 0%:bias spread filtered,>15% 100%:bias spread published"
-    lines = [INTRODUCTION, *_table(head.split(), map(_line, made)), READING]
-    lines += _table(
+    page_lines = [INTRODUCTION, *_table(head.split(), map(_line, by_formula)), READING]
+    page_lines += _table(
         ["hemisphere", "filter", "asi", "bootstrap", "nasa_team", "ice-removed"], _filters(points)
     )
-    lines += [
+    page_lines += [
         ADJUSTMENT,
         *_table(["hemisphere", "0%:bias", "100%:bias", "changed-by"], _moved(points)),
     ]
-    lines += ["\n## Tie points of these samples\n", *_table(TOLD, _points(points))]
-    return "\n".join(lines) + "\n"
+    page_lines += [
+        "\n## Tie points of these samples\n",
+        *_table(TIE_POINT_COLUMNS, _points(points)),
+    ]
+    return "\n".join(page_lines) + "\n"
 
 
-TOLD = ["hemisphere", "tie point", "published, K", "measured, K", "samples", "used"]
+TIE_POINT_COLUMNS = ["hemisphere", "tie point", "published, K", "measured, K", "samples", "used"]
 
 
 def _samples(points: Mapping[str, Points], hemisphere: Hemisphere) -> Samples:
@@ -217,7 +220,12 @@ def _filters(points: Mapping[str, Points]) -> Iterator[list[str]]:
             left = [
                 _percent((one > EDGE)[~ice & ~water].sum() / (~ice).sum()) for one in sic.values()
             ]
-            yield [hemisphere, name, *(f"{share:.2f}" for share in left), str(water[ice].sum())]
+            yield [
+                hemisphere,
+                name,
+                *(f"{fraction:.2f}" for fraction in left),
+                str(water[ice].sum()),
+            ]
 
 
 def _moved(points: Mapping[str, Points]) -> Iterator[list[str]]:
@@ -226,8 +234,8 @@ def _moved(points: Mapping[str, Points]) -> Iterator[list[str]]:
         adjusted = as_amsre(tb, hemisphere)
         before, after = (asi(one["tb89v"] - one["tb89h"]) for one in (tb, adjusted))
         both = [_moments(after[~ice])[0], _moments(after[ice] - 1)[0]]
-        apart = 100 * float(np.abs(after - before).mean())
-        yield [hemisphere, *(f"{bias:+.1f}" for bias in both), f"{apart:.1f}"]
+        change = 100 * float(np.abs(after - before).mean())
+        yield [hemisphere, *(f"{bias:+.1f}" for bias in both), f"{change:.1f}"]
 
 
 def _points(points: Mapping[str, Points]) -> Iterator[list[str]]:
@@ -235,8 +243,8 @@ def _points(points: Mapping[str, Points]) -> Iterator[list[str]]:
         tb, _ = _samples(points, hemisphere)
         for name, one in _chosen(tb, hemisphere, "dynamic").points.items():
             measured = "-" if one.measured is None else f"{one.measured:.2f}"
-            told = [f"{one.published:.2f}", measured, str(one.cells), one.why]
-            yield [hemisphere, name, *told]
+            cells = [f"{one.published:.2f}", measured, str(one.cells), one.why]
+            yield [hemisphere, name, *cells]
 
 
 def _line(row: Row) -> list[str]:
@@ -245,8 +253,8 @@ def _line(row: Row) -> list[str]:
     return [row.hemisphere, row.formula, row.tie_points, *water, f"{row.left:.2f}", *ice, known]
 
 
-def _table(head: list[str], lines: Iterable[list[str]]) -> list[str]:
-    bars = [head, ["---"] * len(head), *lines]
+def _table(head: list[str], body: Iterable[list[str]]) -> list[str]:
+    bars = [head, ["---"] * len(head), *body]
     return [
         "| "
         + " | ".join(cell.replace("-", " ") if cells is head else cell for cell in cells)
@@ -259,8 +267,8 @@ def _moments(error: Array) -> tuple[float, float]:
     return 100 * float(error.mean()), 100 * float(error.std())
 
 
-def _percent(share: NDArray[np.bool_] | np.floating) -> float:
-    return 100 * float(np.mean(share))
+def _percent(fraction: NDArray[np.bool_] | np.floating) -> float:
+    return 100 * float(np.mean(fraction))
 
 
 def main() -> None:
@@ -268,9 +276,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rrdp", type=Path, help="file of the Round Robin Data Package")
     try:
-        told = page(_read(parser.parse_args().rrdp))
+        content = page(_read(parser.parse_args().rrdp))
         with atomic_file(PAGE) as path:
-            path.write_text(told)
+            path.write_text(content)
     except SeaIceError as error:
         raise SystemExit(str(error)) from error
 
@@ -287,7 +295,7 @@ def _read(path: Path) -> Mapping[str, Points]:
         raise NoInputError(
             f"no file at {str(path)!r}",
             "AMSR2 samples of the Round Robin Data Package, NetCDF",
-            "give one: make classical RRDP=file",
+            "give one: python -m pipelines.research.classical_page FILE",
         )
     return real_points(path)
 

@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines.research.reality.estimators import detail
-from pipelines.research.reality.lines import key
-from pipelines.research.reality.simulated import worlds
+from pipelines.research.reality.comparison import figure_key
+from pipelines.research.reality.simulation import worlds
+from pipelines.research.reality.statistics import detail
 from seaice.errors import NoInputError
 from seaice.files import atomic_file
 from seaice.grid.blocks import block_mean
@@ -36,7 +36,7 @@ __all__ = [
     "draw_fields",
     "modis_concentration",
     "packaged_fields",
-    "renew_fields",
+    "update_modis_fields",
 ]
 
 Array = NDArray[np.floating]
@@ -78,7 +78,7 @@ def modis_concentration(true: Array, false: Array) -> Array:
     return np.where(cloud > CLOUD_BAND_7, np.nan, mean)
 
 
-def renew_fields(folder: Path) -> None:
+def update_modis_fields(folder: Path) -> None:
     """Write the packaged fields from a folder of MODIS images.
 
     Raises
@@ -125,18 +125,20 @@ def packaged_fields() -> dict[str, Array]:
 def detail_figures() -> dict[str, dict[str, Any]]:
     """Lines of fine structure: at least that of SAR charts, at most that of MODIS images."""
     of_images = [_filled_detail(sic) for sic in packaged_fields().values()]
-    found = {}
+    result = {}
     for k, scale in enumerate(DETAIL_KM):
         values = [of[k] for of in of_images if np.isfinite(of[k])]
-        found[
-            key("fine structure", "partial ice", f"standard deviation below {scale:g} km", "1")
+        result[
+            figure_key(
+                "fine structure", "partial ice", f"standard deviation below {scale:g} km", "1"
+            )
         ] = {
             "value": round(float(np.median(values)), 4),
             "low": CHART_DETAIL[k],
             "high": round(float(max(values)), 4),
             "rule": "between",
         }
-    return found
+    return result
 
 
 def _filled_detail(sic: Array) -> list[float]:
@@ -150,9 +152,9 @@ def detail_lines(fields: Sequence[Array]) -> dict[str, float]:
     """Median detail of simulated concentration fields (1.5625 km) with partial ice."""
     values = np.array([detail(field, CELL, DETAIL_KM) for field in fields])
     return {
-        key("fine structure", "partial ice", f"standard deviation below {scale:g} km", "1"): float(
-            np.nanmedian(values[:, k])
-        )
+        figure_key(
+            "fine structure", "partial ice", f"standard deviation below {scale:g} km", "1"
+        ): float(np.nanmedian(values[:, k]))
         for k, scale in enumerate(DETAIL_KM)
     }
 

@@ -1,17 +1,88 @@
-"""The lines of the reality check: a real value, a simulated one, an allowed range, a verdict."""
+"""The lines of the reality check: a real value, a simulated one, an allowed range, a verdict.
+
+The simulator's tables are derived from one half of the Round Robin samples
+(`seaice.simulate.derive.fitted_half`); the reality check compares with the other half. Each half
+consists of whole periods of five days, so that a granule, and the weather of one day, is never
+in both.
+
+The allowed range follows from the real data alone: the periods (or scenes, or charts) are split at
+random into two halves many times, and the root mean square of the difference between the halves is
+the `spread`. A simulated figure agrees if it is within `TIMES` spreads of the real one.
+"""
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipelines.research.reality.halves import TIMES
+__all__ = [
+    "DRAWS",
+    "TIMES",
+    "Line",
+    "as_csv",
+    "compare_figures",
+    "figure_key",
+    "half_spread",
+    "period",
+    "summary",
+    "table",
+]
 
-__all__ = ["Line", "as_csv", "key", "lines", "summary", "table"]
+Mask = NDArray[np.bool_]
+Scalars = Mapping[str, float]
+DRAWS = 40  #: random splits; the spread is then known to about a tenth
+TIMES = 2.0  #: spreads between two real halves that a simulated figure may be off
+
+
+def period(time: NDArray[np.datetime64], days: int = 5) -> NDArray[np.int64]:
+    """Number of the period of some days that holds each time, counted from 1970.
+
+    >>> period(np.array(["2017-07-01", "2017-07-02"], "datetime64[D]"), days=1)
+    array([17348, 17349])
+    """
+    return np.asarray(time.astype("datetime64[D]").astype(np.int64) // days)
+
+
+def half_spread(
+    blocks: NDArray[np.generic], figures: Callable[[Mask], Scalars], seed: int = 0
+) -> dict[str, float]:
+    """Root mean square difference of figures between two random halves of the blocks.
+
+    For the mean of n independent samples of standard deviation s it is 2 s / sqrt(n): twice the
+    standard error of the mean of all.
+
+    Parameters
+    ----------
+    blocks : (sample,) label of the period, scene or region of each sample; a block is in one half
+    figures : called with a mask (sample,); returns named figures, NaN where it has too few samples
+    seed : of the splits
+
+    Returns
+    -------
+    dict of float
+        In the unit of each figure; NaN where no split gave the figure in both halves.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.unique(blocks)
+    squares: dict[str, list[float]] = {}
+    for _ in range(DRAWS):
+        chosen = rng.permutation(labels)[: len(labels) // 2]
+        first = np.isin(blocks, chosen)
+        one, other = figures(first), figures(~first)
+        for name in one.keys() & other.keys():
+            squares.setdefault(name, []).append((one[name] - other[name]) ** 2)
+    return {name: _root_mean(values) for name, values in squares.items()}
+
+
+def _root_mean(squares: list[float]) -> float:
+    known = [value for value in squares if np.isfinite(value)]
+    return float(np.sqrt(np.mean(known))) if known else float("nan")
+
 
 #: K. No brightness temperature is compared more closely than the calibration of one channel is
 #: known: the standard deviation of its offset in `seaice.simulate.settings.draw_instrument`.
@@ -53,7 +124,7 @@ class Line:
         return abs(self.simulated - self.real) / half if half > 0 else float("inf")
 
 
-def key(group: str, place: str, name: str, unit: str) -> str:
+def figure_key(group: str, place: str, name: str, unit: str) -> str:
     """Key of a figure in the tables of both sides.
 
     >>> key("land", "Greenland", "18.7 GHz H", "K")
@@ -62,22 +133,24 @@ def key(group: str, place: str, name: str, unit: str) -> str:
     return "|".join((group, place, name, unit))
 
 
-def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -> list[Line]:
+def compare_figures(
+    real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]
+) -> list[Line]:
     """Every figure of the real data against the simulated one.
 
     Parameters
     ----------
-    real : by `key`: `value`; `rule`; `spread` between two real halves (rule `halves`);
+    real : by `figure_key`: `value`; `rule`; `spread` between two real halves (rule `halves`);
         `low` and `high` of two kinds of real data (rule `between`)
-    simulated : by `key`: a float, or (median, standard deviation over worlds, number of worlds) for
-        figures whose rule is `worlds`
+    simulated : by `figure_key`: a float, or (median, standard deviation over worlds, number of
+        worlds) for figures whose rule is `worlds`
 
     Returns
     -------
     list of Line
         In the order of `real`. A figure that the simulation does not give is NaN: outside.
     """
-    found = []
+    figure_lines = []
     for name, figure in real.items():
         group, place, what, unit = name.split("|")
         value, low, high = float(figure["value"]), -np.inf, np.inf
@@ -94,7 +167,7 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
         else:
             allowed = max(TIMES * float(figure["spread"]), least)
             low, high = value - allowed, value + allowed
-        found.append(
+        figure_lines.append(
             Line(
                 group=group,
                 place=place,
@@ -108,7 +181,7 @@ def lines(real: Mapping[str, Mapping[str, Any]], simulated: Mapping[str, Any]) -
                 stored=bool(figure.get("stored", True)),
             )
         )
-    return found
+    return figure_lines
 
 
 HEADER = (
@@ -124,7 +197,7 @@ def _label(name: str) -> str:
     >>> _label("tb10h slope")
     '10.7 GHz H slope'
     """
-    return re.sub(r"tb(\d+)([hv])", lambda found: f"{GHZ[found[1]]} GHz {found[2].upper()}", name)
+    return re.sub(r"tb(\d+)([hv])", lambda match: f"{GHZ[match[1]]} GHz {match[2].upper()}", name)
 
 
 def _cells(line: Line, *, everything: bool) -> tuple[str, ...]:
@@ -144,39 +217,40 @@ def _cells(line: Line, *, everything: bool) -> tuple[str, ...]:
     )
 
 
-def as_csv(found: Iterable[Line], *, everything: bool = False) -> str:
+def as_csv(figure_lines: Iterable[Line], *, everything: bool = False) -> str:
     """All lines as CSV with a header.
 
     Parameters
     ----------
-    found : lines
+    figure_lines : lines
     everything : also values of scenes that may not be redistributed, for a screen, not for a file
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
-    writer.writerows(_cells(line, everything=everything) for line in found)
+    writer.writerows(_cells(line, everything=everything) for line in figure_lines)
     return text.getvalue()
 
 
-def summary(found: Sequence[Line]) -> str:
+def summary(figure_lines: Sequence[Line]) -> str:
     """Markdown table: how many lines of each group are within range, and of all."""
     rows = ["| group | lines | within range |", "| --- | --- | --- |"]
-    for group in dict.fromkeys(line.group for line in found):
-        of = [line for line in found if line.group == group]
+    for group in dict.fromkeys(line.group for line in figure_lines):
+        of = [line for line in figure_lines if line.group == group]
         rows.append(f"| {group} | {len(of)} | {sum(line.within for line in of)} |")
-    inside = sum(line.within for line in found)
-    rows.append(f"| all | {len(found)} | {inside} ({100 * inside / max(len(found), 1):.0f} %) |")
+    inside = sum(line.within for line in figure_lines)
+    total = len(figure_lines)
+    rows.append(f"| all | {total} | {inside} ({100 * inside / max(total, 1):.0f} %) |")
     return "\n".join(rows)
 
 
-def table(found: Iterable[Line]) -> str:
+def table(figure_lines: Iterable[Line]) -> str:
     """Markdown table of lines, one a row; no value of scenes that may not be redistributed."""
     rows = [
         "| group | place | name | real | simulated | allowed | rule | off | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for line in found:
+    for line in figure_lines:
         group, place, name, unit, real, ours, low, high, rule, off, verdict = _cells(
             line, everything=False
         )
