@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pipelines.research.reality.points import LEVELS
 from pipelines.research.reality.spectra import BANDS_KM
 from seaice.files import atomic_file
-from seaice.retrieval.classical.weather import SPREEN
+from seaice.retrieval.classical.corrections import SPREEN
 
 __all__ = ["draw"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seaice.instrument import CHANNELS
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.weather import weather_filter
+from seaice.retrieval.classical.algorithms import asi
+from seaice.retrieval.classical.corrections import weather_filter
 
 __all__ = [
     "CLOUD",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipelines.research.reality.figures import Maps
 from pipelines.research.reality.points import Points, joined
 from seaice.instrument import CHANNELS
-from seaice.retrieval.classical.weather import weather_filter
+from seaice.retrieval.classical.corrections import weather_filter
 
 __all__ = ["concentration_maps", "read_points", "real_points", "scene_maps"]
 

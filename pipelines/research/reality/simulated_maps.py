@@ -9,8 +9,8 @@ from pipelines.research.reality.figures import Maps
 from seaice.grid.blocks import block_mean
 from seaice.grid.gridding import Accumulator
 from seaice.instrument import CHANNELS, HIGH_CHANNELS
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.weather import weather_filter
+from seaice.retrieval.classical.algorithms import asi
+from seaice.retrieval.classical.corrections import weather_filter
 from seaice.simulate.ice import FINE
 from seaice.simulate.observe import Pass, observe, passes_over
 from seaice.simulate.world import World

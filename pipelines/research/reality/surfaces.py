@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.research.reality.lines import key
 from pipelines.research.reality.points import CLOUD, VAPOUR, Points
-from seaice.retrieval.classical.weather import weather_filter
+from seaice.retrieval.classical.corrections import weather_filter
 
 __all__ = ["ICE", "VAPOUR_CLASSES", "Season", "class_weights", "ice_scalars", "water_scalars"]
 
