@@ -32,7 +32,7 @@ from seaice.grid.registration import apply_displacement, estimate_displacement
 from seaice.instrument import CHANNELS
 from seaice.io.scene import read_scene
 from seaice.product.style import NO_DATA_COLOUR, colour_of
-from seaice.retrieval.classical.asi import asi
+from seaice.retrieval.classical.algorithms import asi
 from seaice.simulate.emission import Kind, ice_table
 from seaice.workflow.scene import ground_of, run_scene
 

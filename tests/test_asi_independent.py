@@ -9,7 +9,7 @@ import pytest
 from seaice.grid.gridding import grid_day
 from seaice.grid.regions import region_grid
 from seaice.io.readers import read_swath
-from seaice.retrieval.classical.asi import asi
+from seaice.retrieval.classical.algorithms import asi
 from seaice.simulate.days import simulate_days
 
 pytestmark = pytest.mark.slow

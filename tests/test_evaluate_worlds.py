@@ -9,7 +9,7 @@ import torch
 import zarr
 
 from seaice.errors import SeaIceError, SettingsError
-from seaice.retrieval.classical.asi import asi
+from seaice.retrieval.classical.algorithms import asi
 from seaice.simulate.samples import SPLITS, draw
 from seaice.train.samples import SampleSet
 from seaice.workflow.evaluation import worlds

@@ -5,14 +5,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seaice.retrieval.classical.bootstrap import PUBLISHED, bootstrap
+from seaice.retrieval.classical.algorithms import BOOTSTRAP_TIE_POINTS, bootstrap
 
 hemispheres = st.sampled_from(["north", "south"])
 kelvins = st.floats(60, 300)
 
 
 def one(v18, v36, h36, hemisphere):
-    return float(bootstrap(*(np.array([tb]) for tb in (v18, v36, h36)), PUBLISHED[hemisphere])[0])
+    return float(
+        bootstrap(*(np.array([tb]) for tb in (v18, v36, h36)), BOOTSTRAP_TIE_POINTS[hemisphere])[0]
+    )
 
 
 def along_the_ray(plane, x, y):
@@ -25,7 +27,7 @@ def along_the_ray(plane, x, y):
 
 @given(hemispheres, st.floats(0.05, 0.85), st.floats(-1.0, 0.9))
 def test_above_the_ray_to_ice_it_is_where_two_lines_meet(hemisphere, share, along):
-    plane = PUBLISHED[hemisphere].frequency
+    plane = BOOTSTRAP_TIE_POINTS[hemisphere].frequency
     end = plane.water[0] + along * (plane.ice[0] - plane.water[0])
     x = plane.water[0] + share * (end - plane.water[0])
     y = plane.water[1] + share * (plane.slope * end + plane.offset - plane.water[1])
@@ -38,7 +40,7 @@ def test_above_the_ray_to_ice_it_is_where_two_lines_meet(hemisphere, share, alon
 
 @given(hemispheres, st.floats(1.0, 60), st.floats(-0.5, -0.05))
 def test_below_that_ray_it_is_the_length_of_it(hemisphere, away, turned):
-    plane = PUBLISHED[hemisphere].polarization
+    plane = BOOTSTRAP_TIE_POINTS[hemisphere].polarization
     toward = np.subtract(plane.ice, plane.water)
     angle = np.arctan2(toward[1], toward[0]) + turned
     x, y = plane.water[0] + away * np.cos(angle), plane.water[1] + away * np.sin(angle)
@@ -48,7 +50,7 @@ def test_below_that_ray_it_is_the_length_of_it(hemisphere, away, turned):
 
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_open_water_is_none_and_the_line_is_all(hemisphere):
-    points = PUBLISHED[hemisphere]
+    points = BOOTSTRAP_TIE_POINTS[hemisphere]
     (v36, h36), v18 = points.polarization.water, points.frequency.water[1]
     assert one(v18, v36, h36, hemisphere) == pytest.approx(0, abs=1e-12)
     on_line = points.polarization.slope * 230 + points.polarization.offset
@@ -56,7 +58,7 @@ def test_open_water_is_none_and_the_line_is_all(hemisphere):
 
 
 def test_published_constants():
-    north, south = PUBLISHED["north"], PUBLISHED["south"]
+    north, south = BOOTSTRAP_TIE_POINTS["north"], BOOTSTRAP_TIE_POINTS["south"]
     assert north.polarization.water + north.frequency.water == (207.2, 131.9, 207.2, 182.4)
     assert south.polarization.ice + south.frequency.ice == (259.4, 247.3, 259.4, 261.6)
     assert (north.polarization.slope, north.frequency.offset) == (1.20, 48.26)
@@ -71,14 +73,14 @@ def test_numbers_worked_by_hand():
 
 @given(hemispheres, kelvins, kelvins, st.floats(-4.9, 20))
 def test_near_the_line_of_37_ghz_18_ghz_has_no_say(hemisphere, one18, other18, above):
-    plane = PUBLISHED[hemisphere].polarization
+    plane = BOOTSTRAP_TIE_POINTS[hemisphere].polarization
     h36 = plane.slope * 235 + plane.offset + above
     assert one(one18, 235, h36, hemisphere) == one(other18, 235, h36, hemisphere)
 
 
 @given(hemispheres, kelvins, kelvins, st.floats(5.1, 60))
 def test_below_it_horizontal_37_ghz_has_no_say(hemisphere, v18, v36, below):
-    plane = PUBLISHED[hemisphere].polarization
+    plane = BOOTSTRAP_TIE_POINTS[hemisphere].polarization
     line = plane.slope * v36 + plane.offset
     assert one(v18, v36, line - below, hemisphere) == one(v18, v36, line - 70, hemisphere)
 

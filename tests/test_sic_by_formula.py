@@ -8,13 +8,15 @@ import xarray as xr
 
 from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import HEMISPHERES, coordinates
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.blend import blend
-from seaice.retrieval.classical.bootstrap import PUBLISHED as BOOTSTRAP
-from seaice.retrieval.classical.bootstrap import bootstrap
+from seaice.retrieval.classical.algorithms import (
+    BOOTSTRAP_TIE_POINTS,
+    NASA_TEAM_TIE_POINTS,
+    asi,
+    bootstrap,
+    nasa_team,
+)
+from seaice.retrieval.classical.corrections import blend
 from seaice.retrieval.classical.daily import FORMULAS, Choices, by_asi, by_bootstrap
-from seaice.retrieval.classical.nasa_team import PUBLISHED as NASA_TEAM
-from seaice.retrieval.classical.nasa_team import nasa_team
 from seaice.retrieval.flags import Flag
 
 SHAPE = (20, 24)
@@ -61,10 +63,10 @@ def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hem
     expected = {
         "asi": asi(refined["pd"].values),
         "bootstrap": repeat_to_fine_grid(
-            bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], BOOTSTRAP[hemisphere])
+            bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], BOOTSTRAP_TIE_POINTS[hemisphere])
         ),
         "nasa_team": repeat_to_fine_grid(
-            nasa_team(tb["tb18h"], tb["tb18v"], tb["tb36v"], NASA_TEAM[hemisphere])
+            nasa_team(tb["tb18h"], tb["tb18v"], tb["tb36v"], NASA_TEAM_TIE_POINTS[hemisphere])
         ),
     }[name]
     np.testing.assert_allclose(made["sic_raw"].values, np.where(land, np.nan, expected), atol=1e-6)

@@ -9,9 +9,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.retrieval.classical.asi import TiePoints, asi
+from seaice.retrieval.classical.algorithms import TiePoints, asi
+from seaice.retrieval.classical.corrections import weather_filter
 from seaice.retrieval.classical.uncertainty import EFFECTIVE, asi_uncertainty
-from seaice.retrieval.classical.weather import weather_filter
 
 ANCHORS = {15: 94.97, 20: 83.82, 25: 69.50, 30: 53.24, 35: 36.27, 40: 19.82, 45: 5.12}
 tie_points = st.builds(TiePoints, water=st.floats(42, 55), ice=st.floats(8, 14))

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.retrieval.classical.nasa_team import PUBLISHED, nasa_team
+from seaice.retrieval.classical.algorithms import NASA_TEAM_TIE_POINTS, nasa_team
 
 hemispheres = st.sampled_from(["north", "south"])
 CHANNELS = ("tb18h", "tb18v", "tb36v")
 
 
 def surfaces(hemisphere):
-    points = PUBLISHED[hemisphere]
+    points = NASA_TEAM_TIE_POINTS[hemisphere]
     three = points.water, points.first_year, points.multi_year
     return np.array([[getattr(surface, name) for name in CHANNELS] for surface in three])
 
@@ -44,7 +44,7 @@ def cavalieri(tb, hemisphere):
 def test_what_was_mixed_is_found_again(hemisphere, ice, old):
     shares = np.array([1 - ice, ice * (1 - old), ice * old])
     mixed = shares @ surfaces(hemisphere)
-    found = nasa_team(*(np.array([tb]) for tb in mixed), PUBLISHED[hemisphere])[0]
+    found = nasa_team(*(np.array([tb]) for tb in mixed), NASA_TEAM_TIE_POINTS[hemisphere])[0]
     assert found == pytest.approx(ice, abs=1e-9)
 
 
@@ -52,7 +52,7 @@ def test_what_was_mixed_is_found_again(hemisphere, ice, old):
 def test_it_is_the_published_quotient(hemisphere, h, polarized, steep):
     tb = h, h + polarized, h + polarized + steep
     expected = cavalieri(tb, hemisphere)
-    found = float(nasa_team(*(np.array([one]) for one in tb), PUBLISHED[hemisphere])[0])
+    found = float(nasa_team(*(np.array([one]) for one in tb), NASA_TEAM_TIE_POINTS[hemisphere])[0])
     assert found == pytest.approx(expected, abs=1e-6)
     assert 0 <= found <= 1
 
@@ -60,7 +60,10 @@ def test_it_is_the_published_quotient(hemisphere, h, polarized, steep):
 @given(hemispheres, st.floats(0.05, 0.95), st.floats(0.9, 1.1))
 def test_temperature_of_the_whole_scene_cancels(hemisphere, ice, warmer):
     mixed = np.array([1 - ice, ice, 0]) @ surfaces(hemisphere)
-    same = [nasa_team(*(times * mixed)[:, None], PUBLISHED[hemisphere])[0] for times in (1, warmer)]
+    same = [
+        nasa_team(*(times * mixed)[:, None], NASA_TEAM_TIE_POINTS[hemisphere])[0]
+        for times in (1, warmer)
+    ]
     assert same[0] == pytest.approx(same[1], abs=1e-9)
 
 
@@ -68,4 +71,4 @@ def test_temperature_of_the_whole_scene_cancels(hemisphere, ice, warmer):
 def test_without_a_channel_nothing_is_told(absent):
     channels = [[200.0], [230.0], [220.0]]
     channels[absent] = [np.nan]
-    assert np.isnan(nasa_team(*map(np.array, channels), PUBLISHED["north"])).all()
+    assert np.isnan(nasa_team(*map(np.array, channels), NASA_TEAM_TIE_POINTS["north"])).all()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from seaice.retrieval.classical.spill_over import spilled
+from seaice.retrieval.classical.corrections import spilled
 
 SHAPE = (12, 14)
 seas = arrays(float, SHAPE, elements=st.sampled_from([0.0, 0.1, 0.6, 1.0, np.nan]))

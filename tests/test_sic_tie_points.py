@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.retrieval.classical import asi, bootstrap, nasa_team
+from seaice.retrieval.classical import algorithms
 from seaice.retrieval.classical.tie_points import FEWEST, GUARD, ICE_GUARD, choose, tie_point
 
 PUBLISHED = 200.0
@@ -75,9 +75,9 @@ def test_closed_ice_is_found_and_is_not_water():
 
 def test_a_day_of_little_sea_falls_back_with_a_reason():
     few = chosen(day(clear=10, cloudy=10, ice=10))
-    assert few.asi == asi.PUBLISHED
-    assert few.bootstrap == bootstrap.PUBLISHED["north"]
-    assert few.nasa_team == nasa_team.PUBLISHED["north"]
+    assert few.asi == algorithms.ASI_TIE_POINTS
+    assert few.bootstrap == algorithms.BOOTSTRAP_TIE_POINTS["north"]
+    assert few.nasa_team == algorithms.NASA_TEAM_TIE_POINTS["north"]
     assert all("fewer than" in point.why for point in few.points.values())
 
 
@@ -112,19 +112,22 @@ def test_ice_rises_to_the_line_of_the_day():
     """The mean of ice over the published line becomes 100 %, as NSIDC fits it."""
     tb = day()
     made = chosen(tb)
-    plane, published = made.bootstrap.polarization, bootstrap.PUBLISHED["north"].polarization
+    plane, published = (
+        made.bootstrap.polarization,
+        algorithms.BOOTSTRAP_TIE_POINTS["north"].polarization,
+    )
     over = published.height(tb["tb36v"], tb["tb36h"])[0, -2000:]
     assert plane.offset - published.offset == pytest.approx(over[over > 0].mean(), abs=1e-3)
 
 
 @given(
-    st.floats(asi.PUBLISHED.water - GUARD, asi.PUBLISHED.water + GUARD),
-    st.floats(asi.PUBLISHED.ice - ICE_GUARD, asi.PUBLISHED.ice + ICE_GUARD),
+    st.floats(algorithms.ASI_TIE_POINTS.water - GUARD, algorithms.ASI_TIE_POINTS.water + GUARD),
+    st.floats(algorithms.ASI_TIE_POINTS.ice - ICE_GUARD, algorithms.ASI_TIE_POINTS.ice + ICE_GUARD),
     st.floats(0, 1),
     st.floats(0, 1),
 )
 def test_within_the_guard_more_polarization_is_never_more_ice(water, ice, one, other):
-    points = asi.TiePoints(water=water, ice=ice)
+    points = algorithms.TiePoints(water=water, ice=ice)
     pd = ice + (water - ice) * np.sort([one, other])
-    more, less = asi.asi(pd, points)
+    more, less = algorithms.asi(pd, points)
     assert less <= more + 1e-9

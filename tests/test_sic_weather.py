@@ -5,8 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seaice.retrieval.classical.adjustment import AS_AMSRE, as_amsre
-from seaice.retrieval.classical.weather import gradient_ratio, limits_of, weather_filter
+from seaice.retrieval.classical.corrections import (
+    AS_AMSRE,
+    as_amsre,
+    gradient_ratio,
+    limits_of,
+    weather_filter,
+)
 
 LIMITS = {
     ("spreen", "north"): (0.045, 0.040),

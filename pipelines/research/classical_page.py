@@ -17,13 +17,14 @@ from seaice.errors import NoInputError, SeaIceError
 from seaice.files import atomic_file
 from seaice.grid.grid import Hemisphere
 from seaice.instrument import CHANNELS
-from seaice.retrieval.classical.adjustment import as_amsre
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.bootstrap import PUBLISHED as BOOTSTRAP
-from seaice.retrieval.classical.bootstrap import bootstrap
-from seaice.retrieval.classical.nasa_team import nasa_team
+from seaice.retrieval.classical.algorithms import BOOTSTRAP_TIE_POINTS, asi, bootstrap, nasa_team
+from seaice.retrieval.classical.corrections import (
+    WeatherFilter,
+    as_amsre,
+    limits_of,
+    weather_filter,
+)
 from seaice.retrieval.classical.tie_points import Chosen, Source, choose
-from seaice.retrieval.classical.weather import WeatherFilter, limits_of, weather_filter
 
 __all__ = ["Row", "page", "rows"]
 
@@ -206,7 +207,7 @@ def _filtered(tb: TB, hemisphere: Hemisphere, name: WeatherFilter) -> NDArray[np
     limits = limits_of(name, hemisphere)
     if limits is None:
         return np.zeros(tb["tb18v"].shape, bool)
-    flat = bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], BOOTSTRAP[hemisphere])
+    flat = bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], BOOTSTRAP_TIE_POINTS[hemisphere])
     ratios = weather_filter(tb["tb18v"], tb["tb23v"], tb["tb36v"], limits=limits)
     return np.asarray(ratios | (flat <= 0))
 

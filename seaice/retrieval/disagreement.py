@@ -5,8 +5,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from seaice.grid.blocks import repeat_to_fine_grid
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.weather import weather_filter
+from seaice.retrieval.classical.algorithms import asi
+from seaice.retrieval.classical.corrections import weather_filter
 
 __all__ = ["EDGE", "FILTERED_BY", "disagreement"]
 

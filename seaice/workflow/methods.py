@@ -23,7 +23,7 @@ from seaice.models.inference import (
 from seaice.models.inputs import new_sr_card
 from seaice.models.memory import release_memory
 from seaice.models.weights import create_weightless_model, load_model
-from seaice.retrieval.classical.blend import blend
+from seaice.retrieval.classical.corrections import blend
 from seaice.retrieval.classical.daily import FORMULAS, Choices
 from seaice.retrieval.concentrate import concentrate
 from seaice.workflow.plan import BLEND, HALO, Method, Plan

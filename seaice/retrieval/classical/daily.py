@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from seaice.grid.blocks import block_mean, repeat_to_fine_grid, row_blocks
 from seaice.grid.grid import Hemisphere, grid_of, hemisphere_of
 from seaice.instrument import HIGH_CHANNELS
-from seaice.retrieval.classical.adjustment import as_amsre
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.bootstrap import PUBLISHED as BOOTSTRAP
-from seaice.retrieval.classical.bootstrap import bootstrap
-from seaice.retrieval.classical.nasa_team import nasa_team
-from seaice.retrieval.classical.spill_over import spilled
+from seaice.retrieval.classical.algorithms import BOOTSTRAP_TIE_POINTS, asi, bootstrap, nasa_team
+from seaice.retrieval.classical.corrections import (
+    WeatherFilter,
+    as_amsre,
+    limits_of,
+    spilled,
+    weather_filter,
+)
 from seaice.retrieval.classical.tie_points import Chosen, Source, choose
 from seaice.retrieval.classical.uncertainty import (
     SPREADS,
@@ -28,7 +30,6 @@ from seaice.retrieval.classical.uncertainty import (
     shipped,
     widths,
 )
-from seaice.retrieval.classical.weather import WeatherFilter, limits_of, weather_filter
 from seaice.retrieval.concentrate import Told, product
 from seaice.retrieval.flags import Flag, everyday
 from seaice.retrieval.smearing import smearing
@@ -101,7 +102,7 @@ class Day:
             return np.zeros(self.tb["tb18v"].shape, bool)
         tb = calibrated(self.tb, self.hemisphere, choices)
         ratios = weather_filter(*(tb[name] for name in FILTERS), limits=limits)
-        flat = BOOTSTRAP[self.hemisphere]
+        flat = BOOTSTRAP_TIE_POINTS[self.hemisphere]
         share = bootstrap(self.tb["tb18v"], self.tb["tb36v"], self.tb["tb36h"], flat)
         return np.asarray(ratios | (share <= choices.bootstrap_cut))
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seaice.grid.grid import Hemisphere
-from seaice.retrieval.classical import asi, bootstrap, nasa_team
-from seaice.retrieval.classical.weather import FILTERS, gradient_ratio, weather_filter
+from seaice.retrieval.classical import algorithms
+from seaice.retrieval.classical.corrections import FILTERS, gradient_ratio, weather_filter
 
 __all__ = ["Chosen", "Source", "TiePoint", "choose", "tie_point"]
 
@@ -57,9 +57,9 @@ class TiePoint:
 class Chosen:
     """The tie points of one day, of all formulas."""
 
-    asi: asi.TiePoints
-    bootstrap: bootstrap.Bootstrap
-    nasa_team: nasa_team.NasaTeam
+    asi: algorithms.TiePoints
+    bootstrap: algorithms.Bootstrap
+    nasa_team: algorithms.NasaTeam
     points: Mapping[str, TiePoint]  #: by name
 
     def told(self, algorithm: str) -> str:
@@ -123,12 +123,16 @@ def choose(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: S
     """
     water, ice = _pure(tb, sea, hemisphere)
     clear = water & _clear(tb)
-    flat = bootstrap.PUBLISHED[hemisphere]
-    team = nasa_team.PUBLISHED[hemisphere]
+    flat = algorithms.BOOTSTRAP_TIE_POINTS[hemisphere]
+    team = algorithms.NASA_TEAM_TIE_POINTS[hemisphere]
     pd = tb["tb89v"] - tb["tb89h"]
     points = {
-        "asi water pd": tie_point(_seen(pd, clear), MEDIAN, asi.PUBLISHED.water, source),
-        "asi ice pd": tie_point(_seen(pd, ice), CLOSED_ICE, asi.PUBLISHED.ice, source, ICE_GUARD),
+        "asi water pd": tie_point(
+            _seen(pd, clear), MEDIAN, algorithms.ASI_TIE_POINTS.water, source
+        ),
+        "asi ice pd": tie_point(
+            _seen(pd, ice), CLOSED_ICE, algorithms.ASI_TIE_POINTS.ice, source, ICE_GUARD
+        ),
     }
     coldest = {"tb36v": flat.polarization.water[0], "tb36h": flat.polarization.water[1]}
     for name, published in (coldest | {"tb18v": flat.frequency.water[1]}).items():
@@ -143,7 +147,7 @@ def choose(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: S
 
 
 def _ice_lines(
-    tb: Mapping[str, Array], ice: Mask, flat: bootstrap.Bootstrap, source: Source
+    tb: Mapping[str, Array], ice: Mask, flat: algorithms.Bootstrap, source: Source
 ) -> dict[str, TiePoint]:
     """Offsets of both ice lines: through the mean of the ice above the published ones.
 
@@ -154,7 +158,7 @@ def _ice_lines(
     over = _seen(height, ice & (height > 0))
     offset = flat.polarization.offset
     first = tie_point(offset + over, None, offset, source)
-    old = ice & (height <= first.value - offset - bootstrap.BELOW)
+    old = ice & (height <= first.value - offset - algorithms.ICE_LINE_MARGIN)
     height = flat.frequency.height(tb["tb36v"], tb["tb18v"])
     over = _seen(height, old & (height > 0)) - LOWER
     offset = flat.frequency.offset
@@ -163,32 +167,35 @@ def _ice_lines(
 
 
 def _chosen(
-    points: Mapping[str, TiePoint], flat: bootstrap.Bootstrap, team: nasa_team.NasaTeam
+    points: Mapping[str, TiePoint], flat: algorithms.Bootstrap, team: algorithms.NasaTeam
 ) -> Chosen:
     value = {name: point.value for name, point in points.items()}
     v18, v36, h36 = (value[f"bootstrap water {name}"] for name in ("tb18v", "tb36v", "tb36h"))
     water = {name: value[f"nasa_team water {name}"] for name in ("tb18h", "tb18v", "tb36v")}
     lines = value["bootstrap ice line tb36h"], value["bootstrap ice line tb18v"]
     return Chosen(
-        asi=asi.TiePoints(water=value["asi water pd"], ice=value["asi ice pd"]),
-        bootstrap=bootstrap.Bootstrap(
+        asi=algorithms.TiePoints(water=value["asi water pd"], ice=value["asi ice pd"]),
+        bootstrap=algorithms.Bootstrap(
             polarization=replace(flat.polarization, water=(v36, h36), offset=lines[0]),
             frequency=replace(flat.frequency, water=(v36, v18), offset=lines[1]),
         ),
-        nasa_team=replace(team, water=nasa_team.Surface(**water)),
+        nasa_team=replace(team, water=algorithms.Surface(**water)),
         points=points,
     )
 
 
 def _pure(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere) -> tuple[Mask, Mask]:
     """Cells that are surely open water, and cells that are surely closed ice."""
-    flat, team = bootstrap.PUBLISHED[hemisphere], nasa_team.PUBLISHED[hemisphere]
+    flat, team = (
+        algorithms.BOOTSTRAP_TIE_POINTS[hemisphere],
+        algorithms.NASA_TEAM_TIE_POINTS[hemisphere],
+    )
     low = (tb["tb18v"], tb["tb23v"], tb["tb36v"])
     open_water = np.logical_and.reduce(
         [weather_filter(*low, limits=limits[hemisphere]) for limits in FILTERS.values()]
     )
-    by_bootstrap = bootstrap.bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], flat)
-    by_team = nasa_team.nasa_team(tb["tb18h"], tb["tb18v"], tb["tb36v"], team)
+    by_bootstrap = algorithms.bootstrap(tb["tb18v"], tb["tb36v"], tb["tb36h"], flat)
+    by_team = algorithms.nasa_team(tb["tb18h"], tb["tb18v"], tb["tb36v"], team)
     closed = (by_bootstrap >= CLOSED["bootstrap"]) & (by_team >= CLOSED["nasa_team"])
     return sea & open_water & ~closed, sea & closed & ~open_water
 

@@ -22,7 +22,7 @@ from seaice.grid.blocks import SCALE, repeat_to_fine_grid, row_blocks
 from seaice.grid.gridding import HIGH_BEAM
 from seaice.instrument import BANDS
 from seaice.retrieval.calibration import boxes
-from seaice.retrieval.classical.asi import PUBLISHED, TiePoints
+from seaice.retrieval.classical.algorithms import ASI_TIE_POINTS, TiePoints
 
 __all__ = [
     "AS_STATED",
@@ -85,7 +85,7 @@ def algorithm_uncertainty(sic: NDArray[np.floating], spreads: Spreads) -> NDArra
 
 
 def asi_uncertainty(
-    sic: NDArray[np.floating], n_obs: NDArray[np.integer], tie_points: TiePoints = PUBLISHED
+    sic: NDArray[np.floating], n_obs: NDArray[np.integer], tie_points: TiePoints = ASI_TIE_POINTS
 ) -> NDArray[np.float32]:
     """The algorithm's part for ASI: spreads of P through |dC/dP|, and sensor noise.
 
@@ -96,7 +96,7 @@ def asi_uncertainty(
     sic : (y, x) 0-1
         As retrieved, also where a weather filter then set it to 0: pass 0 there.
     n_obs : (y, x) samples within the beam's radius
-    tie_points : as for `seaice.retrieval.classical.asi.asi`
+    tie_points : as for `seaice.retrieval.classical.algorithms.asi`
 
     Returns
     -------

@@ -18,8 +18,8 @@ from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inference import Machine, no_progress, refine
 from seaice.models.weights import read_card
-from seaice.retrieval.classical.asi import asi
-from seaice.retrieval.classical.blend import blend
+from seaice.retrieval.classical.algorithms import asi
+from seaice.retrieval.classical.corrections import blend
 from seaice.retrieval.classical.daily import FORMULAS as CLASSICAL
 from seaice.retrieval.concentrate import concentrate
 from seaice.stack import NEIGHBOUR_PD_CHANNELS
