@@ -29,7 +29,7 @@ from seaice.workflow.model_table import (
     COLUMNS,
     SIZES,
     data_file,
-    models_known,
+    list_model_rows,
     size_of,
     write_sizes,
 )
@@ -221,7 +221,7 @@ def write_pages(out: Path) -> Iterator[Path]:
 def index() -> str:
     """The table of all networks and formulas, as Markdown."""
     columns = [k for k, name in enumerate(COLUMNS) if name != "paper"]
-    known = [[line[k] for k in columns] for line in models_known()]
+    known = [[line[k] for k in columns] for line in list_model_rows()]
     header = [COLUMNS[k] for k in columns]
     lines = [" | ".join(header), " | ".join("---" for _ in header)]
     lines += [" | ".join(_linked(cell, k, line) for k, cell in enumerate(line)) for line in known]

@@ -37,15 +37,15 @@ class SeaIceError(Exception):
     'found a cat; expected a granule. Do next: give a folder of granules.'
     """
 
-    def __init__(self, found: str, expected: str, do_next: str) -> None:
-        super().__init__(f"{found}; expected {expected}. Do next: {do_next}.")
+    def __init__(self, found: str, expected: str, hint: str) -> None:
+        super().__init__(f"{found}; expected {expected}. Do next: {hint}.")
         self.found = found
         self.expected = expected
-        self.do_next = do_next
+        self.hint = hint
 
     def __reduce__(self) -> tuple[type["SeaIceError"], tuple[str, str, str]]:
         """Three parts again when the error travels between processes."""
-        return type(self), (self.found, self.expected, self.do_next)
+        return type(self), (self.found, self.expected, self.hint)
 
 
 class FinalStandsError(SeaIceError):

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from seaice.cli import app
-from seaice.cli.doctor import granules_examined
+from seaice.cli.doctor import check_granules
 from seaice.config import Settings
 from seaice.grid.grid import NORTH
 from seaice.workflow.plan import WEIGHTLESS
@@ -90,26 +90,26 @@ def test_models_are_listed_with_what_they_need():
 def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
     folder = tmp_path / "granules"
     write_five_days(folder)
-    first, *others = granules_examined(folder)
+    first, *others = check_granules(folder)
     assert first.found == "5 granules on 5 dates, 20200301 to 20200305"
     assert all(one.well for one in (first, *others))
     assert "readable, 60 scans" in [one.found for one in others]
 
     path = sorted(folder.iterdir())[0]
     path.write_text("not HDF5")
-    (bad,) = (one for one in granules_examined(folder) if not one.well)
+    (bad,) = (one for one in check_granules(folder) if not one.well)
     assert bad.what == path.name
     assert "not HDF5" in bad.found
 
 
 def test_doctor_knows_gridded_days_and_absent_folders(tmp_path):
     write_au_si6(tmp_path, {"NH": [np.full(NORTH.shape, 250.0)] * 2})
-    found = [one.found for one in granules_examined(tmp_path)]
+    found = [one.found for one in check_granules(tmp_path)]
     assert found == [
         "1 granule on 1 date, 20200303 to 20200303",
         "readable, 1792 x 1216 cells in the north",
     ]
-    (absent,) = granules_examined(tmp_path / "absent")
+    (absent,) = check_granules(tmp_path / "absent")
     assert not absent.well
     assert absent.found == "no such folder"
 

@@ -11,7 +11,7 @@ from seaice.models.export import count_cost
 from seaice.models.inputs import new_sr_card
 from seaice.models.registry import create_model
 from seaice.models.weights import save_model
-from seaice.workflow.training.compare import Budget, Row, compared, markdown, written
+from seaice.workflow.training.compare import Budget, Row, compare_models, markdown, write_comparison
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL
 
@@ -40,7 +40,7 @@ def test_what_is_finished_is_only_scored(tmp_path):
     def run():
         told.clear()
         names = {"sr": ["espcn"], "sic": ["xception_aspp"]}
-        return compared(names, budget, torch.device("cpu"), lambda *one: told.append(one))
+        return compare_models(names, budget, torch.device("cpu"), lambda *one: told.append(one))
 
     rows = run()
     assert [row.name for row in rows] == ["bicubic", "espcn", "ASI, filtered", "xception_aspp"]
@@ -61,7 +61,7 @@ def test_the_table_the_picture_and_the_numbers_are_written(tmp_path):
         Row(name="mine", role="sic", parameters=1234, flops=5600.0, rmse=8.0, **three),
     ]
     assert "| mine | 1,234 | 5.6 | 8.00 ± 0.50 | 50 | 3 |" in markdown(rows)
-    path = written(rows, Budget(data=Path(), out=tmp_path, steps=7))
+    path = write_comparison(rows, Budget(data=Path(), out=tmp_path, steps=7))
     assert path.read_text().startswith("7 steps each, 1 seed,")
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert [line["rmse"] for line in csv.DictReader(path.with_suffix(".csv").open())] == [

@@ -53,7 +53,7 @@ def test_a_misspelt_key_is_refused_and_the_nearest_named(table, misspelt, meant)
         Settings.from_table(table)
     assert repr(misspelt) in refused.value.found
     assert meant in refused.value.expected
-    assert repr(meant) in refused.value.do_next
+    assert repr(meant) in refused.value.hint
 
 
 @pytest.mark.parametrize(

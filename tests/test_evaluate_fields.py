@@ -95,7 +95,7 @@ def test_of_many_days_the_one_asked_for_is_read(tmp_path):
     assert np.nanmax(open_field(tmp_path / "osisaf.nc", date(2018, 1, 3)).sic) == 0
     with pytest.raises(NoInputError, match="none on 2020-03-03") as error:
         open_field(tmp_path / "osisaf.nc", date(2020, 3, 3))
-    assert "--date" in error.value.do_next
+    assert "--date" in error.value.hint
 
 
 @pytest.mark.parametrize("kind", ["percent", "fraction", "codes"])
@@ -135,7 +135,7 @@ def test_what_is_no_map_of_ice_is_refused_in_three_parts(tmp_path, what):
     with pytest.raises(NoInputError) as error:
         open_field(path)
     assert error.value.found
-    assert error.value.do_next
+    assert error.value.hint
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="real maps are not beside this checkout")

@@ -148,7 +148,7 @@ def test_a_method_that_is_no_pair_is_refused(told, tmp_path):
 def test_a_method_that_nobody_knows_is_refused(told, tmp_path):
     with pytest.raises(SeaIceError) as error:
         ways([told], tmp_path / "hashes.json")
-    assert error.value.do_next
+    assert error.value.hint
 
 
 def test_the_default_pair_is_among_the_standard_methods():

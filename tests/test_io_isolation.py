@@ -65,7 +65,7 @@ def test_a_crash_of_the_subprocess_is_a_granule_error(reader, tmp_path, how, sec
 def test_an_error_keeps_its_class_and_message(reader, tmp_path):
     with pytest.raises(NoInputError) as told:
         read_in_subprocess(reader, tmp_path, "refused")
-    assert (told.value.found, told.value.do_next) == ("a cat", "give one")
+    assert (told.value.found, told.value.hint) == ("a cat", "give one")
 
 
 def test_a_field_read_in_a_subprocess_is_the_same(tmp_path):

@@ -17,7 +17,7 @@ from seaice.grid.grid import hemisphere_of
 from seaice.product.folder import write_product
 from seaice.retrieval.flags import Flag
 from seaice.stack import frame_dates
-from seaice.workflow.day import daily_maps, run_day, written
+from seaice.workflow.day import daily_maps, run_day, write_day_product
 from seaice.workflow.demo import demo_settings
 from seaice.workflow.plan import ground, plan
 from seaice.workflow.season.tasks import Job, make_day
@@ -137,7 +137,7 @@ def test_a_provisional_map_never_takes_a_final_ones_place_unasked(names, final):
     with pytest.raises(FinalStandsError, match=r"final product of 2020-03-03.*--replace final"):
         run_day(plan(provisional), silent)
     with pytest.raises(FinalStandsError):
-        written(plan(provisional), silent)
+        write_day_product(plan(provisional), silent)
     next(names.glob("*_202003051000*")).unlink()
     with pytest.raises(FinalStandsError, match="4 of 5 days"):
         run_day(plan(settings(names)), silent)

@@ -18,7 +18,7 @@ from seaice.workflow.season.inventory import Inventory
 from seaice.workflow.season.quarantine import list_quarantined, quarantine_reader
 from seaice.workflow.season.reprocess import plan_reprocessing, reprocess
 from seaice.workflow.season.status import list_statuses, log_event, read_log
-from seaice.workflow.season.verify import damages
+from seaice.workflow.season.verify import list_product_damages
 from seaice.workflow.season.watch import Watcher
 from seaice.workflow.stages import silent
 from tests.support.days import DAY, REGION, write_day
@@ -120,17 +120,17 @@ def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
 
     out = tmp_path / "out"
     shutil.copytree(finished, out, symlinks=True)
-    assert [*damages(out)] == []
+    assert [*list_product_damages(out)] == []
     before = everything(out)
     chunk = next(out.glob("*20200303*/*.zarr/sic/c/0/0/0"))
     chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
     season = next(out.glob("*.zarr/.days/2020-03-04_*/tb89h/c/63/0/0"))
     season.write_bytes(b"")
-    found = [*damages(out)]
+    found = [*list_product_damages(out)]
     assert [str(damage.day) for damage in found] == ["2020-03-03", "2020-03-04"]
     assert "sic/c/0/0/0 is not what was written" in found[0].problems[0]
     assert [repair_product(out, damage, None).state for damage in found] == ["repaired"] * 2
-    assert [*damages(out)] == []
+    assert [*list_product_damages(out)] == []
     assert everything(out) == before
 
 
@@ -220,7 +220,7 @@ def test_what_is_finished_is_foretold_and_in_the_catalogue(granules, finished):
     items = [link["href"] for link in links if link["rel"] == "item"]
     assert len(items) == 4
     assert all((finished / item).exists() for item in items)
-    assert [*damages(finished)] == []
+    assert [*list_product_damages(finished)] == []
     assert {status.state for status in list_statuses(finished)} == {
         "final",
         "provisional",
@@ -233,12 +233,12 @@ def test_a_product_that_the_catalogue_names_and_that_is_gone_is_damage(tmp_path)
     links = [{"rel": "item", "href": f"./{name}/stac.json"} for name in names]
     (tmp_path / "collection.json").write_text(json.dumps({"links": links}))
     (tmp_path / names[0]).mkdir()
-    found = {damage.what: damage for damage in damages(tmp_path)}
+    found = {damage.what: damage for damage in list_product_damages(tmp_path)}
     assert (found[names[1]].place, found[names[1]].day) == (PLACE, DAY + timedelta(days=1))
     assert "gone" in found[names[1]].problems[0]
     assert "manifest" in found[names[0]].problems[0]
     (tmp_path / "collection.json").write_text("{")
-    assert [damage.what for damage in damages(tmp_path)] == names[:1]
+    assert [damage.what for damage in list_product_damages(tmp_path)] == names[:1]
 
 
 @pytest.mark.slow

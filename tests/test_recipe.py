@@ -10,7 +10,7 @@ from seaice.errors import NoInputError, SettingsError
 from seaice.models.registry import create_model, shipped_weights
 from seaice.models.weights import load_model, read_card, weights_hash
 from seaice.train.trainer import Schedule
-from seaice.workflow.training.recipe import Recipe, follow, recipes
+from seaice.workflow.training.recipe import Recipe, recipes, run_recipe
 from seaice.workflow.training.train import SICTraining, SRTraining
 from tests.support import tiny_samples
 from tests.test_network_contract import SMALL
@@ -55,7 +55,7 @@ def simulated(monkeypatch):
 def followed(recipe, step, folder):
     """The weights that were made, and every progress that was told."""
     told = []
-    made = follow(recipe, step, folder, CPU, lambda *one: told.append(one))
+    made = run_recipe(recipe, step, folder, CPU, lambda *one: told.append(one))
     return made, told
 
 

@@ -7,7 +7,7 @@ import pytest
 from pipelines.model_pages import index
 from seaice.models.registry import list_models
 from seaice.models.weights import load_model
-from seaice.workflow.model_table import SIZES, data_file, models_known, shipped, write_sizes
+from seaice.workflow.model_table import SIZES, data_file, list_model_rows, shipped, write_sizes
 
 PAGES = Path(__file__).parents[1] / "docs" / "models"
 LEARNING = {name: entry for name, entry in list_models().items() if entry.has_weights}
@@ -33,7 +33,7 @@ def test_each_loads_and_says_what_it_is(path):
 
 
 def test_the_list_says_which_ship_and_how_good_they_are():
-    lines = {line[1]: line for line in models_known()}
+    lines = {line[1]: line for line in list_model_rows()}
     for name in LEARNING:
         assert lines[name][5] == f"{name}.safetensors"
         assert int(lines[name][2].replace(",", "")) > 1000
@@ -47,7 +47,7 @@ def test_the_table_of_sizes_is_that_of_the_networks(tmp_path):
 
 def test_the_docs_and_the_listing_agree():
     assert (PAGES / "README.md").read_text() == index()
-    for line in models_known():
+    for line in list_model_rows():
         if line[1] in LEARNING:
             page = (PAGES / f"{line[1]}.md").read_text()
             assert f"| {line[2]} | {line[3]} |" in page, line[1]

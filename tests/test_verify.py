@@ -18,7 +18,12 @@ from seaice.product.provenance import provenance
 from seaice.retrieval.flags import Flag
 from seaice.workflow.catalogue import update_catalogue, update_series_and_page
 from seaice.workflow.season.repair import repair_product
-from seaice.workflow.season.verify import checked, damages, derived_damages, every_damage
+from seaice.workflow.season.verify import (
+    count_products,
+    list_damages,
+    list_derived_damages,
+    list_product_damages,
+)
 from seaice.workflow.stages import silent
 from tests.support.products import made_product
 
@@ -71,7 +76,7 @@ def listed_again(folder):
 
 
 def said(out):
-    return "\n".join(f"{each.what}: {'; '.join(each.problems)}" for each in every_damage(out))
+    return "\n".join(f"{each.what}: {'; '.join(each.problems)}" for each in list_damages(out))
 
 
 def run(*told):
@@ -92,7 +97,7 @@ def test_no_product_is_an_error(verb, where, tmp_path):
     assert told.exit_code == 2
     assert "no product in" in told.output or "no folder" in told.output
     with pytest.raises(NoInputError):
-        checked(tmp_path / where)
+        count_products(tmp_path / where)
 
 
 def test_a_product_renamed_to_another_day(out, folder):
@@ -167,7 +172,7 @@ def test_files_of_one_product_that_differ(change, out, folder):
     expected = change(folder)
     assert "is not what was written" in said(out)  # its hash
     listed_again(folder)
-    found = [*damages(out)]
+    found = [*list_product_damages(out)]
     assert [damage.what for damage in found] == [folder.name]
     assert expected in "; ".join(found[0].problems)
 
@@ -233,7 +238,7 @@ def test_a_falsified_series_is_found_and_made_again(change, out):
     path = out / "seaice_series_north.csv"
     before = path.read_bytes()
     rewritten(path, SERIES[change])
-    (damage,) = derived_damages(out, set())
+    (damage,) = list_derived_damages(out, set())
     assert damage.what == path.name
     assert repair_product(out, damage, None).state == "repaired"
     assert path.read_bytes() == before
@@ -260,7 +265,7 @@ def test_a_falsified_collection_is_found_and_made_again(change, out):
     path = out / "collection.json"
     before = path.read_bytes()
     COLLECTION[change](path)
-    (damage,) = derived_damages(out, set())
+    (damage,) = list_derived_damages(out, set())
     assert damage.what == path.name
     assert repair_product(out, damage, None).state == "repaired"
     assert path.read_bytes() == before
@@ -282,5 +287,5 @@ def test_a_damaged_provenance_costs_that_product_alone(text, out, folder):
     update_catalogue(out)
     assert folder.name not in (out / "collection.json").read_text()
     written(out, DAYS[1])
-    assert [damage.what for damage in damages(out)] == [folder.name]
+    assert [damage.what for damage in list_product_damages(out)] == [folder.name]
     assert run("browse", out, "--export", out / "page").exit_code == 0

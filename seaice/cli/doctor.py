@@ -10,11 +10,11 @@ from seaice.product.provenance import commit, software
 from seaice.workflow.model_table import shipped
 from seaice.workflow.season.inventory import Inventory
 
-__all__ = ["Examination", "examined", "granules_examined"]
+__all__ = ["Check", "check_granules", "run_checks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
+class Check:
     """One thing looked at."""
 
     what: str
@@ -23,21 +23,21 @@ class Examination:
     mend: str = ""  #: what to type where it is not well
 
 
-def examined(granules: Path | None) -> list[Examination]:
+def run_checks(granules: Path | None) -> list[Check]:
     """Everything a run depends on, looked at one after another."""
     found = [*_software(), _device(), *_weights()]
-    return [*found, *granules_examined(granules)] if granules else found
+    return [*found, *check_granules(granules)] if granules else found
 
 
-def _software() -> Iterator[Examination]:
+def _software() -> Iterator[Check]:
     for package, version in software().items():
         there = version != "not installed"
         mend = "" if there else to_install(package)
-        yield Examination(what=package, found=version, well=there, mend=mend)
-    yield Examination(what="git commit", found=commit() or "not from a checkout", well=True)
+        yield Check(what=package, found=version, well=there, mend=mend)
+    yield Check(what="git commit", found=commit() or "not from a checkout", well=True)
 
 
-def _device() -> Examination:
+def _device() -> Check:
     import torch
 
     from seaice.models.inference import choose_device
@@ -45,10 +45,10 @@ def _device() -> Examination:
     device = choose_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "no CUDA device"
     threads = torch.get_num_threads()
-    return Examination(what="device", found=f"{device.type} ({name}), {threads} threads", well=True)
+    return Check(what="device", found=f"{device.type} ({name}), {threads} threads", well=True)
 
 
-def _weights() -> Iterator[Examination]:
+def _weights() -> Iterator[Check]:
     from seaice.models.weights import load_model
 
     for path in shipped():
@@ -57,17 +57,15 @@ def _weights() -> Iterator[Examination]:
             _, card = load_model(path)
         except SeaIceError as error:
             mend = f"git checkout -- {path}, or install the package again"
-            yield Examination(what=what, found=str(error), well=False, mend=mend)
+            yield Check(what=what, found=str(error), well=False, mend=mend)
         else:
             size = path.stat().st_size / 1e6
-            yield Examination(
-                what=what, found=f"whole, {card.architecture}, {size:.1f} MB", well=True
-            )
+            yield Check(what=what, found=f"whole, {card.architecture}, {size:.1f} MB", well=True)
     if not shipped():
-        yield Examination(what="weights", found="none shipped", well=False, mend="make train")
+        yield Check(what="weights", found="none shipped", well=False, mend="make train")
 
 
-def granules_examined(folder: Path) -> Iterator[Examination]:
+def check_granules(folder: Path) -> Iterator[Check]:
     """Granules by name, or gridded days where there are none; are the first and last readable.
 
     Files that look like granules and are not used are named with the reason.
@@ -81,19 +79,19 @@ def granules_examined(folder: Path) -> Iterator[Examination]:
     if folder.is_dir():
         there = f"{count_phrase(len(found))} on {count_phrase(len(days), 'date')}{span}"
     mend = "" if found else f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {folder}"
-    yield Examination(what=f"granules in {folder}", found=there, well=bool(found), mend=mend)
+    yield Check(what=f"granules in {folder}", found=there, well=bool(found), mend=mend)
     unused = {each for day in inventory.named_days() for each in inventory.left_out(day)}
     for each in sorted(unused):
         name, reason = each.split(": ", 1)
-        yield Examination(what=name, found=f"left out: {reason}", well=True)
+        yield Check(what=name, found=f"left out: {reason}", well=True)
     for path in dict.fromkeys([*found[:1], *found[-1:]]):
         try:
             size = _readable(path)
         except GranuleError as error:
             mend = f"rm {path}, and fetch it again"
-            yield Examination(what=path.name, found=str(error), well=False, mend=mend)
+            yield Check(what=path.name, found=str(error), well=False, mend=mend)
         else:
-            yield Examination(what=path.name, found=f"readable, {size}", well=True)
+            yield Check(what=path.name, found=f"readable, {size}", well=True)
 
 
 def _readable(path: Path) -> str:

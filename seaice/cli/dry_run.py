@@ -11,7 +11,7 @@ __all__ = ["day_told", "demo_told"]
 
 def day_told(settings: Settings) -> None:
     """Tell a day's granules, stages and files; nothing is computed or written."""
-    from seaice.workflow.day import finished
+    from seaice.workflow.day import finished_files
     from seaice.workflow.plan import plan
 
     day = plan(settings)
@@ -26,7 +26,7 @@ def day_told(settings: Settings) -> None:
     ):
         there = day.stages.path(stage, str(day.day), key).exists()
         lines.append((stage, one.name, _state(True, there)))
-    made = bool(finished(day))
+    made = bool(finished_files(day))
     lines.append(("write", ", ".join(settings.write.formats), _state(True, made)))
     rows(("stage", "of", "state"), lines)
     rows_of_cells = day.region_grid.refine(4).shape

@@ -53,12 +53,12 @@ def samples(
         )
     ensure_writable(out.parent)
     if scenes is not None:
-        written = write_scene_samples(scenes, out, split, charts=charts)
+        write_comparison = write_scene_samples(scenes, out, split, charts=charts)
     elif granules is not None and charts is not None:
-        written = write_day_samples(
+        write_comparison = write_day_samples(
             granules, charts, out, split, SIDE, region=region, hemisphere=hemisphere
         )
-    for count, scene in written:
+    for count, scene in write_comparison:
         typer.echo(f"{scene}: {count} samples so far")
     typer.echo(out)
 
@@ -148,13 +148,13 @@ def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
-    from seaice.workflow.training.recipe import follow, recipes
+    from seaice.workflow.training.recipe import recipes, run_recipe
 
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
     with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
-            made = follow(recipes()[recipe], step, out, chosen, progress)
+            made = run_recipe(recipes()[recipe], step, out, chosen, progress)
         if distributed.is_main_process():
             typer.echo("\n".join(map(str, made)))
 
@@ -204,7 +204,7 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
-    from seaice.workflow.training.fine_tuning import SEE, SingleModelSettings, learn
+    from seaice.workflow.training.fine_tuning import SEE, SingleModelSettings, train_model
 
     if step not in ("sr", "sic") or "model" not in told:
         raise SettingsError(
@@ -221,7 +221,7 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
     ensure_writable(out)
     with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
-            made = learn("sr" if step == "sr" else "sic", lesson, out, chosen, progress)
+            made = train_model("sr" if step == "sr" else "sic", lesson, out, chosen, progress)
         if distributed.is_main_process():
             typer.echo(made)
 
@@ -242,9 +242,14 @@ def compare(
     """Train networks, all or some, on one budget; a table, and accuracy against cost."""
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
-    from seaice.workflow.training.compare import Budget, compared, everything, written
+    from seaice.workflow.training.compare import (
+        Budget,
+        compare_models,
+        list_trainable,
+        write_comparison,
+    )
 
-    names = {"sr": _names(sr), "sic": _names(sic)} if sr or sic else everything()
+    names = {"sr": _names(sr), "sic": _names(sic)} if sr or sic else list_trainable()
     folder = out or data / "compare"
     ensure_writable(folder)
     budget = Budget(data=data, out=folder, steps=steps, seeds=seeds, split=split)
@@ -255,8 +260,8 @@ def compare(
         def report(what: str, done: int) -> None:
             progress(what, done, max(steps, done))
 
-        rows = compared(names, budget, chosen, report)  # type: ignore[arg-type]
-    made = written(rows, budget)
+        rows = compare_models(names, budget, chosen, report)  # type: ignore[arg-type]
+    made = write_comparison(rows, budget)
     typer.echo(made.read_text() + f"\n{made.with_suffix('.png')}")
 
 

@@ -1,4 +1,4 @@
-"""Verbs that tell what there is: models, doctor, why."""
+"""Listings and explanations: models, doctor, why."""
 
 import json
 from dataclasses import asdict
@@ -16,9 +16,9 @@ AS_JSON = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 def models(as_json: AS_JSON = False) -> None:
     """List networks and formulas, and which have weights."""
-    from seaice.workflow.model_table import COLUMNS, models_known
+    from seaice.workflow.model_table import COLUMNS, list_model_rows
 
-    lines = list(models_known())
+    lines = list(list_model_rows())
     if as_json:
         told = [dict(zip(COLUMNS, line, strict=True)) for line in lines]
         typer.echo(json.dumps(told, indent=1, ensure_ascii=False))
@@ -27,13 +27,13 @@ def models(as_json: AS_JSON = False) -> None:
 
 
 def doctor(
-    granules: Annotated[Path | None, typer.Option(help="A folder of granules to look at.")] = None,
+    granules: Annotated[Path | None, typer.Option(help="Folder of granules to check.")] = None,
     as_json: AS_JSON = False,
 ) -> None:
-    """Tell what is installed, which device is used, and whether weights and granules are usable."""
-    from seaice.cli.doctor import examined
+    """Check the software, the device, the weights and, with --granules, the input files."""
+    from seaice.cli.doctor import run_checks
 
-    found = examined(granules)
+    found = run_checks(granules)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=1))
     else:
@@ -43,7 +43,7 @@ def doctor(
         )
         for one in found:
             if not one.well:
-                typer.echo(f"\n{one.what}: to mend it,\n    {one.mend}")
+                typer.echo(f"\n{one.what}: to repair it,\n    {one.mend}")
     if not all(one.well for one in found):
         raise typer.Exit(2)
 
@@ -54,7 +54,7 @@ def why(
     latitude: Annotated[float, typer.Argument(help="Degrees north.")],
     as_json: AS_JSON = False,
 ) -> None:
-    """Tell why a cell has its value: concentration, doubt, flags in words, what was seen."""
+    """Explain the value of a cell: concentration, uncertainty, flags, observations."""
     from seaice.product.cell import cell_at, cell_from_store, select_single_day
     from seaice.product.folder import add_suffix
 

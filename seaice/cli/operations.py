@@ -205,15 +205,15 @@ def verify(
         restore_product,
     )
     from seaice.workflow.season.repair import repair_product
-    from seaice.workflow.season.verify import checked, every_damage
+    from seaice.workflow.season.verify import count_products, list_damages
 
     if is_url(out):
         store, run = ObjectStore.from_url(out), Settings.from_table({"run": {"out": out}}).run
         number = count_stored_products(store)
         found, mend = list_stored_damages(store), partial(restore_product, store, work=run.out)
     else:
-        number = checked(Path(out))
-        found, mend = every_damage(Path(out)), partial(repair_product, Path(out), granules=granules)
+        number = count_products(Path(out))
+        found, mend = list_damages(Path(out)), partial(repair_product, Path(out), granules=granules)
     mended = [mend(damage) for damage in found] if repair else list(found)
     left = sum(damage.state == "damaged" for damage in mended)
     if as_json:

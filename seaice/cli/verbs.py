@@ -105,36 +105,36 @@ def grid(settings: Settings) -> None:
 
 def refine(settings: Settings) -> None:
     """Daily maps in, brightness temperature on four times finer cells out."""
-    from seaice.workflow.day import refined
+    from seaice.workflow.day import super_resolve
     from seaice.workflow.plan import plan
 
     day = plan(settings)
     with watched() as progress:
-        refined(day, progress)
+        super_resolve(day, progress)
     typer.echo(day.stages.path("refine", day.day.isoformat(), day.refine_key))
 
 
 def concentrate(settings: Settings) -> None:
     """Refined brightness temperature in, concentration with uncertainty and flags out."""
-    from seaice.workflow.day import concentration
+    from seaice.workflow.day import retrieve_concentration
     from seaice.workflow.plan import plan
 
     day = plan(settings)
     with watched() as progress:
-        concentration(day, progress)
+        retrieve_concentration(day, progress)
     typer.echo(day.stages.path("concentrate", day.day.isoformat(), day.concentrate_key))
 
 
 def write(settings: Settings) -> None:
     """Write the product again, even where it is finished."""
     from seaice.workflow.catalogue import update_catalogue, update_series_and_page
-    from seaice.workflow.day import written
+    from seaice.workflow.day import write_day_product
     from seaice.workflow.plan import plan
     from seaice.workflow.published import publish
 
     day = plan(settings)
     with watched() as progress:
-        made = update_series_and_page(day.folder, written(day, progress), progress)
+        made = update_series_and_page(day.folder, write_day_product(day, progress), progress)
         update_catalogue(day.folder.parent)
         publish(day)
     product_made(day.folder, made, _warnings(day.folder, made[-1].name))

@@ -231,7 +231,7 @@ def unusable_reason(path: Path, *, local: bool = True) -> str | None:
     try:
         parsed = GranuleName.parse(path)
     except GranuleError as error:
-        return f"its name is not {error.expected}; {error.do_next}, remove a second copy"
+        return f"its name is not {error.expected}; {error.hint}, remove a second copy"
     if name != parsed.format():
         return f"its name is not {parsed.format()}; rename it or remove a second copy"
     return None

@@ -94,7 +94,7 @@ def main(module: str, output: str, seconds: str, memory: str, *arguments: str) -
     try:
         np.savez(output, **read(*arguments))
     except errors.SeaIceError as error:
-        print(json.dumps([type(error).__name__, error.found, error.expected, error.do_next]))
+        print(json.dumps([type(error).__name__, error.found, error.expected, error.hint]))
         return EXIT_REFUSED
     return 0
 

@@ -1,4 +1,4 @@
-"""What `import seaice` offers of a whole day."""
+"""A day's product from Python."""
 
 from datetime import date as Date
 from pathlib import Path

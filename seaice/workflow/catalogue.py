@@ -1,4 +1,8 @@
-"""What tells of all products in a folder: a STAC collection, and a QGIS project for each place."""
+"""Updates the files that describe all products of a folder.
+
+These are the STAC collection, the QGIS projects, the time series of extent and area, and the
+quality page of each day.
+"""
 
 import json
 import tempfile

@@ -37,12 +37,12 @@ from seaice.workflow.stages import Progress
 
 __all__ = [
     "check_explained",
-    "concentration",
     "daily_maps",
-    "finished",
-    "refined",
+    "finished_files",
+    "retrieve_concentration",
     "run_day",
-    "written",
+    "super_resolve",
+    "write_day_product",
 ]
 
 Maps = Mapping[date, xr.Dataset]  #: daily maps by date
@@ -56,14 +56,14 @@ def run_day(plan: Plan, progress: Progress) -> list[ProductFile]:
     SeaIceError
         If it cannot be made, or would take a final one's place; the folder is then as it was.
     """
-    made = finished(plan)
+    made = finished_files(plan)
     if made:
         return made
     with file_lock(plan.folder):
-        return finished(plan) or written(plan, progress)
+        return finished_files(plan) or write_day_product(plan, progress)
 
 
-def finished(plan: Plan) -> list[ProductFile]:
+def finished_files(plan: Plan) -> list[ProductFile]:
     """The files of the day's product where it is whole and of these inputs; else nothing.
 
     One whose provenance is damaged counts as not made.
@@ -75,7 +75,7 @@ def finished(plan: Plan) -> list[ProductFile]:
     return made if document.get("key") == plan.product_key else []
 
 
-def written(plan: Plan, progress: Progress) -> list[ProductFile]:
+def write_day_product(plan: Plan, progress: Progress) -> list[ProductFile]:
     """Make the product's folder.
 
     Raises
@@ -87,7 +87,7 @@ def written(plan: Plan, progress: Progress) -> list[ProductFile]:
     _let_final_stand(plan, sum(map(bool, plan.granules.values())))  # before any work
     maps = daily_maps(plan, progress)
     _let_final_stand(plan, len(maps))
-    product = concentration(plan, progress, maps)
+    product = retrieve_concentration(plan, progress, maps)
     product.attrs["region"] = plan.region
     product.attrs["issuer"] = plan.settings.write.issuer
     product.attrs["provenance"] = json.dumps(_document(plan, maps, product))
@@ -113,7 +113,7 @@ def _let_final_stand(plan: Plan, frames: int) -> None:
         )
 
 
-def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
+def retrieve_concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
     """Concentration, uncertainty and flags on the refined grid; `maps` if they are at hand."""
 
     def make() -> xr.Dataset:
@@ -121,7 +121,7 @@ def concentration(plan: Plan, progress: Progress, maps: Maps | None = None) -> x
         from seaice.workflow.methods import concentrate_with
 
         days = maps or daily_maps(plan, progress)
-        fine = refined(plan, progress, days).load()
+        fine = super_resolve(plan, progress, days).load()
         coarse = days[plan.day].load().assign(neighbour_pd(days, plan.day))
         coarse["real_frames"] = observed_frames(days, plan.day)
         told = partial(progress, "concentrate")
@@ -153,7 +153,7 @@ def check_explained(product: xr.Dataset, method: str) -> None:
         )
 
 
-def refined(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
+def super_resolve(plan: Plan, progress: Progress, maps: Maps | None = None) -> xr.Dataset:
     """Brightness temperature on the refined grid; `maps` if they are at hand."""
 
     def make() -> xr.Dataset:
@@ -227,7 +227,7 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
             f"{count_phrase(len(paths), 'file')} of {day}, none with a usable sample in the "
             f"region{why}",
             error.expected,
-            error.do_next,
+            error.hint,
         ) from error
 
 

@@ -1,4 +1,9 @@
-"""The demo: five simulated days of genuine granules, made once, around a day nobody trained on."""
+"""Simulated demonstration data: five days for `--demo`, and one small day for the notebooks.
+
+    demo = small_day("2018-04-28", "products/small")
+
+Granules that were simulated before are used again.
+"""
 
 from datetime import date, timedelta
 from datetime import date as Date

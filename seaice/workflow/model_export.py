@@ -1,7 +1,4 @@
-"""Trained weights exported as fused, bfloat16 and int8 files, with their error, time and size.
-
-Every figure is of the file that was written, loaded again: `seaice export`.
-"""
+"""Exports models for other runtimes, measures the exports, and imports published weights."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

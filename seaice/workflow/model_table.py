@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["COLUMNS", "SIZES", "data_file", "models_known", "shipped", "size_of", "write_sizes"]
+__all__ = ["COLUMNS", "SIZES", "data_file", "list_model_rows", "shipped", "size_of", "write_sizes"]
 
 COLUMNS = (
     "stage",
@@ -29,7 +29,7 @@ _UNITS = {"sr": "K", "sic": "%"}
 Line = tuple[str, ...]
 
 
-def models_known() -> Iterator[Line]:
+def list_model_rows() -> Iterator[Line]:
     """Every network and formula, by `COLUMNS`.
 
     Parameters and cost are those of the shipped weights, or of the compact size without any; the
@@ -85,7 +85,7 @@ def size_of(name: str) -> tuple[str, str, str]:
 
 
 def write_sizes(path: Path) -> None:
-    """Write `size_of` of every network as the table that `models_known` reads."""
+    """Write `size_of` of every network as the table that `list_model_rows` reads."""
     from seaice.files import atomic_file
     from seaice.models.registry import list_models
 

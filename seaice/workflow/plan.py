@@ -136,16 +136,16 @@ def _refuse_unknown(stage: str, name: str) -> None:
 
 def _check_card(path: Path, name: str) -> None:
     """Refuse weights of another network before any work; `seaice.models.weights` checks all."""
-    do_next = "leave `weights` out to use those shipped, or give a file made for this network"
+    hint = "leave `weights` out to use those shipped, or give a file made for this network"
     try:
         with safe_open(path, framework="np") as file:
             card = json.loads((file.metadata() or {}).get("card", "{}"))
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         expected = f"a whole safetensors file with weights of {name!r}"
-        raise WeightsError(f"{path} cannot be read ({error})", expected, do_next) from error
+        raise WeightsError(f"{path} cannot be read ({error})", expected, hint) from error
     if card.get("architecture") != name:
         found = f"{path} holds weights of {card.get('architecture', 'no known network')!r}"
-        raise WeightsError(found, f"weights of {name!r}", do_next)
+        raise WeightsError(found, f"weights of {name!r}", hint)
 
 
 def region_label(region: str) -> str:

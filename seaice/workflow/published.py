@@ -1,8 +1,8 @@
-"""Finished products put into an object store: each there whole, replaced in one step, or absent.
+"""Publishes, lists, verifies and restores products in an object store.
 
-A product's files lie under NAME/KEY/, where KEY is the hash of what it was made of;
-NAME/NAME.sha256 names them and is written last. Who reads trusts only what that list names: a run
-that is killed leaves files that nobody sees, and a newer product takes over with one small object.
+A product's files are stored under NAME/KEY/, where KEY is the hash of the product's inputs.
+NAME/NAME.sha256 lists them and is written last. Readers use only the files in that list, so an
+interrupted upload is never visible, and a newer product replaces an older one by one small object.
 """
 
 import json
@@ -20,7 +20,7 @@ from seaice.io.object_store import ObjectStore
 from seaice.product.folder import is_inside, list_product_files, quality_page_path, read_manifest
 from seaice.workflow.plan import Plan
 from seaice.workflow.season.status import PRODUCT, Status, no_products, status_of
-from seaice.workflow.season.verify import Checked, Damage, problems_of_product
+from seaice.workflow.season.verify import Damage, ProductCount, problems_of_product
 
 __all__ = [
     "MANIFEST",
@@ -138,7 +138,7 @@ def list_stored_statuses(store: ObjectStore) -> Iterator[Status]:
         yield status_of({} if absent else _document(store, name, files), place, str(day))
 
 
-def count_stored_products(store: ObjectStore) -> Checked:
+def count_stored_products(store: ObjectStore) -> ProductCount:
     """How many products the store shows.
 
     Raises
@@ -151,7 +151,7 @@ def count_stored_products(store: ObjectStore) -> Checked:
     products = sum(1 for _ in _listed_products(store.list_files()))
     if not products:
         raise no_products(store.url)
-    return Checked(products=products, days=0)
+    return ProductCount(products=products, days=0)
 
 
 def list_stored_damages(store: ObjectStore) -> Iterator[Damage]:

@@ -25,7 +25,7 @@ import psutil
 
 from seaice.files import sha256
 from seaice.product.season_store import remove_old_generations
-from seaice.workflow.season.verify import damages
+from seaice.workflow.season.verify import list_product_damages
 
 __all__ = ["FAULTS", "Trial", "check_whole", "difference", "results", "small_disk"]
 
@@ -204,7 +204,7 @@ def check_whole(out: Path) -> None:
     RuntimeError
         Which names them.
     """
-    found = [*damages(out)]
+    found = [*list_product_damages(out)]
     if found:
         raise RuntimeError(f"damaged: {found}")
 

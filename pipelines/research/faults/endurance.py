@@ -21,7 +21,7 @@ from pipelines.research.faults.chaos import left_behind
 from pipelines.research.faults.days import DAY, REGION, copied_days, small_days
 from pipelines.research.faults.trial import ended, forked
 from seaice.config import Settings
-from seaice.workflow.season.verify import damages
+from seaice.workflow.season.verify import list_product_damages
 
 __all__ = ["Held", "growth", "held"]
 
@@ -125,7 +125,7 @@ def main() -> int:
         folder, looks = Path(name), _Looks(asked.table)
         run(folder, asked.days, asked.seed, looks.add)
         left = left_behind(folder / "out")
-        wrong = [damage.what for damage in damages(folder / "out")]
+        wrong = [damage.what for damage in list_product_damages(folder / "out")]
     after = held(asked.days)
     for name in ("run_mb", "workers_mb", "open_files", "processes"):
         values = [getattr(look, name) for look in looks.all]

@@ -28,7 +28,7 @@ def errors_as_no_input(path: Path) -> Iterator[None]:
     try:
         yield
     except GranuleError as error:
-        raise NoInputError(error.found, error.expected, error.do_next) from error
+        raise NoInputError(error.found, error.expected, error.hint) from error
     except SeaIceError:
         raise
     except Exception as error:  # five libraries raise all kinds of errors for damaged files

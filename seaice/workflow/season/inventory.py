@@ -1,4 +1,4 @@
-"""Which granules there are, listed once for many days."""
+"""Lists the granules of a folder or store once, by day."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
-"""Granules that do harm are named once, with the reason, and left alone until they change.
+"""Granules that cannot be read are recorded and skipped by later runs.
 
-A granule that cannot be read is noted in OUT/quarantine. One that ends the process that reads it,
-or never lets go of it, leaves its mark behind; who comes next tries it first in a process of its
-own, within limits. So a worker that was killed for another reason is not held against a granule.
+The reason is written to OUT/quarantine. A granule that ends or blocks the process that reads it
+leaves a lock file; the next run reads that granule first in a subprocess with limits of time and
+memory. A worker that was killed for another reason therefore does not exclude a granule.
 """
 
 import faulthandler
@@ -73,7 +73,7 @@ def _refuse_known(out: Path, path: Path, digest: str) -> None:
 
 def _note_quarantined(out: Path, path: Path, digest: str, error: GranuleError) -> None:
     told = {"name": path.name, "sha256": digest, "version": VERSIONS["read"]}
-    told |= {"found": error.found, "expected": error.expected, "do_next": error.do_next}
+    told |= {"found": error.found, "expected": error.expected, "do_next": error.hint}
     with atomic_file(_entry(out, path)) as part:
         part.write_text(json.dumps(told, indent=1))
 

@@ -1,4 +1,4 @@
-"""What is damaged is made again, from granules."""
+"""Repairs damaged products from their granules, and removes stage results no longer needed."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from seaice.errors import SeaIceError, SettingsError
 from seaice.files import file_lock
 from seaice.product.season_store import remove_day, remove_old_generations
 from seaice.workflow.catalogue import rebuild_series, update_catalogue, update_series_and_page
-from seaice.workflow.day import written
+from seaice.workflow.day import write_day_product
 from seaice.workflow.plan import Plan, region_label
 from seaice.workflow.published import publish
 from seaice.workflow.season.inventory import Inventory
 from seaice.workflow.season.reprocess import jobs_of
 from seaice.workflow.season.status import settings_of_last_run
 from seaice.workflow.season.tasks import into_season, season_of
-from seaice.workflow.season.verify import Damage, damages, derived_damages
+from seaice.workflow.season.verify import Damage, list_derived_damages, list_product_damages
 from seaice.workflow.stages import hashes_path, silent
 
 __all__ = ["PruneResult", "prune", "repair_product"]
@@ -45,14 +45,14 @@ def repair_product(out: Path, damage: Damage, granules: Path | None) -> Damage:
         for kept in _stages(planned):
             shutil.rmtree(kept, ignore_errors=True)
         with file_lock(planned.folder):
-            made = written(planned, silent)
+            made = write_day_product(planned, silent)
         update_series_and_page(planned.folder, made, silent)
         remove_day(season_of(planned), planned.day)
         into_season(planned)
         publish(planned)
     except SeaIceError as error:
         return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
-    if any(left.what == damage.what for left in damages(out)):
+    if any(left.what == damage.what for left in list_product_damages(out)):
         return replace(damage, problems=(*damage.problems, "damaged again: is the disk whole?"))
     return replace(damage, state="repaired")
 
@@ -64,7 +64,7 @@ def _derived_again(out: Path, damage: Damage) -> Damage:
         update_catalogue(out)
     except SeaIceError as error:
         return replace(damage, problems=(*damage.problems, f"not repaired: {error}"))
-    left = [other for other in derived_damages(out, set()) if other.what == damage.what]
+    left = [other for other in list_derived_damages(out, set()) if other.what == damage.what]
     if left:
         return replace(damage, problems=(*damage.problems, "damaged again: is the disk whole?"))
     return replace(damage, state="repaired")

@@ -1,8 +1,8 @@
-"""Days in any number, on any Dask cluster; stopped at any time, it goes on where it was.
+"""Reprocesses many days on a Dask cluster; an interrupted run continues when it is started again.
 
-Three kinds of tasks, in this order: look whether a day is finished; where it is not, make the daily
-maps of its five dates, each shared by the days around it; then the day's product. Only a window
-of days is in flight, so that neither the scheduler nor the disk fills with what nobody needs yet.
+Each day has three kinds of tasks, in this order: check whether the day is finished; if it is not,
+grid the daily maps of its five dates, which neighbouring days share; then make the product. Only a
+limited number of days is submitted at once, which limits the scheduler's memory and the disk space.
 """
 
 from collections import Counter, deque

@@ -1,4 +1,7 @@
-"""What there is of each day: products, and where there is none, what the logs say of it."""
+"""The processing log of each day, and the status of each day from its product or its log.
+
+The log of a day is OUT/log/PLACE/DATE.jsonl, one JSON object a line.
+"""
 
 import json
 import os

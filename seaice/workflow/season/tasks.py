@@ -1,7 +1,7 @@
-"""What a worker does: look whether a day is finished, make a daily map, make a day's product.
+"""Tasks of a worker: check whether a day is finished, grid a daily map, make a day's product.
 
-Every result stays on disk; what travels is an `Outcome`. A task that fails says why, and whether
-another try may help.
+Results stay on disk; a task returns only an `Outcome`, with the reason of a failure and whether
+the task should be tried again.
 """
 
 import gc
@@ -28,7 +28,7 @@ from seaice.errors import (
 from seaice.product.folder import season_name
 from seaice.product.season_store import read_record, write_day
 from seaice.workflow.catalogue import update_series_and_page
-from seaice.workflow.day import concentration, daily_maps, finished, run_day
+from seaice.workflow.day import daily_maps, finished_files, retrieve_concentration, run_day
 from seaice.workflow.granule_cache import near_first
 from seaice.workflow.plan import (
     Method,
@@ -170,7 +170,7 @@ def status_found(planned: Plan) -> Literal["final", "provisional"] | None:
         return _status_in(there) if there else None
     if (read_record(season_of(planned), planned.day) or {}).get("key") != planned.product_key:
         return None
-    return _status(planned) if finished(planned) else None
+    return _status(planned) if finished_files(planned) else None
 
 
 def _looked(job: Job) -> tuple[State, str]:
@@ -181,7 +181,7 @@ def _looked(job: Job) -> tuple[State, str]:
     if planned.settings.run.publish_to is not None:
         return status, "found published"
     update_series_and_page(
-        planned.folder, finished(planned), silent
+        planned.folder, finished_files(planned), silent
     )  # a killed run may not have come to it
     return status, "found finished"
 
@@ -226,7 +226,7 @@ def into_season(plan: Plan) -> None:
 
 def _product(plan: Plan) -> xr.Dataset:
     """The product of a finished day, as it was when it was written."""
-    product = concentration(plan, silent).load()
+    product = retrieve_concentration(plan, silent).load()
     document = _document(plan)
     document.pop("files")
     product.attrs |= {

@@ -1,4 +1,9 @@
-"""Products, seasons and what follows from them, checked against what they say of themselves."""
+"""Verifies products and seasons against their manifests.
+
+Hashes show whether files are as they were written. Further checks compare the name, date,
+provenance and values of a product's files, and find files that were replaced together with their
+hashes. Series, collection and QGIS projects are computed again from the products and compared.
+"""
 
 import json
 import tempfile
@@ -43,12 +48,12 @@ from seaice.workflow.catalogue import projects
 from seaice.workflow.season.status import PRODUCT, no_products
 
 __all__ = [
-    "Checked",
     "Damage",
-    "checked",
-    "damages",
-    "derived_damages",
-    "every_damage",
+    "ProductCount",
+    "count_products",
+    "list_damages",
+    "list_derived_damages",
+    "list_product_damages",
     "problems_of_collection",
     "problems_of_files",
     "problems_of_names",
@@ -81,7 +86,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class ProductCount:
     """How much there is to verify in a folder."""
 
     products: int
@@ -98,7 +103,7 @@ class Checked:
         return f"{self.products} product{plural}{days if self.days else ''}"
 
 
-def checked(out: Path) -> Checked:
+def count_products(out: Path) -> ProductCount:
     """How many products and days of seasons are in a folder.
 
     Raises
@@ -110,7 +115,7 @@ def checked(out: Path) -> Checked:
     days = sum(len(list_days(store)) for store in _seasons(out))
     if not products and not days and not _lost(out):
         raise no_products(out)
-    return Checked(products=products, days=days)
+    return ProductCount(products=products, days=days)
 
 
 def _folders(out: Path) -> list[Path]:
@@ -121,7 +126,7 @@ def _seasons(out: Path) -> list[Path]:
     return sorted(out.glob("seaice_sic_*_????_v*.zarr"))
 
 
-def damages(out: Path) -> Iterator[Damage]:
+def list_product_damages(out: Path) -> Iterator[Damage]:
     """The damaged products and days of seasons below a folder; nothing where all is whole."""
     for folder in _folders(out):
         if name := PRODUCT.fullmatch(folder.name):
@@ -135,16 +140,16 @@ def damages(out: Path) -> Iterator[Damage]:
             yield from _of(f"{store.name} {day}", place, str(day), problems)
 
 
-def every_damage(out: Path) -> Iterator[Damage]:
-    """`damages`, then `derived_damages`."""
+def list_damages(out: Path) -> Iterator[Damage]:
+    """`list_product_damages`, then `list_derived_damages`."""
     damaged = set()
-    for damage in damages(out):
+    for damage in list_product_damages(out):
         damaged.add(damage.what)
         yield damage
-    yield from derived_damages(out, damaged)
+    yield from list_derived_damages(out, damaged)
 
 
-def derived_damages(out: Path, damaged: set[str]) -> Iterator[Damage]:
+def list_derived_damages(out: Path, damaged: set[str]) -> Iterator[Damage]:
     """The series, catalogue and QGIS projects of a folder that differ from its products.
 
     Each is computed from the products again and compared.
@@ -169,7 +174,7 @@ def _lost(out: Path) -> list[str]:
         links = json.loads((out / STAC_COLLECTION).read_text())["links"]
         named = {Path(link["href"]).parent.name for link in links if link["rel"] == "item"}
     except (OSError, ValueError, KeyError, TypeError):
-        return []  # `derived_damages` says so
+        return []  # `list_derived_damages` says so
     return sorted(name for name in named if not (out / name).exists())
 
 

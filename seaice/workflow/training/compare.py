@@ -1,6 +1,6 @@
-"""Networks of the catalogue trained on the same budget: one table, and accuracy against cost.
+"""Trains models with the same budget and compares their error and cost.
 
-What is finished is only scored, so that networks and seeds can be added one after another.
+Models that are already trained are only scored, so models and seeds can be added one at a time.
 """
 
 import csv
@@ -36,13 +36,13 @@ from seaice.workflow.training.train import SICTraining, SRTraining, train_sic, t
 __all__ = [
     "Budget",
     "Row",
-    "compared",
-    "everything",
+    "compare_models",
     "is_trained",
+    "list_trainable",
     "markdown",
     "score_row",
     "score_worlds",
-    "written",
+    "write_comparison",
 ]
 
 CELL = 1.5625  #: km, of the scores of concentration
@@ -79,7 +79,7 @@ class Row:
     share: float  #: of the error of bicubic interpolation, or of filtered ASI, %
 
 
-def compared(
+def compare_models(
     networks: Mapping[Role, Sequence[str]], budget: Budget, device: torch.device, report: Report
 ) -> list[Row]:
     """Train what is not trained yet, and score all of it.
@@ -108,7 +108,7 @@ def compared(
     return rows
 
 
-def everything() -> dict[Role, list[str]]:
+def list_trainable() -> dict[Role, list[str]]:
     """Every network that learns from what all are told; `published` is told less."""
     learning = [entry for entry in list_models().values() if entry.has_weights]
     roles: tuple[Role, ...] = ("sr", "sic")
@@ -297,7 +297,7 @@ def _panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.grid(visible=True, which="both", alpha=0.25)
 
 
-def written(rows: Sequence[Row], budget: Budget) -> Path:
+def write_comparison(rows: Sequence[Row], budget: Budget) -> Path:
     """Write compare.md, .csv and .png into the budget's folder; the path of the first."""
     seeds = f"{budget.seeds} seed{'s' if budget.seeds > 1 else ''}"
     title = f"{budget.steps} steps each, {seeds}, scored on the {budget.split} worlds."

@@ -1,7 +1,8 @@
-"""A trained concentration network, trained further on samples of real scenes with charts.
+"""Trains one model by options: from random weights, or from trained weights on real scenes.
 
-`seaice train sic --start default --data train.zarr`. The samples are those of `seaice samples`
-(`seaice.workflow.training.scene_samples`), or any set in the same layout.
+`seaice train sr|sic --model NAME` uses `train_model`; `seaice train sic --start default --data
+train.zarr` fine-tunes on the samples of `seaice samples`
+(`seaice.workflow.training.scene_samples`), or on any set in the same layout.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ from seaice.retrieval.task import SICTask
 from seaice.train import distributed
 from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
 from seaice.train.trainer import Batch, Schedule, train
-from seaice.workflow.training.recipe import Progress, follow, recipes, reported
+from seaice.workflow.training.recipe import Progress, recipes, reported, run_recipe
 from seaice.workflow.training.train import (
     PACES,
     Pace,
@@ -47,8 +48,8 @@ __all__ = [
     "data_hash",
     "default_weights",
     "fine_tune",
-    "learn",
     "train_and_valid",
+    "train_model",
     "training_of",
 ]
 
@@ -430,7 +431,7 @@ def _refiner(told: SingleModelSettings) -> Path | None:
     return told.sr_weights or shipped_weights("sr", "pmdrnet")
 
 
-def learn(
+def train_model(
     role: Role, told: SingleModelSettings, folder: Path, device: torch.device, progress: Progress
 ) -> Path:
     """Train the network that was meant.
@@ -450,7 +451,7 @@ def learn(
         As `training_of`, `seaice.workflow.training.train.train_sr` and `train_sic`.
     """
     training = training_of(role, told)
-    follow(recipes()["compact"], "samples", folder, device, progress)
+    run_recipe(recipes()["compact"], "samples", folder, device, progress)
     report = partial(reported, progress, told.model, training.schedule.steps)
     if isinstance(training, SRTraining):
         return train_sr(folder, folder / "weights", training, device, report)

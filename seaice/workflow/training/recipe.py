@@ -27,7 +27,7 @@ from seaice.workflow.training.train import (
     train_sr,
 )
 
-__all__ = ["Progress", "Recipe", "Step", "follow", "recipes", "reported"]
+__all__ = ["Progress", "Recipe", "Step", "recipes", "reported", "run_recipe"]
 
 Step = Literal["samples", "sr", "sic", "joint", "all"]
 Progress = Callable[[str, int, int], None]
@@ -127,7 +127,7 @@ def recipes() -> dict[str, Recipe]:
     }
 
 
-def follow(
+def run_recipe(
     recipe: Recipe, step: Step, folder: Path, device: torch.device, progress: Progress
 ) -> list[Path]:
     """Follow a recipe, wholly or one step of it.

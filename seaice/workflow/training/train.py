@@ -1,6 +1,6 @@
-"""Training sets in, files of weights out.
+"""Training settings, and training of super-resolution, concentration and both together.
 
-Run it again and it goes on where it was left.
+A training that was interrupted continues from its last checkpoint.
 """
 
 from collections.abc import Callable, Mapping
