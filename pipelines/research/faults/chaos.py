@@ -1,4 +1,4 @@
-"""Faults at random moments of a small reprocessing: `python -m pipelines.research.faults.chaos --rounds 10`.
+"""Faults at random moments of a small reprocessing: `python -m pipelines.research.faults.chaos`.
 
 A run that nothing disturbs comes first. Then, each on an empty output: a fault, a check that no
 product is half there, the same command again, and a comparison with the undisturbed run, file by
