@@ -58,7 +58,7 @@ def test_every_table_has_as_many_columns_in_each_line(alike):
 def test_without_a_file_it_says_what_to_give(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["classical_page", "absent.nc"])
-    with pytest.raises(SystemExit, match="make classical RRDP"):
+    with pytest.raises(SystemExit, match=r"pipelines\.research\.classical_page"):
         main()
 
 

@@ -21,8 +21,8 @@ def test_a_mutated_granule_is_refused_or_lawful(what, granule, tmp_path):
         path = tmp_path / granule.name
         shutil.copy(granule, path)
         MUTATIONS[what](path, np.random.default_rng(number))
-        said = answer(path)
-        assert said.split()[0] in ("refused", "read"), said
+        response = answer(path)
+        assert response.split()[0] in ("refused", "read"), response
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_mutated_file_is_refused_or_lawful(kind, what, goods, tmp_path):
             path.parent.mkdir(exist_ok=True)
             shutil.copy(good, path)
             KINDS[kind].mutations[what](path, np.random.default_rng(number))
-            said = answer(path, KINDS[kind].read)
-            assert said.split()[0] in ("refused", "read"), (number, said)
+            response = answer(path, KINDS[kind].read)
+            assert response.split()[0] in ("refused", "read"), (number, response)
 
 
 def test_a_map_whose_cells_lie_nowhere_is_refused(goods, tmp_path):

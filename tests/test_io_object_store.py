@@ -62,20 +62,20 @@ def _forget():
 
 @pytest.fixture
 def through(server, environment, monkeypatch):
-    """A way to the store with faults of these shares."""
+    """A way to the store with these fractions of faults."""
     from contextlib import ExitStack
 
-    from pipelines.research.faults.network import Way, faulty_way
+    from pipelines.research.faults.injection import FaultyProxy, faulty_proxy
 
     with ExitStack() as stack:
 
-        def opened(**shares):
-            way = Way(host=server[0], port=server[1], shares=shares, silence=1.5)
-            monkeypatch.setenv("AWS_ENDPOINT_URL", stack.enter_context(faulty_way(way)))
+        def start_proxy(**fractions):
+            proxy = FaultyProxy(host=server[0], port=server[1], fractions=fractions, silence=1.5)
+            monkeypatch.setenv("AWS_ENDPOINT_URL", stack.enter_context(faulty_proxy(proxy)))
             _forget()
-            return way
+            return proxy
 
-        yield opened
+        yield start_proxy
 
 
 @pytest.mark.parametrize("url", ["s3://user:word@ice/maps", "s3://ice/maps?key=x", "s3://ice#x"])
@@ -98,8 +98,8 @@ def test_urls_in_settings_are_replaced_by_folders_and_kept():
 
     from seaice.config import Settings
 
-    told = {"out": "s3:/ice/maps", "granules": "s3://ice/amsr2/", "work": "near"}
-    settings = Settings.from_table({"run": told})
+    table = {"out": "s3:/ice/maps", "granules": "s3://ice/amsr2/", "work": "near"}
+    settings = Settings.from_table({"run": table})
     assert settings.run.publish_to == "s3://ice/maps"
     assert settings.run.granules_from == "s3://ice/amsr2"
     assert not is_url(str(settings.run.out))
@@ -136,32 +136,32 @@ def keeps_what_is_put(store, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["500", "half"])
 def test_requests_are_retried_when_the_network_fails(fault, through, tmp_path):
-    way = through(**{fault: 0.4})
+    proxy = through(**{fault: 0.4})
     store = ObjectStore.from_url(f"s3://ice/{fault}")
     for number in range(8):
         content = bytes([number]) * 5000
         store.upload(f"{number}", content)
         store.download(f"{number}", tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == content
-    assert way.happened[fault] > 0
+    assert proxy.counts[fault] > 0
 
 
 @pytest.mark.slow
 def test_a_silent_server_times_out(through, tmp_path):
-    way = through(silence=0.3)
+    proxy = through(silence=0.3)
     store = ObjectStore.from_url("s3://ice/silence")
     for number in range(5):
         store.upload(f"{number}", b"x")
         store.download(f"{number}", tmp_path / "back")
-    assert way.happened["silence"] > 0
+    assert proxy.counts["silence"] > 0
 
 
 @pytest.mark.slow
 def test_a_store_that_never_responds_is_an_error_and_leaves_no_files(through, tmp_path):
     through(**{"500": 1.0})
-    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 attempts") as told:
+    with pytest.raises(StorageError, match=r"cannot be fetched.*within 5 attempts") as error:
         ObjectStore.from_url("s3://ice/down").download("file", tmp_path / "file")
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,7 +195,7 @@ def test_hashes_of_evicted_granules_are_remembered(fetched, monkeypatch):
     here = [path for path in paths if path.exists()]
     assert len(here) == 2  # no more than the limit
     assert hashes[here[0]] == sha256(here[0])
-    monkeypatch.setattr(ObjectStore, "download", lambda *told: pytest.fail("fetched again"))
+    monkeypatch.setattr(ObjectStore, "download", lambda *arguments: pytest.fail("fetched again"))
     assert fetched.hashes(paths) == hashes
 
 
@@ -236,9 +236,9 @@ def seen(store, name):
 
     from seaice.workflow.published import listed_in
 
-    told = listed_in(store, name)
-    files = {file.partition("/")[2]: store.read_text(f"{name}/{file}") for file in told}
-    for file, expected in told.items():
+    result = listed_in(store, name)
+    files = {file.partition("/")[2]: store.read_text(f"{name}/{file}") for file in result}
+    for file, expected in result.items():
         assert digest(files[file.partition("/")[2]].encode()).hexdigest() == expected
     return files.get("map")
 
@@ -292,35 +292,34 @@ def test_a_day_from_store_to_store_through_faults_is_the_day_of_folders(
     store = ObjectStore.from_url("s3://ice/day")
     for path in (tmp_path / "granules").iterdir():
         store.upload(f"granules/{path.name}", path)
-    way = through(**{"500": 0.1, "half": 0.05})
+    proxy = through(**{"500": 0.1, "half": 0.05})
 
-    def run(*told):
-        told = [str(each) for each in told]
-        return CliRunner().invoke(app, told)
+    def run(*options):
+        return CliRunner().invoke(app, [str(option) for option in options])
 
     def daily(granules, out):
-        told = ("--date", DAY, "--granules", granules, "--out", out, "--region", REGION)
-        return run("daily", *told, "--sr", "bicubic", "--sic", "asi", "--settings", "plain.toml")
+        options = ("--date", DAY, "--granules", granules, "--out", out, "--region", REGION)
+        return run("daily", *options, "--sr", "bicubic", "--sic", "asi", "--settings", "plain.toml")
 
     made = daily("s3://ice/day/granules", "s3://ice/day/maps")
     assert made.exit_code == 0, made.output
     assert daily("granules", "out").exit_code == 0
-    assert way.happened["500"] > 0
+    assert proxy.counts["500"] > 0
     manifest = (tmp_path / "out" / PRODUCT / f"{PRODUCT}.sha256").read_text()
-    held = store.read_text(f"maps/{PRODUCT}/{PRODUCT}.sha256")
+    stored_manifest = store.read_text(f"maps/{PRODUCT}/{PRODUCT}.sha256")
     assert [line.replace(line.split("  ")[1].split("/")[0] + "/", "", 1) for line in
-            held.splitlines()] == manifest.splitlines()  # fmt: skip
-    told = run("status", "s3://ice/day/maps", "--json")
-    assert [day["state"] for day in json.loads(told.output)] == ["final"]
+            stored_manifest.splitlines()] == manifest.splitlines()  # fmt: skip
+    result = run("status", "s3://ice/day/maps", "--json")
+    assert [day["state"] for day in json.loads(result.output)] == ["final"]
     assert "1 product verified" in run("verify", "s3://ice/day/maps").output
     chunk = next(name for name in store.list_files() if "/sic/c/0/" in name)
     store.upload(chunk, b"damaged")
-    found = run("verify", "s3://ice/day/maps")
-    assert found.exit_code == 2
-    assert "is not what was written" in found.output
+    problems = run("verify", "s3://ice/day/maps")
+    assert problems.exit_code == 2
+    assert "is not what was written" in problems.output
     assert run("verify", "s3://ice/day/maps", "--repair").exit_code == 0
     assert "1 product verified" in run("verify", "s3://ice/day/maps").output
     texts = [path for path in tmp_path.rglob("*") if path.suffix in (".json", ".jsonl", ".toml")]
     assert texts
     assert not any(SECRET in path.read_text(errors="replace") for path in texts)
-    assert SECRET not in made.output + found.output
+    assert SECRET not in made.output + problems.output

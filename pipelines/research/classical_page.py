@@ -68,9 +68,9 @@ closed ice; ASI's open water must also be clear of weather by both gradient rati
 drag it down. Fewer than 1000 cells, or a value 10 K or more from the published one (5 K for closed
 ice of ASI), and the published one is used; the product says why.
 
-The rest is written by `python -m pipelines.research.classical_page FILE`; the file is the Round Robin Data Package (AMSR2
-L1R samples over known open water and known closed ice, doi 10.6084/m9.figshare.6626549), which is
-not part of this repository.
+The rest is written by `python -m pipelines.research.classical_page FILE`; the file is the Round
+Robin Data Package (AMSR2 L1R samples over known open water and known closed ice, doi
+10.6084/m9.figshare.6626549), which is not part of this repository.
 
 Each sample has all channels on one footprint. Figures are in percent of concentration. *Bias* is
 the mean error, *spread* its standard deviation, after clipping to 0-100 %. *Published* tie points

@@ -1,4 +1,4 @@
-"""Faults at random moments of a small reprocessing: `make chaos ROUNDS=10 SEED=0`.
+"""Faults at random moments of a small reprocessing: `python -m pipelines.research.faults.chaos`.
 
 A run that nothing disturbs comes first. Then, each on an empty output: a fault, a check that no
 product is half there, the same command again, and a comparison with the undisturbed run, file by
@@ -16,21 +16,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import psutil
 
+from pipelines.research.faults.runs import DAY, REGION
 from seaice.files import sha256
 from seaice.product.season_store import remove_old_generations
 from seaice.workflow.season.verify import list_product_damages
 
-__all__ = ["FAULTS", "Trial", "check_whole", "difference", "results", "small_disk"]
+__all__ = ["FAULTS", "SubprocessRuns", "check_whole", "difference", "results", "small_disk"]
 
-DAY = date(2018, 4, 28)
-REGION = "10,80,14,81"
 LONGEST = 1200.0  #: s until a run counts as hanging
 SMALL = 2 * 1024**2  #: bytes of the disk that fills
 
@@ -38,7 +37,7 @@ Random = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class SubprocessRuns:
     """Where the source, the granules and the settings of all runs are."""
 
     folder: Path
@@ -82,8 +81,8 @@ def results(out: Path) -> dict[str, str]:
     Logs and stages are left out, and pages of quality, which tell of the days made before.
     """
     kept = [path for path in out.glob("seaice_s*") if not path.name.startswith(".")]
-    found = [*kept, *(file for path in kept for file in path.rglob("*"))]
-    files = (file for file in found if file.is_file() and file.suffix != ".html")
+    damaged = [*kept, *(file for path in kept for file in path.rglob("*"))]
+    files = (file for file in damaged if file.is_file() and file.suffix != ".html")
     return {file.relative_to(out).as_posix(): sha256(file) for file in files}
 
 
@@ -93,58 +92,58 @@ def left_behind(out: Path) -> list[str]:
     return [path.relative_to(out).as_posix() for path in hidden]
 
 
-def killed_whole(trial: Trial, out: Path, after: float, random: Random) -> None:
+def killed_whole(runs: SubprocessRuns, out: Path, after: float, random: Random) -> None:
     """kill -9 of the run, its scheduler and its workers at one moment."""
-    run = trial.start(out)
-    _wait(run, after)
-    if run.poll() is None:
-        os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    process = runs.start(out)
+    _wait(process, after)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
-def killed_scheduler(trial: Trial, out: Path, after: float, random: Random) -> None:
+def killed_scheduler(runs: SubprocessRuns, out: Path, after: float, random: Random) -> None:
     """kill -9 of the process that holds the scheduler; workers find themselves alone."""
-    run = trial.start(out)
-    _wait(run, after)
-    workers = _workers(run)
-    run.kill()
-    run.wait()
+    process = runs.start(out)
+    _wait(process, after)
+    workers = _workers(process)
+    process.kill()
+    process.wait()
     _, alive = psutil.wait_procs(workers, timeout=120)
     if alive:
         raise RuntimeError("workers outlived their scheduler")
 
 
-def killed_worker(trial: Trial, out: Path, after: float, random: Random) -> None:
+def killed_worker(runs: SubprocessRuns, out: Path, after: float, random: Random) -> None:
     """kill -9 of one worker; the run goes on without being told."""
-    run = trial.start(out)
-    _wait(run, after)
-    workers = _workers(run)
+    process = runs.start(out)
+    _wait(process, after)
+    workers = _workers(process)
     if workers:
         workers[random.integers(len(workers))].kill()
-    if run.wait(LONGEST):
+    if process.wait(LONGEST):
         raise RuntimeError("the run did not survive the loss of a worker")
 
 
-def stopped(trial: Trial, out: Path, after: float, random: Random) -> None:
+def stopped(runs: SubprocessRuns, out: Path, after: float, random: Random) -> None:
     """Ctrl-C."""
-    run = trial.start(out)
-    _wait(run, after)
-    run.send_signal(signal.SIGINT)
-    run.wait(LONGEST)
+    process = runs.start(out)
+    _wait(process, after)
+    process.send_signal(signal.SIGINT)
+    process.wait(LONGEST)
 
 
-def two_runs(trial: Trial, out: Path, after: float, random: Random) -> None:
+def two_runs(runs: SubprocessRuns, out: Path, after: float, random: Random) -> None:
     """The same command twice at once."""
-    runs = [trial.start(out), trial.start(out)]
-    if any([run.wait(LONGEST) for run in runs]):
+    processes = [runs.start(out), runs.start(out)]
+    if any([process.wait(LONGEST) for process in processes]):
         raise RuntimeError("two runs at once did not both end well")
 
 
-def full_disk(trial: Trial, out: Path, after: float, random: Random) -> None:
+def full_disk(runs: SubprocessRuns, out: Path, after: float, random: Random) -> None:
     """A disk with too little room; what was made is then brought to one with enough."""
     out.mkdir()
     with small_disk(out, int(random.integers(SMALL // 8, SMALL))):
-        code = trial.start(out).wait(LONGEST)
+        code = runs.start(out).wait(LONGEST)
         if code == 0:
             raise RuntimeError("the disk did not fill")
         check_whole(out)
@@ -155,7 +154,7 @@ def full_disk(trial: Trial, out: Path, after: float, random: Random) -> None:
 
 
 #: fault -> how it is done
-FAULTS: Mapping[str, Callable[[Trial, Path, float, Random], None]] = MappingProxyType(
+FAULTS: Mapping[str, Callable[[SubprocessRuns, Path, float, Random], None]] = MappingProxyType(
     {
         "the whole run killed": killed_whole,
         "the scheduler killed": killed_scheduler,
@@ -167,18 +166,18 @@ FAULTS: Mapping[str, Callable[[Trial, Path, float, Random], None]] = MappingProx
 )
 
 
-def _wait(run: "subprocess.Popen[bytes]", seconds: float) -> None:
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
     """Wait for a moment, or the end of the run."""
     try:
-        run.wait(seconds)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         return
 
 
-def _workers(run: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+def _workers(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     """The processes that work for a run, not those that only keep order."""
     try:
-        below = psutil.Process(run.pid).children(recursive=True)
+        below = psutil.Process(process.pid).children(recursive=True)
         return [each for each in below if "spawn_main" in " ".join(each.cmdline())]
     except psutil.Error:
         return []
@@ -204,36 +203,38 @@ def check_whole(out: Path) -> None:
     RuntimeError
         Which names them.
     """
-    found = [*list_product_damages(out)]
-    if found:
-        raise RuntimeError(f"damaged: {found}")
+    damaged = [*list_product_damages(out)]
+    if damaged:
+        raise RuntimeError(f"damaged: {damaged}")
 
 
-def tried(trial: Trial, fault: str, out: Path, after: float, random: Random) -> str:
+def run_scenario(runs: SubprocessRuns, fault: str, out: Path, after: float, random: Random) -> str:
     """Do harm, look, go on, compare; "survived", or what was wrong."""
     try:
-        FAULTS[fault](trial, out, after, random)
+        FAULTS[fault](runs, out, after, random)
         check_whole(out)
-        trial.finish(out)
+        runs.finish(out)
         check_whole(out)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         return f"{type(error).__name__}: {error}"
-    return difference(trial.folder / "undisturbed", out) or "survived"
+    return difference(runs.folder / "undisturbed", out) or "survived"
 
 
-def difference(undisturbed: Path, out: Path) -> str:
+def difference(reference_folder: Path, out: Path) -> str:
     """In what an output differs from that of an undisturbed run; empty where in nothing."""
     for store in out.glob("seaice_sic_*.zarr"):
         remove_old_generations(store)  # a day that was replaced stays for its readers
-    reference, made = results(undisturbed), results(out)
-    if made != reference:
-        other = [name for name in made.keys() | reference if made.get(name) != reference.get(name)]
+    reference, outputs = results(reference_folder), results(out)
+    if outputs != reference:
+        other = [
+            name for name in outputs.keys() | reference if outputs.get(name) != reference.get(name)
+        ]
         return f"other files: {sorted(other)[:3]}"
     left = left_behind(out)
     return f"left behind: {left[:3]}" if left else ""
 
 
-def prepared(folder: Path, days: int) -> Trial:
+def prepared(folder: Path, days: int) -> SubprocessRuns:
     """Granules, settings and a copy of the source."""
     from seaice.grid.regions import region_grid
     from seaice.simulate.days import simulate_days
@@ -248,7 +249,7 @@ def prepared(folder: Path, days: int) -> Trial:
     grid = region_grid(REGION, "north")
     simulate_days(DAY - two, last + two, grid, 0, granules, lambda done, steps: None)
     (folder / "plain.toml").write_text('[write]\nformats = ["zarr"]\n')
-    return Trial(folder=folder, days=days)
+    return SubprocessRuns(folder=folder, days=days)
 
 
 def main() -> int:
@@ -258,21 +259,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--days", type=int, default=3)
     parser.add_argument("--fault", action="append", choices=list(FAULTS), help="only this one")
-    asked = parser.parse_args()
-    random = np.random.default_rng(asked.seed)
+    options = parser.parse_args()
+    random = np.random.default_rng(options.seed)
     failures = 0
     with tempfile.TemporaryDirectory(prefix="chaos") as folder:
-        trial = prepared(Path(folder), asked.days)
+        runs = prepared(Path(folder), options.days)
         start = time.monotonic()
-        trial.finish(trial.folder / "undisturbed")
+        runs.finish(runs.folder / "undisturbed")
         whole = time.monotonic() - start
-        print(f"undisturbed: {asked.days} days in {whole:.0f} s", flush=True)
-        faults = asked.fault or list(FAULTS)
-        for number in range(asked.rounds):
+        print(f"undisturbed: {options.days} days in {whole:.0f} s", flush=True)
+        faults = options.fault or list(FAULTS)
+        for number in range(options.rounds):
             fault, after = faults[number % len(faults)], float(random.uniform(0.1, 1.0) * whole)
-            said = tried(trial, fault, trial.folder / f"round_{number}", after, random)
-            failures += said != "survived"
-            print(f"{number:3} {fault:24} after {after:5.0f} s: {said}", flush=True)
+            outcome = run_scenario(runs, fault, runs.folder / f"round_{number}", after, random)
+            failures += outcome != "survived"
+            print(f"{number:3} {fault:24} after {after:5.0f} s: {outcome}", flush=True)
     return int(failures > 0)
 
 

@@ -18,19 +18,25 @@ import numpy as np
 import psutil
 
 from pipelines.research.faults.chaos import left_behind
-from pipelines.research.faults.days import DAY, REGION, copied_days, small_days
-from pipelines.research.faults.trial import ended, forked
+from pipelines.research.faults.runs import (
+    DAY,
+    REGION,
+    copy_days,
+    fork_child,
+    simulate_small_days,
+    wait_for_child,
+)
 from seaice.config import Settings
 from seaice.workflow.season.verify import list_product_damages
 
-__all__ = ["Held", "growth", "held"]
+__all__ = ["ResourceUse", "growth", "resource_use"]
 
 WARM = 20  #: days until caches are filled
 MB = 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class ResourceUse:
     """What the processes of a run hold when a day has ended."""
 
     day: int
@@ -40,7 +46,7 @@ class Held:
     processes: int
 
 
-def held(day: int) -> Held:
+def resource_use(day: int) -> ResourceUse:
     """Look at this process and all it has started."""
     own = psutil.Process()
     family = [own, *own.children(recursive=True)]
@@ -51,7 +57,7 @@ def held(day: int) -> Held:
             files += process.num_fds()
         except psutil.Error:  # it has just ended
             continue
-    return Held(
+    return ResourceUse(
         day=day,
         run_mb=round(sizes[0], 1),
         workers_mb=round(sum(sizes[1:]), 1),
@@ -68,16 +74,16 @@ def growth(values: list[float]) -> float:
     return float(100 * np.polyfit(np.arange(later.size), later, 1)[0])
 
 
-def run(folder: Path, days: int, seed: int, told: Callable[[Held], None]) -> None:
+def run(folder: Path, days: int, seed: int, result: Callable[[ResourceUse], None]) -> None:
     """Make so many days on one worker; tell what is held as each of them ends."""
     from seaice.workflow.season.cluster import ClusterSettings, connected
     from seaice.workflow.season.reprocess import reprocess
 
     for work in (
-        partial(_done, small_days, folder / "few", 7, seed),
-        partial(_done, copied_days, folder / "few", folder / "granules", days + 4),
+        partial(_done, simulate_small_days, folder / "few", 7, seed),
+        partial(_done, copy_days, folder / "few", folder / "granules", days + 4),
     ):
-        if ended(forked(work)):
+        if wait_for_child(fork_child(work)):
             raise RuntimeError("no granules to work with")
     place = {"granules": folder / "granules", "out": folder / "out", "region": REGION}
     methods = {"sr": {"name": "bicubic"}, "sic": {"name": "asi"}}
@@ -88,27 +94,27 @@ def run(folder: Path, days: int, seed: int, told: Callable[[Held], None]) -> Non
             DAY,
             DAY + timedelta(days=days - 1),
             client,
-            lambda outcome, done, total: told(held(done)),
+            lambda outcome, done, total: result(resource_use(done)),
         )
 
 
-def _done(work, *given: object) -> int:  # type: ignore[no-untyped-def]
-    work(*given)
+def _done(work, *arguments: object) -> int:  # type: ignore[no-untyped-def]
+    work(*arguments)
     return 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Looks:
+class _ResourceTable:
     """A table that has a line as soon as a day has ended: a long run may be stopped."""
 
     path: Path
-    all: list[Held] = field(default_factory=list)
+    all: list[ResourceUse] = field(default_factory=list)
 
-    def add(self, look: Held) -> None:
+    def add(self, look: ResourceUse) -> None:
         mode = "a" if self.all else "w"
         self.all.append(look)
         with self.path.open(mode, newline="") as file:
-            table = csv.DictWriter(file, [each.name for each in fields(Held)])
+            table = csv.DictWriter(file, [each.name for each in fields(ResourceUse)])
             if mode == "w":
                 table.writeheader()
             table.writerow(asdict(look))
@@ -120,15 +126,15 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", type=Path, default=Path("endurance.csv"))
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="endurance") as name:
-        folder, looks = Path(name), _Looks(asked.table)
-        run(folder, asked.days, asked.seed, looks.add)
+        folder, table = Path(name), _ResourceTable(options.table)
+        run(folder, options.days, options.seed, table.add)
         left = left_behind(folder / "out")
         wrong = [damage.what for damage in list_product_damages(folder / "out")]
-    after = held(asked.days)
+    after = resource_use(options.days)
     for name in ("run_mb", "workers_mb", "open_files", "processes"):
-        values = [getattr(look, name) for look in looks.all]
+        values = [getattr(look, name) for look in table.all]
         first, last = values[min(WARM, len(values) - 1)], values[-1]
         print(f"{name:12} day {WARM}: {first}, last: {last}, {growth(values):+.2f} in 100 days")
     print(f"left: {len(left)} locks or parts, {after.processes - 1} processes; damaged: {wrong}")

@@ -38,7 +38,7 @@ class Fuzzed:
     """How many granules ended how, by mutation; and what should not have been."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    found: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Kind:
     good: Callable[[Path], Path | tuple[Path, ...]]
     mutations: Mapping[str, Callable[[Path, np.random.Generator], None]]
     read: Callable[[Path], str]  #: what is wrong with what was read, if anything
-    apart: Callable[[Path], str] | None = None  #: how users read what may end its reader
+    isolated: Callable[[Path], str] | None = None  #: how users read what may end its reader
 
 
 def answer(path: Path, read: Callable[[Path], str] = granules.answered) -> str:
@@ -131,7 +131,7 @@ def fuzz(kind: str, goods: Sequence[Path], count: int, seed: int, keep: Path) ->
     ----------
     keep : a folder for those that were not taken as they should be
     """
-    told, reader, patience = Fuzzed(), _Reader(kind), 10 * PATIENCE  # the first waits for imports
+    result, reader, patience = Fuzzed(), _Reader(kind), 10 * PATIENCE  # the first waits for imports
     names = list(KINDS[kind].mutations)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -142,27 +142,27 @@ def fuzz(kind: str, goods: Sequence[Path], count: int, seed: int, keep: Path) ->
                 path.parent.mkdir()
                 shutil.copy(good, path)
                 KINDS[kind].mutations[what](path, np.random.default_rng([seed, number]))
-                said = reader.ask(path, patience)
-                said = _said_to_users(KINDS[kind], path, said)
-                how, _, why = said.partition(" ")
+                response = reader.ask(path, patience)
+                response = _said_to_users(KINDS[kind], path, response)
+                how, _, why = response.partition(" ")
                 patience = PATIENCE if how in ANSWERS else 10 * PATIENCE  # another one imports
-                told.counts[what, how] += 1
+                result.counts[what, how] += 1
                 if how not in RESPECTED:
-                    told.found.append(f"{number} {what}: {how} {why}")
+                    result.problems.append(f"{number} {what}: {how} {why}")
                     keep.mkdir(parents=True, exist_ok=True)
                     shutil.copy(path, keep / f"{seed}_{number}_{good.name}")
                 shutil.rmtree(path.parent)
     finally:
         reader.close()
-    return told
+    return result
 
 
-def _said_to_users(kind: Kind, path: Path, said: str) -> str:
+def _said_to_users(kind: Kind, path: Path, response: str) -> str:
     """What users are told of a file that ended its reader, where they read such files apart."""
-    if kind.apart is None or not said.startswith("crash"):
-        return said
-    again = answer(path, kind.apart)
-    return f"ended {again}" if again.startswith("refused") else f"{said}; then {again}"
+    if kind.isolated is None or not response.startswith("crash"):
+        return response
+    again = answer(path, kind.isolated)
+    return f"ended {again}" if again.startswith("refused") else f"{response}; then {again}"
 
 
 PLAIN = {"granules": granules, "settings": settings, "weights": weights}
@@ -177,7 +177,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             good=references.good,
             mutations=references.MUTATIONS,
             read=references.answered,
-            apart=references.answered_apart,
+            isolated=references.answered_isolated,
         ),
     }
 )
@@ -191,20 +191,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzzed"), help="for what was found")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    kind = KINDS[asked.kind]
-    if asked.serve:
+    options = parser.parse_args()
+    kind = KINDS[options.kind]
+    if options.serve:
         serve(kind.read)
         return 0
     with tempfile.TemporaryDirectory() as folder:
         good = kind.good(Path(folder))
         goods = good if isinstance(good, tuple) else (good,)
-        told = fuzz(asked.kind, goods, asked.count, asked.seed, asked.keep)
+        result = fuzz(options.kind, goods, options.count, options.seed, options.keep)
     for what in kind.mutations:
-        ends = {how: number for (each, how), number in told.counts.items() if each == what}
+        ends = {how: number for (each, how), number in result.counts.items() if each == what}
         print(f"{what:36} " + ", ".join(f"{number} {how}" for how, number in sorted(ends.items())))
-    print("\n".join(told.found) or f"{asked.count} files, each refused with a reason or read")
-    return bool(told.found)
+    print(
+        "\n".join(result.problems) or f"{options.count} files, each refused with a reason or read"
+    )
+    return bool(result.problems)
 
 
 if __name__ == "__main__":

@@ -11,13 +11,19 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from pipelines.research.faults.days import DAY, REGION, copied_days, small_days
-from pipelines.research.faults.trial import ended, forked
+from pipelines.research.faults.runs import (
+    DAY,
+    REGION,
+    copy_days,
+    fork_child,
+    simulate_small_days,
+    wait_for_child,
+)
 from seaice.config import Settings
 from seaice.workflow.season.cluster import ClusterSettings, connected
 from seaice.workflow.season.reprocess import reprocess
 
-__all__ = ["Row", "measured"]
+__all__ = ["Row", "measure"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class Row:
     load: float  #: processes that wanted a core, ours included
 
 
-def measured(folder: Path, workers: int, days: int, single: float | None) -> Row:
+def measure(folder: Path, workers: int, days: int, single: float | None) -> Row:
     """Make the days on so many workers, and look once more when they are finished."""
     out = folder / f"out_{workers}"
     place = {"granules": folder / "granules", "out": out, "region": REGION}
@@ -43,10 +49,10 @@ def measured(folder: Path, workers: int, days: int, single: float | None) -> Row
     with connected(ClusterSettings(workers=workers)) as client:
         client.run(_warm)
         begun, order = time.perf_counter(), time.process_time()
-        reprocess([settings], DAY, last, client, lambda *told: None)
+        reprocess([settings], DAY, last, client, lambda *result: None)
         seconds, order = time.perf_counter() - begun, time.process_time() - order
         begun = time.perf_counter()
-        reprocess([settings], DAY, last, client, lambda *told: None)
+        reprocess([settings], DAY, last, client, lambda *result: None)
         looked = time.perf_counter() - begun
     return Row(
         workers=workers,
@@ -65,8 +71,8 @@ def _warm() -> None:
 
 
 def _granules(folder: Path, days: int) -> int:
-    small_days(folder / "few", 7)
-    copied_days(folder / "few", folder / "granules", days + 4)
+    simulate_small_days(folder / "few", 7)
+    copy_days(folder / "few", folder / "granules", days + 4)
     return 0
 
 
@@ -75,15 +81,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=8)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    asked = parser.parse_args()
+    options = parser.parse_args()
     table = csv.DictWriter(sys.stdout, [each.name for each in fields(Row)])
     table.writeheader()
     single = None
     with tempfile.TemporaryDirectory(prefix="scaling") as name:
-        if ended(forked(partial(_granules, Path(name), asked.days))):
+        if wait_for_child(fork_child(partial(_granules, Path(name), options.days))):
             raise RuntimeError("no granules to work with")
-        for workers in asked.workers:
-            row = measured(Path(name), workers, asked.days, single)
+        for workers in options.workers:
+            row = measure(Path(name), workers, options.days, single)
             single = single or row.seconds * workers
             table.writerow(asdict(row))
             sys.stdout.flush()

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
 import xarray as xr
 from numpy.typing import NDArray
-from seaice.retrieval.classical.corrections import weather_filter
 
 from pipelines.research.reality.comparison import figure_key, half_spread, period
 from pipelines.research.reality.samples import (
@@ -42,6 +41,7 @@ from pipelines.research.reality.statistics import (
 )
 from seaice.evaluate.scenes import ChartedScene, open_scenes
 from seaice.instrument import CHANNELS
+from seaice.retrieval.classical.corrections import weather_filter
 from seaice.simulate.derive import fitted_half
 from seaice.workflow.evaluation.real_scenes import gridded
 

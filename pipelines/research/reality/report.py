@@ -10,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from seaice.retrieval.classical.corrections import SPREEN
 
 from pipelines.research.reality.comparison import Line, summary
 from pipelines.research.reality.comparison import table as lines_table
@@ -18,6 +17,7 @@ from pipelines.research.reality.samples import CLOUD, LEVELS, VAPOUR
 from pipelines.research.reality.statistics import BANDS_KM
 from seaice.errors import NoInputError
 from seaice.files import atomic_file
+from seaice.retrieval.classical.corrections import SPREEN
 
 __all__ = ["draw", "fill_tables", "tables"]
 

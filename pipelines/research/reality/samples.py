@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from seaice.retrieval.classical.algorithms import asi
-from seaice.retrieval.classical.corrections import weather_filter
 
 from pipelines.research.reality.comparison import figure_key
 from seaice.instrument import CHANNELS
+from seaice.retrieval.classical.algorithms import asi
+from seaice.retrieval.classical.corrections import weather_filter
 
 __all__ = [
     "CLOUD",

@@ -12,8 +12,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from seaice.retrieval.classical.algorithms import asi
-from seaice.retrieval.classical.corrections import weather_filter
 
 from pipelines.research.reality.comparison import figure_key
 from pipelines.research.reality.observations import CHART_SEASONS, LEAST_VALID, SCENE_SEASONS
@@ -47,6 +45,8 @@ from seaice.grid.grid import HEMISPHERES, NORTH, Grid
 from seaice.grid.gridding import Accumulator
 from seaice.grid.masks import land_mask
 from seaice.instrument import BANDS, CHANNELS, HIGH_CHANNELS, LOW_BANDS, LOW_CHANNELS
+from seaice.retrieval.classical.algorithms import asi
+from seaice.retrieval.classical.corrections import weather_filter
 from seaice.simulate.atmosphere import DRIER
 from seaice.simulate.ice import FINE, LOW, coarse_concentration
 from seaice.simulate.observe import Pass, observe, passes_over, sightings, slot

@@ -101,16 +101,16 @@ def _retype(path: Path, random: Random) -> None:
     kind = random.choice(["f4", "f8", "i2", "u1", "S8", "c8", "bool"])
     with h5py.File(path, "a") as file:
         name = _any(file, random)
-        values, told = file[name][...], dict(file[name].attrs)
+        values, result = file[name][...], dict(file[name].attrs)
         del file[name]
         file[name] = values.astype(kind)
-        file[name].attrs.update(told)
+        file[name].attrs.update(result)
 
 
 def _reshape(path: Path, random: Random) -> None:
     with h5py.File(path, "a") as file:
         name = _any(file, random)
-        values, told = file[name][...], dict(file[name].attrs)
+        values, result = file[name][...], dict(file[name].attrs)
         shapes = (
             values[..., :-1],
             values.T,
@@ -121,7 +121,7 @@ def _reshape(path: Path, random: Random) -> None:
         )
         del file[name]
         file[name] = shapes[random.integers(len(shapes))]
-        file[name].attrs.update(told)
+        file[name].attrs.update(result)
 
 
 def _absurd_attribute(path: Path, random: Random) -> None:
@@ -150,26 +150,26 @@ def _huge(path: Path, random: Random) -> None:
     with h5py.File(path, "a") as file:
         for name in sorted(file):
             shape = file[name].shape
-            told, kind = dict(file[name].attrs), file[name].dtype
+            result, kind = dict(file[name].attrs), file[name].dtype
             del file[name]
             if len(shape) == 1:
                 larger: tuple[int, ...] = (scans,)
             else:
                 larger = (*shape[:-2], scans, shape[-1])
             chunks = tuple(min(each, 64) for each in larger)
-            file.create_dataset(name, larger, kind, chunks=chunks).attrs.update(told)
+            file.create_dataset(name, larger, kind, chunks=chunks).attrs.update(result)
 
 
 def _huge_chunk(path: Path, random: Random) -> None:
     with h5py.File(path, "a") as file:
         name = _any(file, random)
-        told, kind = dict(file[name].attrs), file[name].dtype
+        result, kind = dict(file[name].attrs), file[name].dtype
         shape = file[name].shape
         del file[name]
         chunks = (*(1 for _ in shape[:-1]), 2**29 // kind.itemsize)
         largest = (*shape[:-1], None)
         made = file.create_dataset(name, shape, kind, chunks=chunks, maxshape=largest)
-        made.attrs.update(told)
+        made.attrs.update(result)
 
 
 def _nowhere(path: Path, random: Random) -> None:
@@ -209,22 +209,22 @@ def _external_storage(path: Path, random: Random) -> None:
     raw = path.with_name("secret.raw")
     with h5py.File(path, "a") as file:
         name = str(random.choice([each for each in file if "89.0GHz" in each]))
-        shape, told = file[name].shape, dict(file[name].attrs)
+        shape, result = file[name].shape, dict(file[name].attrs)
         raw.write_bytes(np.full(shape, round(SECRET * 100), np.uint16).tobytes())
         del file[name]
         made = file.create_dataset(name, shape, "u2", external=[(str(raw), 0, h5py.h5f.UNLIMITED)])
-        made.attrs.update(told)
+        made.attrs.update(result)
 
 
 def _virtual(path: Path, random: Random) -> None:
     secret = _beside(path)
     with h5py.File(path, "a") as file:
         name = str(random.choice([each for each in file if "89.0GHz" in each]))
-        shape, told = file[name].shape, dict(file[name].attrs)
+        shape, result = file[name].shape, dict(file[name].attrs)
         layout = h5py.VirtualLayout(shape, "u2")
         layout[...] = h5py.VirtualSource(str(secret), name, shape)
         del file[name]
-        file.create_virtual_dataset(name, layout).attrs.update(told)
+        file.create_virtual_dataset(name, layout).attrs.update(result)
 
 
 def _loop(path: Path, random: Random) -> None:

@@ -80,9 +80,9 @@ def _osisaf(path: Path) -> Path:
 
 def _raster(path: Path) -> Path:
     place = rasterio.Affine(CELL, 0, LEFT, 0, -CELL, TOP)
-    told = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:3411"}
+    result = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:3411"}
     size = {"height": SHAPE[0], "width": SHAPE[1], "transform": place}
-    with rasterio.open(path, "w", **told, **size) as raster:
+    with rasterio.open(path, "w", **result, **size) as raster:
         raster.write(_concentration().astype(np.float32), 1)
     return path
 
@@ -106,7 +106,7 @@ def _unlawful(field: Field) -> str:
     return "" if np.isfinite(field.grid.transform[:6]).all() else "a grid that is nowhere"
 
 
-def answered_apart(path: Path) -> str:
+def answered_isolated(path: Path) -> str:
     """The same as users read it: in a process of its own.
 
     Raises
@@ -140,9 +140,9 @@ def _coordinates(path: Path, random: Random) -> None:
 def _huge_raster(path: Path, random: Random) -> None:
     """A sparse raster of absurd size."""
     side = int(10.0 ** random.uniform(4.1, 6))
-    told = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:3411"}
+    result = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": "EPSG:3411"}
     size = {"height": side, "width": side, "SPARSE_OK": True, "BIGTIFF": "YES", "tiled": True}
-    with rasterio.open(path, "w", **told, **size):
+    with rasterio.open(path, "w", **result, **size):
         pass
 
 
@@ -153,10 +153,10 @@ def _huge(path: Path, random: Random) -> None:
     side = int(10.0 ** random.uniform(4.1, 8))
     with h5py.File(path, "a") as file:
         name = "ice_conc" if "ice_conc" in file else "cdr_seaice_conc"
-        told = {key: value for key, value in file[name].attrs.items() if key != "DIMENSION_LIST"}
+        result = {key: value for key, value in file[name].attrs.items() if key != "DIMENSION_LIST"}
         del file[name]
         made = file.create_dataset(name, (1, side, side), "f4", chunks=(1, 64, 64))
-        made.attrs.update(told)
+        made.attrs.update(result)
 
 
 #: what is done -> how
