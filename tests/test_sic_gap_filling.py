@@ -8,10 +8,10 @@ import xarray as xr
 
 from seaice.grid.grid import NORTH, SOUTH, coordinates
 from seaice.grid.masks import lake_mask, outside_climatology
-from seaice.retrieval.disagreement import disagreement
+from seaice.retrieval.classical.corrections import disagreement
 from seaice.retrieval.flags import Flag
 from seaice.retrieval.gap_filling import fill_pole_hole, interpolate_between_days, postprocess
-from seaice.retrieval.smearing import smearing, split
+from seaice.retrieval.uncertainty import smearing, split_uncertainty
 from seaice.stack import observed_frames
 
 DAY = date(2020, 3, 3)
@@ -229,7 +229,7 @@ def test_smearing_is_the_range_around_and_splits_the_total():
     sic = np.zeros((24, 24), np.float32)
     sic[:, 12:] = 1.0
     total = np.full_like(sic, 0.1)
-    algorithm, within = split(sic, total)
+    algorithm, within = split_uncertainty(sic, total)
     assert (smearing(sic)[:, 8:16] == np.float32(0.19)).all()
     assert (smearing(sic)[:, :8] == 0).all()
     assert (within[:, 8:16] == np.float32(0.1)).all()  # not more than the total

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seaice.retrieval.classical.daily import FORMULAS, by_asi
 from seaice.retrieval.flags import Flag
-from seaice.retrieval.out_of_range import (
+from seaice.retrieval.uncertainty import (
     DIRECTIONS,
     GUARD,
     KELVIN_PER_UNIT,

@@ -18,10 +18,9 @@ from seaice.models.export import backend_of
 from seaice.models.inference import Machine, TileProgress, run_tiled
 from seaice.models.inputs import assemble_sic_input, coarse_channels
 from seaice.retrieval.calibration import calibrated
-from seaice.retrieval.disagreement import disagreement
+from seaice.retrieval.classical.corrections import disagreement
 from seaice.retrieval.flags import Flag, everyday, status
-from seaice.retrieval.out_of_range import BANDS, excess_map, widened
-from seaice.retrieval.smearing import split
+from seaice.retrieval.uncertainty import BANDS, excess_map, split_uncertainty, widened
 from seaice.stack import FRAMES
 
 __all__ = ["Told", "concentrate", "product"]
@@ -67,7 +66,7 @@ def concentrate(
     Low-frequency channels that the network was taught with and the day lacks are absent to it (0
     after normalization), and flagged. No filter changes what it tells; where the classical ones
     would have it otherwise, that is flagged. Its calibrated standard deviation is the total, of
-    which `seaice.retrieval.smearing.split` tells the part of the footprint.
+    which `seaice.retrieval.uncertainty.split_uncertainty` tells the part of the footprint.
 
     Parameters
     ----------
@@ -110,7 +109,7 @@ def concentrate(
     total, wider = _half_widths(told, wanted, card)
     sic = np.where(wanted, told[0].clip(0, 1), np.float32("nan"))
     del told  # maps of a hemisphere are 140 MB each
-    algorithm, smearing = split(sic, total)
+    algorithm, smearing = split_uncertainty(sic, total)
     del total
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
     missing = _missing(coarse, low, (land.shape[0] // SCALE, land.shape[1] // SCALE))
@@ -139,7 +138,7 @@ def product(
 
     Cells whose brightness temperatures lie outside everything that water, ice and their mixtures
     show are flagged `OUT_OF_RANGE`; their uncertainty is widened by
-    `seaice.retrieval.out_of_range`.
+    `seaice.retrieval.uncertainty`.
 
     Parameters
     ----------

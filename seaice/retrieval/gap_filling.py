@@ -18,11 +18,10 @@ from seaice.grid.blocks import SCALE, block_mean, repeat_to_fine_grid
 from seaice.grid.grid import Grid, grid_of, hemisphere_of
 from seaice.grid.masks import lake_mask, outside_climatology
 from seaice.retrieval.classical.algorithms import asi
-from seaice.retrieval.classical.corrections import weather_filter
+from seaice.retrieval.classical.corrections import EDGE, FILTERED_BY, weather_filter
 from seaice.retrieval.classical.uncertainty import asi_uncertainty
-from seaice.retrieval.disagreement import EDGE, FILTERED_BY
 from seaice.retrieval.flags import Flag
-from seaice.retrieval.smearing import smearing
+from seaice.retrieval.uncertainty import smearing
 
 __all__ = [
     "CHANGE_FRACTION",

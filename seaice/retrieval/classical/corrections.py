@@ -18,11 +18,15 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, maximum_filter
 
+from seaice.grid.blocks import repeat_to_fine_grid
 from seaice.grid.grid import Hemisphere
+from seaice.retrieval.classical.algorithms import asi
 from seaice.retrieval.flags import Flag
 
 __all__ = [
     "AS_AMSRE",
+    "EDGE",
+    "FILTERED_BY",
     "FILTERS",
     "SPREEN",
     "UNSURE",
@@ -30,6 +34,7 @@ __all__ = [
     "WeatherFilter",
     "as_amsre",
     "blend",
+    "disagreement",
     "gradient_ratio",
     "limits_of",
     "spilled",
@@ -215,3 +220,35 @@ def blend(network: xr.Dataset, classical: xr.Dataset, unsure: float = UNSURE) ->
     fallen = made["status_flag"].values | (taken * np.uint16(Flag.CLASSICAL_FALLBACK))
     made["status_flag"] = made["status_flag"].copy(data=fallen)
     return made.assign_attrs(tie_points=classical.attrs["tie_points"])
+
+
+EDGE = 0.15  #: concentration from which on there is ice
+FILTERED_BY = ("tb18v", "tb23v", "tb36v")  #: channels of the weather filters
+
+
+def disagreement(
+    sic: NDArray[np.float32], pd: NDArray[np.float32], daily_map: xr.Dataset
+) -> NDArray[np.bool_]:
+    """Where a network and the weather filters contradict each other about the ice edge.
+
+    Either the network has ice where the filters find open water, or the filters pass the cell, ASI
+    has ice there and the network has none. Cells that lack a channel of the filters are False.
+
+    Parameters
+    ----------
+    sic : (4y, 4x) 0-1, of a network
+    pd : (4y, 4x) K, refined polarization difference
+    daily_map : (y, x), of the same day; published filters of Spreen et al. 2008 are asked
+
+    Returns
+    -------
+    (4y, 4x) bool
+    """
+    if any(name not in daily_map for name in FILTERED_BY):
+        return np.zeros(sic.shape, bool)
+    low = [daily_map[name].values for name in FILTERED_BY]
+    known = repeat_to_fine_grid(np.logical_and.reduce([np.isfinite(channel) for channel in low]))
+    water = repeat_to_fine_grid(weather_filter(*low))
+    ice = sic > EDGE
+    lost = ~water & ~ice & (asi(pd) > EDGE)
+    return np.asarray(known & np.isfinite(sic) & ((water & ice) | lost))

@@ -32,7 +32,7 @@ from seaice.retrieval.classical.uncertainty import (
 )
 from seaice.retrieval.concentrate import Told, product
 from seaice.retrieval.flags import Flag, everyday
-from seaice.retrieval.smearing import smearing
+from seaice.retrieval.uncertainty import smearing
 
 __all__ = ["FORMULAS", "Choices", "Day", "by_asi", "by_bootstrap", "by_nasa_team"]
 

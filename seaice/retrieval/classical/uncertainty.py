@@ -2,7 +2,7 @@
 
 Lavergne et al. 2019, "Version 2 of the EUMETSAT OSI SAF and ESA CCI sea-ice concentration climate
 data records", The Cryosphere 13, section 3.6: an algorithm's part, (1 - C)^2 s_water^2 +
-C^2 s_ice^2 with sensor noise, and a part for smearing, `seaice.retrieval.smearing`. Their sum is
+C^2 s_ice^2 with sensor noise, and a part for smearing, `seaice.retrieval.uncertainty`. Their sum is
 then scaled to half-widths found on truth-known worlds: by uncertainty, by how far formulas
 differ from each other, which they do in weather and on melting ice, and by how near land is.
 """
