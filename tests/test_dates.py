@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from seaice import daily
+from seaice import run_day
 from seaice.cli import app
 from seaice.config import Settings
 from seaice.dates import AHEAD, FIRST, checked_date
@@ -62,7 +62,7 @@ def test_a_wrong_date_is_refused_in_settings_files_and_in_python(text, tmp_path)
     with pytest.raises(SettingsError, match="YYYY-MM-DD"):
         Settings.from_table({"run": {"date": text}})
     with pytest.raises(SettingsError, match="YYYY-MM-DD"):
-        daily(text, tmp_path, tmp_path / "out")
+        run_day(text, tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize("value", [1524873600, 20180428.0, True, datetime(2018, 4, 28, 1)])

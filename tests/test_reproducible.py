@@ -38,7 +38,7 @@ def test_the_same_granules_make_the_same_bytes(tmp_path):
 
 
 def test_networks_on_another_processor_agree_within_the_tolerance(tmp_path):
-    program = Path(__file__).with_name("shipped_networks.py")
+    program = Path(__file__).parent / "support" / "shipped_networks.py"
     subprocess.run(
         [sys.executable, program, tmp_path / "other.nc"],
         env=os.environ | OTHER | {"PYTHONPATH": os.pathsep.join(sys.path)},

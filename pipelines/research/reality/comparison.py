@@ -127,7 +127,7 @@ class Line:
 def figure_key(group: str, place: str, name: str, unit: str) -> str:
     """Key of a figure in the tables of both sides.
 
-    >>> key("land", "Greenland", "18.7 GHz H", "K")
+    >>> figure_key("land", "Greenland", "18.7 GHz H", "K")
     'land|Greenland|18.7 GHz H|K'
     """
     return "|".join((group, place, name, unit))

@@ -46,7 +46,7 @@ def fill_tables(page: str, parts: Mapping[str, str]) -> str:
     NoInputError
         If the page lacks a place.
 
-    >>> filled("a <!-- table x -->old<!-- end --> b", {"x": "new"})
+    >>> fill_tables("a <!-- table x -->old<!-- end --> b", {"x": "new"})
     'a <!-- table x -->\\nnew\\n<!-- end --> b'
     """
     for name, part in parts.items():

@@ -158,7 +158,7 @@ RUNS = "runs"  #: the log of what was asked for, beside those of days
 def log_name(run: RunSettings) -> str:
     """What a log calls hemisphere and region.
 
-    >>> place_of(RunSettings(region="svalbard")), place_of(RunSettings(hemisphere="south"))
+    >>> log_name(RunSettings(region="svalbard")), log_name(RunSettings(hemisphere="south"))
     ('north_svalbard', 'south')
     """
     from seaice.workflow.plan import region_label

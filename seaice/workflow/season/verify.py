@@ -95,7 +95,7 @@ class ProductCount:
     def __str__(self) -> str:
         """In words.
 
-        >>> str(Checked(products=1, days=0)), str(Checked(products=2, days=3))
+        >>> str(ProductCount(products=1, days=0)), str(ProductCount(products=2, days=3))
         ('1 product', '2 products and 3 days of seasons')
         """
         plural = "" if self.products == 1 else "s"
