@@ -126,9 +126,10 @@ test-desktop: $(VENV)/.test ## products in a real QGIS and a real Chromium (Debi
 test-slow: $(VENV)/.test ## the tests that take longer than a few seconds
 	$(BIN)/pytest -n 2 -m "slow or desktop"
 
-lint: $(VENV)/.test ## ruff: rules and format
+lint: $(VENV)/.test ## ruff (rules and format), and terms that are not of the field
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m pipelines.check_vocabulary --at-most 776
 
 types: $(VENV)/.test ## mypy --strict
 	$(BIN)/mypy --strict seaice pipelines

@@ -49,11 +49,11 @@ def table(lines: list[Line]) -> str:
     heads = ("what", "sizes", "ours, s", "peer", "peer, s", "ratio", "limit", "share", "MB", "runs")
     said = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for line in lines:
-        share = f"{float(line['share']):.0%}" if line["share"] else ""
+        fraction = f"{float(line['share']):.0%}" if line["share"] else ""
         ratio = f"{float(line['ratio']):.1f}" if line["ratio"] else ""
         told = f"{line['subject']}: {line['what']}" + (f" ({line['note']})" if line["note"] else "")
         cells = (told, line["sizes"], _seconds(line, "ours"), line["peer_is"])
-        cells += (_seconds(line, "peer"), ratio, line["limit_is"], share, line["peak"])
+        cells += (_seconds(line, "peer"), ratio, line["limit_is"], fraction, line["peak"])
         said.append(f"| {' | '.join((*cells, line['ours_runs']))} |")
     return "\n".join(said)
 

@@ -71,30 +71,30 @@ def _size(row: dict[str, str]) -> float:
 
 
 def _number(pattern: str, text: str) -> float:
-    found = re.search(pattern, text)
-    if found is None:
+    result = re.search(pattern, text)
+    if result is None:
         raise KeyError(f"no {pattern!r} in {text!r}")
-    return float(found[1])
+    return float(result[1])
 
 
 def lines(day: Cost) -> Iterator[tuple[str, str, str]]:
     """The plan: what, on cores alone, with GPUs."""
     both = DAYS * (1 + SOUTH)
     cores = both * (day.without_networks + day.networks)
-    beside = both * day.without_networks
+    neighbours = both * day.without_networks
     on_gpu = both * OPERATIONS / GPU_RATE
-    wall = cores / CORES / SHARE, max(on_gpu / GPUS, beside / CORES) / SHARE
-    yield "core hours", f"{cores / 3600:,.0f}", f"{beside / 3600:,.0f}"
+    wall = cores / CORES / SHARE, max(on_gpu / GPUS, neighbours / CORES) / SHARE
+    yield "core hours", f"{cores / 3600:,.0f}", f"{neighbours / 3600:,.0f}"
     yield "GPU hours", "0", f"{on_gpu / 3600:,.0f} (assumed rate)"
     yield (
         "wall",
         f"{wall[0] / 3600:,.1f} h on {CORES} cores",
         (f"{wall[1] / 3600:,.1f} h on {GPUS} GPUs and {CORES} cores"),
     )
-    read, made = 2 * DAYS * day.input_gb / 1e3, both * day.output_gb / 1e3
+    read, result = 2 * DAYS * day.input_gb / 1e3, both * day.output_gb / 1e3
     yield "granules read", f"{read:,.0f} TB", "the same"
     yield "read a second", f"{1e6 * read / wall[0]:,.0f} MB", f"{1e6 * read / wall[1]:,.0f} MB"
-    yield "products and seasons", f"{made:,.1f} TB", "the same"
+    yield "products and seasons", f"{result:,.1f} TB", "the same"
 
 
 def main() -> int:

@@ -26,10 +26,10 @@ def rows(runs: int) -> Iterator[Row]:
         granules = len(list(folders[-1].glob("*.h5")))
         sizes = f"{REGION}, {granules} granules of five days, cut to the region"
     with tempfile.TemporaryDirectory() as folder:
-        for stage, says in zip(stages_measured(Path(folder), told), SAYS, strict=True):
+        for stage, text in zip(stages_measured(Path(folder), told), SAYS, strict=True):
             yield Row(
                 subject="day",
-                what=f"seaice {stage.what}{says}",
+                what=f"seaice {stage.what}{text}",
                 sizes=sizes,
                 ours=Taken(wall=stage.seconds, cpu=stage.cpu, runs=1),
                 peak=stage.peak / 1e6,

@@ -86,14 +86,14 @@ def rows(runs: int) -> Iterator[Row]:
 
 def seconds(way: Callable[[], object], device: torch.device, runs: int) -> Taken:
     """The median of the wall, the device waited for, after one run to warm up."""
-    found = []
+    result = []
     for _ in range(runs + 1):
         start = time.perf_counter()
         way()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        found.append(time.perf_counter() - start)
-    wall = statistics.median(found[1:])
+        result.append(time.perf_counter() - start)
+    wall = statistics.median(result[1:])
     return Taken(wall=wall, cpu=wall, runs=runs)
 
 
@@ -101,10 +101,12 @@ def ceilings(device: torch.device, sizes: Sizes, runs: int) -> Ceiling:
     """A product of square matrices in bfloat16, and a copy of as much as thirty of them."""
     square = torch.randn(sizes.product, sizes.product, device=device).bfloat16()
     product = seconds(lambda: square @ square, device, runs)
-    given = torch.empty(30 * square.numel(), dtype=torch.bfloat16, device=device)
-    onto = torch.empty_like(given)
-    copied = seconds(lambda: onto.copy_(given), device, runs)
-    return Ceiling(flops=2 * sizes.product**3 / product.wall, moved=2 * given.nbytes / copied.wall)
+    options = torch.empty(30 * square.numel(), dtype=torch.bfloat16, device=device)
+    onto = torch.empty_like(options)
+    copied = seconds(lambda: onto.copy_(options), device, runs)
+    return Ceiling(
+        flops=2 * sizes.product**3 / product.wall, moved=2 * options.nbytes / copied.wall
+    )
 
 
 def whole_map(device: torch.device, sizes: Sizes, runs: int) -> Row:
@@ -130,11 +132,11 @@ def one_tile(role: str, device: torch.device, sizes: Sizes, ceiling: Ceiling, ru
     network = network.to(device, memory_format=torch.channels_last)
     frames = (card.frames,) if role == "sr" else ()
     side = sizes.tile[role]
-    given = torch.randn(1, *frames, len(card.channels), side, side, device=device)
+    options = torch.randn(1, *frames, len(card.channels), side, side, device=device)
 
     def run() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
-            told: Tensor = network(given)
+            told: Tensor = network(options)
         return told
 
     with FlopCounterMode(display=False) as counter, Moved() as moved:
@@ -160,19 +162,19 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
     side, width, groups = sizes.tile["sr"], 64, 8
     draw = lambda *shape: torch.randn(1, *shape, side, side, device=device).bfloat16()  # noqa: E731
     features = draw(width).contiguous(memory_format=torch.channels_last)
-    given = features, draw(18 * groups), torch.sigmoid(draw(9 * groups))
+    options = features, draw(18 * groups), torch.sigmoid(draw(9 * groups))
     weight = torch.randn(width, width, 3, 3, device=device).bfloat16() / 24
     geometry = ConvGeometry(deformable_groups=groups)
 
     def kernel() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
-            return modulated_deform_conv(*given, weight, None, geometry)
+            return modulated_deform_conv(*options, weight, None, geometry)
 
     def plainly() -> Tensor:
         with sampled_plainly():
             return kernel()
 
-    apart = (kernel().float() - plainly().float()).abs().max()
+    difference = (kernel().float() - plainly().float()).abs().max()
     return Row(
         subject="gpu",
         what=f"deformable convolution, {width} channels, by a kernel, {_name(device)}",
@@ -180,7 +182,7 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
         ours=seconds(kernel, device, runs),
         peer_is="plain PyTorch",
         peer=seconds(plainly, device, runs),
-        note=f"largest difference {float(apart):.2g} of values of {float(kernel().std()):.2g}",
+        note=f"largest difference {float(difference):.2g} of values of {float(kernel().std()):.2g}",
     )
 
 
@@ -189,15 +191,15 @@ def training(device: torch.device, sizes: Sizes, ceiling: Ceiling, runs: int) ->
     _, card = shipped("sr")
     network = create_model(card.architecture, card.config).to(device)
     shape = sizes.batch, card.frames, len(card.channels), sizes.side, sizes.side
-    given = torch.randn(shape, device=device)
+    options = torch.randn(shape, device=device)
     truth = torch.randn(sizes.batch, 2, 4 * sizes.side, 4 * sizes.side, device=device)
     ways: dict[str, Any] = {"eager": network}
     if device.type == "cuda":
         ways["compiled"] = torch.compile(network)
     for how, way in ways.items():
-        step = stepper(way, network, given, truth)
+        step = stepper(way, network, options, truth)
         with FlopCounterMode(display=False) as counter:
-            create_model(card.architecture, card.config).to(device)(given).sum().backward()
+            create_model(card.architecture, card.config).to(device)(options).sum().backward()
         taken = seconds(step, device, runs)
         yield Row(
             subject="gpu",

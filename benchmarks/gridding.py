@@ -37,8 +37,8 @@ def ours(swath: xr.Dataset) -> Maps:
     """All that a daily map holds of 89 GHz."""
     day = Accumulator(NORTH, HIGH_CHANNELS)
     day.add(swath)
-    made = day.daily_map(date(2020, 3, 3))
-    return {name: made[name].values for name in HIGH_CHANNELS}
+    result = day.daily_map(date(2020, 3, 3))
+    return {name: result[name].values for name in HIGH_CHANNELS}
 
 
 def means_alone(swath: xr.Dataset) -> Maps:
@@ -64,7 +64,7 @@ def kd_tree_gauss(swath: xr.Dataset) -> Maps:
     """The published method; both channels share one search."""
     places = SwathDefinition(swath["longitude"].values.ravel(), swath["latitude"].values.ravel())
     both = np.stack([swath[name].values.ravel() for name in HIGH_CHANNELS], -1)
-    found = kd_tree.resample_gauss(
+    result = kd_tree.resample_gauss(
         places,
         both,
         AREA,
@@ -73,7 +73,7 @@ def kd_tree_gauss(swath: xr.Dataset) -> Maps:
         neighbours=30,
         fill_value=np.nan,
     )
-    return {name: found[..., k].astype(np.float32) for k, name in enumerate(HIGH_CHANNELS)}
+    return {name: result[..., k].astype(np.float32) for k, name in enumerate(HIGH_CHANNELS)}
 
 
 def elliptical(swath: xr.Dataset) -> Maps:
@@ -155,10 +155,11 @@ def _least_traffic(swath: xr.Dataset) -> float:
 
 
 def _apart(mine: Maps, other: Maps) -> str:
-    apart = np.abs(mine["tb89v"] - other["tb89v"])
+    difference = np.abs(mine["tb89v"] - other["tb89v"])
     holes = int((np.isfinite(other["tb89v"]) & ~np.isfinite(mine["tb89v"])).sum())
     return (
-        f"median difference {np.nanmedian(apart):.3f} K, 99 % {np.nanpercentile(apart, 99):.2f} K, "
+        f"median difference {np.nanmedian(difference):.3f} K, "
+        f"99 % {np.nanpercentile(difference, 99):.2f} K, "
         f"{holes} holes that it has not"
     )
 

@@ -50,11 +50,11 @@ def refining(days: int, wide: int, side: int, alignment: str) -> Callable[[], ob
     hyper = {"frames": days, "width": wide, "groups": 4, "extract_blocks": 2}
     sizes = hyper | {"reconstruct_blocks": 8, "tail": 16, "alignment": alignment}
     network = create_model("pmdrnet", sizes).eval().to(memory_format=torch.channels_last)
-    given = torch.randn(1, days, 11, side, side)
+    options = torch.randn(1, days, 11, side, side)
 
     @torch.inference_mode()
     def run() -> object:
-        return network(given)
+        return network(options)
 
     return run
 
@@ -78,10 +78,10 @@ def work_of(way: Callable[[], object], size: float) -> float:
 def rows(runs: int) -> Iterator[Row]:
     """A line and a picture for everything that grows."""
     for name, (ways, axis) in GROWING.items():
-        made = ways()
-        taken = interleaved({str(size): way for size, way in made.items()}, max(runs // 2, 1))
-        sizes, seconds = list(made), [each.cpu for each in taken.values()]
-        work = [work_of(way, size) for size, way in made.items()]
+        result = ways()
+        taken = interleaved({str(size): way for size, way in result.items()}, max(runs // 2, 1))
+        sizes, seconds = list(result), [each.cpu for each in taken.values()]
+        work = [work_of(way, size) for size, way in result.items()]
         draw(name, axis, sizes, seconds, work)
         times, more = seconds[-1] / seconds[0], work[-1] / work[0]
         yield Row(

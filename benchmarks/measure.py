@@ -63,21 +63,21 @@ def _number(value: float | None) -> str:
 
 def interleaved(ways: Mapping[str, Callable[[], object]], runs: int) -> dict[str, Taken]:
     """Every way once to warm up, then all in turn, so that a busy machine is as busy for each."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    result: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for way in ways.values():
         way()
     for _ in range(runs):
         for name, way in ways.items():
             wall, cpu = time.perf_counter(), time.process_time()
             way()
-            found[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+            result[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     return {
         name: Taken(
             wall=statistics.median(wall for wall, _ in taken),
             cpu=statistics.median(cpu for _, cpu in taken),
             runs=runs,
         )
-        for name, taken in found.items()
+        for name, taken in result.items()
     }
 
 
@@ -85,9 +85,9 @@ def copy_rate() -> float:
     """Bytes a second that one core copies, measured on 256 MB."""
     import numpy as np
 
-    given = np.ones(2**25)
-    onto = np.empty_like(given)
-    return given.nbytes / interleaved({"copy": lambda: np.copyto(onto, given)}, 5)["copy"].cpu
+    options = np.ones(2**25)
+    onto = np.empty_like(options)
+    return options.nbytes / interleaved({"copy": lambda: np.copyto(onto, options)}, 5)["copy"].cpu
 
 
 def peak() -> float:

@@ -40,9 +40,9 @@ class Timed:
 def rows(runs: int) -> Iterator[Row]:
     """Crops of both networks, and what bfloat16 costs."""
     torch.set_num_threads(1)
-    made = {role: timed(role, max(runs // 2, 1)) for role in ("sr", "sic")}
+    result = {role: timed(role, max(runs // 2, 1)) for role in ("sr", "sic")}
     limit = best_rate()
-    for role, one in made.items():
+    for role, one in result.items():
         for how in ("float32", "bfloat16"):
             yield Row(
                 subject="networks",
@@ -65,12 +65,12 @@ def timed(role: str, runs: int) -> Timed:
     last = deepcopy(plain).to(memory_format=torch.channels_last)
     side = SIDES[role]
     frames = (card.frames,) if role == "sr" else ()
-    given = torch.randn(1, *frames, len(card.channels), side, side)
-    laid = given if role == "sr" else given.contiguous(memory_format=torch.channels_last)
+    options = torch.randn(1, *frames, len(card.channels), side, side)
+    laid = options if role == "sr" else options.contiguous(memory_format=torch.channels_last)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        plainly(lambda: plain(given))()
+        plainly(lambda: plain(options))()
     ways = {
-        "naive": plainly(runner(plain, given, rounded=torch.float32)),
+        "naive": plainly(runner(plain, options, rounded=torch.float32)),
         "float32": runner(last, laid, rounded=torch.float32),
         "bfloat16": runner(last, laid, rounded=torch.bfloat16),
     }
@@ -103,9 +103,9 @@ def plainly(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
 def best_rate() -> float:
     """Operations a second of one core's time: 64 channels, 3x3, bfloat16, channels last."""
     layer = nn.Conv2d(64, 64, 3, padding=1).bfloat16().to(memory_format=torch.channels_last)
-    given = torch.randn(1, 64, 256, 256).bfloat16().contiguous(memory_format=torch.channels_last)
+    options = torch.randn(1, 64, 256, 256).bfloat16().contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        taken = interleaved({"conv": lambda: layer(given)}, 9)["conv"]
+        taken = interleaved({"conv": lambda: layer(options)}, 9)["conv"]
     return 2 * 9 * 64 * 64 * 256**2 / taken.cpu
 
 
@@ -124,17 +124,17 @@ def precision() -> Iterator[Row]:
     times: dict[str, float] = {}
     for index in range(min(HOW_MANY, len(samples))):
         world = world_of(samples, index, draw(SPLITS["valid"], index)[0])
-        found = {}
+        result = {}
         for how, machine in (("float32", CPU), ("bfloat16", rough)):
             start = time.process_time()
             told = told_of(world, compared, Networks(machine))
             times[how] = times.get(how, 0) + time.process_time() - start
-            found[how] = told.sic[compared[0].label][0]
-        known = np.isfinite(found["float32"]) & np.isfinite(world.sic)
+            result[how] = told.sic[compared[0].label][0]
+        known = np.isfinite(result["float32"]) & np.isfinite(world.sic)
         for name, error in (
-            ("float32", found["float32"] - world.sic),
-            ("bfloat16", found["bfloat16"] - world.sic),
-            ("between", found["bfloat16"] - found["float32"]),
+            ("float32", result["float32"] - world.sic),
+            ("bfloat16", result["bfloat16"] - world.sic),
+            ("between", result["bfloat16"] - result["float32"]),
         ):
             sums.setdefault(name, []).append(np.square(error[known]))
     rms = {name: 100 * float(np.sqrt(np.concatenate(each).mean())) for name, each in sums.items()}

@@ -47,10 +47,10 @@ def made_day(grid: Grid) -> Day:
     """Five frames of a crop of the north, and the map of the middle one."""
     random = np.random.default_rng(0)
     land = land_mask(grid.refine(SCALE))
-    share = block_mean(land)
+    fraction = block_mean(land)
     ice = np.clip(0.5 + 3 * _waves(random, grid.shape), 0, 1)
     frames = [np.roll(ice, DRIFT * (frame - FRAMES // 2), axis=1) for frame in range(FRAMES)]
-    seen = [_brightness(each, share, random) for each in frames]
+    seen = [_brightness(each, fraction, random) for each in frames]
     tb = {name: np.stack([each[k] for each in seen]) for k, name in enumerate(HIGH_CHANNELS)}
     dims = ("frame", "y", "x")
     quarters = {
@@ -97,8 +97,8 @@ def _brightness(
 def ours(day: Day, machine: Machine) -> np.ndarray:
     """Concentration as the product's own code makes it, weights read and all."""
     refined = refine(day.stack, *shipped("sr"), machine, "", no_progress, day.where)
-    made = concentrate(refined, day.daily_map, day.land, shipped("sic"), machine, no_progress)
-    return np.asarray(made["sic"].values)
+    result = concentrate(refined, day.daily_map, day.land, shipped("sic"), machine, no_progress)
+    return np.asarray(result["sic"].values)
 
 
 def naive(day: Day) -> np.ndarray:
@@ -106,10 +106,10 @@ def naive(day: Day) -> np.ndarray:
     machine = Machine(device=CPU)
     with sampled_plainly():
         refined = _with_every_tile(refine)(day.stack, *shipped("sr"), machine, "", no_progress)
-        made = _with_every_tile(concentrate)(
+        result = _with_every_tile(concentrate)(
             refined, day.daily_map, day.land, shipped("sic"), machine, no_progress
         )
-    return np.asarray(made["sic"].values)
+    return np.asarray(result["sic"].values)
 
 
 def _with_every_tile(stage: Callable[..., xr.Dataset]) -> Callable[..., xr.Dataset]:
@@ -181,9 +181,10 @@ def rows(runs: int) -> Iterator[Row]:
 
 
 def _apart(mine: np.ndarray, other: np.ndarray) -> str:
-    apart = np.abs(mine - other)[np.isfinite(mine) & np.isfinite(other)]
+    difference = np.abs(mine - other)[np.isfinite(mine) & np.isfinite(other)]
     return (
-        f"to the naive map {100 * np.sqrt(np.square(apart).mean()):.4f} % RMS, "
-        f"{(apart <= 0.01).mean():.3%} of cells within 1 %, largest {100 * apart.max():.2f} %; "
+        f"to the naive map {100 * np.sqrt(np.square(difference).mean()):.4f} % RMS, "
+        f"{(difference <= 0.01).mean():.3%} of cells within 1 %, "
+        f"largest {100 * difference.max():.2f} %; "
         f"{int((np.isfinite(mine) != np.isfinite(other)).sum())} cells known to one alone"
     )

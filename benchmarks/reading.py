@@ -34,12 +34,14 @@ def made_granule(folder: Path) -> Path:
             swath[name] = values + random.normal(0, NOISE, values.shape).astype(np.float32)
     plain = write_l1b(folder, swath)
     packed = plain.with_suffix(".packed.h5")
-    with h5py.File(plain) as given, h5py.File(packed, "w") as onto:
-        onto.attrs.update(given.attrs)
-        for name, dataset in given.items():
+    with h5py.File(plain) as options, h5py.File(packed, "w") as onto:
+        onto.attrs.update(options.attrs)
+        for name, dataset in options.items():
             how = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-            made = onto.create_dataset(name, data=dataset[...], **(how if dataset.ndim > 1 else {}))
-            made.attrs.update(dataset.attrs)
+            result = onto.create_dataset(
+                name, data=dataset[...], **(how if dataset.ndim > 1 else {})
+            )
+            result.attrs.update(dataset.attrs)
     plain.unlink()
     return packed.rename(plain)
 

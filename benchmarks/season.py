@@ -30,14 +30,14 @@ NAME = "GW1AM2_{:%Y%m%d%H%M}_{:03d}A_L1SGBTBR_2220220.h5"
 
 def made_passes(folder: Path) -> list[Path]:
     """Half orbits, each about 24 degrees west of the one before, with noise as real ones have."""
-    random, made = np.random.default_rng(0), []
+    random, result = np.random.default_rng(0), []
     for turn in range(PASSES):
         swath = make_swath(SCANS, phase=740.0 + 3 * turn * ORBIT)
         for name, values in swath.items():
             if str(name).startswith("tb"):
                 swath[name] = values + random.normal(0, 1.0, values.shape).astype(np.float32)
-        made.append(write_l1b(folder, swath, f"pass_{turn}.h5"))
-    return made
+        result.append(write_l1b(folder, swath, f"pass_{turn}.h5"))
+    return result
 
 
 def day_of(passes: list[Path], folder: Path, day: date, granules: int) -> None:

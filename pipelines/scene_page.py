@@ -87,16 +87,16 @@ def without_land(daily_map: xr.Dataset, land: NDArray[np.bool_], channel: str = 
     (y, x), 0-1 where the estimate is perfect; NaN where the channel is, or land fills half of it
     """
     band = channel[2:-1]
-    tb, share = daily_map[channel].values, land_fractions(land)[f"land_{band}"]
-    sea = np.isfinite(tb) & (share < 0.002)
+    tb, fraction = daily_map[channel].values, land_fractions(land)[f"land_{band}"]
+    sea = np.isfinite(tb) & (fraction < 0.002)
     nearby = gaussian_filter(sea.astype(float), SEA_AROUND)
     water = gaussian_filter(np.where(sea, tb, 0.0), SEA_AROUND) / np.maximum(nearby, 1e-6)
-    seen = np.where(np.isfinite(tb), share, 0.0)
+    seen = np.where(np.isfinite(tb), fraction, 0.0)
     solid = np.median(tb[seen > 0.9 * seen.max()])
     kinds: tuple[Kind, ...] = ("wet snow", "bare ice")
     ice = np.mean([ice_table(kind).mean[CHANNELS.index(channel)] for kind in kinds])
-    covered = (tb - water - share * (solid - water)) / (ice - water)
-    return np.where((share < 0.5) & (nearby > 1e-3), covered / (1 - share), np.nan)
+    covered = (tb - water - fraction * (solid - water)) / (ice - water)
+    return np.where((fraction < 0.5) & (nearby > 1e-3), covered / (1 - fraction), np.nan)
 
 
 def _by_hand(scene: Path, product: xr.Dataset) -> Map:

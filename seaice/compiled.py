@@ -22,18 +22,18 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     for the next process where there is a folder to keep it in: beside the source, or the user's
     cache. Where neither can be written, each process compiles anew.
     """
-    made: list[Callable[P, R]] = []
+    result: list[Callable[P, R]] = []
 
     def dispatcher() -> Callable[P, R]:
         with _COMPILING:
-            if not made:
+            if not result:
                 _resolve(function)
-                made.append(_through_numba(function))
-        return made[0]
+                result.append(_through_numba(function))
+        return result[0]
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        return (made[0] if made else dispatcher())(*args, **kwargs)
+        return (result[0] if result else dispatcher())(*args, **kwargs)
 
     run.dispatcher = dispatcher  # type: ignore[attr-defined]
     return run
@@ -53,7 +53,7 @@ def _through_numba(function: Callable[P, R]) -> Callable[P, R]:
     import numba
 
     try:
-        made = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        result = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:  # numba: "cannot cache function: no locator available"
-        made = numba.njit(nogil=True, error_model="numpy")(function)
-    return cast(Callable[P, R], made)
+        result = numba.njit(nogil=True, error_model="numpy")(function)
+    return cast(Callable[P, R], result)

@@ -230,9 +230,9 @@ class Settings(Settled):
         """
         table = read_toml(path) if path else {}
         for section, values in told.items():
-            given = {key: value for key, value in values.items() if value is not None}
+            options = {key: value for key, value in values.items() if value is not None}
             former = table.get(section, {})
-            table[section] = former | given if isinstance(former, dict) else former
+            table[section] = former | options if isinstance(former, dict) else former
         return cls.from_table(table)
 
     def toml(self) -> str:

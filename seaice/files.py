@@ -269,9 +269,9 @@ def sha256_of_all(paths: Iterable[Path], notes: Path) -> dict[Path, str]:
     notes : JSON file in which hashes are remembered by path, size and time of change
     """
     known = _remembered(notes)
-    found = {path: _name_of_state(path) for path in paths}
-    hashes = {path: known.get(state) or sha256(path) for path, state in found.items()}
-    fresh = {found[path]: digest for path, digest in hashes.items()}
+    result = {path: _name_of_state(path) for path in paths}
+    hashes = {path: known.get(state) or sha256(path) for path, state in result.items()}
+    fresh = {result[path]: digest for path, digest in hashes.items()}
     if not fresh.items() <= known.items():
         with atomic_file(notes) as part:
             part.write_text(json.dumps(known | fresh, indent=0, sort_keys=True))
@@ -281,9 +281,9 @@ def sha256_of_all(paths: Iterable[Path], notes: Path) -> dict[Path, str]:
 def sha256_remembered(paths: Iterable[Path], notes: Path) -> dict[Path, str] | None:
     """What `sha256_of_all` would find where `notes` has it all; else None, and nothing is read."""
     known = _remembered(notes)
-    found = {path: known.get(_name_of_state(path)) for path in paths}
-    hashes = {path: digest for path, digest in found.items() if digest is not None}
-    return hashes if len(hashes) == len(found) else None
+    result = {path: known.get(_name_of_state(path)) for path in paths}
+    hashes = {path: digest for path, digest in result.items() if digest is not None}
+    return hashes if len(hashes) == len(result) else None
 
 
 def _name_of_state(path: Path) -> str:

@@ -80,7 +80,7 @@ def html_page(title: str, sections: Sequence[Section], pictures: Mapping[str, by
     for section in sections:
         parts.append(f"<h2>{escape(section.title)}</h2>")
         parts += [f'<p class="alert">{escape(alert)}</p>' for alert in section.alerts]
-        parts += [f"<p>{escape(says)}</p>" for says in section.says]
+        parts += [f"<p>{escape(text)}</p>" for text in section.says]
         parts += [_table(table) for table in section.tables]
         parts += [_picture(picture, pictures[picture.name]) for picture in section.pictures]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'

@@ -39,9 +39,9 @@ def test_variants_differ_from_the_whole_in_one_thing_each():
     assert each.pop("PMDRnet, 5 frames") == BASE
     each.pop("ESPCN")
     for settings in each.values():
-        apart = dict(settings.hyper.items() - BASE.hyper.items())
+        difference = dict(settings.hyper.items() - BASE.hyper.items())
         weights = {settings.difference_weight} - {BASE.difference_weight}
-        assert len(apart) + len(weights) == 1
+        assert len(difference) + len(weights) == 1
         assert replace(settings, hyper=BASE.hyper, difference_weight=1.0) == BASE
 
 

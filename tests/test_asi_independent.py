@@ -49,7 +49,7 @@ def theirs(paths):
         "", "", "", GRID.crs, GRID.shape[1], GRID.shape[0], (left, bottom, right, top)
     )
     sigma = pyresample.utils.fwhm2sigma(FWHM)
-    made = pyresample.kd_tree.resample_gauss(
+    result = pyresample.kd_tree.resample_gauss(
         pyresample.SwathDefinition(longitude, latitude),
         np.stack([v, h], -1),
         area,
@@ -58,7 +58,7 @@ def theirs(paths):
         neighbours=NEIGHBOURS,
         fill_value=np.nan,
     )
-    pd = made[..., 0] - made[..., 1]
+    pd = result[..., 0] - result[..., 1]
     sic = np.polyval(CUBIC, pd)
     return np.where(pd >= 47.0, 0.0, np.where(pd <= 11.7, 1.0, np.clip(sic, 0, 1)))
 
@@ -67,8 +67,8 @@ def theirs(paths):
 def test_two_chains_agree_within_one_percent(tmp_path):
     paths = simulate_days(DAY, DAY, GRID, 5, tmp_path, lambda done, of: None)
     swaths = (read_swath(path) for path in paths)
-    made = grid_day(swaths, GRID, DAY)
-    ours = asi((made["tb89v"] - made["tb89h"]).values)
+    result = grid_day(swaths, GRID, DAY)
+    ours = asi((result["tb89v"] - result["tb89h"]).values)
     other = theirs(paths)
     both = np.isfinite(ours) & np.isfinite(other)
     assert both.mean() > 0.5

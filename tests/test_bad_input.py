@@ -36,8 +36,8 @@ def out(tmp_path_factory):
 def unspoilt(five_days, plain, tmp_path_factory):
     """Concentration from the good granules alone."""
     out = tmp_path_factory.mktemp("unspoilt")
-    made = run("daily", five_days, out, *plain)
-    assert made.exit_code == 0, made.output
+    result = run("daily", five_days, out, *plain)
+    assert result.exit_code == 0, result.output
     return concentration(out)
 
 
@@ -222,13 +222,13 @@ def test_wrong_content_and_odd_files_are_left_out_and_named_and_the_map_is_uncha
     shutil.copy(good, granules / copy)
     said[copy] = "also in"
     odd = good.name.replace("1000_", "1100_")
-    for name, says in {
+    for name, text in {
         good.name.replace(".h5", " (1).h5"): "its name is not",
         f"{good.name}.gz": "compressed",
         f"GGWAM3_{DAY:%Y%m%d}1000A035_L1SGRTBR_0000000.nc": "AMSR3",
     }.items():
         (granules / name).write_bytes(b"")
-        said[name] = says
+        said[name] = text
     os.mkfifo(granules / odd)
     said[odd] = "a FIFO"
     link = odd.replace("1100_", "1101_")
@@ -240,9 +240,9 @@ def test_wrong_content_and_odd_files_are_left_out_and_named_and_the_map_is_uncha
     document = provenance(out)
     warnings = [each for each in document["warnings"] if each.startswith(f"{DAY}: left out ")]
     assert len(warnings) == len(said)
-    for name, says in said.items():
+    for name, text in said.items():
         (warning,) = (each for each in warnings if f" {name}: " in each)
-        assert says in warning
+        assert text in warning
         assert name in result.output.replace("\n", "")
     xr.testing.assert_equal(concentration(out), unspoilt)
     entries = {each["name"]: each for each in document["granules"][str(DAY)]}

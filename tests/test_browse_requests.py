@@ -121,9 +121,9 @@ def test_a_malformed_address_is_refused(port, target, code):
     ],
 )
 def test_what_is_no_request_is_refused(port, request_, code):
-    found = code_of(port, request_)
+    result = code_of(port, request_)
     without_head = f"Error code: {code}".encode()  # what is taken for HTTP/0.9
-    assert found == code or without_head in found
+    assert result == code or without_head in result
 
 
 def test_a_body_is_no_further_request(port):

@@ -251,9 +251,9 @@ def samples_scenes(path):
 def test_the_command_takes_a_folder_of_charts(service, tmp_path):
     scenes, charts = service
     words = ["samples", "--scenes", str(scenes), "--charts", str(charts)]
-    made = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "train.zarr")])
-    assert made.exit_code == 0, made.output
-    assert "two: " in made.output
+    result = CliRunner().invoke(app, [*words, "-o", str(tmp_path / "train.zarr")])
+    assert result.exit_code == 0, result.output
+    assert "two: " in result.output
     alone = CliRunner().invoke(app, ["evaluate", "--charts", str(charts)])
     assert alone.exit_code == 2
     assert "--scenes" in alone.output

@@ -38,8 +38,8 @@ def alike(one, two):
 @given(shares, st.sampled_from(sorted(SPREADS)))
 def test_the_algorithm_part_goes_from_water_to_ice(sic, name):
     water, ice = SPREADS[name]
-    found = algorithm_uncertainty(np.array([sic]), SPREADS[name])[0]
-    assert found == pytest.approx(np.sqrt((1 - sic) ** 2 * water**2 + sic**2 * ice**2), rel=1e-5)
+    result = algorithm_uncertainty(np.array([sic]), SPREADS[name])[0]
+    assert result == pytest.approx(np.sqrt((1 - sic) ** 2 * water**2 + sic**2 * ice**2), rel=1e-5)
 
 
 @given(shares, st.floats(0.001, 0.3), st.floats(0, 0.3))
@@ -61,8 +61,8 @@ def test_tables_set_the_sum_and_leave_the_proportion(sic, algorithm, smearing, o
 
 def test_absent_cells_stay_absent_and_absent_formulas_are_the_most_doubtful():
     absent = np.array([np.nan])
-    for made in widths(absent, (absent, absent), shipped("asi"), anywhere(absent)):
-        assert np.isnan(made[0])
+    for result in widths(absent, (absent, absent), shipped("asi"), anywhere(absent)):
+        assert np.isnan(result[0])
     sic, parts = np.array([0.5]), (np.array([0.1]), np.array([0.1]))
     unknown = widths(sic, parts, shipped("asi"), anywhere(sic, spread=np.nan))
     worst = widths(sic, parts, shipped("asi"), anywhere(sic, spread=1.0))
@@ -97,11 +97,11 @@ def truth_known(seed, size=60_000):
 
 
 def test_what_was_found_on_some_cells_holds_on_others():
-    made = half_widths([{name: [truth_known(0)] for name in FORMULAS}])["asi"]
-    held = Held(*(np.array([made[kind]["68"], made[kind]["95"]]) for kind in Held._fields))
+    result = half_widths([{name: [truth_known(0)] for name in FORMULAS}])["asi"]
+    stored = Held(*(np.array([result[kind]["68"], result[kind]["95"]]) for kind in Held._fields))
     sic, _, smearing, spread, land, truth = truth_known(1)
     parts = np.full_like(sic, 0.03), smearing
-    one, other, wide = widths(sic, parts, held, Beside(spread=spread, land=land))
+    one, other, wide = widths(sic, parts, stored, Beside(spread=spread, land=land))
     error, ice = np.abs(sic - truth), sic > 0
     for here in (ice, ice & (spread > 0.3), ice & (land < 3), ice & (spread < 0.18) & (land > 3)):
         assert (error <= np.hypot(one, other) + 1e-6)[here].mean() == pytest.approx(0.68, abs=0.03)

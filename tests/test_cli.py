@@ -104,8 +104,8 @@ def test_doctor_tells_whether_a_folder_is_usable(tmp_path):
 
 def test_doctor_knows_gridded_days_and_absent_folders(tmp_path):
     write_au_si6(tmp_path, {"NH": [np.full(NORTH.shape, 250.0)] * 2})
-    found = [one.found for one in check_granules(tmp_path)]
-    assert found == [
+    result = [one.found for one in check_granules(tmp_path)]
+    assert result == [
         "1 granule on 1 date, 20200303 to 20200303",
         "readable, 1792 x 1216 cells in the north",
     ]

@@ -46,12 +46,12 @@ def test_models_as_json_are_the_table():
 
 
 def test_doctor_tells_what_to_type(tmp_path):
-    found = json.loads(said("doctor", "--granules", str(tmp_path / "none"), "--json", code=2))
-    (bad,) = (one for one in found if one["mend"])
+    result = json.loads(said("doctor", "--granules", str(tmp_path / "none"), "--json", code=2))
+    (bad,) = (one for one in result if one["mend"])
     assert bad["what"] == f"granules in {tmp_path / 'none'}"
     command = f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {tmp_path / 'none'}"
     assert bad["mend"] == command
-    assert {"device", "weights pmdrnet.safetensors"} <= {one["what"] for one in found}
+    assert {"device", "weights pmdrnet.safetensors"} <= {one["what"] for one in result}
 
 
 def test_why_tells_of_a_cell_in_words_and_as_json(tmp_path):

@@ -90,10 +90,10 @@ def test_a_product_is_the_composition_of_its_stages(granules, finished):
     seen = maps[DAY].assign(real_frames=observed_frames(maps, DAY))
     expected = postprocess(by_asi(fine, seen, land_mask(grid.refine(4))), maps, "gaps")
     rows, columns = region.refine(4).within(grid.refine(4))
-    expected, made = round_values(expected.isel(y=rows, x=columns)), product(finished)
-    assert bool(made["sic"].notnull().any())
+    expected, result = round_values(expected.isel(y=rows, x=columns)), product(finished)
+    assert bool(result["sic"].notnull().any())
     for name in expected:
-        np.testing.assert_array_equal(made[name].values, expected[name].values, err_msg=name)
+        np.testing.assert_array_equal(result[name].values, expected[name].values, err_msg=name)
 
 
 def test_provenance_names_every_granule_with_its_hash(granules, finished):
@@ -196,8 +196,8 @@ def test_a_gridded_day_stands_in_where_there_are_no_swaths(granules, plain, read
     h, v = (np.full((1792, 1216), kelvin) for kelvin in (180.0, 200.0))
     gridded = write_au_si6(folder, {"NH": (h, v)})
     assert run("daily", folder, tmp_path / "out", *plain).exit_code == 0
-    made = product(tmp_path / "out")
-    np.testing.assert_allclose(made["pd"].values[8:-8, 8:-8], 20.0, atol=0.2)
+    result = product(tmp_path / "out")
+    np.testing.assert_allclose(result["pd"].values[8:-8, 8:-8], 20.0, atol=0.2)
     assert provenance(tmp_path / "out")["granules"][DAY.isoformat()][0]["name"] == gridded.name
     assert len(reads) == 4
 
@@ -232,6 +232,6 @@ def test_a_product_whose_provenance_is_cut_short_is_made_again(
     document = out / PRODUCT / f"{PRODUCT}.json"
     whole = document.read_bytes()
     document.write_bytes(whole[:size])
-    made = run("daily", granules, out, *plain)
-    assert made.exit_code == 0, made.output
+    result = run("daily", granules, out, *plain)
+    assert result.exit_code == 0, result.output
     assert document.read_bytes() == whole

@@ -56,16 +56,16 @@ def test_a_blend_has_the_default_networks_weights(one_day):
 @pytest.mark.parametrize("name", ["bootstrap", "nasa_team", "blend"])
 def test_a_day_by_name_has_the_same_variables_as_by_asi(name, tmp_path):
     write_five_days(tmp_path / "granules")
-    made = {}
+    result = {}
     for sic in ("asi", name):
         out = tmp_path / sic
         settings = tmp_path / "plain.toml"
         settings.write_text('[write]\nformats = ["zarr"]\n[sic]\ntie_points = "dynamic"\n')
         told = run("daily", tmp_path / "granules", out, "--sic", sic, "--settings", settings)
         assert told.exit_code == 0, told.output
-        made[sic] = xr.open_zarr(out / PRODUCT / f"{PRODUCT}.zarr").load()
-    assert set(made[name]) == set(made["asi"])
-    assert made[name].attrs["sic_name"] == name
-    assert bool(made[name]["sic"].notnull().any())
-    points = json.loads(made[name].attrs["tie_points"])
+        result[sic] = xr.open_zarr(out / PRODUCT / f"{PRODUCT}.zarr").load()
+    assert set(result[name]) == set(result["asi"])
+    assert result[name].attrs["sic_name"] == name
+    assert bool(result[name]["sic"].notnull().any())
+    points = json.loads(result[name].attrs["tie_points"])
     assert points["algorithm"] == ("asi" if name == "blend" else name)

@@ -56,13 +56,13 @@ def folder(tmp_path_factory):
 def test_a_day_with_a_chart_becomes_samples(folder, tmp_path, caplog):
     place, truth = folder
     store = tmp_path / "train.zarr"
-    found = list(
+    result = list(
         write_day_samples(place / "granules", place / "charts", store, side=32, region=REGION)
     )
-    assert [name for _, name in found] == ["chart_20180428"]
+    assert [name for _, name in result] == ["chart_20180428"]
     assert "chart_20180811.tif: no samples of 2018-08-11" in caplog.text
     samples = SampleSet.open(store)
-    assert len(samples) == found[-1][0] >= 4
+    assert len(samples) == result[-1][0] >= 4
     # the tile of the upper-left corner, as its own cells have it
     own, window = truth[:128, :128], samples.whole(0)
     known = np.isfinite(own)

@@ -47,7 +47,7 @@ class Block(NamedTuple):
 
 
 def blocks_of(path):
-    page, found = str(path.relative_to(ROOT)), []
+    page, result = str(path.relative_to(ROOT)), []
     lines, number = path.read_text().splitlines(), 0
     excuse, in_list = excused(page), False
     told = ""
@@ -59,19 +59,19 @@ def blocks_of(path):
             end = next(n for n in range(start, len(lines)) if lines[n].strip().startswith("```"))
             code = "\n".join(each[len(match[1]) :] for each in lines[start:end])
             if "{" not in line:
-                found.append(Block(page, start, match[2], code, told or excuse))
+                result.append(Block(page, start, match[2], code, told or excuse))
             number, told = end, ""
         elif line.startswith("    ") and line.strip() and not in_list:
             end = start
             while end < len(lines) and (lines[end].startswith("    ") or not lines[end].strip()):
                 end += 1
             code = "\n".join(each[4:] for each in lines[number:end]).rstrip()
-            found.append(Block(page, start, "", code, told or excuse))
+            result.append(Block(page, start, "", code, told or excuse))
             number, told = end - 1, ""
         elif line.strip():
             in_list, told = bool(re.match(r"([-*]|\d+\.) ", line)) or line.startswith("  "), ""
         number += 1
-    return found
+    return result
 
 
 def excused(page):
@@ -183,11 +183,11 @@ def sandbox(tmp_path_factory):
     shutil.copy(demo.truth, truth)
     told = ["--date", "2020-03-03", "--granules", "granules", "--region", SMALL_REGION]
     run(f"seaice daily {shlex.join(told)} --sr bicubic --sic asi", folder)
-    (made,) = (folder / "products").glob("seaice_sic_*_v*/")
+    (result,) = (folder / "products").glob("seaice_sic_*_v*/")
     target = folder.joinpath(*MADE)
-    shutil.copytree(made, target)
-    for path in sorted(target.rglob(f"{made.name}*"), key=lambda path: -len(path.parts)):
-        path.rename(path.with_name(path.name.replace(made.name, MADE[1])))
+    shutil.copytree(result, target)
+    for path in sorted(target.rglob(f"{result.name}*"), key=lambda path: -len(path.parts)):
+        path.rename(path.with_name(path.name.replace(result.name, MADE[1])))
     return folder
 
 

@@ -128,8 +128,8 @@ def test_what_is_no_map_of_ice_is_refused_in_three_parts(tmp_path, what):
         write_truth(path, np.ones((4, 4)), LEFT, TOP, 1e3)
         import xarray as xr
 
-        with xr.open_dataset(path) as found:
-            other = found.rename(sic="temperature").load()
+        with xr.open_dataset(path) as result:
+            other = result.rename(sic="temperature").load()
         other.to_netcdf(tmp_path / "other.nc")
         path = tmp_path / "other.nc"
     with pytest.raises(NoInputError) as error:
@@ -156,9 +156,9 @@ def test_real_maps_of_two_services_agree_on_where_the_ice_is():
 def test_on_a_lattice_that_fits_means_are_means_of_blocks(factor):
     """Exactly as an independent mean over blocks has it."""
     sic = smooth((40, 60))
-    found = regrid(field(sic), field(sic).grid.coarsen(factor))
-    wanted = sic.reshape(40 // factor, factor, 60 // factor, factor).mean((1, 3))
-    np.testing.assert_allclose(found.sic, wanted, atol=1e-6)
+    result = regrid(field(sic), field(sic).grid.coarsen(factor))
+    needed = sic.reshape(40 // factor, factor, 60 // factor, factor).mean((1, 3))
+    np.testing.assert_allclose(result.sic, needed, atol=1e-6)
 
 
 def test_on_a_turned_lattice_means_are_those_of_the_area():
@@ -173,12 +173,12 @@ def test_on_a_turned_lattice_means_are_those_of_the_area():
     target = Grid.from_affine(
         crs="EPSG:3411", transform=turned(31.0, 9e3, (20, 20), middle), shape=(20, 20)
     )
-    found = regrid(field(slope), target)
+    result = regrid(field(slope), target)
     column, row = np.meshgrid(np.arange(20) + 0.5, np.arange(20) + 0.5)
     xs, ys = target.transform @ (column, row)
-    wanted = 0.5 + 1.1e-6 * (xs - x.mean()) + 0.7e-6 * (ys - y.mean())
-    assert np.isfinite(found.sic).all()
-    np.testing.assert_allclose(found.sic, wanted, atol=1e-3)
+    needed = 0.5 + 1.1e-6 * (xs - x.mean()) + 0.7e-6 * (ys - y.mean())
+    assert np.isfinite(result.sic).all()
+    np.testing.assert_allclose(result.sic, needed, atol=1e-3)
 
 
 def test_between_two_projections_each_cell_is_the_mean_of_the_ice_that_lies_in_it():
@@ -187,7 +187,7 @@ def test_between_two_projections_each_cell_is_the_mean_of_the_ice_that_lies_in_i
     target = Grid.from_affine(
         crs="EPSG:6931", transform=north_up(-125e3, 125e3, 12.5e3), shape=(20, 20)
     )
-    found = regrid(source, target)
+    result = regrid(source, target)
     back = Transformer.from_crs("EPSG:6931", "EPSG:3411", always_xy=True)
     random = np.random.default_rng(0)
     row, column = np.mgrid[:20, :20]
@@ -196,8 +196,8 @@ def test_between_two_projections_each_cell_is_the_mean_of_the_ice_that_lies_in_i
         at = column + random.random(row.shape), row + random.random(row.shape)
         c, r = ~source.grid.transform @ back.transform(*(target.transform @ at))
         draws.append(source.sic[np.floor(r).astype(int), np.floor(c).astype(int)])
-    np.testing.assert_allclose(found.sic, np.mean(draws, axis=0), atol=0.012)
-    assert abs(found.sic - np.mean(draws, axis=0)).mean() < 2e-3
+    np.testing.assert_allclose(result.sic, np.mean(draws, axis=0), atol=0.012)
+    assert abs(result.sic - np.mean(draws, axis=0)).mean() < 2e-3
 
 
 def test_ice_area_is_conserved_on_the_way_to_cells_that_fit_badly():
@@ -209,20 +209,20 @@ def test_ice_area_is_conserved_on_the_way_to_cells_that_fit_badly():
     wide = np.zeros((256, 256))
     wide[64:192, 64:192] = source.sic
     padded = field(wide, 1562.5, LEFT - 100e3, TOP + 100e3)
-    found = regrid(padded, target)
-    assert np.nansum(found.sic) * 7.3e3**2 == pytest.approx(source.sic.sum() * 1562.5**2, rel=5e-3)
+    result = regrid(padded, target)
+    assert np.nansum(result.sic) * 7.3e3**2 == pytest.approx(source.sic.sum() * 1562.5**2, rel=5e-3)
 
 
 def test_land_gives_nothing_to_its_neighbours_and_half_of_a_cell_must_be_known():
     sic = np.ones((8, 8))
     sic[:, 3:] = np.nan  # three columns of sea: one whole block and half of the next
     sic[4:, 2:] = np.nan  # two columns there: the second block holds none
-    found = regrid(field(sic), field(sic).grid.coarsen(2)).sic
-    wanted = np.full((4, 4), np.nan)
-    wanted[:, 0] = 1
-    wanted[:2, 1] = 1
-    np.testing.assert_array_equal(found, wanted)
-    np.testing.assert_array_equal(block_mean(sic, 2, min_valid=0.5, dtype=np.float64), wanted)
+    result = regrid(field(sic), field(sic).grid.coarsen(2)).sic
+    needed = np.full((4, 4), np.nan)
+    needed[:, 0] = 1
+    needed[:2, 1] = 1
+    np.testing.assert_array_equal(result, needed)
+    np.testing.assert_array_equal(block_mean(sic, 2, min_valid=0.5, dtype=np.float64), needed)
 
 
 def test_a_chart_far_finer_than_the_product_comes_onto_its_cells():
@@ -269,6 +269,6 @@ def test_a_cell_has_the_area_it_has_on_the_ground():
     ring = [lattice.transform @ corner for corner in ((4, 4), (5, 4), (5, 5), (4, 5))]
     degrees = Transformer.from_crs("EPSG:3411", "EPSG:4326", always_xy=True)
     longitude, latitude = degrees.transform(*zip(*ring, strict=True))
-    wanted, _ = Geod(a=6378273.0, rf=298.279411123064).polygon_area_perimeter(longitude, latitude)
-    found = lattice.cell_area(np.array([4.5]), np.array([4.5]))
-    assert found[0] == pytest.approx(abs(wanted) / 1e6, rel=2e-3)
+    needed, _ = Geod(a=6378273.0, rf=298.279411123064).polygon_area_perimeter(longitude, latitude)
+    result = lattice.cell_area(np.array([4.5]), np.array([4.5]))
+    assert result[0] == pytest.approx(abs(needed) / 1e6, rel=2e-3)

@@ -43,7 +43,7 @@ def compared(tmp_path_factory):
 
 def test_scores_are_those_of_plain_arithmetic_at_every_cell_size(compared):
     folder, sic, truth = compared
-    found = scores(folder / "report")
+    result = scores(folder / "report")
     for cell, factor in ((1.5625, 1), (3.125, 2), (6.25, 4), (12.5, 8)):
         blocks = [
             values.reshape(sic.shape[0] // factor, factor, sic.shape[1] // factor, factor)
@@ -54,7 +54,7 @@ def test_scores_are_those_of_plain_arithmetic_at_every_cell_size(compared):
         count = np.isfinite(blocks[0]).sum((1, 3)).clip(1)
         ours, theirs = ours / count, theirs / count
         rmse = 100 * np.sqrt(np.mean((ours - theirs)[known] ** 2))
-        line = found[cell, "all", "all", "rmse"]
+        line = result[cell, "all", "all", "rmse"]
         assert float(line["value"]) == pytest.approx(rmse, rel=1e-4)
         assert int(float(line["cells"])) == known.sum()
         assert float(line["low"]) < rmse < float(line["high"])

@@ -32,9 +32,9 @@ def classes(estimate, reference, **more):
 
 @given(cells)
 def test_a_perfect_map_has_no_error(sic):
-    found = scored(sic, sic, 6.25)
-    assert found.pop("count") == sic.size
-    assert all(value == 0 or math.isnan(value) for value in found.values())
+    result = scored(sic, sic, 6.25)
+    assert result.pop("count") == sic.size
+    assert all(value == 0 or math.isnan(value) for value in result.values())
 
 
 @settings(max_examples=40)
@@ -42,14 +42,14 @@ def test_a_perfect_map_has_no_error(sic):
 def test_errors_are_what_their_formulas_say(estimate, reference):
     both = np.isfinite(estimate) & np.isfinite(reference)
     error = (estimate - reference)[both]
-    found = scored(estimate, reference)
+    result = scored(estimate, reference)
     if not error.size:
-        assert math.isnan(found["rmse"])
+        assert math.isnan(result["rmse"])
         return
-    assert found["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
-    assert found["mae"] == pytest.approx(np.mean(np.abs(error)))
-    assert found["bias"] == pytest.approx(np.mean(error))
-    assert found["std"] == pytest.approx(np.std(error), abs=1e-7)
+    assert result["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert result["mae"] == pytest.approx(np.mean(np.abs(error)))
+    assert result["bias"] == pytest.approx(np.mean(error))
+    assert result["std"] == pytest.approx(np.std(error), abs=1e-7)
 
 
 @settings(max_examples=40)
@@ -64,10 +64,10 @@ def test_how_a_map_is_cut_into_units_changes_no_score(estimate, reference, block
 @settings(max_examples=40)
 @given(maps, maps)
 def test_classes_hold_every_cell_once_and_their_errors_add_up(estimate, reference):
-    found = classes(estimate, reference)["reference"]
+    result = classes(estimate, reference)["reference"]
     both = np.isfinite(estimate) & np.isfinite(reference)
-    assert found["count"].sum() == both.sum()
-    squares = np.nansum(found["count"] * found["rmse"] ** 2)
+    assert result["count"].sum() == both.sum()
+    squares = np.nansum(result["count"] * result["rmse"] ** 2)
     assert squares == pytest.approx(np.sum((estimate - reference)[both] ** 2))
 
 
@@ -82,35 +82,35 @@ def test_a_concentration_has_its_class(sic, index):
 def test_false_and_lost_ice_count_what_they_say():
     reference = np.array([0, 0, 0, 0, 0.5, 0.9, 0.1, np.nan, 0])
     estimate = np.array([0, 0.1, 0.2, 0.9, 0.1, 0.9, 0.9, 0.9, np.nan])
-    found = scored(estimate, reference)
-    assert found["false_ice"] == 2 / 4
-    assert found["lost_ice"] == 1 / 2
+    result = scored(estimate, reference)
+    assert result["false_ice"] == 2 / 4
+    assert result["lost_ice"] == 1 / 2
 
 
 @pytest.mark.parametrize("shift", [0, 1, 7])
 def test_straight_edges_are_apart_by_their_shift(shift):
-    found = scored(half_plane(20 + shift), half_plane(20), 6.25)
-    assert found["edge_mean"] == pytest.approx(6.25 * shift)
-    assert found["edge_median"] == pytest.approx(6.25 * shift)
+    result = scored(half_plane(20 + shift), half_plane(20), 6.25)
+    assert result["edge_mean"] == pytest.approx(6.25 * shift)
+    assert result["edge_median"] == pytest.approx(6.25 * shift)
 
 
 def test_concentric_edges_are_apart_by_the_difference_of_radii():
     y, x = np.mgrid[-60:61, -60:61]
     distance = np.hypot(x, y)
-    found = scored(1.0 * (distance < 30), 1.0 * (distance < 40), 1.5625)
-    assert found["edge_mean"] == pytest.approx(15.625, rel=0.05)
-    assert found["edge_median"] == pytest.approx(15.625, rel=0.08)
+    result = scored(1.0 * (distance < 30), 1.0 * (distance < 40), 1.5625)
+    assert result["edge_mean"] == pytest.approx(15.625, rel=0.05)
+    assert result["edge_median"] == pytest.approx(15.625, rel=0.08)
 
 
 def test_a_lone_remnant_moves_the_mean_of_the_edges_but_not_their_median():
     reference, estimate = half_plane(20, (80, 120)), half_plane(21, (80, 120))
     estimate[39:42, 90:93] = 1.0
-    found = scored(estimate, reference, 1.0)
-    assert found["edge_median"] == 1.0
+    result = scored(estimate, reference, 1.0)
+    assert result["edge_median"] == 1.0
     # eight edge cells of the remnant (its middle touches no water), and 80 that are one cell away
     away = np.repeat([71, 72, 73], [3, 2, 3])
-    wanted = ((away.sum() + 80 * 1) / 88 + 1) / 2
-    assert found["edge_mean"] == pytest.approx(wanted)
+    needed = ((away.sum() + 80 * 1) / 88 + 1) / 2
+    assert result["edge_mean"] == pytest.approx(needed)
 
 
 def test_a_coast_is_no_ice_edge():
@@ -137,20 +137,20 @@ def test_edge_distance_does_not_care_who_is_the_reference(a, b):
 def test_extent_area_and_edge_error(area):
     reference, estimate = np.zeros((2, 10)), np.zeros((2, 10))
     reference[0, :4], estimate[0, 2:8] = 1.0, 0.5
-    found = scored(estimate, reference, 6.0, areas=area)
+    result = scored(estimate, reference, 6.0, areas=area)
     size = area or 36.0
-    assert found["extent_error"] == pytest.approx(2 * size)
-    assert found["extent_share"] == pytest.approx(2 / 4)
-    assert found["area_error"] == pytest.approx(-1 * size)
-    assert found["edge_error"] == pytest.approx(6 * size)
+    assert result["extent_error"] == pytest.approx(2 * size)
+    assert result["extent_share"] == pytest.approx(2 / 4)
+    assert result["area_error"] == pytest.approx(-1 * size)
+    assert result["edge_error"] == pytest.approx(6 * size)
 
 
 def test_each_unit_has_its_own_area():
     ice, water = np.ones((2, 6)), np.zeros((2, 6))
     row, column = area_units((2, 6), 2)
     assert column.tolist() == [1, 3, 5]
-    found = scored(ice, water, 1.0, 2, areas=column)
-    assert found["area_error"] == 4 * (1 + 3 + 5)
+    result = scored(ice, water, 1.0, 2, areas=column)
+    assert result["area_error"] == 4 * (1 + 3 + 5)
     assert row.tolist() == [1, 1, 1]
 
 
@@ -160,11 +160,11 @@ def test_true_sigmas_cover_as_the_normal_law_says_in_every_class():
     sigma = rng.uniform(0.01, 0.05, reference.shape)
     estimate = reference + sigma * rng.standard_normal(reference.shape)
     estimate[0], sigma[1] = np.nan, np.nan
-    doubt = np.stack([sigma, 2 * sigma])
-    found = scored(estimate, reference, doubt=doubt)
-    assert found["within_1"] == pytest.approx(0.683, abs=0.01)
-    assert found["within_2"] == pytest.approx(0.954, abs=0.01)
-    by_class = classes(estimate, reference, doubt=doubt)
+    uncertainty = np.stack([sigma, 2 * sigma])
+    result = scored(estimate, reference, doubt=uncertainty)
+    assert result["within_1"] == pytest.approx(0.683, abs=0.01)
+    assert result["within_2"] == pytest.approx(0.954, abs=0.01)
+    by_class = classes(estimate, reference, doubt=uncertainty)
     np.testing.assert_allclose(by_class["reference"]["within_1"][3:7], 0.683, atol=0.02)
     np.testing.assert_allclose(by_class["estimate"]["within_2"][4:6], 0.954, atol=0.02)
 
@@ -174,24 +174,24 @@ def test_cells_that_a_filter_or_a_clamp_decided_prove_no_half_width():
     estimate, reference = np.zeros((10, 10)), np.zeros((10, 10))
     estimate[5:], reference[5:] = 1, 1
     estimate[0], reference[0] = 0.4, 0.9
-    found = scored(estimate, reference, doubt=np.full((2, 10, 10), 0.1))
-    assert (found["within_1"], found["every_1"]) == (0, pytest.approx(0.9))
-    assert (found["within_2"], found["every_2"]) == (0, pytest.approx(0.9))
+    result = scored(estimate, reference, doubt=np.full((2, 10, 10), 0.1))
+    assert (result["within_1"], result["every_1"]) == (0, pytest.approx(0.9))
+    assert (result["within_2"], result["every_2"]) == (0, pytest.approx(0.9))
 
 
 def test_nothing_to_compare_has_no_units_and_no_scores():
     nothing = np.full((3, 3), np.nan)
     assert len(map_sums(nothing, nothing, 1.0, 2)["moments"]) == 0
-    found = scored(nothing, nothing)
-    assert found["count"] == 0
-    assert math.isnan(found["rmse"])
-    assert math.isnan(found["false_ice"])
+    result = scored(nothing, nothing)
+    assert result["count"] == 0
+    assert math.isnan(result["rmse"])
+    assert math.isnan(result["false_ice"])
 
 
 def test_every_score_has_a_name_for_people():
     random = np.random.default_rng(0)
-    found = scored(smooth((8, 8)), smooth((8, 8), 1), doubt=random.random((2, 8, 8)))
-    assert set(found) - {"count"} <= set(METRICS)
+    result = scored(smooth((8, 8)), smooth((8, 8), 1), doubt=random.random((2, 8, 8)))
+    assert set(result) - {"count"} <= set(METRICS)
 
 
 # The bootstrap
@@ -215,11 +215,11 @@ def test_intervals_are_as_wide_as_the_means_of_units_scatter():
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_promise():
-    held = 0
+    stored = 0
     for seed in range(200):
         low, high = interval(overall(resampled(noisy_worlds(40, seed), draws=300), 1.0)["bias"])
-        held += low <= 0 <= high
-    assert 0.89 <= held / 200 <= 0.985
+        stored += low <= 0 <= high
+    assert 0.89 <= stored / 200 <= 0.985
 
 
 def test_draws_are_the_same_each_time_and_for_each_method():

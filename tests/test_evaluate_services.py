@@ -225,12 +225,12 @@ def test_a_chart_over_an_image_lies_where_its_tie_points_say(tmp_path, write):
     read = open_field(path)
     assert read.time == np.datetime64("2018-04-17T07:50")
     assert read.grid.cell <= 1562.5 / 2
-    wanted = ((200, 1, np.nan), (200, 300, 0.0), (500, 600, 0.5), (700, 1000, 1.0))
-    for line, sample, sic in (*wanted, (50, 50, np.nan), (500, 1150, np.nan)):
+    needed = ((200, 1, np.nan), (200, 300, 0.0), (500, 600, 0.5), (700, 1000, 1.0))
+    for line, sample, sic in (*needed, (50, 50, np.nan), (500, 1150, np.nan)):
         column, row = ~read.grid.transform @ plane_at(line, sample)
-        found = read.sic[int(row), int(column)]
+        result = read.sic[int(row), int(column)]
         if (line, sample) != (200, 1):  # a cell at the rim may hold either
-            np.testing.assert_equal(found, np.float32(sic), err_msg=f"{line} {sample}")
+            np.testing.assert_equal(result, np.float32(sic), err_msg=f"{line} {sample}")
     shares = [np.sum(read.sic == value) for value in (0.0, 0.5, 1.0)]
     cells = np.array([400 * 800 - 100 * 100, 400 * 800, 300 * 800]) * PIXEL**2
     np.testing.assert_allclose(np.array(shares) * read.grid.cell**2, cells, rtol=0.03)

@@ -20,8 +20,8 @@ def rough(shape=(512, 512), seed=0):
 def kept(field, longest):
     """Only what is longer than some wavelength, km."""
     y, x = (np.fft.fftfreq(n, CELL) for n in field.shape)
-    wanted = np.hypot(y[:, None], x[None]) < 1 / longest
-    return np.fft.ifft2(np.fft.fft2(field) * wanted).real
+    needed = np.hypot(y[:, None], x[None]) < 1 / longest
+    return np.fft.ifft2(np.fft.fft2(field) * needed).real
 
 
 def test_power_adds_up_to_the_variance():
@@ -29,22 +29,22 @@ def test_power_adds_up_to_the_variance():
     field = rough()
     sums = spectrum_sums(field, field, 64)
     window = np.outer(np.hanning(64), np.hanning(64))
-    share = np.pi * 32.5**2 / 64**2  # of all wavenumbers, those up to Nyquist in any direction
-    found = sums[:, 2].sum() / len(sums)
-    assert found == pytest.approx(share * (window**2).sum(), rel=0.03)
+    fraction = np.pi * 32.5**2 / 64**2  # of all wavenumbers, those up to Nyquist in any direction
+    result = sums[:, 2].sum() / len(sums)
+    assert result == pytest.approx(fraction * (window**2).sum(), rel=0.03)
 
 
 def test_a_map_is_wholly_coherent_with_itself_however_faint_or_blurred():
     field = rough()
     for other in (0.1 * field, gaussian_filter(field, 1.0, mode="wrap")):
-        found = spectra_of(spectrum_sums(other, field, 128).sum(0), CELL)
-        np.testing.assert_allclose(found.coherence[:40], 1, atol=0.02)
+        result = spectra_of(spectrum_sums(other, field, 128).sum(0), CELL)
+        np.testing.assert_allclose(result.coherence[:40], 1, atol=0.02)
     blurred = spectra_of(
         spectrum_sums(gaussian_filter(field, 1.0, mode="wrap"), field, 128).sum(0), CELL
     )
     number = np.arange(1, 65) / 128
-    wanted = np.exp(-((2 * np.pi * number) ** 2))  # transfer of power of a Gaussian of one cell
-    np.testing.assert_allclose(blurred.transfer[5:30], wanted[5:30], rtol=0.1)
+    needed = np.exp(-((2 * np.pi * number) ** 2))  # transfer of power of a Gaussian of one cell
+    np.testing.assert_allclose(blurred.transfer[5:30], needed[5:30], rtol=0.1)
 
 
 @pytest.mark.parametrize("longest", [6.25, 12.5, 25.0])
@@ -52,8 +52,8 @@ def test_half_power_is_where_the_estimate_stops_to_know(longest):
     """An estimate whose finer structure is somebody else's."""
     field, other = rough(), rough(seed=1)
     estimate = kept(field, longest) + other - kept(other, longest)
-    found = half_power(spectrum_sums(estimate, field, 128).sum(0), CELL)
-    assert found == pytest.approx(longest, rel=0.08)
+    result = half_power(spectrum_sums(estimate, field, 128).sum(0), CELL)
+    assert result == pytest.approx(longest, rel=0.08)
 
 
 def test_half_power_under_noise_is_where_the_signal_is_as_strong_as_the_noise():
@@ -63,8 +63,8 @@ def test_half_power_under_noise_is_where_the_signal_is_as_strong_as_the_noise():
     wavenumber[0, 0] = 1
     crossing = 10.0
     red = np.fft.ifft2(np.fft.fft2(rough()) * (1 / (crossing * wavenumber)) ** 1.5).real
-    found = half_power(spectrum_sums(red + rough(seed=3), red, 128).sum(0), CELL)
-    assert found == pytest.approx(crossing, rel=0.1)
+    result = half_power(spectrum_sums(red + rough(seed=3), red, 128).sum(0), CELL)
+    assert result == pytest.approx(crossing, rel=0.1)
 
 
 def test_half_power_is_nan_where_coherence_never_falls():
@@ -88,21 +88,21 @@ def test_likeness_is_that_of_scikit_image():
     metrics = pytest.importorskip("skimage.metrics")
     one, other = temperatures()[0], temperatures()[0] + rough((96, 110), 5)
     told = {"data_range": 200.0, "gaussian_weights": True, "sigma": 1.5}
-    _, wanted = metrics.structural_similarity(
+    _, needed = metrics.structural_similarity(
         one, other, full=True, use_sample_covariance=False, **told
     )
-    found = similarity(one, other)
+    result = similarity(one, other)
     inner = np.s_[5:-5, 5:-5]
-    np.testing.assert_allclose(found[inner], wanted[inner], rtol=1e-6)
-    assert np.isnan(found[0]).all()
+    np.testing.assert_allclose(result[inner], needed[inner], rtol=1e-6)
+    assert np.isnan(result[0]).all()
 
 
 def test_a_gap_makes_likeness_unknown_as_far_as_the_window_reaches():
     one = temperatures()[0]
     one[50, 60] = np.nan
-    found = similarity(one, temperatures()[0])
-    assert np.isnan(found[45:56, 55:66]).all()
-    assert np.isfinite(found[45:56, 66:70]).all()
+    result = similarity(one, temperatures()[0])
+    assert np.isnan(result[45:56, 55:66]).all()
+    assert np.isfinite(result[45:56, 66:70]).all()
 
 
 def test_brightness_scores_are_what_their_formulas_say():
@@ -111,12 +111,12 @@ def test_brightness_scores_are_what_their_formulas_say():
         temperatures() + np.stack([rough((96, 110)), np.zeros((96, 110))]),
     )
     truth[:, :10] = np.nan
-    found = overall(total(brightness_sums(estimate, truth, 32)), CELL)
+    result = overall(total(brightness_sums(estimate, truth, 32)), CELL)
     error = (estimate - truth)[:, 10:]
     rmse_h = np.sqrt(np.mean(error[0] ** 2))
-    assert found["rmse_h"] == pytest.approx(rmse_h)
-    assert found["rmse_v"] == 0
-    assert found["rmse_p"] == pytest.approx(rmse_h)
-    assert found["psnr_h"] == pytest.approx(10 * np.log10(200**2 / rmse_h**2))
-    assert found["ssim_v"] == pytest.approx(1)
-    assert found["ssim_h"] < 1
+    assert result["rmse_h"] == pytest.approx(rmse_h)
+    assert result["rmse_v"] == 0
+    assert result["rmse_p"] == pytest.approx(rmse_h)
+    assert result["psnr_h"] == pytest.approx(10 * np.log10(200**2 / rmse_h**2))
+    assert result["ssim_v"] == pytest.approx(1)
+    assert result["ssim_h"] < 1

@@ -39,10 +39,10 @@ def report(tmp_path_factory):
     store = made_set(folder / "training" / "test.zarr")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(worlds, "write_samples", lambda split, count, store: iter((count,)))
-        made = worlds.evaluate_worlds(
+        result = worlds.evaluate_worlds(
             store, 4, METHODS, folder / "out", torch.device("cpu"), silent
         )
-    assert made == folder / "out" / "report.html"
+    assert result == folder / "out" / "report.html"
     return folder / "out", store
 
 
@@ -53,8 +53,8 @@ def lines(folder):
 
 def value(folder, **wanted):
     """The one score that has these columns."""
-    (found,) = [line for line in lines(folder) if wanted.items() <= line.items()]
-    return float(found["value"])
+    (result,) = [line for line in lines(folder) if wanted.items() <= line.items()]
+    return float(result["value"])
 
 
 def test_unfiltered_asi_scores_what_plain_arithmetic_says(report):
@@ -91,22 +91,22 @@ def test_every_method_is_measured_on_the_same_cells(report):
         if line["metric"] == "rmse":
             place = line["cell_km"], line["subset"], line["group"]
             counts.setdefault(place, set()).add(line["cells"])
-    assert all(len(found) == 1 for found in counts.values())
+    assert all(len(result) == 1 for result in counts.values())
     assert {cell for cell, *_ in counts} == {"1.5625", "3.125", "6.25", "12.5"}
 
 
 def test_seasons_and_kinds_of_day_share_the_worlds_out(report):
     folder, _ = report
-    wanted = {"metric": "rmse", "cell_km": "1.5625", "group": "all", "method": "bicubic + asi"}
-    found = {line["subset"]: line for line in lines(folder) if wanted.items() <= line.items()}
+    needed = {"metric": "rmse", "cell_km": "1.5625", "group": "all", "method": "bicubic + asi"}
+    result = {line["subset"]: line for line in lines(folder) if needed.items() <= line.items()}
     days = [draw(SPLITS["test"], index)[1] for index in range(4)]
-    assert set(found) == {"all", "five days", "single pass"} | {worlds.season(day) for day in days}
-    every = float(found["all"]["cells"])
-    kinds = [float(found[name]["cells"]) for name in ("five days", "single pass")]
+    assert set(result) == {"all", "five days", "single pass"} | {worlds.season(day) for day in days}
+    every = float(result["all"]["cells"])
+    kinds = [float(result[name]["cells"]) for name in ("five days", "single pass")]
     assert sum(kinds) == every
-    assert sum(float(found[s]["cells"]) for s in worlds.SEASONS if s in found) == every
-    assert found["single pass"]["units"] == "1"
-    assert found["single pass"]["low"] == "nan"  # one world says nothing of its kind's scatter
+    assert sum(float(result[s]["cells"]) for s in worlds.SEASONS if s in result) == every
+    assert result["single pass"]["units"] == "1"
+    assert result["single pass"]["low"] == "nan"  # one world says nothing of its kind's scatter
 
 
 def test_the_report_shows_the_methods_their_brightness_and_one_world(report):

@@ -114,8 +114,8 @@ def test_sums_of_the_largest_integers_are_exact(channels, side):
     eight.kernel[:2], eight.kernel[2:] = 127, -127
     expected = 255 * 127 * channels * side**2 * torch.tensor([1.0, 1.0, -1.0, -1.0])
     with torch.inference_mode():
-        found = eight(torch.full((1, channels, side, side), 255.0)).flatten()
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+        result = eight(torch.full((1, channels, side, side), 255.0)).flatten()
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=0)
 
 
 #: A processor without VNNI, as oneDNN sees it.
@@ -140,8 +140,8 @@ def assert_close_to_float_form(network: nn.Module) -> None:
     expected_of = float_backend_copy(network)
     with torch.inference_mode():
         for image in images():
-            expected, found = expected_of(image)[:, :1], network(image)[:, :1]
-            near = (found - expected).abs() < 0.05 * expected.std()
+            expected, result = expected_of(image)[:, :1], network(image)[:, :1]
+            near = (result - expected).abs() < 0.05 * expected.std()
             assert near.float().mean() > 0.999
 
 
@@ -193,11 +193,11 @@ def test_eight_bits_tell_nearly_the_same(name):
     assert sum(isinstance(layer, Int8Conv2d) for layer in eight.modules()) == len(reads) > 0
     with torch.inference_mode():
         for image in images():
-            expected, learnt, found = simpler(image), rounding(image), eight(image)
+            expected, learnt, result = simpler(image), rounding(image), eight(image)
             spread = float(expected[:, :1].std())
-            error = (found - expected)[:, :1].square().mean().sqrt()
+            error = (result - expected)[:, :1].square().mean().sqrt()
             assert 0 < float(error) < 0.1 * spread
-            assert (found - learnt)[:, :1].square().mean().sqrt() < 0.02 * spread
+            assert (result - learnt)[:, :1].square().mean().sqrt() < 0.02 * spread
     assert_close_to_float_form(eight)
 
 
@@ -224,17 +224,17 @@ def held(path):
 @pytest.mark.parametrize("form", ["folded", "int8"])
 def test_a_file_answers_as_what_was_saved_and_holds_no_pickle(name, form, tmp_path):
     simpler = ready(name)
-    made = simpler
+    result = simpler
     if form == "int8":
-        made = quantize(fake_quantize(simpler, activation_ranges(simpler, images())))
+        result = quantize(fake_quantize(simpler, activation_ranges(simpler, images())))
     card = replace(new_sic_card(name, SMALL[name], SIC_CHANNELS[:3]), form=form)
     path = tmp_path / "file.safetensors"
-    save_model(path, made, card)
+    save_model(path, result, card)
     again, told = load_model(path, "sic")
     assert told == card
     with torch.inference_mode():
         for image in images(1, 70, 53):
-            assert torch.equal(again(image), made(image))
+            assert torch.equal(again(image), result(image))
     header, rest = held(path)
     end = max(one["data_offsets"][1] for key, one in header.items() if key != "__metadata__")
     assert end == len(rest)  # nothing but tensors

@@ -51,8 +51,8 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def goods(tmp_path_factory):
-    made = {kind: KINDS[kind].good(tmp_path_factory.mktemp(kind)) for kind, _ in OTHERS}
-    return {kind: good if isinstance(good, tuple) else (good,) for kind, good in made.items()}
+    result = {kind: KINDS[kind].good(tmp_path_factory.mktemp(kind)) for kind, _ in OTHERS}
+    return {kind: good if isinstance(good, tuple) else (good,) for kind, good in result.items()}
 
 
 def test_good_files_are_read(goods):

@@ -87,9 +87,9 @@ def test_official_numbers(name):
     built = BUILT[case.kind](case.config).eval()
     built.load_state_dict(case.weights, strict=True)
     with torch.inference_mode():
-        for given in (key for key in case.io if key.startswith("input")):
-            expected = case.io[given.replace("input", "output")]
-            assert_golden(built(case.io[given]), expected)
+        for options in (key for key in case.io if key.startswith("input")):
+            expected = case.io[options.replace("input", "output")]
+            assert_golden(built(case.io[options]), expected)
 
 
 def test_official_blocks_that_halve_do():

@@ -47,7 +47,7 @@ def test_unmoved_unmasked_taps_are_a_plain_convolution(name):
     case = read("dcnv2", name)
     offset = torch.zeros_like(case.io["input_offset"])
     mask = torch.ones_like(case.io["input_mask"])
-    found = layer(case)(case.io["input"], offset, mask)
+    result = layer(case)(case.io["input"], offset, mask)
     config, weights = case.config, case.weights
     plain = torch.nn.functional.conv2d(
         case.io["input"],
@@ -58,6 +58,6 @@ def test_unmoved_unmasked_taps_are_a_plain_convolution(name):
         pair(config["dilation"]),
         config["groups"],
     )
-    assert_golden(found, plain)
+    assert_golden(result, plain)
     if "output_mask_of_ones_zero_offset_is_plain_conv" in case.io:
-        assert_golden(found, case.io["output_mask_of_ones_zero_offset_is_plain_conv"])
+        assert_golden(result, case.io["output_mask_of_ones_zero_offset_is_plain_conv"])

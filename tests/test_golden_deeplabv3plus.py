@@ -93,8 +93,8 @@ def test_decoder(name):
         deep=deep, low_level_in=low_level_in, low_level=low_level, out=out
     )
     unit = DeepLabDecoder(widths, (0.5, 0.1))
-    found = outputs(unit, case, case.io["input"], case.io["input_low_level_feat"])
-    assert_golden(found, case.io["output"])
+    result = outputs(unit, case, case.io["input"], case.io["input_low_level_feat"])
+    assert_golden(result, case.io["output"])
 
 
 def network_like(weights) -> XceptionASPP:

@@ -21,8 +21,8 @@ CASES = [
 @pytest.mark.parametrize(("name", "at", "ratio"), CASES)
 def test_reference(name, at, ratio):
     case = read("dynopool", name)
-    found = dynamic_pool(case.io["input"], torch.tensor(ratio))
-    assert_golden(found, case.io[f"output_{at}"])
+    result = dynamic_pool(case.io["input"], torch.tensor(ratio))
+    assert_golden(result, case.io[f"output_{at}"])
 
 
 def oracle(line: np.ndarray, ratio: float, cells: int) -> np.ndarray:
@@ -37,8 +37,8 @@ def oracle(line: np.ndarray, ratio: float, cells: int) -> np.ndarray:
 
 def test_the_example_computed_by_hand():
     row = torch.tensor([0.0, 4.0, 8.0, 2.0]).reshape(1, 1, 1, 4)
-    found = dynamic_pool(row, torch.tensor([1.0, 0.75]))
-    torch.testing.assert_close(found.flatten(), torch.tensor([2, 22 / 3, 5]))
+    result = dynamic_pool(row, torch.tensor([1.0, 0.75]))
+    torch.testing.assert_close(result.flatten(), torch.tensor([2, 22 / 3, 5]))
 
 
 @pytest.mark.parametrize(("cells", "ratio"), [(9, 0.4), (10, 0.25), (7, 0.9), (3, 0.01)])
@@ -47,22 +47,22 @@ def test_any_factor(cells, ratio):
     size = max(int(np.floor(cells * ratio + 0.5)), 1)
     expected = oracle(line.numpy(), size / cells, size)
     rows = line.reshape(1, 1, -1, 1).expand(1, 1, cells, 1).float()
-    found = dynamic_pool(rows, torch.tensor([ratio, 1.0]))
-    np.testing.assert_allclose(found.flatten(), expected, atol=1e-5)
+    result = dynamic_pool(rows, torch.tensor([ratio, 1.0]))
+    np.testing.assert_allclose(result.flatten(), expected, atol=1e-5)
 
 
 def test_a_half_is_maximum_pooling():
     features = torch.randn(2, 3, 8, 12)
-    found = DynOPool()(features)
-    torch.testing.assert_close(found, torch.nn.functional.max_pool2d(features, 2))
+    result = DynOPool()(features)
+    torch.testing.assert_close(result, torch.nn.functional.max_pool2d(features, 2))
 
 
 def test_the_factor_learns_as_if_it_were_not_rounded():
     line = torch.randn(12, generator=torch.Generator().manual_seed(1)).double()
     ratio = torch.tensor([5 / 12, 1.0], requires_grad=True)
     weights = np.arange(1.0, 6.0)
-    found = dynamic_pool(line.reshape(1, 1, 12, 1).float(), ratio)
-    (found.flatten() * torch.from_numpy(weights)).sum().backward()
+    result = dynamic_pool(line.reshape(1, 1, 12, 1).float(), ratio)
+    (result.flatten() * torch.from_numpy(weights)).sum().backward()
     less, more = (weights @ oracle(line.numpy(), 5 / 12 + step, 5) for step in (-1e-5, 1e-5))
     np.testing.assert_allclose(ratio.grad[0], (more - less) / 2e-5, rtol=1e-3)
 
@@ -92,11 +92,11 @@ def test_the_cost_is_what_is_computed(name, pooling):
 @pools
 def test_every_factor_learns_from_the_task_and_from_the_cost(name):
     built = network(name, pooling="dynopool").train()
-    found = built(torch.randn(2, 3, 128, 128))
-    assert found.shape == (2, 1, 128, 128)
+    result = built(torch.randn(2, 3, 128, 128))
+    assert result.shape == (2, 1, 128, 128)
     ratios = {name: p for name, p in built.named_parameters() if name.endswith(".ratio")}
     assert len(ratios) == 4
-    for loss in (found.square().sum(), built.cost(128 * 128)):
+    for loss in (result.square().sum(), built.cost(128 * 128)):
         for at, gradient in zip(
             ratios, torch.autograd.grad(loss, list(ratios.values())), strict=True
         ):

@@ -41,8 +41,8 @@ def test_network(name):
         network.get_submodule(layer).register_forward_hook(partial(keep, mids, f"mid_{layer}"))
     with torch.inference_mode():
         assert_golden(network.eval()(case.io["input"]), case.io["output"])
-    for key, found in mids.items():
-        assert_golden(found, case.io[key])
+    for key, result in mids.items():
+        assert_golden(result, case.io[key])
     assert len(mids) == 2
 
 

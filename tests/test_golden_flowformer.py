@@ -61,8 +61,8 @@ def test_official_numbers(name):
             inputs = (case.io[f"input_{which}"] for which in ("queries", "keys", "values"))
             assert_golden(built(*inputs), case.io["output"])
             return
-        for given in (key for key in case.io if key.startswith("input")):
-            assert_golden(built(case.io[given]), case.io[given.replace("input", "output")])
+        for options in (key for key in case.io if key.startswith("input")):
+            assert_golden(built(case.io[options]), case.io[options.replace("input", "output")])
 
 
 def test_every_stage_of_the_official_network_is_right():
@@ -70,8 +70,8 @@ def test_every_stage_of_the_official_network_is_right():
     built = network(case.config).eval()
     built.load_state_dict(case.weights, strict=True)
     with torch.inference_mode():
-        for number, found in enumerate(built.maps(case.io["input"])):
-            assert_golden(found.flatten(2).transpose(1, 2), case.io[f"mid_stage{number}"])
+        for number, result in enumerate(built.maps(case.io["input"])):
+            assert_golden(result.flatten(2).transpose(1, 2), case.io[f"mid_stage{number}"])
 
 
 def test_the_encoder_takes_the_official_weights_of_its_three_stages():

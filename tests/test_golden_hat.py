@@ -93,11 +93,11 @@ def test_the_whole_network(name):
     case = read("hat", name)
     sizes = OfficialHATConfig.official(case.config)
     network = ready(HAT(sizes), case)
-    for given in (key for key in case.io if key.startswith("input")):
-        image = case.io[given]
+    for options in (key for key in case.io if key.startswith("input")):
+        image = case.io[options]
         rows, columns = (sizes.upscale * length for length in image.shape[2:])
         whole = pad_to_windows(image, sizes.window_size)
         told = network(whole)[..., :rows, :columns]
-        assert_golden(told, case.io[given.replace("input", "output")])
-        padded = case.io.get(f"mid_{given}_padded")
+        assert_golden(told, case.io[options.replace("input", "output")])
+        padded = case.io.get(f"mid_{options}_padded")
         assert padded is None or torch.equal(whole, padded)

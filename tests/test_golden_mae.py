@@ -54,10 +54,10 @@ def test_the_whole_autoencoder():
     masking = PatchMask.of(case.io["input_noise"], config["mask_ratio (forward argument)"])
     with torch.inference_mode():
         told = network(case.io["input"], masking)
-    wanted = patchify(case.io["input"], hyper.patch)
+    needed = patchify(case.io["input"], hyper.patch)
     assert_golden(told, case.io["output_pred"])
-    assert_golden(wanted, case.io["mid_target_patchify"])
-    assert_golden(masked_mse(told, wanted, masking.hidden())[None], case.io["output_loss"])
+    assert_golden(needed, case.io["mid_target_patchify"])
+    assert_golden(masked_mse(told, needed, masking.hidden())[None], case.io["output_loss"])
 
 
 @given(st.integers(1, 400), st.floats(0.4, 0.8), st.integers(0, 9))

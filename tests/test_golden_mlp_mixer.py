@@ -71,9 +71,9 @@ def test_windows_are_mixed_each_for_itself(name):
     network, one = timm(case), case.io["input"]
     other = one.flip(2, 3)
     with torch.inference_mode():
-        found = network.features(torch.cat((one, other), dim=3))
+        result = network.features(torch.cat((one, other), dim=3))
         ones, others = network.features(one), network.features(other)
-    for whole, *parts in zip(found, ones, others, strict=True):
+    for whole, *parts in zip(result, ones, others, strict=True):
         torch.testing.assert_close(whole, torch.cat(parts, dim=3))
 
 

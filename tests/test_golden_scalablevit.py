@@ -61,9 +61,9 @@ def test_official_numbers(name):
     built.load_state_dict(case.weights, strict=True)
     grid = [tuple(case.config["H_W"])] if "H_W" in case.config else []
     with torch.inference_mode():
-        for given in (key for key in case.io if key.startswith("input")):
-            expected = case.io[given.replace("input", "output")]
-            assert_golden(built(case.io[given], *grid), expected)
+        for options in (key for key in case.io if key.startswith("input")):
+            expected = case.io[options.replace("input", "output")]
+            assert_golden(built(case.io[options], *grid), expected)
 
 
 def test_every_stage_of_the_official_network_is_right():
@@ -71,9 +71,9 @@ def test_every_stage_of_the_official_network_is_right():
     built = network(case.config).eval()
     built.load_state_dict(case.weights, strict=True)
     with torch.inference_mode():
-        for number, found in enumerate(built.maps(case.io["input"])):
+        for number, result in enumerate(built.maps(case.io["input"])):
             expected = case.io[f"mid_stage{number}_last_block"]
-            assert_golden(found.flatten(2).transpose(1, 2), expected)
+            assert_golden(result.flatten(2).transpose(1, 2), expected)
 
 
 def test_the_encoder_takes_the_official_weights_of_its_three_stages():

@@ -22,9 +22,9 @@ def test_the_mean_of_complete_blocks_is_numpys(factor, front, shape, dtype, seed
     fine = rng.normal(200, 30, (*front, rows * factor, columns * factor)).astype(np.float32)
     blocks = fine.reshape(*front, rows, factor, columns, factor)
     expected = blocks.mean(axis=(-3, -1), dtype=np.float64)
-    found = block_mean(fine, factor, dtype=dtype)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    result = block_mean(fine, factor, dtype=dtype)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("min_valid", [0.0, 0.5, 0.75, 1.0])
@@ -37,9 +37,9 @@ def test_missing_cells_are_left_out_and_blocks_with_too_few_are_missing(min_vali
     count = np.isfinite(blocks).sum(-1)
     enough = count >= max(16 * min_valid, 1)
     assert 0 < enough.sum() < enough.size
-    found = block_mean(fine, 4, min_valid=min_valid)
-    np.testing.assert_array_equal(np.isfinite(found), enough)
-    np.testing.assert_allclose(found[enough], np.nanmean(blocks[enough], axis=-1), atol=1e-6)
+    result = block_mean(fine, 4, min_valid=min_valid)
+    np.testing.assert_array_equal(np.isfinite(result), enough)
+    np.testing.assert_allclose(result[enough], np.nanmean(blocks[enough], axis=-1), atol=1e-6)
 
 
 def test_rows_and_columns_beyond_the_last_block_are_dropped():

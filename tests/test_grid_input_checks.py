@@ -31,10 +31,10 @@ def moved(swath, north=0.0, east=0.0):
 
 
 def test_a_swath_with_right_positions_agrees_with_the_land_mask(coastal):
-    found = check_geolocation(coastal, "north")
-    assert found.score > 0.9
-    assert found.samples > 300
-    assert "agreement" in found.summary
+    result = check_geolocation(coastal, "north")
+    assert result.score > 0.9
+    assert result.samples > 300
+    assert "agreement" in result.summary
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_noise_in_the_flag_does_not_refuse_a_swath(coastal):
     ],
 )
 def test_too_little_coast_is_reported_and_not_refused(coastal, spoil, why):
-    found = check_geolocation(spoil(coastal), "north")
-    assert found.score is None
-    assert "not checked" in found.summary
-    assert why in found.summary
+    result = check_geolocation(spoil(coastal), "north")
+    assert result.score is None
+    assert "not checked" in result.summary
+    assert why in result.summary
 
 
 def test_the_other_hemisphere_is_ignored(coastal):
@@ -88,10 +88,10 @@ def day():
 
 
 def overlaps(swaths):
-    found = Overlaps(hemisphere="north")
+    result = Overlaps(hemisphere="north")
     for swath in swaths:
-        found.add(swath)
-    return found
+        result.add(swath)
+    return result
 
 
 def test_swaths_of_one_sea_agree(day):
@@ -104,24 +104,24 @@ def test_one_of_four_granules_that_disagrees_is_found(day, bad, offset):
     spoilt = [
         changed(each, lambda tb: tb + offset) if n == bad else each for n, each in enumerate(day)
     ]
-    (found,) = overlaps(spoilt).outliers()
-    assert found.granule == f"granule_{bad}"
-    assert found.offset == pytest.approx(offset, abs=3)
-    assert f"{offset:+.0f}"[0] in found.rejection
+    (result,) = overlaps(spoilt).outliers()
+    assert result.granule == f"granule_{bad}"
+    assert result.offset == pytest.approx(offset, abs=3)
+    assert f"{offset:+.0f}"[0] in result.rejection
 
 
 def test_two_of_six_granules_that_disagree_are_found(day):
     more = [each.assign_attrs(granule=f"copy_{n}") for n, each in enumerate(day[:2])]
     spoilt = [changed(day[0], lambda tb: tb + 20), changed(day[1], lambda tb: tb - 15)]
-    found = overlaps([*spoilt, *day[2:], *more]).outliers()
-    assert {each.granule for each in found} == {"granule_0", "granule_1"}
+    result = overlaps([*spoilt, *day[2:], *more]).outliers()
+    assert {each.granule for each in result} == {"granule_0", "granule_1"}
 
 
 def test_with_two_granules_the_wrong_one_is_unknown(day):
-    found = overlaps([day[0], changed(day[1], lambda tb: tb + 40)])
-    assert found.outliers() == []
-    assert len(found.disagreements()) >= 1
-    assert not any(each.certain for each in found.disagreements())
+    result = overlaps([day[0], changed(day[1], lambda tb: tb + 40)])
+    assert result.outliers() == []
+    assert len(result.disagreements()) >= 1
+    assert not any(each.certain for each in result.disagreements())
 
 
 def test_a_map_contains_the_reports_of_all_granules(day, tmp_path):
@@ -129,17 +129,17 @@ def test_a_map_contains_the_reports_of_all_granules(day, tmp_path):
     grid = region_grid("-130,80,-124,81", "north")
     paths = [tmp_path / f"granule_{n}.h5" for n in range(4)]
     swaths = [checks.check(swath, path) for swath, path in zip(day, paths, strict=True)]
-    made = grid_day(swaths, grid, date(2020, 3, 3))
+    result = grid_day(swaths, grid, date(2020, 3, 3))
     checks.reject("bad.h5", "it is bad")
-    checks.note_used(made)
-    reports = read_reports(made.assign_attrs(checks.attributes()))
+    checks.note_used(result)
+    reports = read_reports(result.assign_attrs(checks.attributes()))
     assert set(reports) == {"bad.h5", *(path.name for path in paths)}
     used = [report for report in reports.values() if report.used]
-    assert len(used) == made.attrs["n_granules"]
-    assert [r.samples for r in used] == made.attrs["samples"]
+    assert len(used) == result.attrs["n_granules"]
+    assert [r.samples for r in used] == result.attrs["samples"]
     assert checks.rejected == ["bad.h5: it is bad"]
     inside = sum(int(_inside(swath, grid)) for swath in day)
-    assert sum(made.attrs["samples"]) == pytest.approx(inside, abs=8)
+    assert sum(result.attrs["samples"]) == pytest.approx(inside, abs=8)
 
 
 def _inside(swath, grid):

@@ -84,18 +84,18 @@ def test_one_pass_fills_all_quarters_inside_its_edges(smooth):
 def test_the_mean_of_the_quarters_of_a_smooth_field_is_about_the_cells_value(smooth):
     for name in HIGH_CHANNELS:
         mean = smooth[1][f"{name}_quarter"].mean("quarter", skipna=False)
-        apart = np.abs(mean - smooth[1][name]).values
-        assert np.nanmedian(apart) < 0.15
-        assert np.nanpercentile(apart, 99) < 0.8
+        difference = np.abs(mean - smooth[1][name]).values
+        assert np.nanmedian(difference) < 0.15
+        assert np.nanpercentile(difference, 99) < 0.8
 
 
 def test_quarters_of_a_smooth_field_are_the_field_at_their_centres(smooth):
     longitudes, latitudes = smooth[0].refine(2).lonlat()
     for name, base in (("tb89h", 200.0), ("tb89v", 230.0)):
-        found = depth_to_space(smooth[1][f"{name}_quarter"].values)
-        apart = np.abs(found - field(latitudes, longitudes, base))
-        assert np.nanmedian(apart) < 0.25
-        assert np.nanpercentile(apart, 99) < 1.2
+        result = depth_to_space(smooth[1][f"{name}_quarter"].values)
+        difference = np.abs(result - field(latitudes, longitudes, base))
+        assert np.nanmedian(difference) < 0.25
+        assert np.nanpercentile(difference, 99) < 1.2
 
 
 @given(st.integers(8, 31), st.integers(8, 39))
@@ -104,9 +104,9 @@ def test_a_bright_sample_raises_its_own_quarter(row, column):
     longitudes, latitudes = SQUARE.refine(2).lonlat()
     kelvin = np.full(latitudes.shape, 200.0)
     kelvin[row, column] = 260
-    found = gridded(points(latitudes, longitudes, kelvin))["tb89v_quarter"].values
+    result = gridded(points(latitudes, longitudes, kelvin))["tb89v_quarter"].values
     quarter = 2 * (row % 2) + column % 2
-    brightest = np.unravel_index(np.nanargmax(found), found.shape)
+    brightest = np.unravel_index(np.nanargmax(result), result.shape)
     assert brightest == (quarter, row // 2, column // 2)
 
 
@@ -159,11 +159,11 @@ def test_quarters_of_a_crop_are_the_crop_of_the_quarters():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_quarters_have_attributes(name):
-    found = gridded(scattered(3, 40))[name]
-    assert found.dims == ("quarter", "y", "x")
-    assert found.dtype == np.float32
-    assert found.attrs["units"] == "K"
-    assert found.attrs["standard_name"] == "toa_brightness_temperature"
+    result = gridded(scattered(3, 40))[name]
+    assert result.dims == ("quarter", "y", "x")
+    assert result.dtype == np.float32
+    assert result.attrs["units"] == "K"
+    assert result.attrs["standard_name"] == "toa_brightness_temperature"
 
 
 def test_gridded_input_has_no_quarters(tmp_path):

@@ -24,7 +24,7 @@ def scene(dx, dy, land=LAND):
     """An image of 3 km cells whose low frequencies were seen (dx, dy) m from where they stand."""
     steps = np.arange(40, 560, 3) * 1e3
     x, y = np.meshgrid(GRID.left + steps, GRID.top - steps)
-    share = _interpolate(land_fractions(land)["land_18"], x + dx, y + dy, GRID)
+    fraction = _interpolate(land_fractions(land)["land_18"], x + dx, y + dy, GRID)
     noise = np.random.default_rng(0).normal(0, 2, (4, *x.shape))
     to_sphere = Transformer.from_crs(GRID.crs, "EPSG:4326", always_xy=True)
     longitude, latitude = to_sphere.transform(x, y)
@@ -32,7 +32,7 @@ def scene(dx, dy, land=LAND):
     tb = {"tb18h": (110, 110), "tb18v": (190, 55), "tb23h": (140, 80), "tb23v": (205, 40)}
     return xr.Dataset(
         {
-            name: (("scan", "pixel_low"), water + more * share + noise[n])
+            name: (("scan", "pixel_low"), water + more * fraction + noise[n])
             for n, (name, (water, more)) in enumerate(tb.items())
         }
         | {
@@ -45,19 +45,19 @@ def scene(dx, dy, land=LAND):
 @pytest.mark.parametrize("turn", [0.3, 2.0, 4.4])
 def test_the_direction_is_estimated_from_coasts(turn):
     dx, dy = DISPLACEMENT * np.cos(turn), DISPLACEMENT * np.sin(turn)
-    found = estimate_displacement(scene(dx, dy), GRID, LAND)
-    assert found.reason == "coasts"
-    assert np.hypot(found.x - dx, found.y - dy) < 1200
+    result = estimate_displacement(scene(dx, dy), GRID, LAND)
+    assert result.reason == "coasts"
+    assert np.hypot(result.x - dx, result.y - dy) < 1200
 
 
 def test_right_positions_are_not_moved():
-    found = estimate_displacement(scene(0, 0), GRID, LAND)
-    assert (found.x, found.y, found.reason) == (0, 0, "as stored: coasts fit best so")
+    result = estimate_displacement(scene(0, 0), GRID, LAND)
+    assert (result.x, result.y, result.reason) == (0, 0, "as stored: coasts fit best so")
 
 
 def test_without_coasts_nothing_is_moved():
-    found = estimate_displacement(scene(DISPLACEMENT, 0), GRID, np.zeros_like(LAND))
-    assert (found.x, found.y, found.reason) == (0, 0, "as stored: too little coast")
+    result = estimate_displacement(scene(DISPLACEMENT, 0), GRID, np.zeros_like(LAND))
+    assert (result.x, result.y, result.reason) == (0, 0, "as stored: too little coast")
 
 
 def test_positions_are_moved_by_the_displacement():
@@ -68,7 +68,7 @@ def test_positions_are_moved_by_the_displacement():
         project(s["latitude_low"].values[0], s["longitude_low"].values[0], GRID.crs)
         for s in (before, after)
     ]
-    apart = np.subtract(places[1], places[0])
-    np.testing.assert_allclose(apart[0], moved.x, atol=20)
-    np.testing.assert_allclose(apart[1], moved.y, atol=20)
+    difference = np.subtract(places[1], places[0])
+    np.testing.assert_allclose(difference[0], moved.x, atol=20)
+    np.testing.assert_allclose(difference[1], moved.y, atol=20)
     assert "coasts" in after.attrs["registration"]

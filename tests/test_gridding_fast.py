@@ -67,11 +67,11 @@ def test_accumulation_agrees_with_its_definition(samples, beam, refined):
     values, position, coarse = samples
     grid = coarse.refine(refined)
     cells = np.zeros((*grid.shape, 4)), np.zeros(grid.shape, np.uint16)
-    given = accumulate(
+    options = accumulate(
         values, project_samples(position, compiled_grid(grid)), cells, compiled_grid(grid), beam
     )
     sums, count = plainly(values, position, grid, beam)
-    assert given == count.sum() > 1000
+    assert options == count.sum() > 1000
     np.testing.assert_array_equal(cells[1], count)
     np.testing.assert_allclose(cells[0], sums, rtol=1e-10, atol=1e-10)
 
@@ -80,14 +80,14 @@ def test_accumulation_agrees_with_its_definition(samples, beam, refined):
 def test_a_map_is_the_same_to_the_bit_on_any_number_of_processors(monkeypatch, processors):
     swath = make_swath(200, phase=1000.0)
     grid = NORTH.crop(slice(900, 1100), slice(600, 800))
-    made = []
+    result = []
     for number in (1, processors):
         monkeypatch.setattr("os.cpu_count", lambda number=number: number)
         day = Accumulator(grid)
         day.add(swath)
         day.add(swath.isel(horn=[1]))
-        made.append(day.daily_map(DAY))
-    xr.testing.assert_identical(*made)
+        result.append(day.daily_map(DAY))
+    xr.testing.assert_identical(*result)
 
 
 def test_swaths_are_read_one_ahead_and_no_further(monkeypatch):

@@ -39,8 +39,8 @@ def test_a_grey_input_is_seen_as_the_official_network_sees_it(tmp_path, official
     grey = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
         expected = official.eval().features(grey.expand(-1, 3, -1, -1))
-        found = ours.encoder.features(grey.expand(-1, len(card.channels), -1, -1))
-    for theirs, mine in zip(expected, found, strict=True):
+        result = ours.encoder.features(grey.expand(-1, len(card.channels), -1, -1))
+    for theirs, mine in zip(expected, result, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
     assert imported.fit.adapted
     assert not imported.fit.fresh

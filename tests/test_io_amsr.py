@@ -52,11 +52,11 @@ def own(array):
 def test_measurements_survive_to_half_a_count(swath, made):
     for channel in CHANNELS:
         expected = own(made[channel])
-        found = swath[channel].values
-        assert found.dtype == np.float32
-        assert found.shape == expected.shape
-        known = np.isfinite(found)
-        np.testing.assert_allclose(found[known], expected[known], atol=0.0051)
+        result = swath[channel].values
+        assert result.dtype == np.float32
+        assert result.shape == expected.shape
+        known = np.isfinite(result)
+        np.testing.assert_allclose(result[known], expected[known], atol=0.0051)
         assert known.mean() > 0.99
 
 
@@ -105,8 +105,8 @@ def test_low_frequencies_have_the_positions_of_the_specification(swath, level, m
 
 def test_land_and_time(swath, made):
     np.testing.assert_array_equal(swath["land_fraction"].values[0, 0, :3], [0.5, 1.0, np.nan])
-    apart = swath["time"].values - made["time"].values[OVERLAP:-OVERLAP]
-    assert (np.abs(apart) < np.timedelta64(1, "us")).all()
+    difference = swath["time"].values - made["time"].values[OVERLAP:-OVERLAP]
+    assert (np.abs(difference) < np.timedelta64(1, "us")).all()
 
 
 def test_attributes_state_platform_and_times(swath, level, original):

@@ -199,9 +199,9 @@ def catalogue(monkeypatch):
 
 
 def test_the_search_is_limited_to_level_and_days(catalogue):
-    found = JaxaArchive("L1R").find(date(2020, 3, 1), date(2020, 3, 2))
-    assert [remote.name for remote in found] == NAMES
-    assert found[0].location == f"{FOLDER}/{NAMES[0]}"
+    result = JaxaArchive("L1R").find(date(2020, 3, 1), date(2020, 3, 2))
+    assert [remote.name for remote in result] == NAMES
+    assert result[0].location == f"{FOLDER}/{NAMES[0]}"
     assert {asked["datasetId"] for asked in catalogue} == {"11001002"}
 
 

@@ -44,9 +44,11 @@ def test_series_agree_with_the_formula_to_two_metres(phase, parameters):
     latitude, longitude = (swath[axis].values[0] for axis in ("latitude", "longitude"))
     latitude[0, :4], longitude[0, :4] = (90.0, 89.9, 89.95, 89.9), (10.0, 40.0, 170.0, -170.0)
     latitude[1, :4], longitude[1, :4] = (80.0, 80.0, -75.0, -75.1), (179.99, -179.98, -180, 179.9)
-    found = low_positions(latitude, longitude, [parameters])
+    result = low_positions(latitude, longitude, [parameters])
     expected = turned(*(axis.astype(float) for axis in (latitude, longitude)), *parameters)
-    apart = np.linalg.norm(vector(*(axis[0].astype(float) for axis in found)) - expected, axis=-1)
-    assert apart.max() * 6_371_000 < 2
-    assert (found[1] >= -180).all()
-    assert (found[1] < 180).all()
+    difference = np.linalg.norm(
+        vector(*(axis[0].astype(float) for axis in result)) - expected, axis=-1
+    )
+    assert difference.max() * 6_371_000 < 2
+    assert (result[1] >= -180).all()
+    assert (result[1] < 180).all()

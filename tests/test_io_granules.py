@@ -32,9 +32,9 @@ def found(folder, *names):
 
 def test_granules_that_may_have_scans_of_the_day_are_found_in_order(tmp_path):
     noon = datetime(2020, 3, 3, 12)
-    wanted = [noon - timedelta(hours=12, minutes=50), noon, noon + timedelta(hours=11, minutes=59)]
+    needed = [noon - timedelta(hours=12, minutes=50), noon, noon + timedelta(hours=11, minutes=59)]
     others = [noon - timedelta(hours=13, minutes=1), noon + timedelta(hours=12)]
-    names = [name_at(start) for start in (*wanted, *others)]
+    names = [name_at(start) for start in (*needed, *others)]
     assert found(tmp_path, *(f"2020/03/{name}" for name in reversed(names))) == names[:3]
 
 
@@ -67,8 +67,8 @@ def _fifo(path):
 
 
 def _socket(path):
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(path))
+    with socket.socket(socket.AF_UNIX) as result:
+        result.bind(os.path.relpath(path))
 
 
 ODD = {
@@ -89,7 +89,7 @@ ODD = {
 
 @pytest.mark.parametrize("what", ODD)
 def test_files_that_only_look_like_granules_are_listed_with_a_reason(tmp_path, monkeypatch, what):
-    name, make, says = ODD[what]
+    name, make, text = ODD[what]
     monkeypatch.chdir(tmp_path)
     make(tmp_path / name)
     good = name_at(datetime(2020, 3, 3, 14))
@@ -97,7 +97,7 @@ def test_files_that_only_look_like_granules_are_listed_with_a_reason(tmp_path, m
     assert [path.name for path in find_granules(tmp_path, DAY)] == [good]
     (one,) = find_unused_files(tmp_path, DAY)
     assert one.name == name
-    assert says in one.reason
+    assert text in one.reason
     found = Inventory.of(RunSettings(granules=tmp_path))
     assert [path.name for path in found.granules(DAY)] == [good]
     assert found.left_out(DAY) == (str(one),)

@@ -137,5 +137,5 @@ def test_positions_agree_with_the_formula_of_the_specification(horn_a, a1, a2):
 def test_missing_positions_stay_missing():
     latitude = np.array([[80.0, np.nan, 80.0, 80.1, 70.0, 70.0]])
     longitude = np.array([[10.0, 10.0, 10.0, 10.0, 5.0, 5.0]])
-    found = low_positions(latitude, longitude, [(0.5, 0.5)])[0][0, 0]
-    assert np.isnan(found).tolist() == [True, False, True]
+    result = low_positions(latitude, longitude, [(0.5, 0.5)])[0][0, 0]
+    assert np.isnan(result).tolist() == [True, False, True]

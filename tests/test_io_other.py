@@ -93,9 +93,9 @@ def test_a_scene_is_a_swath_of_one_horn(made, tmp_path):
     }  # fmt: skip
     for name in CHANNELS:
         expected = made[name].values.reshape(-1, 60, made[name].shape[-1])[0][:, :columns]
-        found = swath[name].values.reshape(60, columns)
-        known = np.isfinite(found)
-        np.testing.assert_array_equal(found[known], expected[known])
+        result = swath[name].values.reshape(60, columns)
+        known = np.isfinite(result)
+        np.testing.assert_array_equal(result[known], expected[known])
     assert np.isnan(swath["tb89h"].values[0, 3, 4])
     assert np.isnan(swath["tb89v"].values[0, 3, 5])
     assert swath["quality_flag"].values[0, 3, 3:7].tolist() == [0, 1, 1, 0]

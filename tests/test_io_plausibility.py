@@ -64,8 +64,8 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_impossible_observations_are_refused(swath, fault):
-    spoil, says = FAULTS[fault]
-    with pytest.raises(GranuleError, match=says) as caught:
+    spoil, text = FAULTS[fault]
+    with pytest.raises(GranuleError, match=text) as caught:
         check_plausibility(spoil(swath))
     assert swath.attrs["granule"] in str(caught.value)
 
@@ -165,10 +165,10 @@ def test_files_of_both_levels_pass_and_their_quality_bytes_are_counted(write, sw
         low, scans = np.zeros((80, 486), np.uint8), np.zeros((80, 512), np.uint8)
         low[:, 1::4], scans[:20, 7] = 3, 1  # one of two bytes of every second sample
         file["Pixel Data Quality 6 to 36"], file["Scan Data Quality"] = low, scans
-    made = read_swath(path)
-    assert made.attrs["flagged_low"] == pytest.approx(0.5, abs=0.01)
-    assert made.attrs["flagged_scans"] == 0.25
-    (warning,) = check_plausibility(made)
+    result = read_swath(path)
+    assert result.attrs["flagged_low"] == pytest.approx(0.5, abs=0.01)
+    assert result.attrs["flagged_scans"] == 0.25
+    (warning,) = check_plausibility(result)
     assert "50% of the low-frequency samples" in warning
 
 

@@ -99,12 +99,12 @@ def learn_sic(data, out):
 @pytest.mark.parametrize("learn", [learn_sr, learn_sic])
 @pytest.mark.parametrize("wrong", [("train", "test"), ("train", "valid"), ("valid", "train")])
 def test_a_set_under_another_splits_name_is_refused(tmp_path, learn, wrong):
-    name, says = wrong
+    name, text = wrong
     for split in ("train", "valid"):
         tiny_samples.write(tmp_path / f"{split}.zarr")
-    zarr.open_group(tmp_path / f"{name}.zarr", mode="a").attrs["split"] = says
+    zarr.open_group(tmp_path / f"{name}.zarr", mode="a").attrs["split"] = text
     with pytest.raises(
-        NoInputError, match=f"{name}.zarr, whose attributes name .*'{says}'; expected"
+        NoInputError, match=f"{name}.zarr, whose attributes name .*'{text}'; expected"
     ):
         learn(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -45,11 +45,11 @@ def names(tmp_path):
 
 
 def test_a_provisional_map_does_not_look_at_later_days(names):
-    made = plan(settings(names, mode="provisional"))
-    assert [day for day, paths in made.granules.items() if paths] == list(frame_dates(DAY)[:3])
+    result = plan(settings(names, mode="provisional"))
+    assert [day for day, paths in result.granules.items() if paths] == list(frame_dates(DAY)[:3])
     whole = plan(settings(names))
     assert all(whole.granules.values())
-    assert made.product_key != whole.product_key
+    assert result.product_key != whole.product_key
 
 
 def test_a_final_map_names_the_days_it_lacks(names):
@@ -200,8 +200,8 @@ def granules(tmp_path_factory):
 def test_provisional_and_final_differ_only_where_evidence_differs(granules, tmp_path):
     told = []
     for mode in ("provisional", "final"):
-        made = run("daily", granules, tmp_path, "--mode", mode)
-        assert made.exit_code == 0, made.output
+        result = run("daily", granules, tmp_path, "--mode", mode)
+        assert result.exit_code == 0, result.output
         told.append(opened(tmp_path))
         document = json.loads((tmp_path / PRODUCT / f"{PRODUCT}.json").read_text())
         assert document["status"] == mode
@@ -246,8 +246,8 @@ def test_the_south_is_mapped_from_end_to_end(tmp_path):
         write_l1b(tmp_path / "granules", swath, name=name)
     out = tmp_path / "out"
     south = "--hemisphere", "south", "--region", SOUTH
-    made = run("daily", tmp_path / "granules", out, *south)
-    assert made.exit_code == 0, made.output
+    result = run("daily", tmp_path / "granules", out, *south)
+    assert result.exit_code == 0, result.output
     (folder,) = out.glob("seaice_sic_south_*")
     product = xr.open_zarr(folder / f"{folder.name}.zarr").isel(time=0)
     assert bool(product["sic"].notnull().all())

@@ -186,11 +186,11 @@ def test_every_parameter_learns(name):
 
 @learning
 def test_bfloat16_moves_nothing_by_more_than_two_percent_or_two_kelvin(name):
-    built, given = lively(network(name)).eval(), image(name, 32, 32)
+    built, options = lively(network(name)).eval(), image(name, 32, 32)
     with torch.inference_mode():
-        precise = built(given)
+        precise = built(options)
         with torch.autocast("cpu", torch.bfloat16):
-            rough = built(given)
+            rough = built(options)
     assert (rough - precise).abs().max() < 0.02
 
 
@@ -199,11 +199,11 @@ def test_bfloat16_moves_nothing_by_more_than_two_percent_or_two_kelvin(name):
 def test_what_is_saved_comes_back(tmp_path, name, storage, exact):
     built, path = lively(network(name)).eval(), tmp_path / "weights.safetensors"
     save_model(path, built, card(name), storage)
-    again, found = load_model(path)
-    given = image(name, 20, 20)
+    again, result = load_model(path)
+    options = image(name, 20, 20)
     with torch.inference_mode():
-        before, after = built(given), again(given)
-    assert found == card(name)
+        before, after = built(options), again(options)
+    assert result == card(name)
     assert not again.training
     assert torch.equal(before, after) is exact
     torch.testing.assert_close(before, after, atol=0.02, rtol=0.02)
@@ -222,8 +222,8 @@ def test_a_tile_with_margin_hardly_differs_from_the_whole(name):
     keep = scale * (cut - entry.margin)
     with torch.inference_mode():
         expected = built(whole)[..., :keep, :keep]
-        found = built(whole[..., :cut, :cut])[..., :keep, :keep]
-    assert (found - expected).abs().max() < 1e-3 * expected.std()
+        result = built(whole[..., :cut, :cut])[..., :keep, :keep]
+    assert (result - expected).abs().max() < 1e-3 * expected.std()
 
 
 def for_a_graph(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
@@ -238,28 +238,28 @@ def for_a_graph(name: str) -> tuple[torch.nn.Module, torch.Tensor]:
 @pytest.mark.slow
 @exporting
 def test_it_is_exported_as_one_graph_that_tells_the_same(name):
-    built, given = for_a_graph(name)
-    graph = torch.export.export(built, (given,)).module()
+    built, options = for_a_graph(name)
+    graph = torch.export.export(built, (options,)).module()
     with torch.inference_mode():
-        torch.testing.assert_close(graph(given), built(given), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(graph(options), built(options), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow
 @exporting
 def test_it_is_compiled_as_one_graph_that_tells_the_same(name):
     """Captured and lowered as `torch.compile` does it, short of writing machine code."""
-    built, given = for_a_graph(name)
+    built, options = for_a_graph(name)
     compiled = torch.compile(built, fullgraph=True, backend="aot_eager")
     with torch.inference_mode():
-        torch.testing.assert_close(compiled(given), built(given), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(compiled(options), built(options), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.slow
 def test_machine_code_tells_the_same():
-    built, given = for_a_graph("espcn")
+    built, options = for_a_graph("espcn")
     with torch.inference_mode():
-        told = torch.compile(built, fullgraph=True)(given)
-        torch.testing.assert_close(told, built(given), atol=1e-4, rtol=1e-4)
+        told = torch.compile(built, fullgraph=True)(options)
+        torch.testing.assert_close(told, built(options), atol=1e-4, rtol=1e-4)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

@@ -26,10 +26,10 @@ needs_cuda = pytest.mark.skipif(
 
 def told(network, card, planes, machine):
     """The network over all of `planes`, (..., y, x), in several tiles where it is large enough."""
-    wanted = np.ones(planes.shape[-2:], bool)
+    needed = np.ones(planes.shape[-2:], bool)
     cut = lambda rows, columns: planes[..., rows, columns]  # noqa: E731
     machine = replace(machine, tile=0.0)
-    return run_tiled(network.to(machine.device), card, cut, wanted, machine, no_progress)
+    return run_tiled(network.to(machine.device), card, cut, needed, machine, no_progress)
 
 
 def lively_network(card):

@@ -69,15 +69,15 @@ def by_loops(features, offset, mask, weight, bias, geometry):
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 2)])
 def test_it_is_its_definition(geometry, kernel):
-    given = arguments(geometry, kernel, size=(4, 5))
-    found = modulated_deform_conv(*given, geometry)
-    torch.testing.assert_close(found, by_loops(*given, geometry), atol=1e-12, rtol=1e-12)
+    options = arguments(geometry, kernel, size=(4, 5))
+    result = modulated_deform_conv(*options, geometry)
+    torch.testing.assert_close(result, by_loops(*options, geometry), atol=1e-12, rtol=1e-12)
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_gradients_are_those_of_finite_differences(geometry):
-    given = [value.requires_grad_() for value in arguments(geometry, size=(3, 4))]
-    assert gradcheck(lambda *values: modulated_deform_conv(*values, geometry), given)
+    options = [value.requires_grad_() for value in arguments(geometry, size=(3, 4))]
+    assert gradcheck(lambda *values: modulated_deform_conv(*values, geometry), options)
 
 
 def test_autocast_moves_the_taps_as_far_as_float32_does():

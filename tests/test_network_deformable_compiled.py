@@ -28,41 +28,41 @@ def far_and_near(geometry, kernel=(3, 3), size=(13, 11)):
 def test_it_is_its_plain_twin(monkeypatch, geometry, kernel, cells):
     monkeypatch.setattr(deformable_kernels, "CELLS_PER_PRODUCT", cells)
     features, offset, mask, weight, bias = far_and_near(geometry, kernel)
-    found = deform_conv_cpu(features, offset, mask, weight, bias, geometry.taps(weight))
+    result = deform_conv_cpu(features, offset, mask, weight, bias, geometry.taps(weight))
     plain = _by_grid_sample(features, offset, mask, weight, geometry) + bias[:, None, None]
-    torch.testing.assert_close(found, plain, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result, plain, atol=1e-5, rtol=1e-5)
 
 
 def test_how_features_and_moves_lie_in_memory_and_how_many_threads_there_are_change_nothing():
     features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0], size=(40, 30))
     taps, before = GEOMETRIES[0].taps(weight), torch.get_num_threads()
     last = [each.contiguous(memory_format=torch.channels_last) for each in (features, offset, mask)]
-    found = []
+    result = []
     for threads in (1, 3):
         torch.set_num_threads(threads)
-        found += [
+        result += [
             deform_conv_cpu(features, offset, mask, weight, None, taps),
             deform_conv_cpu(*last, weight, None, taps),
         ]
     torch.set_num_threads(before)
-    assert all(torch.equal(each, found[0]) for each in found)
+    assert all(torch.equal(each, result[0]) for each in result)
 
 
 def test_what_is_rounded_to_bfloat16_is_told_as_plainly():
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
         rounded = features.bfloat16(), (offset / 8).bfloat16(), mask.sigmoid().bfloat16()
-        found = deform_conv_cpu(*rounded, weight, None, GEOMETRIES[0].taps(weight))
+        result = deform_conv_cpu(*rounded, weight, None, GEOMETRIES[0].taps(weight))
         plain = _by_grid_sample(*rounded, weight, GEOMETRIES[0])
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found, plain, atol=0.1, rtol=0.02)
+    assert result.dtype == torch.bfloat16
+    torch.testing.assert_close(result, plain, atol=0.1, rtol=0.02)
 
 
 def test_a_move_that_is_no_number_reads_nothing_outside():
     features, offset, mask, weight, _ = far_and_near(GEOMETRIES[0])
     offset[:, :, 3, 3] = torch.nan
-    found = deform_conv_cpu(features, offset, mask, weight, None, GEOMETRIES[0].taps(weight))
-    assert torch.isfinite(found).all()
+    result = deform_conv_cpu(features, offset, mask, weight, None, GEOMETRIES[0].taps(weight))
+    assert torch.isfinite(result).all()
 
 
 def test_it_is_used_where_nothing_is_learnt_and_only_there(monkeypatch):

@@ -127,8 +127,8 @@ def test_the_mean_of_draws_is_the_expectation():
         weights = (network.logits + additive_mask(torch.tensor(lost), LIKE)).softmax(-1)
         expected += chance * (weights @ network.values)
     plain = network.eval()(torch.zeros(1))
-    found = monte_carlo_mean(network.train(), torch.zeros(1), 4000, 1)
-    assert abs(found - expected) < 0.15
+    result = monte_carlo_mean(network.train(), torch.zeros(1), 4000, 1)
+    assert abs(result - expected) < 0.15
     assert abs(plain - expected) > 0.3
 
 

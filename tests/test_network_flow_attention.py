@@ -83,8 +83,8 @@ def test_sources_that_are_equal_are_averaged(given):
     query, key, value = given
     alike = key[:, :, :1]
     capacity = (query * alike).sum(3, keepdim=True)
-    share = capacity / capacity.sum(2, keepdim=True)
-    expected = value.mean(2, keepdim=True) * torch.sigmoid(SINKS * share)
+    fraction = capacity / capacity.sum(2, keepdim=True)
+    expected = value.mean(2, keepdim=True) * torch.sigmoid(SINKS * fraction)
     torch.testing.assert_close(flow_attention(query, alike.expand_as(key), value, eps=0), expected)
 
 
@@ -105,9 +105,9 @@ class Largest(TorchFunctionMode):
     size = 0
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        self.size = max([self.size, *(part.numel() for part in flat(made))])
-        return made
+        result = function(*args, **(kwargs or {}))
+        self.size = max([self.size, *(part.numel() for part in flat(result))])
+        return result
 
 
 def flat(made):

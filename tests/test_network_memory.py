@@ -38,12 +38,12 @@ def test_every_parameter_is_put_back_and_memory_returned_also_after_an_error(mon
 
 @pytest.mark.parametrize(("grown", "returned"), [(0, []), (2 * memory.MAX_RETAINED, ["trimmed"])])
 def test_memory_goes_back_between_tiles_only_where_much_has_gathered(monkeypatch, grown, returned):
-    told, held = [], [1000]
+    told, stored = [], [1000]
     library(monkeypatch, told)
-    monkeypatch.setattr(memory, "_resident_bytes", lambda: held[0])
+    monkeypatch.setattr(memory, "_resident_bytes", lambda: stored[0])
     with malloc_tuning() as tidy:
         told.clear()
-        held[0] += grown
+        stored[0] += grown
         tidy()
         assert told == returned
 

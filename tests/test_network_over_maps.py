@@ -60,9 +60,9 @@ def begun_twice(network, card):
 
     def inside(first):
         part = whole[..., first:, first:]
-        wanted = np.ones(part.shape[-2:], bool)
+        needed = np.ones(part.shape[-2:], bool)
         told = run_tiled(
-            network, card, lambda rows, cols: part[..., rows, cols], wanted, MACHINE, no_progress
+            network, card, lambda rows, cols: part[..., rows, cols], needed, MACHINE, no_progress
         )
         edge = later + card.window // 4
         kept = slice((edge - first) * card.scale, -edge * card.scale)
@@ -110,21 +110,21 @@ def bounded_inputs(network):
 
 
 def gappy_stack():
-    given = stack(SHAPE)
+    options = stack(SHAPE)
     for name in ("tb89h", "tb89v"):
-        given[f"{name}_quarter"][:, 1, ::3] = np.nan
-        given[name][0, :, 5] = np.nan
-        given[name][:, 10:14, 10:14] = np.nan
-    return given
+        options[f"{name}_quarter"][:, 1, ::3] = np.nan
+        options[name][0, :, 5] = np.nan
+        options[name][:, 10:14, 10:14] = np.nan
+    return options
 
 
 @sr_networks
 def test_refining_never_sees_fill_values(name):
     network, card = made(name)
     seen = bounded_inputs(network)
-    given = gappy_stack()
-    refined = refine(given, network, card, MACHINE, "", no_progress)
-    observed = np.isfinite(given["tb89h"][2]) & np.isfinite(given["tb89v"][2])
+    options = gappy_stack()
+    refined = refine(options, network, card, MACHINE, "", no_progress)
+    observed = np.isfinite(options["tb89h"][2]) & np.isfinite(options["tb89v"][2])
     assert seen
     assert np.array_equal(np.isfinite(refined["tb89h"][::4, ::4]), observed)
 
@@ -143,9 +143,9 @@ def test_concentrating_never_sees_fill_values(name):
     land[:20] = True
     refined = bicubic(gappy_stack())
     product = concentrate(refined, day, land, (network, card), MACHINE, no_progress)
-    wanted = np.isfinite(refined["pd"].values) & ~land
+    needed = np.isfinite(refined["pd"].values) & ~land
     assert seen
-    assert np.array_equal(np.isfinite(product["sic"].values), wanted)
+    assert np.array_equal(np.isfinite(product["sic"].values), needed)
 
 
 @learning
@@ -165,14 +165,14 @@ def test_evaluation_throws_no_dice(name):
 def test_tiles_made_together_are_those_made_one_after_another(monkeypatch):
     network, card = made("pmdrnet")
     machine = replace(MACHINE, tile=2 * card.margin * card.cell)
-    given, before, found = stack((6 * card.margin, 40)), torch.get_num_threads(), []
+    options, before, result = stack((6 * card.margin, 40)), torch.get_num_threads(), []
     for together in (1, 2):
         monkeypatch.setattr("seaice.models.inference.CPU_TILE_WORKERS", together)
         torch.set_num_threads(together)  # a thread each
-        found.append(refine(given, network, card, machine, "", no_progress))
+        result.append(refine(options, network, card, machine, "", no_progress))
         assert torch.get_num_threads() == together
     torch.set_num_threads(before)
-    xr.testing.assert_identical(*found)
+    xr.testing.assert_identical(*result)
 
 
 def test_a_tile_that_fails_ends_the_map_and_leaves_the_threads(monkeypatch):
@@ -183,10 +183,10 @@ def test_a_tile_that_fails_ends_the_map_and_leaves_the_threads(monkeypatch):
     def failing(rows, columns):
         raise MemoryError(rows)
 
-    wanted = np.ones((8 * card.margin, 8 * card.margin), bool)
+    needed = np.ones((8 * card.margin, 8 * card.margin), bool)
     machine = replace(MACHINE, tile=2 * card.margin * card.cell)
     with pytest.raises(MemoryError):
-        run_tiled(network, card, failing, wanted, machine, no_progress)
+        run_tiled(network, card, failing, needed, machine, no_progress)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
 
@@ -213,8 +213,8 @@ def test_convolutions_of_tiles_made_together_are_whole_float32_and_that_ends_wit
 def test_a_prediction_that_is_not_finite_ends_the_stage(value):
     """It would be a gap in the map, which no flag explains."""
     card = made("pmdrnet")[1]
-    wanted = np.zeros(SHAPE, bool)
-    wanted[3:5, 7:9] = True
+    needed = np.zeros(SHAPE, bool)
+    needed[3:5, 7:9] = True
 
     def predicting(where):
         def network(stack):
@@ -226,7 +226,7 @@ def test_a_prediction_that_is_not_finite_ends_the_stage(value):
             return torch.zeros(card.frames, len(card.channels), *SHAPE)
 
         return run_tiled(
-            network, replace(card, window=None, margin=40), cut, wanted, MACHINE, no_progress
+            network, replace(card, window=None, margin=40), cut, needed, MACHINE, no_progress
         )
 
     predicting((11, 28))  # outside: nobody asked

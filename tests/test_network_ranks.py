@@ -72,11 +72,12 @@ def test_shares_of_a_batch_together_are_the_batch(monkeypatch, count):
     for number in range(count):
         monkeypatch.setattr(distributed, "rank", lambda number=number: number)
         shares.append(distributed.rank_indices(4))
-    assert sorted(place for share in shares for place in share) == [0, 1, 2, 3]
+    assert sorted(place for fraction in shares for place in fraction) == [0, 1, 2, 3]
     whole = batches()
-    for share in shares:
+    for fraction in shares:
         assert_same(
-            batches(samples=share), [{k: v[list(share)] for k, v in one.items()} for one in whole]
+            batches(samples=fraction),
+            [{k: v[list(fraction)] for k, v in one.items()} for one in whole],
         )
 
 

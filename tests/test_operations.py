@@ -86,9 +86,9 @@ def test_many_days_are_each_day_made_alone(granules, finished, tmp_path):
     run = alone.run.model_copy(update={"date": DAY})
     planned = plan(alone.model_copy(update={"run": run}))
     run_day(planned, silent)
-    made = everything(tmp_path)
-    assert made
-    assert made == {name: everything(finished)[name] for name in made}
+    result = everything(tmp_path)
+    assert result
+    assert result == {name: everything(finished)[name] for name in result}
 
 
 @pytest.mark.slow
@@ -126,20 +126,20 @@ def test_damage_is_found_named_and_mended_to_the_same_bytes(finished, tmp_path):
     chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
     season = next(out.glob("*.zarr/.days/2020-03-04_*/tb89h/c/63/0/0"))
     season.write_bytes(b"")
-    found = [*list_product_damages(out)]
-    assert [str(damage.day) for damage in found] == ["2020-03-03", "2020-03-04"]
-    assert "sic/c/0/0/0 is not what was written" in found[0].problems[0]
-    assert [repair_product(out, damage, None).state for damage in found] == ["repaired"] * 2
+    result = [*list_product_damages(out)]
+    assert [str(damage.day) for damage in result] == ["2020-03-03", "2020-03-04"]
+    assert "sic/c/0/0/0 is not what was written" in result[0].problems[0]
+    assert [repair_product(out, damage, None).state for damage in result] == ["repaired"] * 2
     assert [*list_product_damages(out)] == []
     assert everything(out) == before
 
 
 def test_an_inventory_finds_what_a_look_into_the_folder_finds(granules):
-    found = Inventory.of(RunSettings(granules=granules))
+    result = Inventory.of(RunSettings(granules=granules))
     for n in range(-4, 6):
         day = DAY + timedelta(days=n)
-        assert list(found.granules(day)) == find_granules(granules, day)
-    assert found.days() == [DAY + timedelta(days=n) for n in range(-2, 4)]
+        assert list(result.granules(day)) == find_granules(granules, day)
+    assert result.days() == [DAY + timedelta(days=n) for n in range(-2, 4)]
 
 
 def test_a_refused_granule_is_left_alone_until_it_changes(tmp_path):
@@ -233,10 +233,10 @@ def test_a_product_that_the_catalogue_names_and_that_is_gone_is_damage(tmp_path)
     links = [{"rel": "item", "href": f"./{name}/stac.json"} for name in names]
     (tmp_path / "collection.json").write_text(json.dumps({"links": links}))
     (tmp_path / names[0]).mkdir()
-    found = {damage.what: damage for damage in list_product_damages(tmp_path)}
-    assert (found[names[1]].place, found[names[1]].day) == (PLACE, DAY + timedelta(days=1))
-    assert "gone" in found[names[1]].problems[0]
-    assert "manifest" in found[names[0]].problems[0]
+    result = {damage.what: damage for damage in list_product_damages(tmp_path)}
+    assert (result[names[1]].place, result[names[1]].day) == (PLACE, DAY + timedelta(days=1))
+    assert "gone" in result[names[1]].problems[0]
+    assert "manifest" in result[names[0]].problems[0]
     (tmp_path / "collection.json").write_text("{")
     assert [damage.what for damage in list_product_damages(tmp_path)] == names[:1]
 
@@ -264,9 +264,9 @@ def test_a_watcher_waits_until_a_file_is_complete_and_takes_up_what_changed(tmp_
     watcher = Watcher(runs=[settings(tmp_path, tmp_path / "out")])
 
     def changed():
-        found = [*watcher.changed(RunSettings(granules=tmp_path))]
-        watcher.made_of |= {(job.place, str(job.day)): of for job, of in found}
-        return [job.day for job, _ in found]
+        result = [*watcher.changed(RunSettings(granules=tmp_path))]
+        watcher.made_of |= {(job.place, str(job.day)): of for job, of in result}
+        return [job.day for job, _ in result]
 
     def arrives(day, content):
         name = f"GW1AM2_{day:%Y%m%d}1000_035A_L1SGBTBR_2220220.h5"

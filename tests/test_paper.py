@@ -33,13 +33,13 @@ def product(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reference(product, tmp_path_factory):
     """The product with a tenth less ice, as a GeoTIFF."""
-    made = made_product()
-    grid, path = grid_of(made), tmp_path_factory.mktemp("reference") / "lower_20200303.tif"
+    result = made_product()
+    grid, path = grid_of(result), tmp_path_factory.mktemp("reference") / "lower_20200303.tif"
     with rasterio.open(
         path, "w", driver="GTiff", height=grid.shape[0], width=grid.shape[1], count=1,
         dtype="float32", crs=grid.crs, transform=grid.transform, nodata=np.nan,
     ) as file:  # fmt: skip
-        file.write(made["sic"].values * np.float32(0.9), 1)
+        file.write(result["sic"].values * np.float32(0.9), 1)
     return path
 
 

@@ -78,12 +78,12 @@ def learnt(data, out, hiding=None, **more):
 @pytest.mark.slow
 def test_pre_training_gives_weights_to_go_on_from(data, tmp_path):
     path = learnt(data, tmp_path)
-    found, card = load_model(path, "sic")
+    result, card = load_model(path, "sic")
     assert card.training["lesson"] == "masked maps"
     assert card.scores["masked_error"] > 0
     torch.manual_seed(0)
     fresh = create_model("mae_vit", card.config).state_dict()
-    moved = {k for k, v in found.state_dict().items() if not torch.equal(v, fresh[k])}
+    moved = {k for k, v in result.state_dict().items() if not torch.equal(v, fresh[k])}
     assert moved
     assert all(name.startswith("encoder.") for name in moved)
     assert training_of("sic", told(data, start=path)).start == path
@@ -114,8 +114,8 @@ def test_daily_maps_are_learnt_from_as_they_lie(data, tmp_path):
     assert day.refined.shape[1:] == tuple(4 * length for length in day.low.shape[1:])
     assert np.isfinite(day.refined).any()
     assert np.isfinite(day.frames).any(axis=(1, 2, 3)).all()
-    made = learnt(tmp_path / "out", tmp_path / "weights")
-    assert load_model(made, "sic")[1].training["data"] == "out"
+    result = learnt(tmp_path / "out", tmp_path / "weights")
+    assert load_model(result, "sic")[1].training["data"] == "out"
 
 
 def test_the_command_line_explains(tmp_path):

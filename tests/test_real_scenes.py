@@ -46,8 +46,8 @@ def folder(tmp_path_factory):
     inside = scene_of(sic).assign(sic_chart=percent, sic_uncertainty=(("y", "x"), 10 + 0 * sic))
     inside.to_netcdf(place / "a_inside.nc", engine="h5netcdf")
     scene_of(sic).to_netcdf(place / "amsr2_beside.nc", engine="h5netcdf")
-    beside = xr.Dataset({"sic": percent, "known": (("y", "x"), known)})
-    beside.to_netcdf(place / "chart_beside.nc", engine="h5netcdf")
+    neighbours = xr.Dataset({"sic": percent, "known": (("y", "x"), known)})
+    neighbours.to_netcdf(place / "chart_beside.nc", engine="h5netcdf")
     scene_of(sic).to_netcdf(place / "scene_raster.nc", engine="h5netcdf")
     shape = {"height": ROWS, "width": COLUMNS, "count": 1, "dtype": "uint8", "nodata": 255}
     with rasterio.open(place / "chart_raster.tif", "w", driver="GTiff", **shape) as raster:
@@ -244,9 +244,9 @@ def test_tiles_cover_a_scene(scenes):
 
 def test_the_command_line_makes_samples_and_says_what_it_would_score(folder, tmp_path):
     store = tmp_path / "train.zarr"
-    made = CliRunner().invoke(app, ["samples", "--scenes", str(folder), "-o", str(store)])
-    assert made.exit_code == 0, made.output
-    assert "a_inside: " in made.output
+    result = CliRunner().invoke(app, ["samples", "--scenes", str(folder), "-o", str(store)])
+    assert result.exit_code == 0, result.output
+    assert "a_inside: " in result.output
     assert len(SampleSet.of(tmp_path, "train")) >= 4
     asked = ["evaluate", "--scenes", str(folder), "--dry-run", "--out", str(tmp_path / "report")]
     told = CliRunner().invoke(app, asked)

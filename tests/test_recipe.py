@@ -55,8 +55,8 @@ def simulated(monkeypatch):
 def followed(recipe, step, folder):
     """The weights that were made, and every progress that was told."""
     told = []
-    made = run_recipe(recipe, step, folder, CPU, lambda *one: told.append(one))
-    return made, told
+    result = run_recipe(recipe, step, folder, CPU, lambda *one: told.append(one))
+    return result, told
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +72,15 @@ def trained(told):
 
 
 def test_all_stages_run_in_turn(finished, simulated):
-    made, told = followed(tiny(STILL), "all", finished)
+    result, told = followed(tiny(STILL), "all", finished)
     assert simulated == [("valid", 1), ("train", 3)]
     stages = [
         f"{what}, training stage {number}"
         for what, number in (("super-resolution", 1), ("concentration", 1), ("concentration", 2))
     ]
     assert trained(told) == [(what, step) for what in stages for step in (1, 2)]
-    assert [path.name for path in made] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
-    cards = [load_model(path)[1] for path in made]
+    assert [path.name for path in result] == ["pmdrnet.safetensors", "xception_aspp.safetensors"]
+    cards = [load_model(path)[1] for path in result]
     assert [(card.role, card.commit) for card in cards] == [("sr", "abc"), ("sic", "abc")]
 
 
@@ -99,15 +99,15 @@ def test_the_second_stage_starts_from_the_weights_of_the_first(finished):
 
 def test_a_second_call_does_nothing_twice(finished):
     before = [weights_hash(path) for path in followed(tiny(STILL), "all", finished)[0]]
-    made, told = followed(tiny(STILL), "all", finished)
+    result, told = followed(tiny(STILL), "all", finished)
     assert trained(told) == []
-    assert [weights_hash(path) for path in made] == before
+    assert [weights_hash(path) for path in result] == before
 
 
 def test_steps_are_the_recipe_in_parts(tmp_path, finished):
     whole, _ = followed(tiny(STILL), "all", finished)
     parts = [followed(tiny(STILL), step, tmp_path)[0] for step in ("samples", "sr", "sic")]
-    assert [len(made) for made in parts] == [0, 1, 1]
+    assert [len(result) for result in parts] == [0, 1, 1]
     for one, other in zip(chain.from_iterable(parts), whole, strict=True):
         assert weights_hash(one) == weights_hash(other)
 
@@ -116,11 +116,11 @@ def test_steps_are_the_recipe_in_parts(tmp_path, finished):
 def test_both_networks_learn_on_from_what_they_became_alone(finished):
     """Where asked for, not as a part of all; at a rate of 0 they stay what they were."""
     alone, told = followed(tiny(STILL), "all", finished)
-    taught = replace(recipes()["compact"].joint, schedule=replace(STILL, decay=0.0), crop=8)
-    made, told = followed(replace(tiny(STILL), joint=taught), "joint", finished)
-    assert made == [finished / "weights" / "joint" / path.name for path in alone]
+    card_channels = replace(recipes()["compact"].joint, schedule=replace(STILL, decay=0.0), crop=8)
+    result, told = followed(replace(tiny(STILL), joint=card_channels), "joint", finished)
+    assert result == [finished / "weights" / "joint" / path.name for path in alone]
     assert trained(told) == [("both networks", step) for step in (1, 2)]
-    for one, other in zip(made, alone, strict=True):
+    for one, other in zip(result, alone, strict=True):
         before = dict(load_model(other)[0].named_parameters())
         assert all(
             torch.equal(p, before[name]) for name, p in load_model(one)[0].named_parameters()

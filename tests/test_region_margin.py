@@ -49,7 +49,7 @@ def test_so_it_is_by_networks(granules, tmp_path):
     region, larger = products(granules, tmp_path, *methods)
     part = part_of(larger, region)
     np.testing.assert_allclose(part["tb89v"], region["tb89v"], atol=0.3)
-    apart = np.abs(part["sic"].values - region["sic"].values)
+    difference = np.abs(part["sic"].values - region["sic"].values)
     known = np.isfinite(region["sic"].values)
     assert (np.isfinite(part["sic"].values) == known).all()
-    assert (apart[known] <= 0.01).mean() > 0.999
+    assert (difference[known] <= 0.01).mean() > 0.999

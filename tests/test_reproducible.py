@@ -56,7 +56,7 @@ def test_a_day_on_another_processor_agrees_within_the_tolerance(tmp_path):
     (tmp_path / "plain.toml").write_text(
         '[run]\nprecision = "float32"\n[write]\nformats = ["zarr"]\n'
     )
-    made, told = [], []
+    result, told = [], []
     for name, environment in (("here", {}), ("there", OTHER)):
         words = ["daily", "--date", DAY, "--granules", tmp_path / "granules", "--region", REGION]
         words += ["--out", tmp_path / name, "--settings", tmp_path / "plain.toml"]
@@ -66,9 +66,9 @@ def test_a_day_on_another_processor_agrees_within_the_tolerance(tmp_path):
             check=True,
         )
         folder = tmp_path / name / PRODUCT
-        made.append(xr.open_zarr(folder / f"{PRODUCT}.zarr").isel(time=0).load())
+        result.append(xr.open_zarr(folder / f"{PRODUCT}.zarr").isel(time=0).load())
         told.append(json.loads((folder / f"{PRODUCT}.json").read_text())["networks"])
-    one, other = made
+    one, other = result
     for name in one.data_vars:
         if name.startswith("sic"):
             np.testing.assert_allclose(one[name], other[name], rtol=0, atol=SHARES, err_msg=name)

@@ -70,12 +70,12 @@ def test_the_search_finds_what_it_looks_for(line):
 
 def test_nothing_turns_data_into_code():
     assert len(SOURCES) > 100
-    found = {
+    result = {
         f"{path.relative_to(ROOT)}: {what}"
         for path in SOURCES
         for what in harmful(ast.parse(path.read_text()))
     }
-    assert found == set()
+    assert result == set()
 
 
 def test_no_secret_is_in_the_tree():
@@ -114,6 +114,6 @@ def test_every_dependency_is_locked_by_hash():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
-    assert wanted <= locked
+    needed = {re.split(r"[<>=]", name)[0].lower() for name in project["dependencies"]}
+    assert needed <= locked
     assert not re.search(r"https?://|file:", lock)

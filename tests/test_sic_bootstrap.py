@@ -33,9 +33,9 @@ def test_above_the_ray_to_ice_it_is_where_two_lines_meet(hemisphere, share, alon
     y = plane.water[1] + share * (plane.slope * end + plane.offset - plane.water[1])
     toward = np.subtract(plane.ice, plane.water)
     assume((y - plane.water[1]) * toward[0] > (x - plane.water[0]) * toward[1])  # else it is below
-    found = float(plane.concentration(np.array([x]), np.array([y]))[0])
-    assert found == pytest.approx(share, abs=1e-9)
-    assert found == pytest.approx(along_the_ray(plane, x, y), abs=1e-9)
+    result = float(plane.concentration(np.array([x]), np.array([y]))[0])
+    assert result == pytest.approx(share, abs=1e-9)
+    assert result == pytest.approx(along_the_ray(plane, x, y), abs=1e-9)
 
 
 @given(hemispheres, st.floats(1.0, 60), st.floats(-0.5, -0.05))

@@ -58,7 +58,7 @@ def has(product, flag):
 @pytest.mark.parametrize("hemisphere", ["north", "south"])
 def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hemisphere):
     refined, daily, land = scene(hemisphere)
-    made = FORMULAS[name](refined, daily, land, None, None)
+    result = FORMULAS[name](refined, daily, land, None, None)
     tb = {channel: daily[channel].values for channel in LOW}
     expected = {
         "asi": asi(refined["pd"].values),
@@ -69,26 +69,28 @@ def test_raw_is_what_the_formula_says_and_final_what_the_filters_leave(name, hem
             nasa_team(tb["tb18h"], tb["tb18v"], tb["tb36v"], NASA_TEAM_TIE_POINTS[hemisphere])
         ),
     }[name]
-    np.testing.assert_allclose(made["sic_raw"].values, np.where(land, np.nan, expected), atol=1e-6)
-    changed = made["sic"].values != made["sic_raw"].values
-    cause = has(made, Flag.OPEN_WATER_FILTERED | Flag.LAND_SPILLOVER_CORRECTED)
+    np.testing.assert_allclose(
+        result["sic_raw"].values, np.where(land, np.nan, expected), atol=1e-6
+    )
+    changed = result["sic"].values != result["sic_raw"].values
+    cause = has(result, Flag.OPEN_WATER_FILTERED | Flag.LAND_SPILLOVER_CORRECTED)
     np.testing.assert_array_equal(changed & ~land, cause)
-    assert (made["sic"].values[cause] == 0).all()
+    assert (result["sic"].values[cause] == 0).all()
     water = repeat_to_fine_grid(np.arange(SHAPE[1])[None] < 12)[0]
-    assert np.nanmax(made["sic"].values[:, water]) == 0
-    assert np.nanmin(made["sic"].values[:, ~water]) > 0.8
+    assert np.nanmax(result["sic"].values[:, water]) == 0
+    assert np.nanmin(result["sic"].values[:, ~water]) > 0.8
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_doubt_has_two_parts_whose_squares_add_up(name):
-    made = FORMULAS[name](*scene(), None, None)
-    parts = made["sic_algorithm_uncertainty"] ** 2 + made["sic_smearing_uncertainty"] ** 2
-    known = made["sic"].notnull().values
+    result = FORMULAS[name](*scene(), None, None)
+    parts = result["sic_algorithm_uncertainty"] ** 2 + result["sic_smearing_uncertainty"] ** 2
+    known = result["sic"].notnull().values
     np.testing.assert_allclose(
-        parts.values[known], made["sic_uncertainty"].values[known] ** 2, rtol=1e-4
+        parts.values[known], result["sic_uncertainty"].values[known] ** 2, rtol=1e-4
     )
-    edge = made["sic_smearing_uncertainty"].values[:40, 44:52]
-    far = made["sic_smearing_uncertainty"].values[:40, :24]
+    edge = result["sic_smearing_uncertainty"].values[:40, 44:52]
+    far = result["sic_smearing_uncertainty"].values[:40, :24]
     assert edge.min() > far.max()
 
 
@@ -102,9 +104,9 @@ def test_tie_points_travel_with_the_product(name):
 
 
 def test_without_a_filter_clouds_stay_and_nothing_is_called_filtered():
-    made = by_asi(*scene(), Choices(weather_filter="none"))
-    assert not has(made, Flag.OPEN_WATER_FILTERED).any()
-    assert np.nanmin(made["sic"].values) > 0.3
+    result = by_asi(*scene(), Choices(weather_filter="none"))
+    assert not has(result, Flag.OPEN_WATER_FILTERED).any()
+    assert np.nanmin(result["sic"].values) > 0.3
 
 
 @pytest.mark.parametrize(("cut", "left"), [(0.5, 1.0), (0.7, 0.0)])
@@ -114,8 +116,8 @@ def test_the_bootstrap_cut_opens_what_bootstrap_calls_less(cut, left):
     ice = np.arange(SHAPE[1]) >= 12
     for name, kelvin in {"tb18v": 225.0, "tb23v": 235.0, "tb36v": 236.0, "tb36h": 180.0}.items():
         daily[name][:, ice] = kelvin
-    made = by_asi(refined, daily, land, Choices(bootstrap_cut=cut))
-    assert (made["sic"].values[:72, 48:] > 0).mean() == left
+    result = by_asi(refined, daily, land, Choices(bootstrap_cut=cut))
+    assert (result["sic"].values[:72, 48:] > 0).mean() == left
 
 
 def test_calibration_moves_asi_as_the_published_lines_do():
@@ -128,9 +130,9 @@ def test_calibration_moves_asi_as_the_published_lines_do():
 def test_without_low_frequencies_asi_runs_unfiltered_and_says_so_and_bootstrap_has_no_input():
     refined, daily, land = scene()
     bare = daily.drop_vars(LOW)
-    made = by_asi(refined, bare, land)
-    assert np.array_equal(has(made, Flag.LOW_FREQUENCY_MISSING), ~land)
-    assert np.array_equal(made["sic"].values, made["sic_raw"].values, equal_nan=True)
+    result = by_asi(refined, bare, land)
+    assert np.array_equal(has(result, Flag.LOW_FREQUENCY_MISSING), ~land)
+    assert np.array_equal(result["sic"].values, result["sic_raw"].values, equal_nan=True)
     nothing = by_bootstrap(refined, bare, land)
     assert bool(nothing["sic"].isnull().all())
     assert np.array_equal(has(nothing, Flag.NO_INPUT), ~land)
@@ -151,41 +153,41 @@ def two(doubt, blind=False):
 
 def test_a_network_that_is_sure_is_believed():
     network, classical = two(doubt=0.05)
-    made = blend(network, classical)
-    xr.testing.assert_identical(made.drop_attrs(), network.drop_attrs())
+    result = blend(network, classical)
+    xr.testing.assert_identical(result.drop_attrs(), network.drop_attrs())
 
 
 def test_a_network_in_doubt_gives_way_only_to_less_doubt():
     network, classical = two(doubt=0.21)
-    made = blend(network, classical)
+    result = blend(network, classical)
     better = (classical["sic_uncertainty"] < np.float32(0.21)).values
     assert 0 < better.mean() < 1
-    np.testing.assert_array_equal(has(made, Flag.CLASSICAL_FALLBACK), better)
-    known = made["sic"].notnull().values
+    np.testing.assert_array_equal(has(result, Flag.CLASSICAL_FALLBACK), better)
+    known = result["sic"].notnull().values
     for name in ("sic", "sic_uncertainty"):
         expected = np.where(better, classical[name].values, network[name].values)
-        np.testing.assert_array_equal(made[name].values[known], expected[known])
-    assert (made["sic_uncertainty"] <= network["sic_uncertainty"]).values[known].all()
+        np.testing.assert_array_equal(result[name].values[known], expected[known])
+    assert (result["sic_uncertainty"] <= network["sic_uncertainty"]).values[known].all()
 
 
 def test_a_network_without_evidence_gives_way():
     network, classical = two(doubt=0.01, blind=True)
-    made = blend(network, classical)
+    result = blend(network, classical)
     known = classical["sic"].notnull().values
-    np.testing.assert_array_equal(has(made, Flag.CLASSICAL_FALLBACK), known)
-    np.testing.assert_array_equal(made["sic"].values, classical["sic"].values)
+    np.testing.assert_array_equal(has(result, Flag.CLASSICAL_FALLBACK), known)
+    np.testing.assert_array_equal(result["sic"].values, classical["sic"].values)
 
 
 def test_where_the_formula_has_nothing_the_network_stays():
     network, classical = two(doubt=0.5)
     classical["sic"][:] = np.nan
-    made = blend(network, classical)
-    np.testing.assert_array_equal(made["sic"].values, network["sic"].values)
-    assert not has(made, Flag.CLASSICAL_FALLBACK).any()
+    result = blend(network, classical)
+    np.testing.assert_array_equal(result["sic"].values, network["sic"].values)
+    assert not has(result, Flag.CLASSICAL_FALLBACK).any()
 
 
 def test_a_network_that_tells_no_doubt_gives_way_to_a_formula_that_does():
     network, classical = two(doubt=np.nan)
-    made = blend(network, classical)
+    result = blend(network, classical)
     known = classical["sic"].notnull().values
-    assert has(made, Flag.CLASSICAL_FALLBACK)[known].all()
+    assert has(result, Flag.CLASSICAL_FALLBACK)[known].all()

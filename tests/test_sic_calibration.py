@@ -71,9 +71,9 @@ def test_each_concentration_and_doubt_gets_its_own_factor():
 
 
 def test_a_few_cells_do_not_decide():
-    estimate, doubt, truth = drawn(1, count=50_000)
+    estimate, uncertainty, truth = drawn(1, count=50_000)
     low = estimate < 0.85
-    few = np.append(estimate[low], [1.0] * 5), np.append(doubt[low], [0.06] * 5)
+    few = np.append(estimate[low], [1.0] * 5), np.append(uncertainty[low], [0.06] * 5)
     factors = calibration(*few, np.append(truth[low], [0.0] * 5))
     assert 0.9 < found_at(factors, 1.0, 0.06) < 2  # alone they would say 17
 
@@ -83,21 +83,23 @@ def test_factors_hold_on_cells_that_were_not_there_when_they_were_found():
 
     def cells(seed):
         random = np.random.default_rng(seed)
-        estimate, doubt, _ = drawn(seed, count=600_000)
+        estimate, uncertainty, _ = drawn(seed, count=600_000)
         kinds = [random.normal, random.laplace, random.uniform]
         errors = [
             kind(*(-1, 1) if kind == random.uniform else (0, 1), estimate.size) for kind in kinds
         ]
-        error = np.choose((estimate * 3).astype(int).clip(0, 2), errors) * (doubt / 0.025) ** 0.8
-        return estimate, doubt, estimate + 0.03 * error
+        error = (
+            np.choose((estimate * 3).astype(int).clip(0, 2), errors) * (uncertainty / 0.025) ** 0.8
+        )
+        return estimate, uncertainty, estimate + 0.03 * error
 
-    for share in (ONE_SIGMA, TWO_SIGMA):
-        factors = calibration(*cells(1), share)
-        estimate, doubt, truth = cells(2)
-        within = np.abs(estimate - truth) <= calibrated(estimate, doubt, factors)
+    for fraction in (ONE_SIGMA, TWO_SIGMA):
+        factors = calibration(*cells(1), fraction)
+        estimate, uncertainty, truth = cells(2)
+        within = np.abs(estimate - truth) <= calibrated(estimate, uncertainty, factors)
         for low in np.arange(0, 1, 0.1):
             here = (estimate >= low) & (estimate < low + 0.1)
-            assert within[here].mean() == pytest.approx(share, abs=0.015)
+            assert within[here].mean() == pytest.approx(fraction, abs=0.015)
 
 
 @pytest.mark.parametrize("share", [ONE_SIGMA, TWO_SIGMA])
@@ -113,17 +115,19 @@ def test_both_half_widths_hold_where_most_cells_are_exact_and_few_far_off():
     random = np.random.default_rng(5)
     errors = np.where(random.random(300_000) < 0.1, random.normal(0, 8, 300_000), 0.02)
     errors = errors * random.random(errors.size)
-    for share in (ONE_SIGMA, TWO_SIGMA):
-        within = np.abs(errors) <= one_factor(errors, share)
-        assert within.mean() == pytest.approx(share, abs=0.02)
+    for fraction in (ONE_SIGMA, TWO_SIGMA):
+        within = np.abs(errors) <= one_factor(errors, fraction)
+        assert within.mean() == pytest.approx(fraction, abs=0.02)
 
 
 @given(st.floats(0, 1), st.floats(0.0021, 0.3))
 def test_a_card_of_before_gives_the_factor_of_its_nearest_concentration_and_doubt(estimate, doubt):
-    concentrations, doubts = np.linspace(0, 1, 11), np.log([0.004, 0.01, 0.025, 0.06, 0.15])
-    table = TABLE[: len(concentrations), : len(doubts)]
-    apart = abs(concentrations - estimate)[:, None], abs(doubts - np.log(doubt))[None]
-    nearest = (apart[0] <= apart[0].min() + 1e-6) & (apart[1] <= apart[1].min() + 1e-6)
+    concentrations, uncertainties = np.linspace(0, 1, 11), np.log([0.004, 0.01, 0.025, 0.06, 0.15])
+    table = TABLE[: len(concentrations), : len(uncertainties)]
+    difference = abs(concentrations - estimate)[:, None], abs(uncertainties - np.log(doubt))[None]
+    nearest = (difference[0] <= difference[0].min() + 1e-6) & (
+        difference[1] <= difference[1].min() + 1e-6
+    )
     assert table.shape == BEFORE.shape
     assert np.isclose(found_at(table, estimate, doubt), table[nearest], rtol=1e-5).any()
 
@@ -131,29 +135,29 @@ def test_a_card_of_before_gives_the_factor_of_its_nearest_concentration_and_doub
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0.05, 0.95))
 def test_boxes_without_values_have_the_quantile_of_all(values, share):
     values = np.maximum(values, 1e-3)
-    found = quantiles([np.zeros(len(values))], [np.array([1.0, 2.0])], values, share)
-    np.testing.assert_allclose(found, np.quantile(values, share), rtol=1e-6)
+    result = quantiles([np.zeros(len(values))], [np.array([1.0, 2.0])], values, share)
+    np.testing.assert_allclose(result, np.quantile(values, share), rtol=1e-6)
 
 
 def test_what_is_absent_stays_so_and_spreads_nowhere():
-    estimate, doubt, _ = drawn(4, count=20)
-    whole = calibrated(estimate, doubt, TABLE)
-    estimate[3], doubt[[3, 5]] = np.nan, np.nan
-    gappy = calibrated(estimate, doubt, TABLE)
+    estimate, uncertainty, _ = drawn(4, count=20)
+    whole = calibrated(estimate, uncertainty, TABLE)
+    estimate[3], uncertainty[[3, 5]] = np.nan, np.nan
+    gappy = calibrated(estimate, uncertainty, TABLE)
     assert np.flatnonzero(np.isnan(gappy)).tolist() == [3, 5]
     assert np.array_equal(np.delete(gappy, [3, 5]), np.delete(whole, [3, 5]))
 
 
 def test_without_factors_nothing_changes():
-    estimate, doubt, _ = drawn(4, count=20)
-    assert np.array_equal(calibrated(estimate, doubt, ()), doubt)
+    estimate, uncertainty, _ = drawn(4, count=20)
+    assert np.array_equal(calibrated(estimate, uncertainty, ()), uncertainty)
 
 
 def test_cards_with_and_without_factors_are_read():
     card = new_sic_card("xception_aspp", SMALL["xception_aspp"], SIC_CHANNELS)
     factors = tuple(tuple(map(float, line)) for line in TABLE)
-    held = replace(card, calibration=factors)
-    assert Card.from_json(held.json()).calibration == factors
+    stored = replace(card, calibration=factors)
+    assert Card.from_json(stored.json()).calibration == factors
     assert Card.from_json(replace(card, calibration_95=factors).json()).calibration_95 == factors
     older = json.loads(card.json())
     del older["calibration"]
@@ -170,13 +174,14 @@ def test_a_products_uncertainty_is_the_calibrated_one_and_its_concentration_the_
         concentrate(*given, (network, each), MACHINE, no_progress) for each in (card, thrice)
     )
     assert np.array_equal(plain["sic"], told["sic"], equal_nan=True)
-    doubt = np.maximum(plain["sic_uncertainty"].values, STEPS.smallest)
-    inside = doubt < 1 / 3
-    expected = np.where(np.isnan(doubt), np.nan, np.minimum(3 * doubt, 1))
-    checked = inside | np.isnan(doubt)
+    uncertainty = np.maximum(plain["sic_uncertainty"].values, STEPS.smallest)
+    inside = uncertainty < 1 / 3
+    expected = np.where(np.isnan(uncertainty), np.nan, np.minimum(3 * uncertainty, 1))
+    checked = inside | np.isnan(uncertainty)
     np.testing.assert_allclose(
         told["sic_uncertainty"].values[checked], expected[checked], rtol=1e-5
     )
     assert (
-        np.nanmin(told["sic_uncertainty"].values[~inside & ~np.isnan(doubt)], initial=1) > 1 - 1e-6
+        np.nanmin(told["sic_uncertainty"].values[~inside & ~np.isnan(uncertainty)], initial=1)
+        > 1 - 1e-6
     )

@@ -67,15 +67,15 @@ def test_the_filter_is_two_gradient_ratios(v18, times23, times36):
     near = min(
         abs((times36 - 1) / (times36 + 1) - 0.045), abs((times23 - 1) / (times23 + 1) - 0.04)
     )
-    found = weather_filter(*(np.array([tb]) for tb in (v18, v23, v36)))[0]
-    assert found == expected or near < 1e-9
+    result = weather_filter(*(np.array([tb]) for tb in (v18, v23, v36)))[0]
+    assert result == expected or near < 1e-9
 
 
 def test_typical_surfaces_pass_and_fail():
     """Mean closed ice and mean open water of the northern Round Robin data."""
     ice, water = (250.0, 245.0, 235.0), (186.0, 203.0, 214.0)
-    found = weather_filter(*np.array([ice, water]).T)
-    assert found.tolist() == [False, True]
+    result = weather_filter(*np.array([ice, water]).T)
+    assert result.tolist() == [False, True]
 
 
 def test_a_missing_channel_accuses_nobody():
@@ -112,9 +112,9 @@ POINTS = SHARED / "real" / "rrdp_amsr2_points.nc"
 
 def real_points():
     """Only what is needed: the file's texts take seconds."""
-    wanted = ["sic", "hemisphere", "tb18p7v", "tb23p8v", "tb36p5v", "tb89p0h", "tb89p0v"]
+    needed = ["sic", "hemisphere", "tb18p7v", "tb23p8v", "tb36p5v", "tb89p0h", "tb89p0v"]
     with xr.open_dataset(POINTS) as points:
-        return points[wanted].load()
+        return points[needed].load()
 
 
 @pytest.mark.skipif(not POINTS.exists(), reason="the Round Robin points are not on this machine")

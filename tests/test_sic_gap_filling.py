@@ -34,14 +34,14 @@ def daily_map(pd, filtered=False):
 def product(sic, grid, absent):
     """A product with one value everywhere but where it is absent, (y, x) refined."""
     shape = grid.refine(4).shape
-    share = np.where(absent, np.nan, np.broadcast_to(sic, shape)).astype(np.float32)
-    doubt = np.where(absent, np.nan, 0.05).astype(np.float32)
+    fraction = np.where(absent, np.nan, np.broadcast_to(sic, shape)).astype(np.float32)
+    uncertainty = np.where(absent, np.nan, 0.05).astype(np.float32)
     flags = np.where(absent, Flag.NO_INPUT, 0).astype(np.uint16)
-    maps = dict.fromkeys(("sic", "sic_raw"), share)
+    maps = dict.fromkeys(("sic", "sic_raw"), fraction)
     maps |= {
-        "sic_uncertainty_95": 2 * doubt,
-        "sic_uncertainty": doubt,
-        "sic_algorithm_uncertainty": doubt,
+        "sic_uncertainty_95": 2 * uncertainty,
+        "sic_uncertainty": uncertainty,
+        "sic_algorithm_uncertainty": uncertainty,
     }
     maps |= {"sic_smearing_uncertainty": np.where(absent, np.nan, 0).astype(np.float32)}
     return xr.Dataset(
@@ -78,58 +78,60 @@ def gap():
     ],
 )
 def test_a_gap_takes_the_line_between_the_nearest_days(gap, maps, expected):
-    made = interpolate_between_days(product(0.3, SMALL, gap), maps)
-    np.testing.assert_allclose(made["sic"].values[gap], expected, atol=1e-6)
-    assert np.array_equal(has(made, Flag.GAP_FILLED), gap)
-    assert not has(made, Flag.NO_INPUT).any()
-    assert np.isnan(made["sic_raw"].values[gap]).all()
+    result = interpolate_between_days(product(0.3, SMALL, gap), maps)
+    np.testing.assert_allclose(result["sic"].values[gap], expected, atol=1e-6)
+    assert np.array_equal(has(result, Flag.GAP_FILLED), gap)
+    assert not has(result, Flag.NO_INPUT).any()
+    assert np.isnan(result["sic_raw"].values[gap]).all()
 
 
 def test_what_was_observed_stays(gap):
     before = product(0.3, SMALL, gap)
     maps = days(before=daily_map(ICE), after=daily_map(ICE))
-    made = interpolate_between_days(before, maps)
+    result = interpolate_between_days(before, maps)
     for name in before:
-        np.testing.assert_array_equal(made[name].values[~gap], before[name].values[~gap])
-        assert made[name].dtype == before[name].dtype
+        np.testing.assert_array_equal(result[name].values[~gap], before[name].values[~gap])
+        assert result[name].dtype == before[name].dtype
 
 
 @pytest.mark.parametrize("side", ["before", "two_before", "after", "two_after"])
 def test_one_side_alone_fills_nothing(gap, side):
-    given = product(0.3, SMALL, gap)
+    options = product(0.3, SMALL, gap)
     xr.testing.assert_identical(
-        interpolate_between_days(given, days(**{side: daily_map(ICE)})), given
+        interpolate_between_days(options, days(**{side: daily_map(ICE)})), options
     )
 
 
 def test_weather_of_a_neighbour_is_no_ice(gap):
     maps = days(before=daily_map(ICE, filtered=True), after=daily_map(ICE, filtered=True))
-    made = interpolate_between_days(product(0.3, SMALL, gap), maps)
-    assert (made["sic"].values[gap] == 0).all()
+    result = interpolate_between_days(product(0.3, SMALL, gap), maps)
+    assert (result["sic"].values[gap] == 0).all()
 
 
 def test_neighbours_whose_weather_is_unknown_fill_nothing(gap):
     blind = daily_map(ICE).drop_vars("tb23v")
-    given = product(0.3, SMALL, gap)
+    options = product(0.3, SMALL, gap)
     xr.testing.assert_identical(
-        interpolate_between_days(given, days(before=blind, after=blind)), given
+        interpolate_between_days(options, days(before=blind, after=blind)), options
     )
 
 
 def test_land_is_never_filled(gap):
-    given = product(0.3, SMALL, gap)
-    flags = given["status_flag"].values
+    options = product(0.3, SMALL, gap)
+    flags = options["status_flag"].values
     flags[20, 25] = Flag.LAND
-    made = interpolate_between_days(given, days(before=daily_map(ICE), after=daily_map(ICE)))
-    assert np.isnan(made["sic"].values[20, 25])
-    assert flags[20, 25] == made["status_flag"].values[20, 25] == Flag.LAND
+    result = interpolate_between_days(options, days(before=daily_map(ICE), after=daily_map(ICE)))
+    assert np.isnan(result["sic"].values[20, 25])
+    assert flags[20, 25] == result["status_flag"].values[20, 25] == Flag.LAND
 
 
 def test_what_changed_between_the_days_is_less_sure(gap):
-    given = product(1.0, SMALL, gap)
-    steady = interpolate_between_days(given, days(before=daily_map(ICE), after=daily_map(ICE)))
-    moving = interpolate_between_days(given, days(before=daily_map(ICE), after=daily_map(WATER)))
-    one, other = (made["sic_algorithm_uncertainty"].values[gap].min() for made in (steady, moving))
+    options = product(1.0, SMALL, gap)
+    steady = interpolate_between_days(options, days(before=daily_map(ICE), after=daily_map(ICE)))
+    moving = interpolate_between_days(options, days(before=daily_map(ICE), after=daily_map(WATER)))
+    one, other = (
+        result["sic_algorithm_uncertainty"].values[gap].min() for result in (steady, moving)
+    )
     assert one > 0.03
     assert other > np.hypot(one, 0.3)
 
@@ -142,19 +144,19 @@ def hole(radius):
 
 def test_the_pole_hole_takes_after_its_rim():
     absent = hole(150e3)
-    made = fill_pole_hole(product(0.9, POLE, absent))
-    np.testing.assert_allclose(made["sic"].values, 0.9, atol=1e-6)
-    assert np.array_equal(has(made, Flag.POLE_HOLE | Flag.GAP_FILLED), absent)
-    assert np.isnan(made["sic_raw"].values[absent]).all()
+    result = fill_pole_hole(product(0.9, POLE, absent))
+    np.testing.assert_allclose(result["sic"].values, 0.9, atol=1e-6)
+    assert np.array_equal(has(result, Flag.POLE_HOLE | Flag.GAP_FILLED), absent)
+    assert np.isnan(result["sic_raw"].values[absent]).all()
 
 
 def test_a_hole_between_ice_and_water_lies_between_and_is_unsure():
     absent = hole(150e3)
     half = np.where(np.arange(320) < 160, 1.0, 0.0)[None]
-    made = fill_pole_hole(product(half, POLE, absent))
-    inside = made["sic"].values[absent]
+    result = fill_pole_hole(product(half, POLE, absent))
+    inside = result["sic"].values[absent]
     assert 0 < inside.min() < 0.2 < 0.8 < inside.max() < 1
-    assert made["sic_uncertainty"].values[absent].min() > 0.3
+    assert result["sic_uncertainty"].values[absent].min() > 0.3
 
 
 @pytest.mark.parametrize("where", ["a swath is missing", "too wide", "no hole"])
@@ -162,39 +164,39 @@ def test_what_is_no_hole_with_a_known_rim_stays_open(where):
     absent = hole({"a swath is missing": 150e3, "too wide": 300e3, "no hole": 0.0}[where])
     if where == "a swath is missing":
         absent[:, 100:120] = True
-    given = product(0.9, POLE, absent)
-    xr.testing.assert_identical(fill_pole_hole(given), given)
+    options = product(0.9, POLE, absent)
+    xr.testing.assert_identical(fill_pole_hole(options), options)
 
 
 def test_the_south_and_maps_beside_the_pole_have_no_hole():
     for grid in (SOUTH.crop(slice(600, 680), slice(600, 680)), SMALL):
-        given = product(0.9, grid, np.ones(grid.refine(4).shape, bool))
-        xr.testing.assert_identical(fill_pole_hole(given), given)
+        options = product(0.9, grid, np.ones(grid.refine(4).shape, bool))
+        xr.testing.assert_identical(fill_pole_hole(options), options)
 
 
 def test_ice_outside_its_climatology_is_flagged_and_stays():
     grid = NORTH.crop(slice(1216, 1248), slice(900, 932))  # Norwegian Sea
     outside = outside_climatology(grid, DAY.month).repeat(4, 0).repeat(4, 1)
     assert outside.any()
-    for share, flagged in ((0.5, outside), (0.1, np.zeros_like(outside))):
-        given = product(share, grid, np.zeros_like(outside))
-        made = postprocess(given, {}, "gaps")
-        assert np.array_equal(has(made, Flag.OUTSIDE_CLIMATOLOGY), flagged)
-        xr.testing.assert_equal(made["sic"], given["sic"])
+    for fraction, flagged in ((0.5, outside), (0.1, np.zeros_like(outside))):
+        options = product(fraction, grid, np.zeros_like(outside))
+        result = postprocess(options, {}, "gaps")
+        assert np.array_equal(has(result, Flag.OUTSIDE_CLIMATOLOGY), flagged)
+        xr.testing.assert_equal(result["sic"], options["sic"])
 
 
 def test_lakes_are_flagged_and_stay_without_a_value():
     grid = NORTH.crop(slice(1040, 1104), slice(64, 128))  # Canada
     lakes = lake_mask(grid.refine(4))
     assert lakes.any()
-    made = postprocess(product(0.5, grid, lakes), {}, "none")
-    assert np.array_equal(has(made, Flag.LAKE), lakes)
-    assert np.isnan(made["sic"].values[lakes]).all()
+    result = postprocess(product(0.5, grid, lakes), {}, "none")
+    assert np.array_equal(has(result, Flag.LAKE), lakes)
+    assert np.isnan(result["sic"].values[lakes]).all()
 
 
 def test_nothing_is_filled_unless_wished_for():
-    made = postprocess(product(0.9, POLE, hole(150e3)), {}, "none")
-    assert np.array_equal(has(made, Flag.NO_INPUT), hole(150e3))
+    result = postprocess(product(0.9, POLE, hole(150e3)), {}, "none")
+    assert np.array_equal(has(result, Flag.NO_INPUT), hole(150e3))
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ def test_every_channel_stands_in_its_place_as_defined():
     assert planes.dtype == torch.float32
     for name, values in maps.items():
         expected = by_definition(values, SIC_NORMALIZATION[name])
-        found = planes[channels.index(name)].numpy()
-        np.testing.assert_allclose(found, expected, atol=1e-4)
+        result = planes[channels.index(name)].numpy()
+        np.testing.assert_allclose(result, expected, atol=1e-4)
     assert not planes[channels.index("pd_1_after")].any()
     assert torch.equal(planes[channels.index("land")].bool(), land)
     observed = torch.isfinite(refined[0])

@@ -63,15 +63,15 @@ def gradients(lesson, pair, batch):
     pair.zero_grad(set_to_none=True)
     loss = lesson.loss(pair, batch)
     loss.backward()
-    found = {name: p.grad for name, p in pair.named_parameters() if p.grad is not None}
-    return loss.detach(), found
+    result = {name: p.grad for name, p in pair.named_parameters() if p.grad is not None}
+    return loss.detach(), result
 
 
 def test_the_error_of_concentration_reaches_both_networks(lesson, pair, batch):
-    _, found = gradients(replace(lesson, brightness_weight=0.0), pair, batch)
-    assert all(torch.isfinite(gradient).all() for gradient in found.values()), "gaps are NaN"
+    _, result = gradients(replace(lesson, brightness_weight=0.0), pair, batch)
+    assert all(torch.isfinite(gradient).all() for gradient in result.values()), "gaps are NaN"
     for part in ("sr.", "sic."):
-        moved = [bool(g.any()) for name, g in found.items() if name.startswith(part)]
+        moved = [bool(g.any()) for name, g in result.items() if name.startswith(part)]
         assert np.mean(moved) > 0.9
 
 
@@ -116,13 +116,13 @@ def test_both_together_are_judged_as_concentration_alone_from_what_was_refined(d
     samples = SampleSet.of(data, "valid")
     taken = {"train": samples, "valid": samples}
     sic = SICTask(**taken, card=SIC_CARD, refiner="bicubic", weights=(1.0,) * 10)
-    teller = pair.get_submodule("sic")
+    model = pair.get_submodule("sic")
     joint = JointTask(sr=SRTask(**taken, card=refiner[1]), sic=sic)
-    expected, found = (
-        sic.evaluate(teller),
-        joint.labelled_cells(joint_model(refiner[0], teller)).scores(),
+    expected, result = (
+        sic.evaluate(model),
+        joint.labelled_cells(joint_model(refiner[0], model)).scores(),
     )
-    assert found == pytest.approx(expected, abs=2e-3)
+    assert result == pytest.approx(expected, abs=2e-3)
 
 
 @pytest.fixture(scope="module")

@@ -44,17 +44,17 @@ def cavalieri(tb, hemisphere):
 def test_what_was_mixed_is_found_again(hemisphere, ice, old):
     shares = np.array([1 - ice, ice * (1 - old), ice * old])
     mixed = shares @ surfaces(hemisphere)
-    found = nasa_team(*(np.array([tb]) for tb in mixed), NASA_TEAM_TIE_POINTS[hemisphere])[0]
-    assert found == pytest.approx(ice, abs=1e-9)
+    result = nasa_team(*(np.array([tb]) for tb in mixed), NASA_TEAM_TIE_POINTS[hemisphere])[0]
+    assert result == pytest.approx(ice, abs=1e-9)
 
 
 @given(hemispheres, st.floats(80, 260), st.floats(5, 80), st.floats(-60, 40))
 def test_it_is_the_published_quotient(hemisphere, h, polarized, steep):
     tb = h, h + polarized, h + polarized + steep
     expected = cavalieri(tb, hemisphere)
-    found = float(nasa_team(*(np.array([one]) for one in tb), NASA_TEAM_TIE_POINTS[hemisphere])[0])
-    assert found == pytest.approx(expected, abs=1e-6)
-    assert 0 <= found <= 1
+    result = float(nasa_team(*(np.array([one]) for one in tb), NASA_TEAM_TIE_POINTS[hemisphere])[0])
+    assert result == pytest.approx(expected, abs=1e-6)
+    assert 0 <= result <= 1
 
 
 @given(hemispheres, st.floats(0.05, 0.95), st.floats(0.9, 1.1))

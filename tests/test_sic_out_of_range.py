@@ -41,8 +41,8 @@ band = st.sampled_from(sorted(SUPPORT))
 def test_mixtures_lie_no_farther_outside_than_what_is_mixed(band, one, other, share):
     """Convex: a footprint of two surfaces that are both in range is in range."""
     mixed = [share * a + (1 - share) * b for a, b in zip(one, other, strict=True)]
-    apart = [float(excess(band, *map(np.array, pair))) for pair in (one, other, mixed)]
-    assert apart[2] <= max(apart[:2]) + 1e-3
+    difference = [float(excess(band, *map(np.array, pair))) for pair in (one, other, mixed)]
+    assert difference[2] <= max(difference[:2]) + 1e-3
 
 
 @given(band, kelvin, kelvin, st.integers(0, 23), st.floats(0, 50), st.floats(0, 50))
@@ -55,7 +55,7 @@ def test_excess_grows_outward(band, h, v, direction, near, far):
         float(excess(band, np.array(h + by * np.sin(turn)), np.array(v + by * np.cos(turn))))
         for by in (near, far)
     ]
-    assert all(found >= start + by - 1e-2 for found, by in zip(steps, (near, far), strict=True))
+    assert all(result >= start + by - 1e-2 for result, by in zip(steps, (near, far), strict=True))
     if start >= 0 and steps[0] <= start + near + 1e-2:
         assert steps[1] >= steps[0] - 1e-2
 
@@ -88,9 +88,9 @@ def test_a_band_says_nothing_where_its_footprint_holds_land_or_it_is_absent():
     land = np.zeros((256, 256), bool)
     land[:, :64] = True
     tb = {"tb89h": np.full((64, 64), 280.0), "tb89v": np.full((64, 64), 285.0)}
-    found = excess_map(tb, land)
-    assert (found[:, :14] == 0).all()
-    assert (found[:, 20:] > 0).all()
+    result = excess_map(tb, land)
+    assert (result[:, :14] == 0).all()
+    assert (result[:, 20:] > 0).all()
     tb["tb89h"][30] = np.nan
     assert (excess_map(tb, land)[30] == 0).all()
     assert (excess_map({}, land) == 0).all()

@@ -37,7 +37,7 @@ def test_features_lie_where_the_encoder_says(name, hyper):
     low_level, deep = network.encoder.features(image)
     for features in (low_level,) if name == "mlp_mixer" else (low_level, deep):
         stride = SIDE / features.shape[-1]
-        cell, found = seen_from(features, image)
+        cell, result = seen_from(features, image)
         first = stride * cell
         expected = first if network.spec.alignment == "first" else first + (stride - 1) / 2
-        assert abs(found - expected) < stride / 8, (stride, found - expected)
+        assert abs(result - expected) < stride / 8, (stride, result - expected)

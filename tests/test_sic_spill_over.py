@@ -23,10 +23,10 @@ def straight(spill, offshore):
 
 
 def test_ice_along_a_coast_of_open_water_is_land_seen_from_the_sea():
-    found = spilled(*straight(0.4, offshore=0.0))
-    assert found[:, 2:4].all()
-    assert not found[:, 4:].any()
-    assert not found[:, :2].any()
+    result = spilled(*straight(0.4, offshore=0.0))
+    assert result[:, 2:4].all()
+    assert not result[:, 4:].any()
+    assert not result[:, :2].any()
 
 
 def test_fast_ice_that_the_pack_touches_stays():
@@ -36,10 +36,10 @@ def test_fast_ice_that_the_pack_touches_stays():
 def test_one_icy_cell_saves_the_coast_within_three_cells_of_it():
     sic, land = straight(0.4, offshore=0.0)
     sic[6, 4] = 0.5  # at distance 3
-    found = spilled(sic, land)
-    assert not found[3:10, 2:4].any()
-    assert found[:3, 2:4].all()
-    assert found[10:, 2:4].all()
+    result = spilled(sic, land)
+    assert not result[3:10, 2:4].any()
+    assert result[:3, 2:4].all()
+    assert result[10:, 2:4].all()
 
 
 def test_ice_farther_out_than_distance_three_saves_nothing():
@@ -61,12 +61,12 @@ def by_loops(sic, land):
     for y, x in cells:
         for b, a in zip(*np.nonzero(land), strict=True):
             far[y, x] = min(far[y, x], max(abs(y - b), abs(x - a)))
-    found = np.zeros(SHAPE, bool)
+    result = np.zeros(SHAPE, bool)
     for y, x in cells:
         window = np.s_[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
         ring = sic[window][far[window] == 3]
-        found[y, x] = far[y, x] in (1, 2) and sic[y, x] > 0 and ring.size > 0 and (ring == 0).all()
-    return found
+        result[y, x] = far[y, x] in (1, 2) and sic[y, x] > 0 and ring.size > 0 and (ring == 0).all()
+    return result
 
 
 @given(seas, arrays(bool, SHAPE, elements=st.sampled_from([False] * 9 + [True])))
@@ -76,6 +76,6 @@ def test_the_rule_cell_by_cell(sic, land):
 
 @given(seas, lands)
 def test_only_ice_near_land_is_ever_taken(sic, land):
-    found = spilled(sic, land)
-    assert not (found & land).any()
-    assert (sic[found] > 0).all()
+    result = spilled(sic, land)
+    assert not (result & land).any()
+    assert (sic[result] > 0).all()

@@ -94,8 +94,8 @@ def test_loss_of_one_class_is_its_weight_times_the_squared_error():
     valid = torch.tensor([[[[True, True], [True, False]]]])
     told = torch.full((1, 1, 2, 2), 0.75)
     told[..., 1, 1] = 0.0  # where nothing is known
-    found = concentration_loss(told, truth, valid, PUBLISHED_WEIGHTS, 0.0)
-    assert float(found) == pytest.approx(0.7868 * 0.04, rel=1e-5)
+    result = concentration_loss(told, truth, valid, PUBLISHED_WEIGHTS, 0.0)
+    assert float(result) == pytest.approx(0.7868 * 0.04, rel=1e-5)
 
 
 def test_the_log_variance_learns_the_squared_error_and_leaves_the_mean_alone():
@@ -196,7 +196,7 @@ def batch(lesson, size=4, seed=3, **changed):
 
 def test_a_missing_swath_takes_the_target_day_in_all_it_had(lesson):
     """Brightness, low frequencies and frames lose the same ground, and nothing else is changed."""
-    whole, gappy = (batch(lesson, size=1, gappy=share) for share in (0, 1))
+    whole, gappy = (batch(lesson, size=1, gappy=fraction) for fraction in (0, 1))
     gone = {name: torch.isnan(gappy[name]) & ~torch.isnan(whole[name]) for name in whole}
     strip = gone["low"][0, 0]
     assert strip.any()

@@ -38,20 +38,20 @@ def chosen(tb, source="dynamic", sea=True, hemisphere="north"):
 
 @given(st.floats(-40, 40), st.integers(FEWEST - 300, FEWEST + 300))
 def test_guard_and_count_decide_and_what_was_measured_is_kept(shift, cells):
-    found = tie_point(np.full(cells, PUBLISHED + shift), 2, PUBLISHED, "dynamic")
+    result = tie_point(np.full(cells, PUBLISHED + shift), 2, PUBLISHED, "dynamic")
     believed = cells >= FEWEST and abs(round(PUBLISHED + shift, 3) - PUBLISHED) < GUARD
-    assert found.value == pytest.approx(PUBLISHED + shift if believed else PUBLISHED, abs=1e-3)
-    assert (found.why == "of the day") == believed
-    assert abs(found.value - PUBLISHED) < GUARD
-    assert (found.measured is None) == (cells < FEWEST)
-    assert found.cells == cells
+    assert result.value == pytest.approx(PUBLISHED + shift if believed else PUBLISHED, abs=1e-3)
+    assert (result.why == "of the day") == believed
+    assert abs(result.value - PUBLISHED) < GUARD
+    assert (result.measured is None) == (cells < FEWEST)
+    assert result.cells == cells
 
 
 @given(st.floats(-9, 9))
 def test_published_ones_are_used_where_wished_and_the_day_is_still_measured(shift):
-    found = tie_point(np.full(FEWEST, PUBLISHED + shift), None, PUBLISHED, "published")
-    assert found.value == PUBLISHED
-    assert found.measured == pytest.approx(PUBLISHED + shift, abs=1e-3)
+    result = tie_point(np.full(FEWEST, PUBLISHED + shift), None, PUBLISHED, "published")
+    assert result.value == PUBLISHED
+    assert result.measured == pytest.approx(PUBLISHED + shift, abs=1e-3)
 
 
 def test_a_percentile_is_one():
@@ -61,16 +61,16 @@ def test_a_percentile_is_one():
 
 def test_clouds_do_not_drag_the_open_water_of_asi_down():
     """Cloudy water has a V - H of 14 K here, clear water 46 K; nine cells in ten are cloudy."""
-    found = chosen(day(clear=1500, cloudy=13500)).points["asi water pd"]
-    assert found.why == "of the day"
-    assert found.cells == pytest.approx(1500, abs=2)
-    assert found.value == pytest.approx(46, abs=0.1)
+    result = chosen(day(clear=1500, cloudy=13500)).points["asi water pd"]
+    assert result.why == "of the day"
+    assert result.cells == pytest.approx(1500, abs=2)
+    assert result.value == pytest.approx(46, abs=0.1)
 
 
 def test_closed_ice_is_found_and_is_not_water():
-    found = chosen(day(ice=3000)).points["asi ice pd"]
-    assert found.cells == 3000
-    assert found.value == pytest.approx(11, abs=0.2)
+    result = chosen(day(ice=3000)).points["asi ice pd"]
+    assert result.cells == 3000
+    assert result.value == pytest.approx(11, abs=0.2)
 
 
 def test_a_day_of_little_sea_falls_back_with_a_reason():
@@ -90,14 +90,14 @@ def test_land_and_absent_cells_tell_nothing():
 
 
 def test_what_is_used_is_what_is_told():
-    made = chosen(day())
-    assert made.asi.water == made.points["asi water pd"].value
-    assert made.bootstrap.polarization.water == tuple(
-        made.points[f"bootstrap water {name}"].value for name in ("tb36v", "tb36h")
+    result = chosen(day())
+    assert result.asi.water == result.points["asi water pd"].value
+    assert result.bootstrap.polarization.water == tuple(
+        result.points[f"bootstrap water {name}"].value for name in ("tb36v", "tb36h")
     )
-    assert made.bootstrap.frequency.offset == made.points["bootstrap ice line tb18v"].value
-    assert made.nasa_team.water.tb18h == made.points["nasa_team water tb18h"].value
-    told = json.loads(made.told("bootstrap"))
+    assert result.bootstrap.frequency.offset == result.points["bootstrap ice line tb18v"].value
+    assert result.nasa_team.water.tb18h == result.points["nasa_team water tb18h"].value
+    told = json.loads(result.told("bootstrap"))
     assert told["algorithm"] == "bootstrap"
     assert set(told["tie_points"]) == {
         *(f"water {name}" for name in ("tb36v", "tb36h", "tb18v")),
@@ -111,9 +111,9 @@ def test_what_is_used_is_what_is_told():
 def test_ice_rises_to_the_line_of_the_day():
     """The mean of ice over the published line becomes 100 %, as NSIDC fits it."""
     tb = day()
-    made = chosen(tb)
+    result = chosen(tb)
     plane, published = (
-        made.bootstrap.polarization,
+        result.bootstrap.polarization,
         algorithms.BOOTSTRAP_TIE_POINTS["north"].polarization,
     )
     over = published.height(tb["tb36v"], tb["tb36h"])[0, -2000:]

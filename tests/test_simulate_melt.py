@@ -38,5 +38,7 @@ def test_each_channel_has_the_quantiles_of_the_real_months(kind):
     tb = drawn(kind)
     for ours, theirs in (("tb18v", "tb18p7v"), ("tb36h", "tb36p5h"), ("tb89v", "tb89p0v")):
         real = ice[theirs].values[ice.time.dt.month == MELTING[kind]]
-        for share in (0.1, 0.5, 0.9):
-            assert np.quantile(tb[ours], share) == pytest.approx(np.quantile(real, share), abs=6)
+        for fraction in (0.1, 0.5, 0.9):
+            assert np.quantile(tb[ours], fraction) == pytest.approx(
+                np.quantile(real, fraction), abs=6
+            )

@@ -79,7 +79,7 @@ def filtered(pixels):
 @pytest.fixture(scope="module")
 def sea():
     """V - H of open water and the vapour above it, of as many small worlds as make a climate."""
-    found = []
+    result = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("seaice.simulate.atmosphere.SPAN", 16)
         for k in range(180):
@@ -89,8 +89,8 @@ def sea():
             sst = np.full(air.vapour.shape, 271.6 + climate.sst_warming * rng.random())
             terms = weather_terms(air.vapour, air.liquid, air.wind, sst)
             tb = _polarized(water_table().brightness(terms, air.unexplained))
-            found.append((tb[-1] - tb[-2], air.vapour))
-    p, vapour = (np.concatenate(values, axis=None) for values in zip(*found, strict=True))
+            result.append((tb[-1] - tb[-2], air.vapour))
+    p, vapour = (np.concatenate(values, axis=None) for values in zip(*result, strict=True))
     return p, vapour
 
 
@@ -233,8 +233,8 @@ def test_unseen_water_is_rougher_by_as_much_as_it_says():
     water = calm.ice.low_concentration < 1e-6
     assert water.sum() > 1000
     vertical = [
-        replace(calm, physics=Physics(unexplained=share)).brightness(0.0).low[1::2][:, water]
-        for share in (0.0, 1.0, UNSEEN.unexplained)
+        replace(calm, physics=Physics(unexplained=fraction)).brightness(0.0).low[1::2][:, water]
+        for fraction in (0.0, 1.0, UNSEEN.unexplained)
     ]
     rest, more = (tb - vertical[0] for tb in vertical[1:])
     assert rest.std() > 0.5

@@ -91,9 +91,9 @@ def test_what_a_network_costs_is_part_of_what_it_learns(tmp_path):
         "land_shares": torch.zeros(1, 4, 16, 16),
         "truth": torch.zeros(1, 64, 64),
     }
-    apart = replace(plain, cost_weight=0.5).loss(network, batch) - plain.loss(network, batch)
-    assert apart.item() == pytest.approx(0.5 * network.cost(64 * 64).item(), rel=1e-3)
-    apart.backward()
+    difference = replace(plain, cost_weight=0.5).loss(network, batch) - plain.loss(network, batch)
+    assert difference.item() == pytest.approx(0.5 * network.cost(64 * 64).item(), rel=1e-3)
+    difference.backward()
     learnt_factors = [p for name, p in network.named_parameters() if "pools" in name]
     assert learnt_factors
     assert all(factor.grad is not None and factor.grad.any() for factor in learnt_factors)

@@ -69,9 +69,9 @@ def test_every_parameter_of_a_variant_learns(variant):
 def test_a_network_feels_the_days_it_was_made_for_and_no_other(variant, day, seed):
     tb, changed = days(), days()
     changed[day] = days(seed)[day]
-    apart = (told(variant, tb) - told(variant, changed)).abs().max()
+    difference = (told(variant, tb) - told(variant, changed)).abs().max()
     felt = abs(day - 2) <= made(variant)[1].frames // 2
-    assert bool(apart > 0) is felt
+    assert bool(difference > 0) is felt
 
 
 def test_every_variant_is_scored_beside_the_same_bicubic(tmp_path):

@@ -46,10 +46,10 @@ def test_the_difference_drifts_by_less_than_half_of_what_either_does():
     tb = seen(0)
     moved = np.stack([drift(seed).on(tb) - tb for seed in range(200)])
     h, v = (float(np.sqrt(np.nanmean(moved[:, :, n] ** 2))) for n in (0, 1))
-    apart = float(np.sqrt(np.nanmean((moved[:, :, 1] - moved[:, :, 0]) ** 2)))
+    difference = float(np.sqrt(np.nanmean((moved[:, :, 1] - moved[:, :, 0]) ** 2)))
     assert min(h, v) > 0.3
     assert max(h, v) < 1
-    assert apart < 0.5 * min(h, v)
+    assert difference < 0.5 * min(h, v)
 
 
 @given(seeds)
@@ -95,10 +95,10 @@ def test_a_missing_swath_is_a_straight_strip_of_bounded_width(seed, side):
 @given(seeds)
 def test_missing_swaths_take_both_polarizations_and_touch_nothing_else(seed):
     tb = seen(seed)
-    before, found = tb.copy(), with_missing_swaths(np.random.default_rng(seed), tb)
-    gone = np.isnan(found) & ~np.isnan(tb)
+    before, result = tb.copy(), with_missing_swaths(np.random.default_rng(seed), tb)
+    gone = np.isnan(result) & ~np.isnan(tb)
     assert np.array_equal(tb, before, equal_nan=True)
-    assert np.array_equal(found[~gone], tb[~gone], equal_nan=True)
+    assert np.array_equal(result[~gone], tb[~gone], equal_nan=True)
     assert gone.any()
     both = ~np.isnan(tb).any(axis=1)
     assert np.array_equal(gone[:, 0][both], gone[:, 1][both])
@@ -133,7 +133,7 @@ def test_the_same_seed_draws_the_same_lesson_and_another_another(lesson):
 def test_missing_swaths_leave_the_truth_and_weigh_nothing(lesson):
     """A cell of the target day that no swath saw costs nothing, whatever is told of it."""
     only_gaps = replace(lesson, p_brightness_jitter=0)
-    whole, gappy = (batch(replace(only_gaps, p_missing_swath=share)) for share in (0, 1))
+    whole, gappy = (batch(replace(only_gaps, p_missing_swath=fraction)) for fraction in (0, 1))
     assert torch.equal(gappy["truth"][0], whole["truth"][0])
     assert gappy["tb"].isfinite().sum() < whole["tb"].isfinite().sum()
     loss = only_gaps.task(torch.nn.Identity()).loss
@@ -150,9 +150,9 @@ def test_a_drifting_sample_and_its_truth_stay_each_others(lesson):
     """Bicubic interpolation is as far from the truth as it was before: both drifted alike."""
     errors, truths = [], []
     for drifting in (0, 1):
-        made = batch(replace(lesson, p_brightness_jitter=drifting, p_missing_swath=0))
-        truths.append(made["truth"][0])
-        coarse = torch.nn.functional.avg_pool2d(made["truth"], 4)
-        errors.append((made["tb"][:, 2] - coarse).nan_to_num().square().mean().sqrt())
+        result = batch(replace(lesson, p_brightness_jitter=drifting, p_missing_swath=0))
+        truths.append(result["truth"][0])
+        coarse = torch.nn.functional.avg_pool2d(result["truth"], 4)
+        errors.append((result["tb"][:, 2] - coarse).nan_to_num().square().mean().sqrt())
     assert (truths[1] - truths[0]).abs().max() > 0.2
     assert abs(errors[1] - errors[0]) < 0.1

@@ -44,10 +44,10 @@ def test_both_networks_train_and_their_weights_run(data, tmp_path):
         sr_weights=sr_path, hyper=SMALL["xception_aspp"], schedule=QUICK, crop=12, commit="abc"
     )
     sic_path = train_sic(data, tmp_path, sic, CPU, silent)
-    for path, role, wanted in ((sr_path, "sr", "rmse_pd"), (sic_path, "sic", "rmse")):
+    for path, role, needed in ((sr_path, "sr", "rmse_pd"), (sic_path, "sic", "rmse")):
         network, card = load_model(path, role)
         assert not network.training
-        assert math.isfinite(card.scores[wanted])
+        assert math.isfinite(card.scores[needed])
         assert (card.commit, card.training["period"], card.training["steps"]) == ("abc", "made", 3)
     assert load_model(sic_path)[1].channels == SIC_CHANNELS
 

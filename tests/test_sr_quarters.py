@@ -81,22 +81,22 @@ def test_a_plane_is_interpolated_to_itself(channels):
     tb = plane(ROWS, COLUMNS).expand(5, 2, -1, -1)
     quarters = torch.from_numpy(space_to_depth(plane(2 * ROWS, 2 * COLUMNS).numpy()))
     planes = assemble_sr_input(tb, quarters.expand(5, 2, -1, -1, -1), CARD)[2:3, :channels]
-    found = 200 + 100 * bicubic_upsample(planes, 4)[0]
+    result = 200 + 100 * bicubic_upsample(planes, 4)[0]
     expected = plane(4 * ROWS, 4 * COLUMNS).expand(2, -1, -1)
     inner = (..., slice(8, -8), slice(8, -8))
-    assert torch.allclose(found[inner], expected[inner], atol=0.04)
+    assert torch.allclose(result[inner], expected[inner], atol=0.04)
 
 
 @given(st.integers(0, 3), st.integers(2, ROWS - 3), st.integers(2, COLUMNS - 3), st.integers(0, 1))
 def test_a_bright_quarter_is_bright_where_it_lies(quarter, row, column, channel):
     frame = torch.zeros(1, 11, ROWS, COLUMNS)
     frame[0, 3 + 4 * channel + quarter, row, column] = 1
-    found = bicubic_upsample(frame, 4)[0]
+    result = bicubic_upsample(frame, 4)[0]
     top, left = 4 * row + 2 * (quarter // 2), 4 * column + 2 * (quarter % 2)
-    block = found[channel, top : top + 2, left : left + 2]
-    assert found.max() > 0.5
-    assert block.min() > 0.999 * found.max()
-    assert not found[1 - channel].any()
+    block = result[channel, top : top + 2, left : left + 2]
+    assert result.max() > 0.5
+    assert block.min() > 0.999 * result.max()
+    assert not result[1 - channel].any()
 
 
 def test_without_quarters_it_is_bicubic_between_whole_cells():

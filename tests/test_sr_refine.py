@@ -30,13 +30,13 @@ def stack(shape=(40, 36), seed=0) -> xr.Dataset:
     v[2, 20, 30] = np.nan
     v[1] = np.nan
     frames, quarters = ("frame", "y", "x"), ("frame", "quarter", "y", "x")
-    apart = np.arange(4, dtype=np.float32)[:, None, None]
+    difference = np.arange(4, dtype=np.float32)[:, None, None]
     return xr.Dataset(
         {
             "tb89h": (frames, h),
             "tb89v": (frames, v),
-            "tb89h_quarter": (quarters, h[:, None] + apart),
-            "tb89v_quarter": (quarters, v[:, None] + apart),
+            "tb89h_quarter": (quarters, h[:, None] + difference),
+            "tb89v_quarter": (quarters, v[:, None] + difference),
         },
         coords=coordinates(NORTH.crop(slice(600, 600 + shape[0]), slice(500, 500 + shape[1]))),
         attrs={"crs": NORTH.crs, "date": "2020-03-03", "status": "final"},
@@ -63,11 +63,11 @@ def test_it_lies_on_the_refined_grid():
 
 
 def test_it_is_absent_where_the_day_lacks_either_polarization_and_nowhere_else():
-    given = stack()
-    observed = np.isfinite(given["tb89h"][2]) & np.isfinite(given["tb89v"][2])
+    options = stack()
+    observed = np.isfinite(options["tb89h"][2]) & np.isfinite(options["tb89v"][2])
     expected = observed.values.repeat(4, 0).repeat(4, 1)
     for name in ("tb89h", "tb89v", "pd"):
-        assert np.array_equal(np.isfinite(bicubic(given)[name]), expected)
+        assert np.array_equal(np.isfinite(bicubic(options)[name]), expected)
 
 
 def test_the_difference_is_the_difference():
@@ -79,16 +79,16 @@ def test_the_difference_is_the_difference():
 
 def test_a_plane_stays_in_its_place():
     """Cubic convolution with a = -0.75 ripples a little; one fine cell's shift would be 0.125 K."""
-    given = stack()
+    options = stack()
     rows, columns = np.mgrid[:40, :36]
     for name in ("tb89h", "tb89v"):
-        given[name][:] = (200 + rows / 2 + columns / 4).astype(np.float32)
+        options[name][:] = (200 + rows / 2 + columns / 4).astype(np.float32)
         finer = 200 + (np.mgrid[:80, :72] / 2 - 0.25).transpose(1, 2, 0) @ (0.5, 0.25)
-        given[f"{name}_quarter"][:] = space_to_depth(finer).astype(np.float32)
+        options[f"{name}_quarter"][:] = space_to_depth(finer).astype(np.float32)
     fine_rows, fine_columns = (np.mgrid[:160, :144] - 1.5) / 4
     expected = 200 + fine_rows / 2 + fine_columns / 4
     inner = (slice(8, -8), slice(8, -8))
-    assert np.allclose(bicubic(given)["tb89h"].values[inner], expected[inner], atol=0.04)
+    assert np.allclose(bicubic(options)["tb89h"].values[inner], expected[inner], atol=0.04)
 
 
 @pytest.mark.parametrize("name", ["bicubic", "pmdrnet"])
@@ -96,10 +96,11 @@ def test_tiles_do_not_show(name):
     network, card = (
         small() if name == "pmdrnet" else (create_weightless_model(name), new_sr_card(name, {}))
     )
-    given, small_tiles = stack((110, 92)), Machine(device=torch.device("cpu"), tile=300_000.0)
+    options, small_tiles = stack((110, 92)), Machine(device=torch.device("cpu"), tile=300_000.0)
     assert len(list(small_tiles.tiling(card).over((110, 92)))) > 1
     one, many = (
-        refine(given, network, card, machine, "", no_progress) for machine in (MACHINE, small_tiles)
+        refine(options, network, card, machine, "", no_progress)
+        for machine in (MACHINE, small_tiles)
     )
     assert float(abs(one - many).to_array().max()) < 0.01  # K
 
@@ -119,8 +120,8 @@ def test_it_is_repeatable_and_tells_how_far_it_is():
 
 
 def test_tiles_without_anything_wanted_are_not_computed():
-    wanted = np.zeros((200, 40), bool)
-    wanted[:10] = True
+    needed = np.zeros((200, 40), bool)
+    needed[:10] = True
     seen = []
     card = new_sr_card("bicubic", {})
 
@@ -130,7 +131,7 @@ def test_tiles_without_anything_wanted_are_not_computed():
         return assemble_sr_input(tb, tb[:, :, None].repeat(1, 1, 4, 1, 1), card)
 
     machine = Machine(device=torch.device("cpu"), tile=300_000.0)
-    out = run_tiled(create_weightless_model("bicubic"), card, cut, wanted, machine, no_progress)
+    out = run_tiled(create_weightless_model("bicubic"), card, cut, needed, machine, no_progress)
     assert [rows.start for rows in seen] == [0]
     assert np.isfinite(out[:, :40]).all()
     assert np.isnan(out[:, -40:]).all()
@@ -171,24 +172,24 @@ def test_the_loss_sees_errors_of_the_difference_twice():
     They are wrong by far more than what counts as small.
     """
     truth, valid = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4, dtype=torch.bool)
-    together, apart = torch.full((1, 2, 4, 4), 1.0), torch.full((1, 2, 4, 4), 1.0)
-    apart[:, 1] = -1.0
+    together, difference = torch.full((1, 2, 4, 4), 1.0), torch.full((1, 2, 4, 4), 1.0)
+    difference[:, 1] = -1.0
     assert reconstruction_loss(together, truth, valid) < 0.4 * reconstruction_loss(
-        apart, truth, valid
+        difference, truth, valid
     )
-    assert reconstruction_loss(apart, truth, ~valid) == 0
-    assert reconstruction_loss(apart, truth, valid, 0.0) == reconstruction_loss(
+    assert reconstruction_loss(difference, truth, ~valid) == 0
+    assert reconstruction_loss(difference, truth, valid, 0.0) == reconstruction_loss(
         together, truth, valid, 0.0
     )
 
 
 def test_only_what_is_wanted_is_refined_and_that_as_if_all_were():
     network, card = small()
-    given, where = stack((110, 92)), np.zeros((110, 92), bool)
+    options, where = stack((110, 92)), np.zeros((110, 92), bool)
     where[20:25, 30:70] = where[80:90, :12] = True
     few = Machine(device=torch.device("cpu"), tile=300_000.0)
-    whole = refine(given, network, card, MACHINE, "", no_progress)
-    part = refine(given, network, card, few, "", no_progress, where)
+    whole = refine(options, network, card, MACHINE, "", no_progress)
+    part = refine(options, network, card, few, "", no_progress, where)
     fine = where.repeat(4, 0).repeat(4, 1)
     for name in ("tb89h", "tb89v", "pd"):
         assert np.array_equal(np.isfinite(part[name].values), fine & np.isfinite(whole[name]))

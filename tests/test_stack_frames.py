@@ -42,8 +42,8 @@ offsets = st.sets(st.integers(-4, 4)).map(lambda some: some | {0})
 def test_each_frame_is_the_nearest_available_day(available):
     days = {DAY + timedelta(days=n) for n in available}
     window = days & set(frame_dates(DAY))
-    for source, wanted in zip(source_dates(days, DAY), frame_dates(DAY), strict=True):
-        assert abs(source - wanted) == min(abs(other - wanted) for other in window)
+    for source, needed in zip(source_dates(days, DAY), frame_dates(DAY), strict=True):
+        assert abs(source - needed) == min(abs(other - needed) for other in window)
 
 
 @given(offsets)

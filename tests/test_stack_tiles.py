@@ -96,12 +96,12 @@ def test_trimmed_tiles_return_all_needed_cells(tiling, shape, share, seed):
     assume(tiling.last == "short")
     random = np.random.default_rng(seed)
     whole = random.normal(size=shape).astype(np.float32)
-    wanted = random.random(shape) < share
+    needed = random.random(shape) < share
     out = np.full((1, *shape), np.nan, np.float32)
     for tile in tiling.over(shape):
-        if not wanted[tile.rows.kept, tile.columns.kept].any():
+        if not needed[tile.rows.kept, tile.columns.kept].any():
             continue
-        less = tiling.trimmed(tile, wanted)
+        less = tiling.trimmed(tile, needed)
         for span, full in zip((less.rows, less.columns), (tile.rows, tile.columns), strict=True):
             assert full.start <= span.start <= span.kept_start < span.kept_stop <= span.stop
             assert span.stop <= full.stop
@@ -113,4 +113,4 @@ def test_trimmed_tiles_return_all_needed_cells(tiling, shape, share, seed):
                 span.weights(4), full.weights(4)[4 * inside.start : 4 * inside.stop]
             )
         stitch(out, less, whole[None, less.rows.cells, less.columns.cells], 1)
-    assert np.array_equal(out[0][wanted], whole[wanted])
+    assert np.array_equal(out[0][needed], whole[needed])

@@ -172,9 +172,9 @@ def test_files_of_one_product_that_differ(change, out, folder):
     expected = change(folder)
     assert "is not what was written" in said(out)  # its hash
     listed_again(folder)
-    found = [*list_product_damages(out)]
-    assert [damage.what for damage in found] == [folder.name]
-    assert expected in "; ".join(found[0].problems)
+    result = [*list_product_damages(out)]
+    assert [damage.what for damage in result] == [folder.name]
+    assert expected in "; ".join(result[0].problems)
 
 
 @pytest.mark.parametrize("formats", [("zarr",), ("netcdf",), ("geotiff",)])

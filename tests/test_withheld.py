@@ -18,10 +18,10 @@ def test_a_network_that_sees_the_target_alone_cannot_tell_other_days(tmp_path):
     network = create_model("pmdrnet", SMALL["pmdrnet"]).eval()
     torch.nn.init.normal_(network.tail.read.weight, std=0.1)
     card = new_sr_card("pmdrnet", SMALL["pmdrnet"])
-    lesson = SRTask(train=samples, valid=samples, card=card)
-    rows = {name: figures for name, *figures in compared(network, lesson)}
+    task = SRTask(train=samples, valid=samples, card=card)
+    rows = {name: figures for name, *figures in compared(network, task)}
     assert list(rows) == ["bicubic", "the linear part alone", *reversed(LOOKS)]
-    whole = lesson.evaluate(network)
+    whole = task.evaluate(network)
     assert rows["all five frames"][2] == whole["rmse_pd"]
     assert rows["bicubic"][2] == whole["bicubic_rmse_pd"]
     assert rows["the target alone"] != rows["all five frames"]

@@ -89,8 +89,8 @@ def compared(
         if not _finished(path, settings):
             train_sr(data, folder, settings, device, partial(_told, report, name))
         network, card = load_model(path, "sr")
-        lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
-        scores = lesson.evaluate(network.to(device))
+        task = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
+        scores = task.evaluate(network.to(device))
         if not rows:
             rows.append(score_row("bicubic", scores, "bicubic_"))
         rows.append(score_row(name, scores, ""))
@@ -124,9 +124,9 @@ def written(rows: Sequence[ScoreRow], out: Path, title: str) -> str:
     text = f"{title}\n\n{markdown(rows)}\n"
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([COLUMNS, *rows])
-    for suffix, held in (("md", text), ("csv", table.getvalue())):
+    for suffix, stored in (("md", text), ("csv", table.getvalue())):
         with atomic_file(out / f"ablations.{suffix}") as part:
-            part.write_text(held)
+            part.write_text(stored)
     return text
 
 

@@ -54,17 +54,17 @@ def cases_of(split: str, worlds: int, folder: Path) -> Iterator[tuple[Case, Case
     for index in range(worlds):
         place, *_ = draw(SPLITS[split], index)
         world = world_of(samples, index, place)
-        sic, doubt = told_of(world, [way], networks).sic[way.label]
-        if doubt is None:
+        sic, uncertainty = told_of(world, [way], networks).sic[way.label]
+        if uncertainty is None:
             raise ValueError(f"{way.label} tells no uncertainty")
         side = samples.whole(index).side
         grid = NORTH.crop(*(slice(first, first + side) for first in place)).refine(4)
         areas = (cell_areas(grid) / 1e6).astype(np.float64)
         known = np.isfinite(sic) & np.isfinite(world.sic)
         numbers = _quarters(sic.shape)
-        found = error_parts(sic, doubt[0], known, areas, numbers, CELL)
+        result = error_parts(sic, uncertainty[0], known, areas, numbers, CELL)
         true = error_parts(world.sic, None, known, areas, numbers, CELL)
-        for extent, area, true_extent, true_area in zip(*found, *true, strict=True):
+        for extent, area, true_extent, true_area in zip(*result, *true, strict=True):
             yield (
                 Case(extent, extent.amount - true_extent.amount),
                 Case(area, area.amount - true_area.amount),

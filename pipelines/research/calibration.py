@@ -66,18 +66,18 @@ def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dic
     teller : the network; its doubt is taken as it was learnt
     """
     land = np.isnan(world.sic)
-    found: dict[str, list[Array]] = defaultdict(list)
+    output: dict[str, list[Array]] = defaultdict(list)
     for name in ("bicubic", Settings().sr.name):
         network, card = networks.of(method("sr", NetworkSettings(name=name), notes), "sr")
         refined = refine(world.stack, network, card, networks.machine, "", no_progress)
         near = Day.of(refined, world.daily_map, land).beside(Choices())
         for formula, run in FORMULAS.items():
-            made = run(refined, world.daily_map, land, None, AS_STATED)
-            doubts = (made[f"sic_{part}uncertainty"].values for part in ("", "smearing_"))
-            found[formula].append(_cells([made["sic"].values, *doubts, *near, world.sic]))
+            result = run(refined, world.daily_map, land, None, AS_STATED)
+            uncertainties = (result[f"sic_{part}uncertainty"].values for part in ("", "smearing_"))
+            output[formula].append(_cells([result["sic"].values, *uncertainties, *near, world.sic]))
     cells = _uncalibrated_cells(refined, world.daily_map, land, world.sic, networks, teller)
-    found[NETWORK].append(cells)
-    return found
+    output[NETWORK].append(cells)
+    return output
 
 
 def scene_cells(scene: ChartedScene, networks: Networks, sic: Method, notes: Path) -> Array:
@@ -112,22 +112,22 @@ def _cells(maps: Sequence[Array]) -> Array:
 
 def half_widths(worlds: Sequence[Cells]) -> dict[str, dict[str, dict[str, list[object]]]]:
     """Tables of every formula, as `seaice.retrieval.classical.uncertainty.Held` has them."""
-    made = {}
+    result = {}
     for formula in FORMULAS:
         told = np.concatenate([part for world in worlds for part in world[formula]], axis=1)
         sic, _, smearing, spread, land, truth = told
         near, error = Beside(spread=spread, land=land), np.abs(sic - truth)
         ice, zero = sic > 0, sic == 0
-        made[formula] = {
+        result[formula] = {
             "ice": _tables(axes_of_ice(sic, near, ice), ICE, error[ice]),
             "zero": _tables(axes_of_zero(smearing, near, zero), ZERO, error[zero]),
         }
-    return made
+    return result
 
 
 def _tables(axes: list[Array], bounds: tuple[Array, ...], error: Array) -> dict[str, list[object]]:
-    found = ((name, quantiles(axes, bounds, error, share)) for name, share in SHARES.items())
-    return {name: np.minimum(table, 1).round(4).tolist() for name, table in found}
+    result = ((name, quantiles(axes, bounds, error, fraction)) for name, fraction in SHARES.items())
+    return {name: np.minimum(table, 1).round(4).tolist() for name, table in result}
 
 
 def network_factors(
@@ -145,8 +145,10 @@ def network_factors(
     if scenes:
         real = np.concatenate(list(scenes), axis=1)
         cells = np.concatenate([cells, np.resize(real.T, (cells.shape[1], 3)).T], axis=1)
-    sic, doubt, truth = cells
-    return calibration(sic, doubt, truth, ONE_SIGMA), calibration(sic, doubt, truth, TWO_SIGMA)
+    sic, uncertainty, truth = cells
+    return calibration(sic, uncertainty, truth, ONE_SIGMA), calibration(
+        sic, uncertainty, truth, TWO_SIGMA
+    )
 
 
 def main() -> None:
@@ -159,10 +161,10 @@ def main() -> None:
     notes = told.samples / "hashes.json"
     try:
         networks = Networks(Machine(device=torch.device("cpu")))
-        teller = method("sic", Settings().sic, notes)
-        worlds = [fields(each, networks, teller, notes) for each in _worlds(told)]
+        model = method("sic", Settings().sic, notes)
+        worlds = [fields(each, networks, model, notes) for each in _worlds(told)]
         scenes = [
-            scene_cells(scene, networks, teller, notes)
+            scene_cells(scene, networks, model, notes)
             for scene in (iter_scenes(told.scenes) if told.scenes else ())
         ]
     except SeaIceError as error:
@@ -170,8 +172,8 @@ def main() -> None:
     with atomic_file(HELD) as path:
         path.write_text(json.dumps(half_widths(worlds)) + "\n")
     one, two = network_factors(worlds, scenes)
-    if teller.weights is not None:
-        _recarded(teller.weights, one, two)
+    if model.weights is not None:
+        _recarded(model.weights, one, two)
 
 
 def _recarded(path: Path, one: Factors, two: Factors) -> None:

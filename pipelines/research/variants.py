@@ -72,8 +72,8 @@ def compared(
             train_sic(data, folder, settings, device, partial(_told, report, name))
         methods[name] = str(path)
     told = [f"{base.sr_weights}:{method}" for method in methods.values()]
-    found = ways(told, out / "hashes.json")
-    named = dict(zip(methods, found, strict=True))
+    result = ways(told, out / "hashes.json")
+    named = dict(zip(methods, result, strict=True))
     return list(score_worlds(samples, split, named, device, report))
 
 

@@ -85,8 +85,8 @@ def main() -> None:
     settings = NetworkSettings(name="pmdrnet", weights=told.weights)
     network, card = network_of(method("sr", settings, told.data / "hashes.json"), "sr")
     samples = SampleSet.of(told.data, told.split)
-    lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
-    rows = list(compared(network.to(choose_device(told.device)), lesson))
+    task = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
+    rows = list(compared(network.to(choose_device(told.device)), task))
     print(f"{len(samples)} worlds of the {told.split} split\n\n{markdown(rows)}")
 
 

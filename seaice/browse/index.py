@@ -121,15 +121,15 @@ def _flags(style: Path) -> list[list[Any]]:
 def _layers() -> dict[str, dict[str, Any]]:
     """How each layer is read from tiles and coloured: 256 colours by the byte of its band."""
     percent = [list(colour_of(value)) for value in range(101)]
-    doubt = [(100 * value, colour) for value, colour in UNCERTAINTY_RAMP]
+    uncertainty = [(100 * value, colour) for value, colour in UNCERTAINTY_RAMP]
     kelvin = [(value - KELVIN_FROM, colour) for value, colour in TB_RAMP]
-    apart = [(2 * value, colour) for value, colour in PD_RAMP]
+    difference = [(2 * value, colour) for value, colour in PD_RAMP]
     told: tuple[tuple[Any, ...], ...] = (
         ("concentration", "sic", 0, _filled(percent), "%", 1.0, 0.0),
-        ("uncertainty (one standard deviation)", "sic", 1, _ramp(doubt), "%", 1.0, 0.0),
+        ("uncertainty (one standard deviation)", "sic", 1, _ramp(uncertainty), "%", 1.0, 0.0),
         ("concentration before filters", "sic", 2, _filled(percent), "%", 1.0, 0.0),
         ("flags", "flags", 0, [], "", 1.0, 0.0),
-        ("polarization difference V - H", "tb", 2, _ramp(apart), "K", 0.5, 0.0),
+        ("polarization difference V - H", "tb", 2, _ramp(difference), "K", 0.5, 0.0),
         ("89 GHz V", "tb", 1, _ramp(kelvin), "K", 1.0, KELVIN_FROM),
         ("89 GHz H", "tb", 0, _ramp(kelvin), "K", 1.0, KELVIN_FROM),
     )

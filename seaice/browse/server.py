@@ -150,15 +150,15 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             return self.send_error(400)
         try:
-            found = self._answer(asked.path.lstrip("/") or "index.html", query)
+            result = self._answer(asked.path.lstrip("/") or "index.html", query)
         except SeaIceError as error:
-            found = json.dumps({"error": str(error)}).encode(), JSON
+            result = json.dumps({"error": str(error)}).encode(), JSON
         except Exception:
             logger.exception("%s was not answered", self.path)
             return self.send_error(500)
-        if found is None:
+        if result is None:
             return self.send_error(404)
-        content, kind = found
+        content, kind = result
         self.send_response(200)
         for name, value in (
             ("Content-Type", kind), ("Content-Length", str(len(content))),
@@ -198,13 +198,13 @@ def _answer(
         return (files("seaice.browse") / "page" / asked).read_bytes(), PAGE[asked]
     if asked == "index.json":
         return json.dumps(shelf.index()).encode(), JSON
-    if (found := TILE.fullmatch(asked)) and found[1] in shelf.folders:
-        picture = tiles(found[1], found[2], *map(int, found.groups()[2:]))
+    if (result := TILE.fullmatch(asked)) and result[1] in shelf.folders:
+        picture = tiles(result[1], result[2], *map(int, result.groups()[2:]))
         return None if picture is None else (picture, "image/png")
-    if (found := LINES.fullmatch(asked)) and found[1] in shelf.folders:
-        return json.dumps(lines_of(shelf.folders[found[1]])).encode(), JSON
-    if (found := CELL.fullmatch(asked)) and found[1] in shelf.folders:
-        return json.dumps(_cell(shelf, found[1], query)).encode(), JSON
+    if (result := LINES.fullmatch(asked)) and result[1] in shelf.folders:
+        return json.dumps(lines_of(shelf.folders[result[1]])).encode(), JSON
+    if (result := CELL.fullmatch(asked)) and result[1] in shelf.folders:
+        return json.dumps(_cell(shelf, result[1], query)).encode(), JSON
     return None
 
 

@@ -64,10 +64,10 @@ def tile(stem: Path, kind: str, level: int, column: int, row: int) -> bytes | No
     if kind not in TILES:
         raise UnknownNameError(f"tiles of {kind!r}", f"one of {', '.join(TILES)}", "ask for one")
     read = [_read(add_suffix(stem, ending), level, column, row) for ending in TILES[kind]]
-    held = [values for values in read if values is not None]
-    if len(held) < len(read):
+    stored = [values for values in read if values is not None]
+    if len(stored) < len(read):
         return None
-    bands = {"sic": _concentration, "flags": _flags, "tb": _temperature}[kind](held)
+    bands = {"sic": _concentration, "flags": _flags, "tb": _temperature}[kind](stored)
     picture = BytesIO()
     Image.fromarray(np.stack(bands, axis=-1)).save(picture, "PNG", compress_level=3)
     return picture.getvalue()
@@ -93,8 +93,8 @@ def _read(path: Path, level: int, column: int, row: int) -> NDArray[np.generic] 
 
 
 def _concentration(held: list[NDArray[np.generic]]) -> list[Bytes]:
-    percent, doubt, raw = held
-    return [percent.astype(np.uint8), _whole(doubt, 100.0), _whole(raw, 100.0)]
+    percent, uncertainty, raw = held
+    return [percent.astype(np.uint8), _whole(uncertainty, 100.0), _whole(raw, 100.0)]
 
 
 def _flags(held: list[NDArray[np.generic]]) -> list[Bytes]:
@@ -104,8 +104,8 @@ def _flags(held: list[NDArray[np.generic]]) -> list[Bytes]:
 
 
 def _temperature(held: list[NDArray[np.generic]]) -> list[Bytes]:
-    h, v, apart = held
-    return [_whole(h, 1.0, KELVIN_FROM), _whole(v, 1.0, KELVIN_FROM), _whole(apart, 2.0)]
+    h, v, difference = held
+    return [_whole(h, 1.0, KELVIN_FROM), _whole(v, 1.0, KELVIN_FROM), _whole(difference, 2.0)]
 
 
 def _whole(values: NDArray[np.generic], times: float, start: float = 0.0) -> Bytes:

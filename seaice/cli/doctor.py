@@ -25,8 +25,8 @@ class Check:
 
 def run_checks(granules: Path | None) -> list[Check]:
     """Everything a run depends on, looked at one after another."""
-    found = [*_software(), _device(), *_weights()]
-    return [*found, *check_granules(granules)] if granules else found
+    result = [*_software(), _device(), *_weights()]
+    return [*result, *check_granules(granules)] if granules else result
 
 
 def _software() -> Iterator[Check]:
@@ -72,19 +72,19 @@ def check_granules(folder: Path) -> Iterator[Check]:
     """
     inventory = Inventory.below(folder)
     used = (path for day in inventory.named_days() for path in inventory.granules(day))
-    found = sorted(set(used), key=lambda path: path.name)
-    days = sorted({day_in_granule_name(path.name) or "" for path in found})
+    result = sorted(set(used), key=lambda path: path.name)
+    days = sorted({day_in_granule_name(path.name) or "" for path in result})
     span = f", {days[0]} to {days[-1]}" if days else ""
     there = "no such folder"
     if folder.is_dir():
-        there = f"{count_phrase(len(found))} on {count_phrase(len(days), 'date')}{span}"
-    mend = "" if found else f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {folder}"
-    yield Check(what=f"granules in {folder}", found=there, well=bool(found), mend=mend)
+        there = f"{count_phrase(len(result))} on {count_phrase(len(days), 'date')}{span}"
+    mend = "" if result else f"seaice fetch --start 2020-03-01 --end 2020-03-05 --out {folder}"
+    yield Check(what=f"granules in {folder}", found=there, well=bool(result), mend=mend)
     unused = {each for day in inventory.named_days() for each in inventory.left_out(day)}
     for each in sorted(unused):
         name, reason = each.split(": ", 1)
         yield Check(what=name, found=f"left out: {reason}", well=True)
-    for path in dict.fromkeys([*found[:1], *found[-1:]]):
+    for path in dict.fromkeys([*result[:1], *result[-1:]]):
         try:
             size = _readable(path)
         except GranuleError as error:

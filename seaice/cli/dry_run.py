@@ -26,8 +26,8 @@ def day_told(settings: Settings) -> None:
     ):
         there = day.stages.path(stage, str(day.day), key).exists()
         lines.append((stage, one.name, _state(True, there)))
-    made = bool(finished_files(day))
-    lines.append(("write", ", ".join(settings.write.formats), _state(True, made)))
+    result = bool(finished_files(day))
+    lines.append(("write", ", ".join(settings.write.formats), _state(True, result)))
     rows(("stage", "of", "state"), lines)
     rows_of_cells = day.region_grid.refine(4).shape
     typer.echo(f"\n{rows_of_cells[0]} x {rows_of_cells[1]} cells of 1.5625 km to {day.folder}")

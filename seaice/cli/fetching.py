@@ -46,15 +46,15 @@ def fetch(
     first, last = first_and_last(f"{start}:{end}")
     archive = _archive(source, level)
     try:
-        found = archive.find(first, last)
+        output = archive.find(first, last)
     except OSError as error:
         raise SettingsError(
             f"no response of the catalogue of {archive.title} ({error})",
             "a connection to it",
             "check your network, and try again later",
         ) from error
-    missing = [remote for remote in found if not is_downloaded(remote, out)]
-    _listed(found, missing)
+    missing = [remote for remote in output if not is_downloaded(remote, out)]
+    _listed(output, missing)
     if dry_run:
         typer.echo("nothing was done (--dry-run)")
         return

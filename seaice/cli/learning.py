@@ -154,9 +154,9 @@ def _follow(step: Any, recipe: str, out: Path, device: str) -> None:
     ensure_writable(out)
     with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
-            made = run_recipe(recipes()[recipe], step, out, chosen, progress)
+            result = run_recipe(recipes()[recipe], step, out, chosen, progress)
         if distributed.is_main_process():
-            typer.echo("\n".join(map(str, made)))
+            typer.echo("\n".join(map(str, result)))
 
 
 def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> None:
@@ -216,14 +216,14 @@ def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
         from seaice.workflow.training.fine_tuning import default_weights
 
         told = told | {"start": default_weights()}
-    lesson = SingleModelSettings.checked(told, SEE)
+    task = SingleModelSettings.checked(told, SEE)
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
     with distributed.process_group(choose_device(run.device)) as chosen:
         with watched() as progress:
-            made = train_model("sr" if step == "sr" else "sic", lesson, out, chosen, progress)
+            result = train_model("sr" if step == "sr" else "sic", task, out, chosen, progress)
         if distributed.is_main_process():
-            typer.echo(made)
+            typer.echo(result)
 
 
 def compare(
@@ -261,8 +261,8 @@ def compare(
             progress(what, done, max(steps, done))
 
         rows = compare_models(names, budget, chosen, report)  # type: ignore[arg-type]
-    made = write_comparison(rows, budget)
-    typer.echo(made.read_text() + f"\n{made.with_suffix('.png')}")
+    result = write_comparison(rows, budget)
+    typer.echo(result.read_text() + f"\n{result.with_suffix('.png')}")
 
 
 def pretrain(
@@ -304,8 +304,8 @@ def pretrain(
         def report(done: int, _error: float) -> None:
             progress(f"{method}: {model}", max(done, 0), steps)
 
-        made = pretrain(data, out, told, hiding, chosen, report)
-    typer.echo(made)
+        result = pretrain(data, out, told, hiding, chosen, report)
+    typer.echo(result)
 
 
 def import_weights(

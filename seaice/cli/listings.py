@@ -33,18 +33,18 @@ def doctor(
     """Check the software, the device, the weights and, with --granules, the input files."""
     from seaice.cli.doctor import run_checks
 
-    found = run_checks(granules)
+    result = run_checks(granules)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
+        typer.echo(json.dumps([asdict(one) for one in result], indent=1))
     else:
         rows(
             ("", "what", "found"),
-            [("ok" if one.well else "NO", one.what, one.found) for one in found],
+            [("ok" if one.well else "NO", one.what, one.found) for one in result],
         )
-        for one in found:
+        for one in result:
             if not one.well:
                 typer.echo(f"\n{one.what}: to repair it,\n    {one.mend}")
-    if not all(one.well for one in found):
+    if not all(one.well for one in result):
         raise typer.Exit(2)
 
 

@@ -84,8 +84,8 @@ def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
     dry, as_json = told.pop("dry_run"), told.pop("json")
     if dry:
         return _foretold(settings, first, last, as_json)
-    given = {name: value for name, value in told.items() if value is not None}
-    where = ClusterSettings.checked(given, "`seaice reprocess --help`")
+    options = {name: value for name, value in told.items() if value is not None}
+    where = ClusterSettings.checked(options, "`seaice reprocess --help`")
     try:
         with connected(where) as client:
             typer.echo(f"dashboard: {client.dashboard_link}", err=True)
@@ -210,16 +210,19 @@ def verify(
     if is_url(out):
         store, run = ObjectStore.from_url(out), Settings.from_table({"run": {"out": out}}).run
         number = count_stored_products(store)
-        found, mend = list_stored_damages(store), partial(restore_product, store, work=run.out)
+        result, mend = list_stored_damages(store), partial(restore_product, store, work=run.out)
     else:
         number = count_products(Path(out))
-        found, mend = list_damages(Path(out)), partial(repair_product, Path(out), granules=granules)
-    mended = [mend(damage) for damage in found] if repair else list(found)
-    left = sum(damage.state == "damaged" for damage in mended)
+        result, mend = (
+            list_damages(Path(out)),
+            partial(repair_product, Path(out), granules=granules),
+        )
+    repaired = [mend(damage) for damage in result] if repair else list(result)
+    left = sum(damage.state == "damaged" for damage in repaired)
     if as_json:
-        typer.echo(json.dumps([damage.as_dict() for damage in mended], indent=1))
+        typer.echo(json.dumps([damage.as_dict() for damage in repaired], indent=1))
     else:
-        for damage in mended:
+        for damage in repaired:
             typer.echo(f"{damage.state} {damage.what}: {'; '.join(damage.problems)}")
         typer.echo(f"{number} checked, {left} damaged" if left else f"{number} verified")
     if left:

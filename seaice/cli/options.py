@@ -58,16 +58,16 @@ def first_and_last(days: str) -> tuple[date, date]:
     >>> [day.day for day in first_and_last("2018-02-10:2018-02-14")]
     [10, 14]
     """
-    given = days.split(":")
-    wanted = "one day, as 2018-02-10, or the first and the last, as 2018-02-10:2018-02-14"
+    options = days.split(":")
+    needed = "one day, as 2018-02-10, or the first and the last, as 2018-02-10:2018-02-14"
     try:
-        first, last = (checked_date(given[at]) for at in (0, -1))
+        first, last = (checked_date(options[at]) for at in (0, -1))
     except SettingsError as error:
         raise SettingsError(
-            f"days {days!r}", f"{wanted}, each {error.expected}", "write them so"
+            f"days {days!r}", f"{needed}, each {error.expected}", "write them so"
         ) from error
-    if len(given) > 2 or last < first:
-        raise SettingsError(f"days {days!r}", f"{wanted}, in order of time", "write them so")
+    if len(options) > 2 or last < first:
+        raise SettingsError(f"days {days!r}", f"{needed}, in order of time", "write them so")
     return first, last
 
 

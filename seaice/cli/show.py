@@ -80,8 +80,8 @@ def program() -> str:
     typed = sys.argv[0]
     if Path(typed).name != "seaice":
         return "seaice"
-    found = shutil.which("seaice")
-    return "seaice" if found and Path(found).samefile(typed) else typed
+    result = shutil.which("seaice")
+    return "seaice" if result and Path(result).samefile(typed) else typed
 
 
 def _readable(size: int) -> str:

@@ -87,8 +87,8 @@ def simulate(
     ensure_writable(out)
     grid = ground(run)
     with watched() as progress:
-        made = simulate_days(first, last, grid, seed, out, partial(progress, "simulate"))
-    typer.echo(f"{count_phrase(len(made))} in {out}, their truth in {out / 'truth'}")
+        result = simulate_days(first, last, grid, seed, out, partial(progress, "simulate"))
+    typer.echo(f"{count_phrase(len(result))} in {out}, their truth in {out / 'truth'}")
 
 
 def grid(settings: Settings) -> None:
@@ -134,10 +134,10 @@ def write(settings: Settings) -> None:
 
     day = plan(settings)
     with watched() as progress:
-        made = update_series_and_page(day.folder, write_day_product(day, progress), progress)
+        result = update_series_and_page(day.folder, write_day_product(day, progress), progress)
         update_catalogue(day.folder.parent)
         publish(day)
-    product_made(day.folder, made, _warnings(day.folder, made[-1].name))
+    product_made(day.folder, result, _warnings(day.folder, result[-1].name))
 
 
 def daily(settings: Settings) -> None:
@@ -151,16 +151,16 @@ def daily(settings: Settings) -> None:
     day = plan(settings)
     with watched() as progress:
         try:
-            made = run_day(day, progress)
+            result = run_day(day, progress)
         except FinalStandsError as error:
             if settings.run.mode == "provisional":
                 raise
             typer.echo(f"kept: {error}\n")  # nobody asked for a provisional map
-            made = list_product_files(day.folder)
-        made = update_series_and_page(day.folder, made, progress)
+            result = list_product_files(day.folder)
+        result = update_series_and_page(day.folder, result, progress)
         update_catalogue(day.folder.parent)
         publish(day)
-    product_made(day.folder, made, _warnings(day.folder, made[-1].name))
+    product_made(day.folder, result, _warnings(day.folder, result[-1].name))
 
 
 for verb in (grid, refine, concentrate, write, daily):
@@ -185,8 +185,8 @@ def scene(
         "sic": {"name": sic},
     }
     with watched() as progress:
-        folder, made = run_scene(file, Settings.read(settings, told), progress)
-    product_made(folder, made, _warnings(folder, made[-1].name))
+        folder, result = run_scene(file, Settings.read(settings, told), progress)
+    product_made(folder, result, _warnings(folder, result[-1].name))
 
 
 app.command()(models)
@@ -217,8 +217,8 @@ def series(
     from seaice.workflow.catalogue import rebuild_series
 
     with watched() as progress:
-        made = rebuild_series(out, progress)
-    for path in made:
+        result = rebuild_series(out, progress)
+    for path in result:
         typer.echo(path)
 
 

@@ -94,15 +94,15 @@ def read_ai4arctic(path: Path, charts: Path | None = None) -> xr.Dataset:
         If channels, tie points or the time are absent, the AMSR2 grid does not fit the radar
         image, or brightness temperature is neither kelvin nor standardized.
     """
-    wanted = {native_name(name) for name in CHANNELS}
-    wanted |= {"SIC", "polygon_icechart", "polygon_codes"}
-    wanted |= {f"sar_grid_{axis}" for axis in ("line", "sample", "latitude", "longitude")}
-    wanted |= {f"sar_grid2d_{axis}" for axis in ("latitude", "longitude")}
+    needed = {native_name(name) for name in CHANNELS}
+    needed |= {"SIC", "polygon_icechart", "polygon_codes"}
+    needed |= {f"sar_grid_{axis}" for axis in ("line", "sample", "latitude", "longitude")}
+    needed |= {f"sar_grid2d_{axis}" for axis in ("latitude", "longitude")}
     with translate_errors(path), open_netcdf(path, decode_times=False) as file:
         shape = _image_shape(path, file)
         raw = "polygon_icechart" in file.variables
         names = [
-            name for name in file.variables if name in wanted or (raw and name == "distance_map")
+            name for name in file.variables if name in needed or (raw and name == "distance_map")
         ]
         scene = file[names].load().assign_attrs(file.attrs)
     kelvin = _brightness(path, scene)
@@ -269,8 +269,8 @@ def _moment(path: Path, scene: xr.Dataset) -> str:
         str(scene.attrs.get("original_id", "")),
         path.name,
     ):
-        if found := MOMENT.search(text):
-            year, month, day, hour, minute, second = found.groups()
+        if result := MOMENT.search(text):
+            year, month, day, hour, minute, second = result.groups()
             return f"{year}-{month}-{day} {hour}:{minute}:{second}"
     raise _unusable(f"{path}, whose attributes and name hold no time")
 

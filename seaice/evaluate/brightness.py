@@ -60,8 +60,8 @@ def similarity(estimate: Map, truth: Map) -> Array:
     mean, other_mean = mean + RANGE, other_mean + RANGE
     steady, lively = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
     alike = (2 * mean * other_mean + steady) * (2 * covariance + lively)
-    found = alike / ((mean**2 + other_mean**2 + steady) * (variance + lively))
-    return np.where(whole, found, np.nan)
+    result = alike / ((mean**2 + other_mean**2 + steady) * (variance + lively))
+    return np.where(whole, result, np.nan)
 
 
 def _smoothed(values: Array) -> Array:

@@ -56,5 +56,5 @@ def edge_cells(ice: Mask, water: Mask) -> Mask:
     >>> edge_cells(np.array([[True, True, False]]), np.array([[False, False, True]])).tolist()
     [[False, True, False]]
     """
-    beside: Mask = ice & binary_dilation(water)
-    return beside
+    neighbours: Mask = ice & binary_dilation(water)
+    return neighbours

@@ -44,14 +44,14 @@ def map_figure(reference: Map, estimates: Mapping[str, Map], cell: float) -> Fig
     shown = _draw(above[0], reference, cell, "reference", (_ramp(), 0, 100))
     for number, (name, estimate) in enumerate(estimates.items(), start=1):
         _draw(above[number], estimate, cell, name, (_ramp(), 0, 100))
-        apart = _draw(
+        difference = _draw(
             below[number], estimate - reference, cell, "estimate - reference", ("RdBu_r", -50, 50)
         )
     if not alone:
         below[0].set_visible(False)
     half = (columns + 1) // 2
     _bar(figure, shown, axes[:, :half], "concentration, %")
-    _bar(figure, apart, axes[:, half:], "difference, %")
+    _bar(figure, difference, axes[:, half:], "difference, %")
     return figure
 
 
@@ -146,9 +146,9 @@ def _draw_shares(axes: Axes, cases: Sequence[Case], by: str, order: Sequence[str
         axes.axhspan(low, high, color="#dfe7ee", zorder=0)
     for case in cases:
         for metric, marker in (("within_1", "o"), ("within_2", "s")):
-            share, *_ = _with_interval(case.sums, by, metric)
+            fraction, *_ = _with_interval(case.sums, by, metric)
             axes.plot(
-                100 * share,
+                100 * fraction,
                 marker=marker,
                 markersize=4,
                 color=_colour(order.index(case.method)),
@@ -160,14 +160,14 @@ def _draw_shares(axes: Axes, cases: Sequence[Case], by: str, order: Sequence[str
 
 
 def _draw_doubt(axes: Axes, case: Case, colour: str) -> None:
-    told, found = doubt_scores(total(case.sums))
+    told, result = doubt_scores(total(case.sums))
     _, drawn = doubt_scores(resampled({"doubt": case.sums["doubt"]}))
     low, high = interval(drawn)
     many = total(case.sums)["doubt"][:, 0] >= FEW
-    bars = np.stack([found - low, high - found])[:, many].clip(0)
+    bars = np.stack([result - low, high - result])[:, many].clip(0)
     axes.errorbar(
         100 * told[many],
-        100 * found[many],
+        100 * result[many],
         100 * np.nan_to_num(bars),
         fmt="o-",
         markersize=4,
@@ -199,19 +199,19 @@ def spectra_figure(cases: Mapping[str, Sequence[Case]], order: Sequence[str]) ->
     methods = list(dict.fromkeys((*order, *others)))
     for (quantity, these), above, below in zip(cases.items(), axes[0], axes[1], strict=True):
         for number, case in enumerate(these):
-            found = spectra_of(total(case.sums)[f"spectrum_{quantity}"], case.cell)
+            result = spectra_of(total(case.sums)[f"spectrum_{quantity}"], case.cell)
             line = {"color": _colour(methods.index(case.method)), "label": case.method}
             if number == 0:
-                above.loglog(found.wavelength, found.reference, color="black", label="reference")
-            above.loglog(found.wavelength, found.estimate, **line)
-            below.semilogx(found.wavelength, found.coherence, **line)
+                above.loglog(result.wavelength, result.reference, color="black", label="reference")
+            above.loglog(result.wavelength, result.estimate, **line)
+            below.semilogx(result.wavelength, result.coherence, **line)
         above.set_title(NAMES[quantity], fontsize=11)
         above.set_ylabel("power, relative")
         below.axhline(0.5, color="black", linewidth=0.7)
         below.set(ylim=(0, 1.02), xlabel="wavelength, km", ylabel="squared coherence")
         below.invert_xaxis()
-        octaves = found.wavelength[-1] * 2.0 ** np.arange(8)
-        ticks = octaves[octaves <= found.wavelength[0]]
+        octaves = result.wavelength[-1] * 2.0 ** np.arange(8)
+        ticks = octaves[octaves <= result.wavelength[0]]
         below.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
         below.minorticks_off()
         for each in (above, below):

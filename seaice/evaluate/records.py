@@ -59,13 +59,13 @@ def records_of(case: Case) -> Iterator[Record]:
     if "moments" not in whole:
         return
     classes, drawn_classes = class_scores(whole), class_scores(draws)
-    for by, found in classes.items():
-        for name in (name for name in found if name in METRICS):
+    for by, result in classes.items():
+        for name in (name for name in result if name in METRICS):
             part = whole["moments" if name[:6] != "within" else f"within_{by}"]
             for n, label in enumerate(CLASS_LABELS):
                 several = drawn_classes[by][name][:, n]
                 cells = float(part[n, 0])
-                yield _record(case, (by, label, name), found[name][n], several, cells, units)
+                yield _record(case, (by, label, name), result[name][n], several, cells, units)
 
 
 def _record(

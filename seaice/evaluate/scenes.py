@@ -336,8 +336,8 @@ class CellErrors:
         if self.within is not None:
             partial = (self.chart >= PARTIAL[0]) & (self.chart <= PARTIAL[1])
             scores["cells_within"] = float(partial.sum())
-            for share, within in zip((68, 95), self.within, strict=True):
-                scores[f"within_{share}"] = _percent(within[partial])
+            for fraction, within in zip((68, 95), self.within, strict=True):
+                scores[f"within_{fraction}"] = _percent(within[partial])
         return scores
 
 

@@ -110,11 +110,11 @@ def overall(sums: Given, cell: float) -> dict[str, Array]:
         ("spectrum_sic", _waves),
         ("spectrum_p", _waves),
     )
-    found: dict[str, Array] = {}
+    result: dict[str, Array] = {}
     for needed, scores in parts:
         if needed in sums:
-            found |= scores(sums, cell)
-    return found
+            result |= scores(sums, cell)
+    return result
 
 
 def counted(sums: Given, metric: str) -> float:
@@ -134,11 +134,11 @@ def counted(sums: Given, metric: str) -> float:
 
 def class_scores(sums: Given) -> dict[str, dict[str, Array]]:
     """Scores by class of the reference and of the estimate, (..., class) each."""
-    found = {"reference": _errors(sums["moments"])}
+    result = {"reference": _errors(sums["moments"])}
     for by in ("reference", "estimate"):
         if f"within_{by}" in sums:
-            found[by] = found.get(by, {}) | _within(sums[f"within_{by}"])
-    return found
+            result[by] = result.get(by, {}) | _within(sums[f"within_{by}"])
+    return result
 
 
 def doubt_scores(sums: Given) -> tuple[Array, Array]:
@@ -203,10 +203,10 @@ def _brightness(sums: Given, cell: float) -> dict[str, Array]:
     count = sums["tb"][..., :1]
     rmse = np.sqrt(_share(sums["tb"][..., 1:], count))
     ssim = _share(sums["ssim"][..., 1], sums["ssim"][..., 0])
-    found = {f"rmse_{name}": rmse[..., n] for n, name in enumerate("hvp")}
+    result = {f"rmse_{name}": rmse[..., n] for n, name in enumerate("hvp")}
     with np.errstate(divide="ignore"):
-        found |= {f"psnr_{name}": 20 * np.log10(RANGE / found[f"rmse_{name}"]) for name in "hv"}
-    return found | {f"ssim_{name}": ssim[..., n] for n, name in enumerate("hv")}
+        result |= {f"psnr_{name}": 20 * np.log10(RANGE / result[f"rmse_{name}"]) for name in "hv"}
+    return result | {f"ssim_{name}": ssim[..., n] for n, name in enumerate("hv")}
 
 
 def _waves(sums: Given, cell: float) -> dict[str, Array]:

@@ -91,12 +91,12 @@ def half_power(sums: Array, cell: float) -> Array:
     Between two annuli it is interpolated along the logarithm of the wavelength; NaN where it never
     falls below, or nothing is known.
     """
-    found = spectra_of(sums, cell)
-    below = found.coherence < 0.5
+    result = spectra_of(sums, cell)
+    below = result.coherence < 0.5
     first = below.argmax(-1)
-    waves = np.log(found.wavelength)
-    here = np.take_along_axis(found.coherence, first[..., None], -1)[..., 0]
-    before = np.take_along_axis(found.coherence, np.maximum(first - 1, 0)[..., None], -1)[..., 0]
+    waves = np.log(result.wavelength)
+    here = np.take_along_axis(result.coherence, first[..., None], -1)[..., 0]
+    before = np.take_along_axis(result.coherence, np.maximum(first - 1, 0)[..., None], -1)[..., 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         way = np.where(first > 0, (before - 0.5) / (before - here), 0.0)
     log_wave = waves[np.maximum(first - 1, 0)] * (1 - way) + waves[first] * way

@@ -73,12 +73,12 @@ def map_sums(
     known = np.isfinite(estimate) & np.isfinite(reference)
     estimate, reference = (np.where(known, values, np.nan) for values in (estimate, reference))
     strips = list(_strips(estimate, reference, doubt, block, columns))
-    found = {name: np.concatenate([strip[name] for strip in strips]) for name in strips[0]}
+    result = {name: np.concatenate([strip[name] for strip in strips]) for name in strips[0]}
     sizes = np.broadcast_to(cell**2 if areas is None else areas, (rows * columns,))
-    found["area"] = found["area"] * sizes[:, None]
-    found |= edge_sums(_edge(estimate), _edge(reference), cell, block)
-    used = found["moments"][:, :, 0].sum(1) > 0
-    return {name: values[used] for name, values in found.items()}
+    result["area"] = result["area"] * sizes[:, None]
+    result |= edge_sums(_edge(estimate), _edge(reference), cell, block)
+    used = result["moments"][:, :, 0].sum(1) > 0
+    return {name: values[used] for name, values in result.items()}
 
 
 def area_units(shape: tuple[int, int], block: int) -> tuple[Array, Array]:

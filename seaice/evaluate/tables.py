@@ -50,23 +50,23 @@ def score_table(
     title: str, records: Sequence[Record], rows: Mapping[str, Place], metrics: Iterable[str]
 ) -> Table:
     """Rows of places, columns of metrics; metrics that nobody has are left out."""
-    found = _found(records)
-    told = [name for name in metrics if any((place, name) in found for place in rows.values())]
+    result = _found(records)
+    told = [name for name in metrics if any((place, name) in result for place in rows.values())]
     heads = [f"{METRICS[name].label}, {METRICS[name].unit}".removesuffix(", 1") for name in told]
     lines = []
     for label, place in rows.items():
-        counts = [found[place, name].cells for name in told if (place, name) in found]
+        counts = [result[place, name].cells for name in told if (place, name) in result]
         cells = f"{max(counts):,.0f}" if counts and np.isfinite(max(counts)) else ""
-        lines.append((label, cells, *(_shown(found.get((place, name))) for name in told)))
+        lines.append((label, cells, *(_shown(result.get((place, name))) for name in told)))
     return Table(title=title, heads=("", "cells", *heads), rows=tuple(lines))
 
 
 def count_table(title: str, records: Sequence[Record], rows: Mapping[str, Place]) -> Table:
     """How many cells each kind of score rests on, and how many units the bootstrap draws."""
-    found = _found(records)
+    result = _found(records)
     lines = []
     for label, place in rows.items():
-        these = [found.get((place, name)) for name in COUNTED]
+        these = [result.get((place, name)) for name in COUNTED]
         units = next((str(record.units) for record in these if record), "")
         lines.append(
             (label, *(f"{record.cells:,.0f}" if record else "" for record in these), units)
@@ -82,10 +82,10 @@ def class_table(
     by: str = "reference",
 ) -> Table:
     """Rows of the ten classes, one metric of every column; `columns` are (method, cell, subset)."""
-    found = _found(records)
+    result = _found(records)
     lines = []
     for label in CLASS_LABELS:
-        these = [found.get(((*place, by, label), metric)) for place in columns.values()]
+        these = [result.get(((*place, by, label), metric)) for place in columns.values()]
         count = max((record.cells for record in these if record), default=0)
         lines.append((label, f"{count:,.0f}", *map(_shown, these)))
     heads = (f"class of {by}", "cells", *columns)

@@ -201,9 +201,9 @@ def _create(path: Path, card: Card, tensors: dict[str, Tensor]) -> nn.Module:
     except SeaIceError:
         raise
     except Exception as error:  # constructors raise all kinds of errors for wrong sizes
-        found = f"{path}: a card with unusable sizes ({error})"
+        result = f"{path}: a card with unusable sizes ({error})"
         expected = f"sizes that {card.architecture} can be built with"
-        raise WeightsError(found, expected, _HINT) from error
+        raise WeightsError(result, expected, _HINT) from error
 
 
 def _check_sizes(card: Card, tensors: dict[str, Tensor]) -> None:
@@ -243,10 +243,10 @@ def _check_fit(
 ) -> None:
     """Refuse tensors whose names or shapes differ from those of the architecture."""
     for name in sorted(needed.keys() | tensors.keys()):
-        expected, found = needed.get(name), tensors.get(name)
-        if expected is None or found is None or expected.shape != found.shape:
+        expected, result = needed.get(name), tensors.get(name)
+        if expected is None or result is None or expected.shape != result.shape:
             raise WeightsError(
-                f"{path} has {_described(name, found)}",
+                f"{path} has {_described(name, result)}",
                 f"{_described(name, expected)}, as {card.architecture} of its card has",
                 _HINT,
             )

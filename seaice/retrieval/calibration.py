@@ -81,7 +81,7 @@ def quantiles(
     """
     shape = tuple(len(edges) + 1 for edges in bounds)
     places = boxes(axes, bounds)
-    found = np.full(shape, _logarithm(values, share))
+    result = np.full(shape, _logarithm(values, share))
     for depth in range(1, len(shape) + 1):
         number = np.ravel_multi_index(places[:depth], shape[:depth])
         order = np.argsort(number, kind="stable")
@@ -89,8 +89,8 @@ def quantiles(
         for box, part in zip(known, np.split(values[order], starts[1:]), strict=True):
             here = np.unravel_index(box, shape[:depth])
             weight = part.size / (part.size + FEWEST)
-            found[here] += weight * (_logarithm(part, share) - found[here])
-    return np.asarray(np.exp(found))
+            result[here] += weight * (_logarithm(part, share) - result[here])
+    return np.asarray(np.exp(result))
 
 
 def boxes(axes: Sequence[Array], bounds: Sequence[Array]) -> tuple[NDArray[np.intp], ...]:
@@ -118,8 +118,8 @@ def calibration(estimate: Array, doubt: Array, truth: Array, share: float = ONE_
     True
     """
     ratio = np.abs(estimate - truth) / np.maximum(doubt, STEPS.smallest)
-    found = quantiles([estimate, doubt], [STEPS.estimates, STEPS.doubts], ratio, share)
-    return tuple(tuple(float(f"{factor:.3g}") for factor in line) for line in found)
+    result = quantiles([estimate, doubt], [STEPS.estimates, STEPS.doubts], ratio, share)
+    return tuple(tuple(float(f"{factor:.3g}") for factor in line) for line in result)
 
 
 def calibrated(estimate: Array, doubt: Array, factors: Sequence[Sequence[float]]) -> Array:

@@ -91,11 +91,11 @@ def concentrate(
     """
     network, card = teller
     tb = [refined[name].values for name in ("tb89h", "tb89v")]
-    taught = coarse_channels(card)
+    card_channels = coarse_channels(card)
     known = {str(name): field.values for name, field in daily_map.items()}
-    if set(LAND_FRACTIONS) & set(taught):  # it costs what other networks need not pay
+    if set(LAND_FRACTIONS) & set(card_channels):  # it costs what other networks need not pay
         known |= land_fractions(land)
-    coarse = {name: known[name] for name in taught if name in known}
+    coarse = {name: known[name] for name in card_channels if name in known}
     observed = np.isfinite(tb[0]) & np.isfinite(tb[1])
 
     def cut(rows: slice, columns: slice) -> Tensor:
@@ -104,10 +104,10 @@ def concentrate(
         return assemble_sic_input(here, there, _tensor(land[rows, columns]), card)
 
     network.to(machine.device)
-    wanted = observed & ~land if where is None else observed & ~land & where
-    told = run_tiled(network, card, cut, wanted, machine, progress)
-    total, wider = _half_widths(told, wanted, card)
-    sic = np.where(wanted, told[0].clip(0, 1), np.float32("nan"))
+    needed = observed & ~land if where is None else observed & ~land & where
+    told = run_tiled(network, card, cut, needed, machine, progress)
+    total, wider = _half_widths(told, needed, card)
+    sic = np.where(needed, told[0].clip(0, 1), np.float32("nan"))
     del told  # maps of a hemisphere are 140 MB each
     algorithm, smearing = split_uncertainty(sic, total)
     del total
@@ -117,14 +117,14 @@ def concentrate(
     reasons = everyday(land, observed, timed, refined.attrs)
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & repeat_to_fine_grid(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
-    made = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
+    result = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
     computed = refined.assign_attrs(
         sic_precision=machine.precision,
         sic_form=card.form,
         sic_backend=backend_of(network, machine.device),
     )
     bands = sorted({name[2:-1] for name in card.channels if name in CHANNELS})
-    return product(computed, daily_map, made, reasons, bands)
+    return product(computed, daily_map, result, reasons, bands)
 
 
 def product(
@@ -208,10 +208,10 @@ def _half_widths(told: Map, wanted: NDArray[np.bool_], card: Card) -> tuple[Map,
     one, other = (np.full_like(told[0], np.nan) for _ in range(2))
     if len(told) < 2:
         return one, other
-    share, doubt = told[0][wanted], np.exp(told[1][wanted] / 2)
-    one[wanted] = calibrated(share, doubt, card.calibration).clip(0, 1)
+    fraction, uncertainty = told[0][wanted], np.exp(told[1][wanted] / 2)
+    one[wanted] = calibrated(fraction, uncertainty, card.calibration).clip(0, 1)
     if card.calibration_95:
-        other[wanted] = calibrated(share, doubt, card.calibration_95).clip(0, 1)
+        other[wanted] = calibrated(fraction, uncertainty, card.calibration_95).clip(0, 1)
     else:
         other[wanted] = (2 * one[wanted]).clip(0, 1)
     return one, other

@@ -136,13 +136,13 @@ class LabelledCells:
     @classmethod
     def of(cls, predictions: Iterable[Prediction]) -> Self:
         """The known cells of all predictions, on the CPU."""
-        found = []
+        result = []
         for output, truth, known in predictions:
             values = output.float()
             variance = values[:, 1:] if values.shape[1] > 1 else torch.full_like(truth, torch.nan)
             three = values[:, :1], torch.exp(variance / 2), truth
-            found.append(torch.stack([part[known] for part in three]).cpu())
-        estimate, uncertainty, truth = torch.cat(found, dim=1)
+            result.append(torch.stack([part[known] for part in three]).cpu())
+        estimate, uncertainty, truth = torch.cat(result, dim=1)
         return cls(estimate=estimate, uncertainty=uncertainty, truth=truth)
 
     def scores(self) -> dict[str, float]:

@@ -141,11 +141,11 @@ def excess(band: str, h: Array, v: Array) -> NDArray[np.float32]:
     >>> excess("89", np.array([200.0, 240.0]), np.array([247.0, 200.0])).round().tolist()
     [0.0, 28.0]
     """
-    found = np.zeros(np.shape(v), np.float32)
+    result = np.zeros(np.shape(v), np.float32)
     for direction, support in zip(DIRECTIONS, SUPPORT[band], strict=True):
         beyond = np.cos(direction) * v + np.sin(direction) * h - (support + GUARD)
-        np.fmax(found, beyond, out=found, casting="same_kind")
-    return found
+        np.fmax(result, beyond, out=result, casting="same_kind")
+    return result
 
 
 def excess_map(
@@ -160,14 +160,14 @@ def excess_map(
     bands : of those in `SUPPORT`
     """
     shares = land_fractions(land)
-    found = np.zeros(next(iter(shares.values())).shape, np.float32)
+    result = np.zeros(next(iter(shares.values())).shape, np.float32)
     for band in bands:
         if f"tb{band}h" not in tb or f"tb{band}v" not in tb:
             continue
         h, v = tb[f"tb{band}h"], tb[f"tb{band}v"]
         here = np.isfinite(h) & np.isfinite(v) & (shares[SHARES.get(band, "land_36")] < LAND)
-        found[here] = np.maximum(found[here], excess(band, h[here], v[here]))
-    return found
+        result[here] = np.maximum(result[here], excess(band, h[here], v[here]))
+    return result
 
 
 def widened(uncertainty: Array, beyond: Array, factor: float = 1.0) -> NDArray[np.float32]:

@@ -112,17 +112,17 @@ def simulate_days(
     passes = passes_over(grid, start, stop, OVERLAP_SCANS)
     most = len(half_orbits(start, stop))
     written: list[Path] = []
-    watched: dict[date, dict[float, Array]] = {}
+    counts: dict[date, dict[float, Array]] = {}
     with ThreadPoolExecutor(THREADS) as pool:
         for at, group in groupby(passes, lambda one: slot(world.hours(one.middle))):
             write = partial(_write_pass, world, world.brightness(at), seed, folder)
             for one, path in pool.map(write, group):
                 written.append(path)
-                day = watched.setdefault(one.middle.astype("datetime64[D]").item(), {})
+                day = counts.setdefault(one.middle.astype("datetime64[D]").item(), {})
                 day[at] = day.get(at, 0) + coverage(grid, one.looks)
                 progress(len(written), most)
     for number in range((last - first).days + 1):
         each = first + timedelta(days=number)
-        _write_truth(world, each, watched.get(each, {}), folder)
+        _write_truth(world, each, counts.get(each, {}), folder)
     progress(most, most)
     return written

@@ -119,12 +119,12 @@ def coarse_concentration(grid: Grid, day: date) -> Array:
     percent, xc, yc = _osisaf()
     position = (day.timetuple().tm_yday - 1) / 5
     before = min(int(position), len(percent) - 1)
-    after, share = min(before + 1, len(percent) - 1), position - before
+    after, fraction = min(before + 1, len(percent) - 1), position - before
     known = percent[before] != 255
     nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
     pair = [percent[i].astype(np.float32)[tuple(nearest)] for i in (before, after)]
     pair = [np.where(p > 100, 0, p) for p in pair]
-    field = ((1 - share) * pair[0] + share * pair[1]) / 100
+    field = ((1 - fraction) * pair[0] + fraction * pair[1]) / 100
     longitude, latitude = grid.lonlat()
     x, y = _to_ease2().transform(longitude, latitude)
     rows, columns = (yc[0] - y) / 25_000, (x - xc[0]) / 25_000
@@ -189,8 +189,8 @@ def _concentration(
     streaks = gaussian_field(rng, shape, 3.0, float(rng.uniform(8, 25)), stretch=3.0)
     streaks = streaks.T if shape[0] == shape[1] and rng.random() < 0.5 else streaks
     swirl = [6 * enlarge(gaussian_field(rng, coarse.shape, 4, 20), FINE) for _ in range(2)]
-    share = np.float32(climate.bands)
-    texture = np.sqrt(1 - share) * texture + np.sqrt(share) * shift(streaks, *swirl)
+    fraction = np.float32(climate.bands)
+    texture = np.sqrt(1 - fraction) * texture + np.sqrt(fraction) * shift(streaks, *swirl)
     odds = (_level(coarse, coastal, climate, rng) + texture) / np.float32(climate.softness)
     grain = gaussian_field(rng, shape, 2.2, 8.0)
     cover = special.expit(odds + np.float32(climate.brash) * grain).astype(np.float32)
@@ -209,9 +209,9 @@ def _floes(coarse: Array, coastal: Array, climate: Climate, rng: np.random.Gener
     part of what the map asks for. Nothing of `_concentration` is used.
     """
     shape = (coarse.shape[0] * FINE, coarse.shape[1] * FINE)
-    wanted = enlarge(np.maximum(coarse, coastal), FINE)
+    needed = enlarge(np.maximum(coarse, coastal), FINE)
     warped = [4 * enlarge(gaussian_field(rng, coarse.shape, 3.5, 12), FINE) for _ in range(2)]
-    wanted = shift(wanted, *warped)
+    needed = shift(needed, *warped)
     cover = np.zeros(shape, np.float32)
     sizes = np.geomspace(1.2, 25, 5)  # fine cells
     parts = rng.dirichlet(np.full(len(sizes), 2.0))
@@ -219,9 +219,9 @@ def _floes(coarse: Array, coastal: Array, climate: Climate, rng: np.random.Gener
         noise = rng.standard_normal(shape, dtype=np.float32)
         floes = ndimage.gaussian_filter(noise, size, mode="wrap")
         floes /= floes.std()
-        edge = special.ndtri(np.clip(1 - wanted, 1e-4, 1 - 1e-4)).astype(np.float32)
+        edge = special.ndtri(np.clip(1 - needed, 1e-4, 1 - 1e-4)).astype(np.float32)
         cover += np.float32(part) * special.expit((floes - edge) * 12).astype(np.float32)
-    cover = np.where(wanted > 0.97, 1.0, np.where(wanted < 0.01, 0.0, cover))
+    cover = np.where(needed > 0.97, 1.0, np.where(needed < 0.01, 0.0, cover))
     blur = float(rng.uniform(0.3, 1.5))
     cover = ndimage.gaussian_filter(cover.astype(np.float32), blur, mode="nearest")
     if climate.lead_width > 0:

@@ -53,10 +53,10 @@ def _drawn_spectra(
 ) -> Array:
     coast, interior = _spectrum(rng, melt), _spectrum(rng, melt)
     patches = gaussian_field(rng, grid_shape, 2.8, 40)
-    share = 1 / (1 + np.exp(-(inland / rng.uniform(5, 60) - 2 + patches)))
+    fraction = 1 / (1 + np.exp(-(inland / rng.uniform(5, 60) - 2 + patches)))
     texture = np.stack([gaussian_field(rng, grid_shape, 2.8, 30) for _ in range(2)])
     weights = np.repeat(rng.normal(0, 4, (len(CHANNELS) // 2, 2)), 2, axis=0).astype(np.float32)
-    mixed = coast[:, None, None] + share * (interior - coast)[:, None, None]
+    mixed = coast[:, None, None] + fraction * (interior - coast)[:, None, None]
     return np.asarray(mixed + np.tensordot(weights, texture, axes=1), np.float32)
 
 

@@ -116,13 +116,13 @@ def _frames(
 ) -> tuple[list[xr.Dataset], dict[float, Array]]:
     """Daily maps of some days, and when and where the world's central day was seen."""
     maps: list[xr.Dataset] = []
-    watched: dict[float, Array] = {}
+    counts: dict[float, Array] = {}
     cache: tuple[tuple[float, bool], Brightness] | None = None
     for day in (first + timedelta(days=n) for n in range(days)):
         start = np.datetime64(f"{day.isoformat()}T00:00", "ms")
-        found = _covering(list(sightings(world.grid, start, start + np.timedelta64(1, "D"))))
+        result = _covering(list(sightings(world.grid, start, start + np.timedelta64(1, "D"))))
         most = 1 if keep == "one" else MOST_PASSES[day == world.day]
-        passes = [each.observed() for each in _some(found, most, rng)]
+        passes = [each.observed() for each in _some(result, most, rng)]
         bands = LOW_BANDS if day == world.day else ()
         channels = CHANNELS if bands else HIGH_CHANNELS
         gathered = Accumulator(world.grid, channels)
@@ -132,9 +132,9 @@ def _frames(
                 cache = (at, bool(bands)), world.brightness(at, low=bool(bands))
             gathered.add(observe(world, cache[1], one, rng, bands))
             if day == world.day:
-                watched[at] = watched.get(at, 0) + coverage(world.grid, one.looks)
+                counts[at] = counts.get(at, 0) + coverage(world.grid, one.looks)
         maps.append(gathered.daily_map(day))
-    return maps, watched
+    return maps, counts
 
 
 def _some(found: list[Sighting], most: int, rng: np.random.Generator) -> list[Sighting]:
@@ -176,11 +176,11 @@ def make_sample(
     land = land_mask(grid.refine(FINE))
     world = make_world(grid, day, seed, land, physics)
     if rng.random() < SINGLE_PASS_SHARE:
-        maps, watched = _frames(world, day, 1, "one", rng)
+        maps, counts = _frames(world, day, 1, "one", rng)
         maps = maps * 5
     else:
-        maps, watched = _frames(world, day - timedelta(days=2), 5, "all", rng)
-    return _cut(maps, world.truth(watched), land)
+        maps, counts = _frames(world, day - timedelta(days=2), 5, "all", rng)
+    return _cut(maps, world.truth(counts), land)
 
 
 def _cut(

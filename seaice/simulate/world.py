@@ -114,12 +114,12 @@ class World:
         watched : for each hour of observation, how many samples fell into each coarse cell, (y, x)
         """
         counts = np.stack([ndimage.uniform_filter(n, 5, mode="nearest") for n in watched.values()])
-        share = (counts + np.float32(1e-6)) / (counts + np.float32(1e-6)).sum(axis=0)
-        when = np.tensordot(np.array(list(watched), np.float32), share, axes=1)
+        fraction = (counts + np.float32(1e-6)) / (counts + np.float32(1e-6)).sum(axis=0)
+        when = np.tensordot(np.array(list(watched), np.float32), fraction, axes=1)
         ice = self.ice.at(when)
         seen = np.zeros((len(HIGH_CHANNELS), *ice.concentration.shape), np.float32)
         vapour, liquid = np.zeros((2, *self.grid.shape), np.float32)
-        for hours, part in zip(watched, share, strict=True):
+        for hours, part in zip(watched, fraction, strict=True):
             air = self.atmosphere.at(hours)
             tb = self._high(ice.emitting, ice.tb89, air, self._water(air))
             seen += enlarge(part, FINE) * tb
@@ -155,9 +155,9 @@ class World:
             veil = enlarge(self._over_ice(name, air), FINE)
             solid = tb89[i] + land * (enlarge(self.land_tb[index], FINE) - tb89[i])
             solid += veil * (warm - solid)
-            share = np.maximum(land, emitting * (1 - land))
+            fraction = np.maximum(land, emitting * (1 - land))
             open_sea = enlarge(water[index], FINE)
-            layers.append(open_sea + share * (solid - open_sea))
+            layers.append(open_sea + fraction * (solid - open_sea))
         return np.stack(layers)
 
     def _low(self, hours: float, air: Air, water: Array) -> Array:
@@ -167,10 +167,10 @@ class World:
         layers = []
         for i, name in enumerate(LOW_CHANNELS):
             veil = enlarge(self._over_ice(name, air), LOW)
-            share = emitting[SEEN_BY[i]] * (1 - land) + land
+            fraction = emitting[SEEN_BY[i]] * (1 - land) + land
             solid = low_ice[i] * (1 - land) + land * enlarge(self.land_tb[i], LOW)
-            solid += veil * (warm * share - solid)
-            layers.append(solid + (1 - share) * enlarge(water[i], LOW))
+            solid += veil * (warm * fraction - solid)
+            layers.append(solid + (1 - fraction) * enlarge(water[i], LOW))
         return np.stack(layers)
 
 

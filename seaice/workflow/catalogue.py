@@ -58,13 +58,13 @@ def update_catalogue(out: Path) -> list[Path]:
         return []
     with file_lock(out / STAC_COLLECTION):
         items = [folder / STAC_ITEM for folder in folders]
-        made = {
+        result = {
             out / STAC_COLLECTION: _drafted(STAC_COLLECTION, partial(write_collection, items, out))
         }
-        made |= projects(out)
-        for path, content in made.items():
+        result |= projects(out)
+        for path, content in result.items():
             _renew(path, content)
-        return [*made]
+        return [*result]
 
 
 def _catalogued(out: Path) -> list[Path]:
@@ -111,12 +111,12 @@ def projects(out: Path) -> dict[Path, bytes]:
         places[place].append(
             ProjectDay(stem=stem, date=day, crs=grid["crs"], bounds=(left, bottom, right, top))
         )
-    made = {}
+    result = {}
     for place, days in places.items():
         path = out / f"{place}.qgz"
         newest = sorted(days, key=lambda day: day.date)[-PLAYED:]
-        made[path] = _drafted(path.name, partial(write_project, newest, out))
-    return made
+        result[path] = _drafted(path.name, partial(write_project, newest, out))
+    return result
 
 
 def update_series_and_page(
@@ -190,22 +190,22 @@ def rebuild_series(out: Path, progress: Progress) -> list[Path]:
         If no product is there that concentration can be read from.
     """
     folders = list(product_folders(out))
-    found: list[tuple[str, list[SeriesRow]]] = []
+    result: list[tuple[str, list[SeriesRow]]] = []
     for done, folder in enumerate(folders):
         progress("series", done, len(folders))
         document = read_provenance(folder)
         maps = read_maps(folder)
         if maps is not None and "region" in document:
-            found.append((document["hemisphere"], series_rows(maps, document)))
+            result.append((document["hemisphere"], series_rows(maps, document)))
     progress("series", len(folders), len(folders))
-    if not found:
+    if not result:
         raise NoInputError(
             f"{len(folders)} products in {out}, none with concentration",
             "folders of `make daily`, with Zarr, NetCDF or GeoTIFF in them",
             "give the folder that --out named",
         )
     paths = []
-    for hemisphere, these in groupby(sorted(found, key=_first), key=_first):
+    for hemisphere, these in groupby(sorted(result, key=_first), key=_first):
         path = series_path(out, hemisphere)
         write_series(path, [row for _, rows in these for row in rows])
         paths.append(path)

@@ -56,9 +56,9 @@ def run_day(plan: Plan, progress: Progress) -> list[ProductFile]:
     SeaIceError
         If it cannot be made, or would take a final one's place; the folder is then as it was.
     """
-    made = finished_files(plan)
-    if made:
-        return made
+    result = finished_files(plan)
+    if result:
+        return result
     with file_lock(plan.folder):
         return finished_files(plan) or write_day_product(plan, progress)
 
@@ -68,11 +68,11 @@ def finished_files(plan: Plan) -> list[ProductFile]:
 
     One whose provenance is damaged counts as not made.
     """
-    made = list_product_files(plan.folder)
-    if not made:
+    result = list_product_files(plan.folder)
+    if not result:
         return []
-    document = provenance_or_none(plan.folder / made[-1].name) or {}
-    return made if document.get("key") == plan.product_key else []
+    document = provenance_or_none(plan.folder / result[-1].name) or {}
+    return result if document.get("key") == plan.product_key else []
 
 
 def write_day_product(plan: Plan, progress: Progress) -> list[ProductFile]:
@@ -92,17 +92,17 @@ def write_day_product(plan: Plan, progress: Progress) -> list[ProductFile]:
     product.attrs["issuer"] = plan.settings.write.issuer
     product.attrs["provenance"] = json.dumps(_document(plan, maps, product))
     progress("write", 0, 1)
-    made = write_product(product, plan.folder, plan.settings.write.formats)
+    result = write_product(product, plan.folder, plan.settings.write.formats)
     progress("write", 1, 1)
-    return made
+    return result
 
 
 def _let_final_stand(plan: Plan, frames: int) -> None:
     """Refuse to put a map of fewer than all frames in the place of a final product."""
     if frames == len(plan.granules) or plan.settings.run.replace == "final":
         return
-    made = list_product_files(plan.folder)
-    document = (provenance_or_none(plan.folder / made[-1].name) if made else None) or {}
+    result = list_product_files(plan.folder)
+    document = (provenance_or_none(plan.folder / result[-1].name) if result else None) or {}
     if document.get("status") == "final":
         raise FinalStandsError(
             f"a final product of {plan.day} in {plan.folder}, and {frames} of "
@@ -126,12 +126,14 @@ def retrieve_concentration(plan: Plan, progress: Progress, maps: Maps | None = N
         coarse["real_frames"] = observed_frames(days, plan.day)
         told = partial(progress, "concentrate")
         # not named, so that it is not held while what takes its place is made
-        made = postprocess(concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill)
+        result = postprocess(
+            concentrate_with(plan, fine, coarse, told), days, plan.settings.run.fill
+        )
         rows, columns = plan.region_grid.refine(SCALE).within(plan.grid.refine(SCALE))
-        made = made.isel(y=rows, x=columns)
+        result = result.isel(y=rows, x=columns)
         release_memory()
-        check_explained(made, plan.sic.name)
-        return made
+        check_explained(result, plan.sic.name)
+        return result
 
     return plan.stages.kept("concentrate", plan.day.isoformat(), plan.concentrate_key, make)
 
@@ -203,22 +205,22 @@ def _gridded(plan: Plan, day: date, progress: Progress) -> xr.Dataset:
         if [path.suffix for path in paths] == [".he5"]:
             return daily_map_from_au_si6(paths[0], plan.grid)
         steps = partial(progress, f"grid {day}")
-        made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
+        result = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
         outliers = checks.outliers()
         if outliers:
             checks = InputChecks(hemisphere=hemisphere_of(plan.grid))
             for name, outlier in outliers.items():
                 checks.reject(f"{name}.h5", outlier.rejection)
-            made = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
-        if not made["n_obs"].values[plan.within(0)].any():
+            result = grid_day(_readable(plan, paths, checks, steps), plan.grid, day)
+        if not result["n_obs"].values[plan.within(0)].any():
             raise NoInputError(
                 "no sample in the region",
                 "samples in it",
                 "give another region, or other granules",
             )
         checks.note_disagreements()
-        checks.note_used(made)
-        return made.assign_attrs(checks.attributes())
+        checks.note_used(result)
+        return result.assign_attrs(checks.attributes())
     except (NoInputError, GranuleError) as error:
         rejected = checks.rejected
         plan.refused[day] = tuple(rejected or (f"{path.name}: {error}" for path in paths[:1]))

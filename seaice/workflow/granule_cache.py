@@ -58,10 +58,12 @@ class Fetched:
         StorageError
             If the store does not answer.
         """
-        held = {name: entry for name, entry in self.store.list_files().items() if _is_granule(name)}
+        stored = {
+            name: entry for name, entry in self.store.list_files().items() if _is_granule(name)
+        }
         with atomic_file(self.folder / INDEX) as part:
-            part.write_text(json.dumps(held))
-        return [self.folder / name for name in sorted(held)]
+            part.write_text(json.dumps(stored))
+        return [self.folder / name for name in sorted(stored)]
 
     def entries(self) -> dict[str, FileState]:
         """Size and state of every granule as they were listed last, by name."""
@@ -136,9 +138,9 @@ class Fetched:
 
     def _make_room(self, spared: Path) -> None:
         """Remove the granules that were not wanted for longest; one open elsewhere stays open."""
-        held = {path: path.stat() for path in self.folder.rglob("GW1AM2_*.h5") if path.is_file()}
-        total = sum(status.st_size for status in held.values())
-        for path, status in sorted(held.items(), key=lambda item: item[1].st_mtime):
+        stored = {path: path.stat() for path in self.folder.rglob("GW1AM2_*.h5") if path.is_file()}
+        total = sum(status.st_size for status in stored.values())
+        for path, status in sorted(stored.items(), key=lambda item: item[1].st_mtime):
             if total <= self.limit:
                 return
             if path != spared:

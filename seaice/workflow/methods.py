@@ -62,18 +62,18 @@ def concentrate_with(
     land = land_mask(plan.grid.refine(SCALE))
     choices = Choices(**plan.settings.sic.model_dump(exclude={"name", "weights", "dropkey_draws"}))
     if plan.sic.name in FORMULAS:
-        made = FORMULAS[plan.sic.name](refined, daily_map, land, choices, None)
+        result = FORMULAS[plan.sic.name](refined, daily_map, land, choices, None)
         progress(1, 1)
     else:
-        teller = network_of(plan.sic, "sic")
+        model = network_of(plan.sic, "sic")
         machine = machine_of(plan.settings.run, plan.settings.sic.dropkey_draws)
         where = repeat_to_fine_grid(_within(plan, HALO))
-        made = concentrate(refined, daily_map, land, teller, machine, progress, where)
-        made.attrs["sic_execution"] = json.dumps(execution_record(machine))
+        result = concentrate(refined, daily_map, land, model, machine, progress, where)
+        result.attrs["sic_execution"] = json.dumps(execution_record(machine))
         if plan.sic.name == BLEND:
-            made = blend(made, FORMULAS["asi"](refined, daily_map, land, choices, None))
+            result = blend(result, FORMULAS["asi"](refined, daily_map, land, choices, None))
     release_memory()
-    return made.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
+    return result.assign_attrs(sic_name=plan.sic.name, sic_weights=plan.sic.sha256 or "none")
 
 
 def _within(plan: Plan, more: int) -> NDArray[np.bool_]:

@@ -231,9 +231,9 @@ def _exported_forms(
         aware = _train_quantized(rounding, task, config, report)
         facts = {**card.training, "rounding": config.qat_steps}
         one, two = task.calibration(aware)
-        taught = replace(eight, training=facts, calibration=one, calibration_95=two)
+        card_channels = replace(eight, training=facts, calibration=one, calibration_95=two)
         keep_aware = partial(keep, "int8, aware of it in training", "int8_aware")
-        yield keep_aware(quantize(aware), taught)
+        yield keep_aware(quantize(aware), card_channels)
 
 
 @torch.no_grad()

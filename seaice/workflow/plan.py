@@ -111,15 +111,15 @@ def _margin(stage: str, told: NetworkSettings) -> int:
 
 def _shipped(stage: str, name: str) -> Path:
     role: Role = "sr" if stage == "sr" else "sic"
-    found = shipped_weights(role, name)
-    if not found.exists():
+    result = shipped_weights(role, name)
+    if not result.exists():
         _refuse_unknown(stage, name)
         raise WeightsError(
             f"no weights for {name!r} ship with this package",
             "the name of a network in the table of `seaice models` that has weights",
             f"give `weights` in [{stage}] of a settings file, or train them with `make train`",
         )
-    return found
+    return result
 
 
 def _refuse_unknown(stage: str, name: str) -> None:
@@ -144,8 +144,8 @@ def _check_card(path: Path, name: str) -> None:
         expected = f"a whole safetensors file with weights of {name!r}"
         raise WeightsError(f"{path} cannot be read ({error})", expected, hint) from error
     if card.get("architecture") != name:
-        found = f"{path} holds weights of {card.get('architecture', 'no known network')!r}"
-        raise WeightsError(found, f"weights of {name!r}", hint)
+        result = f"{path} holds weights of {card.get('architecture', 'no known network')!r}"
+        raise WeightsError(result, f"weights of {name!r}", hint)
 
 
 def region_label(region: str) -> str:
@@ -362,8 +362,8 @@ def _finder(run: RunSettings) -> Find:
     """Looks through the folder of granules, or through what their store lists now."""
     if run.granules_from is None:
         return granules_found
-    found = Inventory.of(run)
-    return lambda _, day: found.granules(day)
+    result = Inventory.of(run)
+    return lambda _, day: result.granules(day)
 
 
 def _left_out(folder: Path, day: date) -> tuple[str, ...]:

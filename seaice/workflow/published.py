@@ -118,8 +118,8 @@ def put_product(folder: Path, store: ObjectStore) -> None:
 
 def _tidy(store: ObjectStore, name: str, keep: set[str]) -> None:
     """Remove generations older than the last two: the former stays for who reads it still."""
-    held = ObjectStore(url=f"{store.url}/{name}").list_files()
-    old = [file for file in held if "/" in file and file not in keep]
+    stored = ObjectStore(url=f"{store.url}/{name}").list_files()
+    old = [file for file in stored if "/" in file and file not in keep]
     store.remove(f"{name}/{file}" for file in old)
 
 
@@ -131,10 +131,10 @@ def list_stored_statuses(store: ObjectStore) -> Iterator[Status]:
     StorageError
         If it does not answer.
     """
-    held = store.list_files()
-    for name, place, day in _listed_products(held):
+    stored = store.list_files()
+    for name, place, day in _listed_products(stored):
         files = listed_in(store, name)
-        absent = [file for file in files if f"{name}/{file}" not in held]
+        absent = [file for file in files if f"{name}/{file}" not in stored]
         yield status_of({} if absent else _document(store, name, files), place, str(day))
 
 

@@ -120,7 +120,7 @@ def _damage(place: Path) -> str | None:
         if _verified.get(place) == state:
             return None
         listed = read_manifest(hashes_path(place).read_text())
-        found = (
+        result = (
             next(manifest_differences(place, listed), None)
             if listed
             else "its list of hashes is empty"
@@ -129,16 +129,16 @@ def _damage(place: Path) -> str | None:
         return f"{Path(error.filename).name} is missing"
     except (OSError, ValueError) as error:
         return str(error)
-    if found is None:
+    if result is None:
         _verified[place] = state
-    return found
+    return result
 
 
 def _state(place: Path) -> str:
     """Names, sizes and times of change of all files of a stage and of its list, as a hash."""
-    found = [(str(path), path.stat()) for path in (hashes_path(place), *sorted(place.rglob("*")))]
+    result = [(str(path), path.stat()) for path in (hashes_path(place), *sorted(place.rglob("*")))]
     return key_of(
-        files=[(name, told.st_size, told.st_mtime_ns, told.st_ino) for name, told in found]
+        files=[(name, told.st_size, told.st_mtime_ns, told.st_ino) for name, told in result]
     )
 
 

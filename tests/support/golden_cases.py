@@ -27,12 +27,12 @@ class Case:
 
 def folders(architecture: str) -> dict[str, Path]:
     """Every case of an architecture, by name; our own copy comes first."""
-    found: dict[str, Path] = {}
+    result: dict[str, Path] = {}
     for root in (SHARED / "golden", HERE):
-        found |= {
+        result |= {
             meta.parent.name: meta.parent for meta in root.glob(f"{architecture}/*/meta.json")
         }
-    return dict(sorted(found.items()))
+    return dict(sorted(result.items()))
 
 
 def read(architecture: str, name: str) -> Case:

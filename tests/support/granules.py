@@ -78,10 +78,10 @@ def land_percent(latitude, longitude):
     for hemisphere, grid in HEMISPHERES.items():
         x, y = project(latitude, longitude, grid.crs)
         place = np.stack([(grid.top - y) / grid.cell, (x - grid.left) / grid.cell]) - 0.5
-        share = map_coordinates(
+        fraction = map_coordinates(
             _land(hemisphere), np.nan_to_num(place, nan=-9.0), order=1, mode="constant"
         )
-        percent = np.maximum(percent, np.round(100 * share).astype(np.uint8))
+        percent = np.maximum(percent, np.round(100 * fraction).astype(np.uint8))
     return percent
 
 
@@ -173,9 +173,9 @@ def write_l1r(folder, swath, name=NAME_L1R, overlap=30):
 
 def _counts(file, name, kelvin):
     counts = np.round(np.asarray(kelvin) * 100).astype(np.uint16)
-    made = file.create_dataset(name, data=counts, compression="gzip", compression_opts=1)
-    made.attrs["SCALE FACTOR"] = np.float32([0.01])
-    made.attrs["UNIT"] = "K"
+    result = file.create_dataset(name, data=counts, compression="gzip", compression_opts=1)
+    result.attrs["SCALE FACTOR"] = np.float32([0.01])
+    result.attrs["UNIT"] = "K"
 
 
 def _write(path, swath, dataset, overlap):

@@ -25,14 +25,14 @@ def made_product(hemisphere="north", side=(40, 60), date="2020-03-03"):
     time = np.full(grid.shape, np.datetime64(f"{date}T11:30:00", "ns"))
     time[n_obs == 0] = np.datetime64("NaT")
     raw = np.where(absent, np.nan, np.clip(sic + 0.02, 0, 1)).astype(np.float32)
-    doubt = np.where(absent, np.nan, 0.05 + 0.2 * sic * (1 - sic)).astype(np.float32)
+    uncertainty = np.where(absent, np.nan, 0.05 + 0.2 * sic * (1 - sic)).astype(np.float32)
     values = {
         "sic": np.where(absent, np.nan, sic).astype(np.float32),
         "sic_raw": raw,
-        "sic_uncertainty": doubt,
-        "sic_uncertainty_95": np.float32(2.5) * doubt,
-        "sic_algorithm_uncertainty": np.float32(0.8) * doubt,
-        "sic_smearing_uncertainty": np.float32(0.6) * doubt,
+        "sic_uncertainty": uncertainty,
+        "sic_uncertainty_95": np.float32(2.5) * uncertainty,
+        "sic_algorithm_uncertainty": np.float32(0.8) * uncertainty,
+        "sic_smearing_uncertainty": np.float32(0.6) * uncertainty,
         "status_flag": flags,
         "tb89h": (150 + 50 * sic).astype(np.float32),
         "tb89v": (190 + 20 * sic).astype(np.float32),

@@ -32,12 +32,12 @@ def sea_swath(scans=160, start=datetime(2020, 3, 3, 10), phase=1350.0, seed=0, l
     rng = np.random.default_rng(seed)
     for band, (water_v, water_h, ice_v, ice_h) in MEDIANS.items():
         if band == "89":
-            share = ice(swath["latitude"].values, swath["longitude"].values)
+            fraction = ice(swath["latitude"].values, swath["longitude"].values)
         else:
             places = (swath[f"{axis}_low"].sel(band=band) for axis in ("latitude", "longitude"))
-            share = ice(*(place.values for place in places))
+            fraction = ice(*(place.values for place in places))
         for pol, water, closed in (("v", water_v, ice_v), ("h", water_h, ice_h)):
-            kelvin = water + share * (closed - water) + rng.normal(0, NOISE, share.shape)
+            kelvin = water + fraction * (closed - water) + rng.normal(0, NOISE, fraction.shape)
             swath[f"tb{band}{pol}"] = swath[f"tb{band}{pol}"].copy(data=kelvin.astype(np.float32))
     if land:
         percent = land_percent(swath["latitude"].values, swath["longitude"].values)

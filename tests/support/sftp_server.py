@@ -43,9 +43,9 @@ class _Handle(paramiko.SFTPHandle):
 def _interface(root, mischief, transport):
     class Files(paramiko.SFTPServerInterface):
         def stat(self, path):
-            found = paramiko.SFTPAttributes.from_stat(os.stat(root / path.lstrip("/")))
-            found.st_size += mischief.short
-            return found
+            result = paramiko.SFTPAttributes.from_stat(os.stat(root / path.lstrip("/")))
+            result.st_size += mischief.short
+            return result
 
         def open(self, path, flags, attr):
             return _Handle((root / path.lstrip("/")).open("rb"), mischief, transport)

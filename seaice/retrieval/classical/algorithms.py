@@ -134,13 +134,13 @@ class Plane:
         Same shape, 0-1; NaN where a channel is absent
         """
         depth = float(self.height(*self.water))
-        share = 1 - self.height(x, y) / depth
+        fraction = 1 - self.height(x, y) / depth
         toward = self.ice[0] - self.water[0], self.ice[1] - self.water[1]
         reach = np.hypot(*toward) / (1 - float(self.height(*self.ice)) / depth)
         dx, dy = x - self.water[0], y - self.water[1]
         away = np.hypot(dx, dy) * np.sign(dx * toward[0] + dy * toward[1])
         beneath = dy * toward[0] < dx * toward[1]
-        return np.where(beneath, away / reach, share).clip(0, 1)
+        return np.where(beneath, away / reach, fraction).clip(0, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -176,8 +176,8 @@ def spilled(sic: NDArray[np.floating], land: NDArray[np.bool_]) -> NDArray[np.bo
     coastal, ring = touching[2] & ~land, touching[3] & ~touching[2]
     icy = ring & ~(sic == 0)
     free = maximum_filter(ring, WINDOW) & ~maximum_filter(icy, WINDOW)
-    found: NDArray[np.bool_] = coastal & free & (sic > 0)
-    return found
+    result: NDArray[np.bool_] = coastal & free & (sic > 0)
+    return result
 
 
 UNSURE = 0.20  #: one standard deviation from which on a network's answer is compared
@@ -209,17 +209,17 @@ def blend(network: xr.Dataset, classical: xr.Dataset, unsure: float = UNSURE) ->
         As `network`, with attrs["tie_points"] of `classical`; cells taken from it are flagged
         `CLASSICAL_FALLBACK`.
     """
-    doubt, other = (made["sic_uncertainty"].values for made in (network, classical))
+    uncertainty, other = (result["sic_uncertainty"].values for result in (network, classical))
     blind = (network["status_flag"].values & Flag.LOW_FREQUENCY_MISSING) > 0
-    doubtful = ~(doubt < unsure) & ~(other >= doubt)
+    doubtful = ~(uncertainty < unsure) & ~(other >= uncertainty)
     taken = (blind | doubtful) & np.isfinite(classical["sic"].values)
-    made = network.copy()
+    result = network.copy()
     for name in TAKEN:
         values = np.where(taken, classical[name].values, network[name].values)
-        made[name] = network[name].copy(data=values)
-    fallen = made["status_flag"].values | (taken * np.uint16(Flag.CLASSICAL_FALLBACK))
-    made["status_flag"] = made["status_flag"].copy(data=fallen)
-    return made.assign_attrs(tie_points=classical.attrs["tie_points"])
+        result[name] = network[name].copy(data=values)
+    fallen = result["status_flag"].values | (taken * np.uint16(Flag.CLASSICAL_FALLBACK))
+    result["status_flag"] = result["status_flag"].copy(data=fallen)
+    return result.assign_attrs(tie_points=classical.attrs["tie_points"])
 
 
 EDGE = 0.15  #: concentration from which on there is ice

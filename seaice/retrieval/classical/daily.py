@@ -103,8 +103,8 @@ class Day:
         tb = calibrated(self.tb, self.hemisphere, choices)
         ratios = weather_filter(*(tb[name] for name in FILTERS), limits=limits)
         flat = BOOTSTRAP_TIE_POINTS[self.hemisphere]
-        share = bootstrap(self.tb["tb18v"], self.tb["tb36v"], self.tb["tb36h"], flat)
-        return np.asarray(ratios | (share <= choices.bootstrap_cut))
+        fraction = bootstrap(self.tb["tb18v"], self.tb["tb36v"], self.tb["tb36h"], flat)
+        return np.asarray(ratios | (fraction <= choices.bootstrap_cut))
 
     @property
     def unfiltered(self) -> Mask:
@@ -152,8 +152,8 @@ def by_asi(
     def doubt(sic: Map, rows: slice) -> Map:
         return asi_uncertainty(sic, n_obs[rows], points.asi)
 
-    made = _finished(day, raw, doubt, choices, (held or shipped("asi"), day.beside(choices)))
-    return made.assign_attrs(tie_points=points.told("asi"))
+    result = _finished(day, raw, doubt, choices, (held or shipped("asi"), day.beside(choices)))
+    return result.assign_attrs(tie_points=points.told("asi"))
 
 
 def by_bootstrap(
@@ -198,14 +198,14 @@ def _by_low(
     choices = choices or Choices()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
-    share = {"bootstrap": _bootstrap, "nasa_team": _nasa_team}[name](day, points)
+    fraction = {"bootstrap": _bootstrap, "nasa_team": _nasa_team}[name](day, points)
 
     def doubt(sic: Map, rows: slice) -> Map:
         return algorithm_uncertainty(sic, SPREADS[name])
 
     widths = (held or shipped(name), day.beside(choices))
-    made = _finished(day, repeat_to_fine_grid(share), doubt, choices, widths)
-    return made.assign_attrs(tie_points=points.told(name))
+    result = _finished(day, repeat_to_fine_grid(fraction), doubt, choices, widths)
+    return result.assign_attrs(tie_points=points.told(name))
 
 
 def _asi(day: Day, points: Chosen, choices: Choices) -> Map:
@@ -259,6 +259,6 @@ def _doubts(
     for rows in row_blocks(len(sic)):
         here = Beside(spread=near.spread[rows], land=near.land[rows])
         parts = doubt(sic[rows], rows), smeared[rows]
-        found = widths(sic[rows], parts, held, here)
-        algorithm[rows], smearing_part[rows], within_95[rows] = found
+        result = widths(sic[rows], parts, held, here)
+        algorithm[rows], smearing_part[rows], within_95[rows] = result
     return algorithm, smearing_part, within_95

@@ -98,8 +98,8 @@ def tie_point(
     if cells < FEWEST:
         few = f"published: {cells} cells of the day, fewer than {FEWEST}"
         return TiePoint(value=published, published=published, measured=None, cells=cells, why=few)
-    found = float(np.mean(values) if percentile is None else np.percentile(values, percentile))
-    measured = round(found, 3)
+    result = float(np.mean(values) if percentile is None else np.percentile(values, percentile))
+    measured = round(result, 3)
     value, why = measured, "of the day"
     if source == "published":
         value, why = published, "published, as the settings say"
@@ -136,13 +136,13 @@ def choose(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: S
     }
     coldest = {"tb36v": flat.polarization.water[0], "tb36h": flat.polarization.water[1]}
     for name, published in (coldest | {"tb18v": flat.frequency.water[1]}).items():
-        found = tie_point(_seen(tb[name], water), COLDEST, published, source)
-        points[f"bootstrap water {name}"] = found
+        result = tie_point(_seen(tb[name], water), COLDEST, published, source)
+        points[f"bootstrap water {name}"] = result
     points |= _ice_lines(tb, ice, flat, source)
     for name in ("tb18h", "tb18v", "tb36v"):
         published = getattr(team.water, name)
-        found = tie_point(_seen(tb[name], clear), MEDIAN, published, source)
-        points[f"nasa_team water {name}"] = found
+        result = tie_point(_seen(tb[name], clear), MEDIAN, published, source)
+        points[f"nasa_team water {name}"] = result
     return _chosen(points, flat, team)
 
 
@@ -207,5 +207,5 @@ def _clear(tb: Mapping[str, Array]) -> Mask:
 
 
 def _seen(values: Array, where: Mask) -> Array:
-    found = values[where]
-    return found[np.isfinite(found)]
+    result = values[where]
+    return result[np.isfinite(result)]

@@ -168,8 +168,8 @@ def beside(fine: Array, coarse: Sequence[Array], land: NDArray[np.bool_]) -> Bes
 @cache
 def shipped(name: str) -> Held:
     """The half-widths of a formula that come with the package."""
-    made = json.loads(HELD.read_text())[name]
-    return Held(*(np.array([made[kind]["68"], made[kind]["95"]]) for kind in Held._fields))
+    result = json.loads(HELD.read_text())[name]
+    return Held(*(np.array([result[kind]["68"], result[kind]["95"]]) for kind in Held._fields))
 
 
 def widths(
@@ -197,8 +197,8 @@ def widths(
         for width, none, some in zip((one, two), held.zero, held.ice, strict=True):
             width[zero], width[ice] = none[at_zero], some[at_ice]
     one, two = one.clip(0, 1), np.maximum(two, one).clip(0, 1)
-    share = np.divide(one, total, out=np.zeros_like(total), where=total > 0)
-    algorithm, smeared = (np.asarray(part * share, np.float32) for part in parts)
+    fraction = np.divide(one, total, out=np.zeros_like(total), where=total > 0)
+    algorithm, smeared = (np.asarray(part * fraction, np.float32) for part in parts)
     return algorithm, smeared, np.asarray(two, np.float32)
 
 

@@ -96,7 +96,7 @@ def ways(told: Sequence[str], notes: Path) -> list[Way]:
     WeightsError, UnknownNameError
         If weights are absent, damaged or for another role, or nothing has that name.
     """
-    found: list[Way] = []
+    result: list[Way] = []
     for text in told:
         parts = text.split(":")
         if len(parts) != 2 or not all(parts):
@@ -107,14 +107,14 @@ def ways(told: Sequence[str], notes: Path) -> list[Way]:
             )
         sr, sic = parts
         label = f"{_label(sr)} + {_label(sic)}"
-        if label in [way.label for way in found]:
+        if label in [way.label for way in result]:
             raise SettingsError(
                 f"the method {label} twice",
                 "methods that a table can tell apart, by names or by folder and name of files",
                 "leave one of them out, or move its weights to a folder of another name",
             )
-        found.append(Way(label=label, sr=_method("sr", sr, notes), sic=_method("sic", sic, notes)))
-    return found
+        result.append(Way(label=label, sr=_method("sr", sr, notes), sic=_method("sic", sic, notes)))
+    return result
 
 
 def _label(told: str) -> str:
@@ -159,8 +159,8 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
         stack[name] = ("frame", "y", "x"), frames[:, channel]
         stack[f"{name}_quarter"] = ("frame", "quarter", "y", "x"), quarters[:, channel]
     maps = {name: (("y", "x"), low[channel]) for channel, name in enumerate(LOW_CHANNELS)}
-    beside = np.delete(frames, len(frames) // 2, axis=0)
-    for name, (h, v) in zip(NEIGHBOUR_PD_CHANNELS, beside, strict=True):
+    neighbours = np.delete(frames, len(frames) // 2, axis=0)
+    for name, (h, v) in zip(NEIGHBOUR_PD_CHANNELS, neighbours, strict=True):
         maps[name] = ("y", "x"), v - h
     known = np.isfinite(frames[len(frames) // 2]).all(0)
     maps["n_obs"] = ("y", "x"), np.where(known, OBSERVATIONS, 0).astype(np.uint16)
@@ -201,14 +201,16 @@ def retrieve_sic(
     if how.name == UNFILTERED:
         return np.where(land, np.float32("nan"), asi(refined["pd"].values)), None
     if how.name in CLASSICAL:
-        made = CLASSICAL[how.name](refined, daily_map, land, None, None)
+        result = CLASSICAL[how.name](refined, daily_map, land, None, None)
     else:
-        teller = networks.of(how, "sic")
-        made = concentrate(refined, daily_map, land, teller, networks.machine, no_progress)
+        model = networks.of(how, "sic")
+        result = concentrate(refined, daily_map, land, model, networks.machine, no_progress)
         if how.name == BLEND:
-            made = blend(made, CLASSICAL["asi"](refined, daily_map, land, None, None))
-    doubt = np.stack([made[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")])
-    return made["sic"].values, doubt if np.isfinite(doubt).any() else None
+            result = blend(result, CLASSICAL["asi"](refined, daily_map, land, None, None))
+    uncertainty = np.stack(
+        [result[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")]
+    )
+    return result["sic"].values, uncertainty if np.isfinite(uncertainty).any() else None
 
 
 class Networks:

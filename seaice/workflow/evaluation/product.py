@@ -97,8 +97,8 @@ def compared(ours: Field, theirs: Field) -> list[Case]:
         block = max(1, round(UNIT / coarse.cell))
         areas = coarse.cell_area(*area_units(sic.shape, block))
         # How errors of neighbouring cells go together is not told: doubt is of the finest cells.
-        doubt = ours.half_widths if factor == 1 else None
-        sums = map_sums(sic, truth, coarse.cell / 1e3, block, areas, doubt)
+        uncertainty = ours.half_widths if factor == 1 else None
+        sums = map_sums(sic, truth, coarse.cell / 1e3, block, areas, uncertainty)
         cases.append(Case(method=name, cell=coarse.cell / 1e3, sums=sums))
     return cases + _spectra(ours, theirs)
 
@@ -120,9 +120,9 @@ def _spectra(ours: Field, theirs: Field) -> list[Case]:
     """
     case = partial(Case, method=ours.name, cell=ours.grid.cell / 1e3)
     for side in tile_sides(ours.sic.shape):
-        found = spectrum_sums(ours.sic, theirs.sic, side)
-        if len(found) >= FEW:
-            cases = [case(sums={"spectrum_sic": found})]
+        result = spectrum_sums(ours.sic, theirs.sic, side)
+        if len(result) >= FEW:
+            cases = [case(sums={"spectrum_sic": result})]
             if ours.tb is not None and theirs.tb is not None:
                 cases.append(case(sums=_brightness(ours.tb, theirs.tb, side)))
             return cases
@@ -184,10 +184,10 @@ def _facts(ours: Field, theirs: Field, cell: float) -> tuple[str, ...]:
     if ours.time is None or theirs.time is None:
         facts.append("Time difference: not known, because one of them does not tell its time.")
     else:
-        apart = ours.time - theirs.time
-        hours = apart / np.timedelta64(1, "h")
+        difference = ours.time - theirs.time
+        hours = difference / np.timedelta64(1, "h")
         facts.append(f"Time difference: estimate minus reference {hours:+.1f} hours.")
-        if abs(apart) >= LATE:
+        if abs(difference) >= LATE:
             facts.append(
                 "That is long: ice drifts 10 km and more a day, so part of what follows is drift."
             )

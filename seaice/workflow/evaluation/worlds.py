@@ -82,7 +82,7 @@ def evaluate_worlds(
     drawn = [draw(SPLITS["test"], n) for n in range(min(worlds, len(samples)))]
     look_at = _liveliest(samples, len(drawn))
     networks = Networks(Machine(device=device))
-    found, subsets, example = [], [], None
+    result, subsets, example = [], [], None
     for index, (place, day, _) in enumerate(drawn):
         progress("evaluate", index, len(drawn))
         world = world_of(samples, index, place)
@@ -92,13 +92,13 @@ def evaluate_worlds(
             example = Example(f"World {index} of {day:%d %B %Y}", world.sic, maps)
         sums = sums_of(world, told)
         if sums:
-            found.append(sums)
+            result.append(sums)
             subsets.append((season(day), _kind(world)))
     progress("evaluate", len(drawn), len(drawn))
-    cases = cases_of(found, subsets)
+    cases = cases_of(result, subsets)
     records = [record for case in cases for record in records_of(case)]
     facts = _facts(compared, [day for _, day, _ in drawn], subsets)
-    title = f"Methods on {len(found)} simulated test worlds"
+    title = f"Methods on {len(result)} simulated test worlds"
     write_report(folder, title, sections_of(cases, records, facts, example), records)
     return folder / "report.html"
 
@@ -134,25 +134,25 @@ def sums_of(world: World, told: Told) -> Found:
         return {}
     truth = np.where(known, world.sic, np.float32("nan"))
     side = next(iter(tile_sides(truth.shape)), None)
-    found: Found = {}
-    for label, (sic, doubt) in told.sic.items():
+    result: Found = {}
+    for label, (sic, uncertainty) in told.sic.items():
         sic = np.where(known, sic, np.float32("nan"))
         for factor in FACTORS:
             ours, theirs = (
                 block_mean(each, factor, min_valid=0.5, dtype=np.float64) for each in (sic, truth)
             )
             if np.isfinite(theirs).any():
-                cell, told_of = FINE * factor, doubt if factor == 1 else None
-                found[label, cell, "map"] = map_sums(
+                cell, told_of = FINE * factor, uncertainty if factor == 1 else None
+                result[label, cell, "map"] = map_sums(
                     ours, theirs, cell, max(ours.shape), doubt=told_of
                 )
         if side:
             spectrum = spectrum_sums(sic, truth, side).sum(0)[None]
-            found[label, FINE, "spectrum"] = {"spectrum_sic": spectrum}
+            result[label, FINE, "spectrum"] = {"spectrum_sic": spectrum}
     for name, tb in told.tb.items():
         if side:
-            found[name, FINE, "brightness"] = brightness_sums(tb, world.tb, side)
-    return found
+            result[name, FINE, "brightness"] = brightness_sums(tb, world.tb, side)
+    return result
 
 
 def cases_of(found: Sequence[Found], subsets: Sequence[Sequence[str]]) -> list[Case]:
@@ -296,8 +296,8 @@ def _seasons(maps: Sequence[Case], records: Sequence[Record], methods: Sequence[
         }
         title = f"By season and kind of day, cells of {size:g} km"
         tables.append(score_table(title, records, rows, (*MAIN, "edge_median")))
-    says = "DJF is December to February, MAM March to May, JJA June to August, SON the rest."
-    return Section(title="Seasons", says=(says,), tables=tuple(tables))
+    text = "DJF is December to February, MAM March to May, JJA June to August, SON the rest."
+    return Section(title="Seasons", says=(text,), tables=tuple(tables))
 
 
 def _uncertainty(
@@ -352,8 +352,8 @@ def _brightness(
         title="Super-resolution and spectra",
         tables=tables,
         pictures=tuple(
-            Picture(name="spectra", figure=spectra_figure(found, methods), says=SPECTRA_SAY)
-            for found in (spectra,)
-            if found
+            Picture(name="spectra", figure=spectra_figure(result, methods), says=SPECTRA_SAY)
+            for result in (spectra,)
+            if result
         ),
     )

@@ -45,8 +45,8 @@ def repair_product(out: Path, damage: Damage, granules: Path | None) -> Damage:
         for kept in _stages(planned):
             shutil.rmtree(kept, ignore_errors=True)
         with file_lock(planned.folder):
-            made = write_day_product(planned, silent)
-        update_series_and_page(planned.folder, made, silent)
+            result = write_day_product(planned, silent)
+        update_series_and_page(planned.folder, result, silent)
         remove_day(season_of(planned), planned.day)
         into_season(planned)
         publish(planned)
@@ -135,13 +135,13 @@ def prune(out: Path, keep: int = NEEDED) -> PruneResult:
     out : folder of products
     keep : days before the newest daily map; 4 is what `seaice daily` wants tomorrow
     """
-    found = [
+    result = [
         (path, date.fromisoformat(told["day"]))
         for path in (out / "stages").glob("*/*")
         if (told := STAGE.fullmatch(path.name))
     ]
-    newest = max((day for _, day in found), default=date.min)
-    old = [path for path, day in found if newest - day > timedelta(days=keep)]
+    newest = max((day for _, day in result), default=date.min)
+    old = [path for path, day in result if newest - day > timedelta(days=keep)]
     size = sum(file.stat().st_size for path in old for file in path.rglob("*") if file.is_file())
     for path in old:
         shutil.rmtree(path, ignore_errors=True)

@@ -66,13 +66,13 @@ def reprocess(
         If nothing could be made at all: no folder of granules, no place to write.
     """
     days, out = days_between(first, last), runs[0].run.out
-    found = Inventory.of(runs[0].run)
+    result = Inventory.of(runs[0].run)
     ensure_writable(out)
     swept(out)
     for settings in runs:
         asked = {"first": first, "last": last, "settings": settings.model_dump(mode="json")}
         log_event(out, log_name(settings.run), RUNS, "asked", **asked)
-    flight = _Flight(client=client, waiting=deque(jobs_of(runs, days, found)), found=found)
+    flight = _Flight(client=client, waiting=deque(jobs_of(runs, days, result)), found=result)
     counts: Counter[str] = Counter()
     for outcome in flight.outcomes():
         counts[outcome.state] += 1

@@ -94,8 +94,8 @@ def _products(out: Path) -> Iterator[tuple[tuple[str, str], Status]]:
 
 
 def _of_product(folder: Path, place: str, day: str) -> Status:
-    made = list_product_files(folder)
-    document = provenance_or_none(folder / made[-1].name) if made else None
+    result = list_product_files(folder)
+    document = provenance_or_none(folder / result[-1].name) if result else None
     return status_of(document or {}, place, day)
 
 

@@ -158,12 +158,12 @@ def list_derived_damages(out: Path, damaged: set[str]) -> Iterator[Damage]:
     ----------
     damaged : names of products that nothing can be computed from
     """
-    found = [
+    result = [
         *problems_of_series(out, damaged),
         *problems_of_collection(out, damaged),
         *problems_of_projects(out, damaged),
     ]
-    for path, pairs in groupby(found, key=lambda pair: pair[0]):
+    for path, pairs in groupby(result, key=lambda pair: pair[0]):
         problems = tuple(problem for _, problem in pairs)
         yield Damage(what=path.name, place="", day=None, problems=problems)
 
@@ -179,9 +179,9 @@ def _lost(out: Path) -> list[str]:
 
 
 def _of(what: str, place: str, day: str, problems: Iterator[str]) -> Iterator[Damage]:
-    found = tuple(problems)
-    if found:
-        yield Damage(what=what, place=place, day=date.fromisoformat(day), problems=found)
+    result = tuple(problems)
+    if result:
+        yield Damage(what=what, place=place, day=date.fromisoformat(day), problems=result)
 
 
 def problems_of_product(folder: Path) -> Iterator[str]:
@@ -197,11 +197,11 @@ def problems_of_product(folder: Path) -> Iterator[str]:
     except UNREADABLE as error:
         yield f"manifest or provenance cannot be read ({_said(error)})"
         return
-    beside = {manifest.name, quality_page_path(folder).name}
+    neighbours = {manifest.name, quality_page_path(folder).name}
     problems = [
         problem
         for problem in manifest_differences(folder, listed)
-        if problem not in {f"{name} is not in the manifest" for name in beside}
+        if problem not in {f"{name} is not in the manifest" for name in neighbours}
     ]
     if problems:
         yield from problems
@@ -292,15 +292,15 @@ def problems_of_files(folder: Path, document: Mapping[str, Any]) -> Iterator[str
     for store in stores:
         with closing(_open_store(store)) as opened:
             yield from _of_attributes(store.name, opened, document)
-            held = opened.isel(time=0).load()
-        yield from _of_grid(store.name, held, grid)
+            stored = opened.isel(time=0).load()
+        yield from _of_grid(store.name, stored, grid)
         if reference is None:
-            yield from problems_of_values(held, CRS(grid.crs), document["date"])
-            reference = held
+            yield from problems_of_values(stored, CRS(grid.crs), document["date"])
+            reference = stored
         else:
-            yield from _of_variables(store.name, held, stores[0].name, reference)
+            yield from _of_variables(store.name, stored, stores[0].name, reference)
         if store.suffix == ".nc":
-            yield from _of_positions(store.name, held, grid)
+            yield from _of_positions(store.name, stored, grid)
     if reference is None:
         maps = read_maps(folder)
         if maps is not None:
@@ -358,14 +358,14 @@ def _open_store(store: Path) -> xr.Dataset:
 
 
 def _of_attributes(name: str, store: xr.Dataset, document: Mapping[str, Any]) -> Iterator[str]:
-    given = store.attrs
+    options = store.attrs
     day = str(store["time"].values[0].astype("datetime64[D]"))
-    if day != document["date"] or given["date"] != document["date"]:
+    if day != document["date"] or options["date"] != document["date"]:
         yield f"{name} is of {day}, the provenance of {document['date']}"
-    if given["product_status"] != document["status"]:
-        yield f"{name} is {given['product_status']}, the provenance {document['status']}"
-    if given["hemisphere"] != document["hemisphere"]:
-        yield f"{name} is of the {given['hemisphere']}, the provenance {document['hemisphere']}"
+    if options["product_status"] != document["status"]:
+        yield f"{name} is {options['product_status']}, the provenance {document['status']}"
+    if options["hemisphere"] != document["hemisphere"]:
+        yield f"{name} is of the {options['hemisphere']}, the provenance {document['hemisphere']}"
 
 
 def _of_grid(name: str, held: xr.Dataset, grid: Grid) -> Iterator[str]:
@@ -436,18 +436,18 @@ def problems_of_series(out: Path, damaged: Collection[str]) -> Iterator[tuple[Pa
             if document["hemisphere"] == hemisphere
         }
         try:
-            found = read_csv_cells(path)
+            result = read_csv_cells(path)
         except (OSError, ValueError) as error:
             yield path, f"cannot be read ({error})"
             continue
-        for (day, ground), lines in found.items():
+        for (day, ground), lines in result.items():
             place = product_prefix(hemisphere, ground)
             prefix = f"{place}_{day.replace('-', '')}_v"
             if (day, ground) not in own and not any(name.startswith(prefix) for name in damaged):
                 yield path, f"{len(lines)} rows of {day}, of which no product is here"
         for (day, ground), folder in own.items():
             if folder.name not in damaged:
-                yield from ((path, problem) for problem in _of_rows(folder, found[day, ground]))
+                yield from ((path, problem) for problem in _of_rows(folder, result[day, ground]))
 
 
 def _of_rows(folder: Path, found: list[list[str]]) -> Iterator[str]:
@@ -476,8 +476,8 @@ def problems_of_collection(out: Path, damaged: Collection[str]) -> Iterator[tupl
             yield path, "is missing"
         return
     try:
-        found: Any = json.loads(path.read_text("utf-8"))
-        hrefs = [link["href"] for link in found["links"] if link["rel"] == "item"]
+        result: Any = json.loads(path.read_text("utf-8"))
+        hrefs = [link["href"] for link in result["links"] if link["rel"] == "item"]
         items = [out / href.removeprefix("./") for href in hrefs]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         yield path, f"cannot be read ({type(error).__name__})"
@@ -491,15 +491,15 @@ def problems_of_collection(out: Path, damaged: Collection[str]) -> Iterator[tupl
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder, STAC_COLLECTION)
         write_collection(items, out, draft)
-        if json.loads(draft.read_text("utf-8")) != found:
+        if json.loads(draft.read_text("utf-8")) != result:
             yield path, "differs from the products it names"
 
 
 def problems_of_projects(out: Path, damaged: Collection[str]) -> Iterator[tuple[Path, str]]:
     """Which QGIS projects of places differ from what the products give."""
-    held: dict[Path, bytes] = defaultdict(bytes, projects(out))
+    stored: dict[Path, bytes] = defaultdict(bytes, projects(out))
     for path in sorted(out.glob("seaice_sic_*.qgz")):
-        if path.read_bytes() != held[path] and not any(
+        if path.read_bytes() != stored[path] and not any(
             name.startswith(f"{path.stem}_") for name in damaged
         ):
             yield path, "differs from the products of its place"

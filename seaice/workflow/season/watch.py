@@ -34,17 +34,17 @@ class Watcher:
 
     def changed(self, run: RunSettings) -> Iterator[tuple[Job, dict[Path, State]]]:
         """The days whose granules are others than those of which they were last made."""
-        found = Inventory.of(run)
-        files = [*found.swaths.values(), *found.gridded.values()]
+        result = Inventory.of(run)
+        files = [*result.swaths.values(), *result.gridded.values()]
         now = _states(run, [path for paths in files for path in paths])
         settled = {path for path, state in now.items() if self.seen.get(path) == state}
         self.seen = now
         there = Inventory(
-            folder=found.folder,
-            swaths=_only(found.swaths, settled),
-            gridded=_only(found.gridded, settled),
-            others=found.others,
-            local=found.local,
+            folder=result.folder,
+            swaths=_only(result.swaths, settled),
+            gridded=_only(result.gridded, settled),
+            others=result.others,
+            local=result.local,
         )
         for job in jobs_of(self.runs, there.days(), there):
             of = {path: now[path] for paths in job.granules.values() for path in paths}
@@ -77,11 +77,11 @@ def watch(runs: Sequence[Settings], every: float, rounds: int | None) -> Iterato
     while rounds is None or done < rounds:
         if done:
             time.sleep(min(every, SOON) if done == 1 else every)
-        made = False
+        result = False
         for outcome in watcher.look(run):
-            made |= outcome.state in ("final", "provisional")
+            result |= outcome.state in ("final", "provisional")
             yield outcome
-        if made:
+        if result:
             update_catalogue(run.out)
         done += 1
 

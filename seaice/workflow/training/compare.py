@@ -149,8 +149,8 @@ def _brightness(
             tell = partial(_told, report, f"{name}, seed {seed}")
             train_sr(budget.data, path.parent, training, device, tell)
         network, card = load_model(path, "sr")
-        lesson = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
-        scores = lesson.evaluate(network.to(device))
+        task = SRTask(train=samples, valid=samples, card=card, valid_samples=len(samples))
+        scores = task.evaluate(network.to(device))
         errors.setdefault(BICUBIC, [score_row("", scores, "bicubic_")[3]])
         errors.setdefault(name, []).append(score_row("", scores, "")[3])
     return errors
@@ -171,8 +171,8 @@ def _concentration(
             train_sic(budget.data, path.parent, training, device, tell)
         methods[name, seed] = str(path)
     told = [f"{budget.sr_weights}:{method}" for method in methods.values()]
-    found = ways(told, budget.out / "hashes.json")
-    named = {f"{name}/{seed}": way for (name, seed), way in zip(methods, found, strict=True)}
+    result = ways(told, budget.out / "hashes.json")
+    named = {f"{name}/{seed}": way for (name, seed), way in zip(methods, result, strict=True)}
     errors: dict[str, list[float]] = {}
     for record in score_worlds(samples, budget.split, named, device, report):
         if record.metric == "rmse" and record.group == "all" and record.cell_km == CELL:
@@ -228,13 +228,13 @@ def score_worlds(
     named : ways by the name that the records get
     report : called with what is being done, and the worlds done
     """
-    networks, found = Networks(Machine(device=device)), []
+    networks, result = Networks(Machine(device=device)), []
     for index in range(len(samples)):
         report(f"worlds of {split}", index)
         world = world_of(samples, index, draw(SPLITS[split], index)[0])
-        found.append(sums_of(world, told_of(world, list(named.values()), networks)))
+        result.append(sums_of(world, told_of(world, list(named.values()), networks)))
     names = {way.label: name for name, way in named.items()}
-    for case in cases_of(found, [()] * len(found)):
+    for case in cases_of(result, [()] * len(result)):
         if case.cell in SIZES and "moments" in case.sums:
             yield from records_of(replace(case, method=names[case.method]))
 
@@ -245,21 +245,21 @@ def is_trained(path: Path, settings: SICTraining) -> bool:
         return False
     card = read_card(path)
     refiner = weights_hash(settings.sr_weights)[:12] if settings.sr_weights else "0"
-    wanted = {"steps": settings.schedule.steps, "refined_by": refiner}
-    return wanted.items() <= card.training.items() and bool(card.calibration)
+    needed = {"steps": settings.schedule.steps, "refined_by": refiner}
+    return needed.items() <= card.training.items() and bool(card.calibration)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """A table for each role."""
     heads = {"sr": ("RMSE of V - H, K", "% of bicubic's"), "sic": ("RMSE, %", "% of ASI's")}
     lines: list[str] = []
-    for role, (error, share) in heads.items():
-        found = [row for row in rows if row.role == role]
-        if not found:
+    for role, (error, fraction) in heads.items():
+        result = [row for row in rows if row.role == role]
+        if not result:
             continue
-        names = ("network", "parameters", "kFLOP a cell", error, share, "seeds")
+        names = ("network", "parameters", "kFLOP a cell", error, fraction, "seeds")
         lines += ["", f"| {' | '.join(names)} |", "| --- |" + 5 * " ---: |"]
-        lines += [f"| {' | '.join(_shown(row))} |" for row in found]
+        lines += [f"| {' | '.join(_shown(row))} |" for row in result]
     return "\n".join(lines[1:])
 
 
@@ -305,9 +305,9 @@ def write_comparison(rows: Sequence[Row], budget: Budget) -> Path:
     writer = csv.DictWriter(table, list(Row.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(asdict, rows))
-    for suffix, held in (("md", f"{title}\n\n{markdown(rows)}\n"), ("csv", table.getvalue())):
+    for suffix, stored in (("md", f"{title}\n\n{markdown(rows)}\n"), ("csv", table.getvalue())):
         with atomic_file(budget.out / f"compare.{suffix}") as part:
-            part.write_text(held)
+            part.write_text(stored)
     with atomic_file(budget.out / "compare.png") as part:
         _picture(rows).savefig(part, format="png", dpi=130)
     return budget.out / "compare.md"

@@ -420,8 +420,8 @@ def _of_role(role: Role, hyper: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schedule_of_model(base: Schedule, told: SingleModelSettings) -> Schedule:
     named = {"steps": told.steps, "batch": told.batch, "rate": told.rate, "seed": told.seed}
-    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
-    schedule = replace(base, **given)
+    options: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    schedule = replace(base, **options)
     return replace(schedule, warm_up=min(schedule.warm_up, max(schedule.steps // 5, 1)))
 
 

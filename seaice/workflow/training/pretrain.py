@@ -121,8 +121,8 @@ def _of_samples(
     data: Path, training: SICTraining, device: torch.device, report: Report
 ) -> tuple[BatchSource, Callable[[], Batch]]:
     """Samples of a training set, whose truth nobody looks at, and one of the validation set."""
-    lesson, _ = sic_task(data, training, device, report)
-    return lesson.source, partial(lesson.validation_batch, 0)
+    task, _ = sic_task(data, training, device, report)
+    return task.source, partial(task.validation_batch, 0)
 
 
 def _of_days(
@@ -169,17 +169,17 @@ def unlabelled_days(folder: Path) -> Iterator[UnlabelledDay]:
 
 
 def _by_age(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("????-??-??_*") if path.is_dir()]
-    return sorted(found, key=lambda path: path.stat().st_mtime)
+    result = [path for path in folder.glob("????-??-??_*") if path.is_dir()]
+    return sorted(result, key=lambda path: path.stat().st_mtime)
 
 
 def _maps(folder: Path, day: date, fine: Grid) -> dict[date, xr.Dataset]:
     """Daily maps of the five dates that lie under a refined map."""
-    wanted = {other.isoformat(): other for other in frame_dates(day)}
+    needed = {other.isoformat(): other for other in frame_dates(day)}
     maps = {}
     for path in _by_age(folder):
-        if path.name[:10] in wanted:
-            found = xr.open_zarr(path, chunks=None, consolidated=False)
-            if grid_of(found).refine(SCALE) == fine:
-                maps[wanted[path.name[:10]]] = found.load()
+        if path.name[:10] in needed:
+            result = xr.open_zarr(path, chunks=None, consolidated=False)
+            if grid_of(result).refine(SCALE) == fine:
+                maps[needed[path.name[:10]]] = result.load()
     return maps

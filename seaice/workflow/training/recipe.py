@@ -153,21 +153,21 @@ def run_recipe(
     SeaIceError
         Of a step that cannot be done; what was finished before it stays.
     """
-    wanted = ("samples", "sr", "sic") if step == "all" else (step,)
+    needed = ("samples", "sr", "sic") if step == "all" else (step,)
     folder.mkdir(parents=True, exist_ok=True)
-    made = []
-    if "samples" in wanted:
+    result = []
+    if "samples" in needed:
         distributed.run_on_main_process_first(partial(_samples, recipe, folder, progress))
-    if "sr" in wanted:
-        made.append(_super_resolution(recipe, folder, device, progress))
-    if "sic" in wanted:
-        made.append(_concentration(recipe, folder, device, progress))
+    if "sr" in needed:
+        result.append(_super_resolution(recipe, folder, device, progress))
+    if "sic" in needed:
+        result.append(_concentration(recipe, folder, device, progress))
         if recipe.published is not None:
             folders, what = (folder, folder / "weights"), "concentration as published"
-            made.append(_train_stage(recipe.published, folders, what, device, progress))
-    if "joint" in wanted:
-        made += _joint(recipe.joint, folder, device, progress)
-    return made
+            result.append(_train_stage(recipe.published, folders, what, device, progress))
+    if "joint" in needed:
+        result += _joint(recipe.joint, folder, device, progress)
+    return result
 
 
 def _joint(
@@ -201,16 +201,16 @@ def _super_resolution(
     recipe: Recipe, folder: Path, device: torch.device, progress: Progress
 ) -> Path:
     """The stages of super-resolution, one after another; the last one's weights."""
-    made = None
+    result = None
     for number, stage in enumerate(recipe.sr, start=1):
         what = f"super-resolution, training stage {number}"
         out = _folder_of(folder, number, len(recipe.sr))
-        settings = replace(stage, start=made, commit=commit() or "")
+        settings = replace(stage, start=result, commit=commit() or "")
         report = partial(reported, progress, what, stage.schedule.steps)
-        made = train_sr(folder, out, settings, device, report)
-    if made is None:
+        result = train_sr(folder, out, settings, device, report)
+    if result is None:
         raise ValueError("a recipe without stages of super-resolution")
-    return made
+    return result
 
 
 def _folder_of(folder: Path, number: int, stages: int) -> Path:
@@ -221,14 +221,14 @@ def _folder_of(folder: Path, number: int, stages: int) -> Path:
 
 def _concentration(recipe: Recipe, folder: Path, device: torch.device, progress: Progress) -> Path:
     """The stages of concentration, one after another; the last one's weights."""
-    made = None
+    result = None
     for number, stage in enumerate(recipe.sic, start=1):
         out = _folder_of(folder, number, len(recipe.sic))
         what = f"concentration, training stage {number}"
-        made = _train_stage(replace(stage, start=made), (folder, out), what, device, progress)
-    if made is None:
+        result = _train_stage(replace(stage, start=result), (folder, out), what, device, progress)
+    if result is None:
         raise ValueError("a recipe without stages of concentration")
-    return made
+    return result
 
 
 def _train_stage(

@@ -237,7 +237,7 @@ def sic_task(
             partial(_refine, data, (refiner, known), device, report)
         )
     samples = SampleSet.of(data, "train")
-    lesson = SICTask(
+    task = SICTask(
         train=samples,
         valid=SampleSet.of(data, "valid"),
         card=blank_sic_card(settings.name, settings.hyper, settings.channels),
@@ -253,7 +253,7 @@ def sic_task(
         smooth_noise=settings.smooth_noise,
         coast_weight=settings.coast_weight,
     )
-    return lesson, known
+    return task, known
 
 
 def _paced(settings: SRTraining | SICTraining) -> Schedule:

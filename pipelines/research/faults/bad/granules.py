@@ -168,8 +168,8 @@ def _huge_chunk(path: Path, random: Random) -> None:
         del file[name]
         chunks = (*(1 for _ in shape[:-1]), 2**29 // kind.itemsize)
         largest = (*shape[:-1], None)
-        made = file.create_dataset(name, shape, kind, chunks=chunks, maxshape=largest)
-        made.attrs.update(result)
+        output = file.create_dataset(name, shape, kind, chunks=chunks, maxshape=largest)
+        output.attrs.update(result)
 
 
 def _nowhere(path: Path, random: Random) -> None:
@@ -189,11 +189,11 @@ def _no_time(path: Path, random: Random) -> None:
 def _beside(path: Path) -> Path:
     """Another file with brightness temperatures of its own, which must not be read."""
     secret = path.with_name("secret.h5")
-    with h5py.File(path, "r") as source, h5py.File(secret, "w") as made:
+    with h5py.File(path, "r") as source, h5py.File(secret, "w") as result:
         for name in source:
             values = source[name][...]
-            made[name] = np.full_like(values, round(SECRET * 100)) if "Bright" in name else values
-            made[name].attrs.update(dict(source[name].attrs))
+            result[name] = np.full_like(values, round(SECRET * 100)) if "Bright" in name else values
+            result[name].attrs.update(dict(source[name].attrs))
     return secret
 
 
@@ -212,8 +212,10 @@ def _external_storage(path: Path, random: Random) -> None:
         shape, result = file[name].shape, dict(file[name].attrs)
         raw.write_bytes(np.full(shape, round(SECRET * 100), np.uint16).tobytes())
         del file[name]
-        made = file.create_dataset(name, shape, "u2", external=[(str(raw), 0, h5py.h5f.UNLIMITED)])
-        made.attrs.update(result)
+        output = file.create_dataset(
+            name, shape, "u2", external=[(str(raw), 0, h5py.h5f.UNLIMITED)]
+        )
+        output.attrs.update(result)
 
 
 def _virtual(path: Path, random: Random) -> None:

@@ -155,8 +155,8 @@ def _huge(path: Path, random: Random) -> None:
         name = "ice_conc" if "ice_conc" in file else "cdr_seaice_conc"
         result = {key: value for key, value in file[name].attrs.items() if key != "DIMENSION_LIST"}
         del file[name]
-        made = file.create_dataset(name, (1, side, side), "f4", chunks=(1, 64, 64))
-        made.attrs.update(result)
+        output = file.create_dataset(name, (1, side, side), "f4", chunks=(1, 64, 64))
+        output.attrs.update(result)
 
 
 #: what is done -> how
