@@ -115,7 +115,7 @@ def precision() -> Iterator[Row]:
         return
     from seaice.simulate.samples import SPLITS, draw
     from seaice.train.samples import SampleSet
-    from seaice.workflow.evaluation.methods import Networks, told_of, ways, world_of
+    from seaice.workflow.evaluation.methods import Networks, retrieve_world, ways, world_of
 
     samples = SampleSet.open(WORLDS)
     compared = ways([f"{NAMES['sr']}:{NAMES['sic']}"], WORLDS.parent / "hashes.json")
@@ -127,7 +127,7 @@ def precision() -> Iterator[Row]:
         result = {}
         for how, machine in (("float32", CPU), ("bfloat16", rough)):
             start = time.process_time()
-            told = told_of(world, compared, Networks(machine))
+            told = retrieve_world(world, compared, Networks(machine))
             times[how] = times.get(how, 0) + time.process_time() - start
             result[how] = told.sic[compared[0].label][0]
         known = np.isfinite(result["float32"]) & np.isfinite(world.sic)

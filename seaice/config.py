@@ -18,11 +18,11 @@ from seaice.io.object_store import resolve_remote_paths
 
 __all__ = [
     "Format",
+    "FrozenModel",
     "GridSettings",
     "NetworkSettings",
     "RunSettings",
     "Settings",
-    "Settled",
     "SicSettings",
     "WriteSettings",
     "read_toml",
@@ -31,7 +31,7 @@ __all__ = [
 Format = Literal["geotiff", "netcdf", "zarr", "geopackage", "quicklook"]
 
 
-class Settled(BaseModel):
+class FrozenModel(BaseModel):
     """Settings that are checked once, whose mistakes are told in three parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +55,7 @@ class Settled(BaseModel):
             raise _explained(error.errors()[0], cls, see) from error
 
 
-class RunSettings(Settled):
+class RunSettings(FrozenModel):
     """What is made of what, and where it goes."""
 
     date: datetime.date | None = Field(
@@ -121,7 +121,7 @@ class RunSettings(Settled):
         return self.hemisphere
 
 
-class GridSettings(Settled):
+class GridSettings(FrozenModel):
     """How swaths become daily maps."""
 
     low_frequency: Literal["keep", "drop"] = Field(
@@ -129,7 +129,7 @@ class GridSettings(Settled):
     )
 
 
-class NetworkSettings(Settled):
+class NetworkSettings(FrozenModel):
     """Which network, and which weights."""
 
     name: str = Field(description="one that `seaice models` lists")
@@ -160,7 +160,7 @@ class SicSettings(NetworkSettings):
     )
 
 
-class WriteSettings(Settled):
+class WriteSettings(FrozenModel):
     """What a product folder holds beside its provenance, and who signs for it."""
 
     formats: tuple[Format, ...] = Field(
@@ -187,7 +187,7 @@ class WriteSettings(Settled):
         return told
 
 
-class Settings(Settled):
+class Settings(FrozenModel):
     """Everything one run may be told.
 
     >>> Settings.from_table({}).run.hemisphere
@@ -244,7 +244,7 @@ class Settings(Settled):
         return "\n".join(line for name in type(self).model_fields for line in self._section(name))
 
     def _section(self, name: str) -> Iterator[str]:
-        section: Settled = getattr(self, name)
+        section: FrozenModel = getattr(self, name)
         yield f"[{name}]"
         for key, field in type(section).model_fields.items():
             value = getattr(section, key)

@@ -13,8 +13,8 @@ from seaice.retrieval.classical.uncertainty import (
     ICE,
     SPREADS,
     ZERO,
-    Beside,
-    Held,
+    IntervalTables,
+    UncertaintyPredictors,
     algorithm_uncertainty,
     beside,
     shipped,
@@ -27,12 +27,14 @@ SHAPES = [tuple(len(edges) + 1 for edges in bounds) for bounds in (ICE, ZERO)]
 
 def anywhere(like, spread=0.1, land=9.0):
     """Cells that lie alike."""
-    return Beside(spread=np.full(like.shape, spread), land=np.full(like.shape, land))
+    return UncertaintyPredictors(spread=np.full(like.shape, spread), land=np.full(like.shape, land))
 
 
 def alike(one, two):
     """Tables of the same half-widths in every box."""
-    return Held(*(np.stack([np.full(shape, width) for width in (one, two)]) for shape in SHAPES))
+    return IntervalTables(
+        *(np.stack([np.full(shape, width) for width in (one, two)]) for shape in SHAPES)
+    )
 
 
 @given(shares, st.sampled_from(sorted(SPREADS)))
@@ -98,10 +100,12 @@ def truth_known(seed, size=60_000):
 
 def test_what_was_found_on_some_cells_holds_on_others():
     result = half_widths([{name: [truth_known(0)] for name in FORMULAS}])["asi"]
-    stored = Held(*(np.array([result[kind]["68"], result[kind]["95"]]) for kind in Held._fields))
+    stored = IntervalTables(
+        *(np.array([result[kind]["68"], result[kind]["95"]]) for kind in IntervalTables._fields)
+    )
     sic, _, smearing, spread, land, truth = truth_known(1)
     parts = np.full_like(sic, 0.03), smearing
-    one, other, wide = widths(sic, parts, stored, Beside(spread=spread, land=land))
+    one, other, wide = widths(sic, parts, stored, UncertaintyPredictors(spread=spread, land=land))
     error, ice = np.abs(sic - truth), sic > 0
     for here in (ice, ice & (spread > 0.3), ice & (land < 3), ice & (spread < 0.18) & (land > 3)):
         assert (error <= np.hypot(one, other) + 1e-6)[here].mean() == pytest.approx(0.68, abs=0.03)

@@ -23,7 +23,7 @@ def official(tmp_path):
     return network.encoder
 
 
-def told_of(tmp_path, tensors, suffix="safetensors", **options):
+def retrieve_world(tmp_path, tensors, suffix="safetensors", **options):
     file, out = tmp_path / f"official.{suffix}", tmp_path / "ours.safetensors"
     if suffix == "safetensors":
         save_file(tensors, file)
@@ -34,7 +34,7 @@ def told_of(tmp_path, tensors, suffix="safetensors", **options):
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 def test_a_grey_input_is_seen_as_the_official_network_sees_it(tmp_path, official, suffix):
-    imported = told_of(tmp_path, official.state_dict(), suffix)
+    imported = retrieve_world(tmp_path, official.state_dict(), suffix)
     ours, card = load_model(imported.path, "sic")
     grey = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
@@ -49,7 +49,7 @@ def test_a_grey_input_is_seen_as_the_official_network_sees_it(tmp_path, official
 def test_a_classifier_is_left_out_and_wrappers_are_taken_off(tmp_path, official):
     tensors = {f"module.{name}": value for name, value in official.state_dict().items()}
     tensors["module.linear.weight"] = torch.zeros(7, 8)
-    imported = told_of(tmp_path, {"state_dict": tensors, "epoch": 3}, "pth")
+    imported = retrieve_world(tmp_path, {"state_dict": tensors, "epoch": 3}, "pth")
     assert imported.fit.unused == ("linear.weight",)
 
 
@@ -58,7 +58,7 @@ def test_other_sizes_are_refused(tmp_path, official):
     name = next(k for k, v in tensors.items() if v.ndim == 4 and v.shape[1] != 3)
     tensors[name] = torch.zeros(5, 5, 3, 3)
     with pytest.raises(WeightsError, match="--size"):
-        told_of(tmp_path, tensors)
+        retrieve_world(tmp_path, tensors)
 
 
 def test_another_network_is_refused(official):

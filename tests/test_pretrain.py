@@ -13,7 +13,7 @@ from seaice.models.registry import create_model
 from seaice.models.weights import load_model, save_model
 from seaice.retrieval.pretraining import autoencoder_of
 from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
-from seaice.workflow.training.pretrain import Hiding, pretrain, unlabelled_days
+from seaice.workflow.training.pretrain import MaskConfig, pretrain, unlabelled_days
 from tests.support import tiny_samples
 from tests.support.days import run, write_five_days
 from tests.test_network_contract import SMALL
@@ -72,7 +72,7 @@ def told(data, name="mae_vit", **more):
 
 
 def learnt(data, out, hiding=None, **more):
-    return pretrain(data, out, told(data, **more), hiding or Hiding(), CPU, lambda *_: None)
+    return pretrain(data, out, told(data, **more), hiding or MaskConfig(), CPU, lambda *_: None)
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_pre_training_gives_weights_to_go_on_from(data, tmp_path):
 
 def test_shares_out_of_reach_are_refused(data, tmp_path):
     with pytest.raises(SettingsError, match="40% to 80%"):
-        learnt(data, tmp_path, Hiding(ratio=0.9))
+        learnt(data, tmp_path, MaskConfig(ratio=0.9))
 
 
 def test_a_network_without_an_encoder_of_its_own_is_refused():

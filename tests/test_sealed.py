@@ -15,7 +15,7 @@ from seaice.errors import NoInputError, SettingsError
 from seaice.files import sha256
 from seaice.simulate.samples import SPLITS
 from seaice.workflow.evaluation import sealed
-from seaice.workflow.evaluation.methods import Told
+from seaice.workflow.evaluation.methods import MethodOutputs
 from seaice.workflow.evaluation.sealed import (
     BEGIN,
     END,
@@ -94,7 +94,7 @@ def test_scores_are_those_of_plain_arithmetic(tiny_worlds, quick, tmp_path, monk
     def off_by_three_percent(world, methods, networks):
         kept.setdefault("cells", []).append(np.isfinite(world.sic).sum())
         maps = {way.label: (world.sic + np.float32(0.03), None) for way in methods}
-        return Told({}, maps)
+        return MethodOutputs({}, maps)
 
     monkeypatch.setattr(sealed, "run_methods", off_by_three_percent)
     scores = evaluate_sealed(RELEASE, 2, CPU, silent, record=tmp_path / "s.csv", page=None)

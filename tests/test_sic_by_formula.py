@@ -16,7 +16,7 @@ from seaice.retrieval.classical.algorithms import (
     nasa_team,
 )
 from seaice.retrieval.classical.corrections import blend
-from seaice.retrieval.classical.daily import FORMULAS, Choices, by_asi, by_bootstrap
+from seaice.retrieval.classical.daily import FORMULAS, ClassicalOptions, by_asi, by_bootstrap
 from seaice.retrieval.flags import Flag
 
 SHAPE = (20, 24)
@@ -97,14 +97,14 @@ def test_doubt_has_two_parts_whose_squares_add_up(name):
 @pytest.mark.parametrize("name", FORMULAS)
 def test_tie_points_travel_with_the_product(name):
     told = json.loads(
-        FORMULAS[name](*scene(), Choices(tie_points="dynamic"), None).attrs["tie_points"]
+        FORMULAS[name](*scene(), ClassicalOptions(tie_points="dynamic"), None).attrs["tie_points"]
     )
     assert told["algorithm"] == name
     assert all("fewer than" in point["why"] for point in told["tie_points"].values())
 
 
 def test_without_a_filter_clouds_stay_and_nothing_is_called_filtered():
-    result = by_asi(*scene(), Choices(weather_filter="none"))
+    result = by_asi(*scene(), ClassicalOptions(weather_filter="none"))
     assert not has(result, Flag.OPEN_WATER_FILTERED).any()
     assert np.nanmin(result["sic"].values) > 0.3
 
@@ -116,13 +116,13 @@ def test_the_bootstrap_cut_opens_what_bootstrap_calls_less(cut, left):
     ice = np.arange(SHAPE[1]) >= 12
     for name, kelvin in {"tb18v": 225.0, "tb23v": 235.0, "tb36v": 236.0, "tb36h": 180.0}.items():
         daily[name][:, ice] = kelvin
-    result = by_asi(refined, daily, land, Choices(bootstrap_cut=cut))
+    result = by_asi(refined, daily, land, ClassicalOptions(bootstrap_cut=cut))
     assert (result["sic"].values[:72, 48:] > 0).mean() == left
 
 
 def test_calibration_moves_asi_as_the_published_lines_do():
     refined, daily, land = scene()
-    moved = by_asi(refined, daily, land, Choices(calibration="amsre"))["sic_raw"].values
+    moved = by_asi(refined, daily, land, ClassicalOptions(calibration="amsre"))["sic_raw"].values
     v, h = refined["tb89v"].values * 0.989 + 0.677, refined["tb89h"].values * 0.977 + 3.184
     np.testing.assert_allclose(moved, np.where(land, np.nan, asi(v - h)), atol=1e-6)
 

@@ -20,7 +20,7 @@ from seaice.models.inference import Machine
 from seaice.product.series import AREA, EXTENT, ErrorFactors, ErrorParts, error_parts
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
-from seaice.workflow.evaluation.methods import Networks, standard, told_of, ways, world_of
+from seaice.workflow.evaluation.methods import Networks, retrieve_world, standard, ways, world_of
 
 __all__ = ["Case", "calibrated", "cases_of", "coverage"]
 
@@ -54,7 +54,7 @@ def cases_of(split: str, worlds: int, folder: Path) -> Iterator[tuple[Case, Case
     for index in range(worlds):
         place, *_ = draw(SPLITS[split], index)
         world = world_of(samples, index, place)
-        sic, uncertainty = told_of(world, [way], networks).sic[way.label]
+        sic, uncertainty = retrieve_world(world, [way], networks).sic[way.label]
         if uncertainty is None:
             raise ValueError(f"{way.label} tells no uncertainty")
         side = samples.whole(index).side

@@ -28,13 +28,13 @@ from seaice.files import atomic_file
 from seaice.models.inference import Machine, no_progress, refine
 from seaice.models.weights import read_card
 from seaice.retrieval.calibration import ONE_SIGMA, TWO_SIGMA, Factors, calibration, quantiles
-from seaice.retrieval.classical.daily import FORMULAS, Choices, Day
+from seaice.retrieval.classical.daily import FORMULAS, ClassicalOptions, Day
 from seaice.retrieval.classical.uncertainty import (
     AS_STATED,
     HELD,
     ICE,
     ZERO,
-    Beside,
+    UncertaintyPredictors,
     axes_of_ice,
     axes_of_zero,
 )
@@ -70,7 +70,7 @@ def fields(world: World, networks: Networks, teller: Method, notes: Path) -> dic
     for name in ("bicubic", Settings().sr.name):
         network, card = networks.of(method("sr", NetworkSettings(name=name), notes), "sr")
         refined = refine(world.stack, network, card, networks.machine, "", no_progress)
-        near = Day.of(refined, world.daily_map, land).beside(Choices())
+        near = Day.of(refined, world.daily_map, land).beside(ClassicalOptions())
         for formula, run in FORMULAS.items():
             result = run(refined, world.daily_map, land, None, AS_STATED)
             uncertainties = (result[f"sic_{part}uncertainty"].values for part in ("", "smearing_"))
@@ -111,12 +111,12 @@ def _cells(maps: Sequence[Array]) -> Array:
 
 
 def half_widths(worlds: Sequence[Cells]) -> dict[str, dict[str, dict[str, list[object]]]]:
-    """Tables of every formula, as `seaice.retrieval.classical.uncertainty.Held` has them."""
+    """Tables of every formula, for `seaice.retrieval.classical.uncertainty.IntervalTables`."""
     result = {}
     for formula in FORMULAS:
         told = np.concatenate([part for world in worlds for part in world[formula]], axis=1)
         sic, _, smearing, spread, land, truth = told
-        near, error = Beside(spread=spread, land=land), np.abs(sic - truth)
+        near, error = UncertaintyPredictors(spread=spread, land=land), np.abs(sic - truth)
         ice, zero = sic > 0, sic == 0
         result[formula] = {
             "ice": _tables(axes_of_ice(sic, near, ice), ICE, error[ice]),

@@ -24,7 +24,7 @@ from seaice.retrieval.classical.corrections import (
     limits_of,
     weather_filter,
 )
-from seaice.retrieval.classical.tie_points import Chosen, Source, choose
+from seaice.retrieval.classical.tie_points import Source, TiePointSet, choose
 
 __all__ = ["Row", "page", "rows"]
 
@@ -189,7 +189,7 @@ def _samples(points: Mapping[str, Points], hemisphere: Hemisphere) -> Samples:
     return Samples(tb, np.repeat([False, True], sizes))
 
 
-def _chosen(tb: TB, hemisphere: Hemisphere, source: Source) -> Chosen:
+def _chosen(tb: TB, hemisphere: Hemisphere, source: Source) -> TiePointSet:
     return choose(tb, np.ones(tb["tb89v"].shape, bool), hemisphere, source)
 
 

@@ -135,11 +135,11 @@ def train(
     }
     named |= {"crop": crop, "seed": seed, "start": start, "encoder": encoder}
     named |= {"sr_weights": sr_weights, "cost_weight": cost_weight, "hyper": _table(hyper or [])}
-    told = (read_toml(config) if config else {}) | {k: v for k, v in named.items() if v}
+    arguments = (read_toml(config) if config else {}) | {k: v for k, v in named.items() if v}
     if data is not None or valid is not None:
         _fine_tune(step, named | {"data": data, "valid": valid, "config": config}, out, device)
-    elif told:
-        _train_one(step, told, out, device)
+    elif arguments:
+        _train_one(step, arguments, out, device)
     else:
         _follow(step, recipe, out, device)
 
@@ -200,23 +200,23 @@ def _fine_tune(step: str, options: dict[str, Any], out: Path, device: str) -> No
             typer.echo(path)
 
 
-def _train_one(step: str, told: dict[str, Any], out: Path, device: str) -> None:
+def _train_one(step: str, arguments: dict[str, Any], out: Path, device: str) -> None:
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.train import distributed
     from seaice.workflow.training.fine_tuning import SEE, SingleModelSettings, train_model
 
-    if step not in ("sr", "sic") or "model" not in told:
+    if step not in ("sr", "sic") or "model" not in arguments:
         raise SettingsError(
-            f"the step {step!r} of {told.get('model', 'no model')}",
+            f"the step {step!r} of {arguments.get('model', 'no model')}",
             "sr or sic, and a network with --model or in the --config file",
             "write seaice train sic --model scalablevit",
         )
-    if told.get("start") == Path("default"):
+    if arguments.get("start") == Path("default"):
         from seaice.workflow.training.fine_tuning import default_weights
 
-        told = told | {"start": default_weights()}
-    task = SingleModelSettings.checked(told, SEE)
+        arguments = arguments | {"start": default_weights()}
+    task = SingleModelSettings.checked(arguments, SEE)
     run = Settings.read(None, {"run": {"device": device}}).run
     ensure_writable(out)
     with distributed.process_group(choose_device(run.device)) as chosen:
@@ -276,7 +276,7 @@ def pretrain(
     mask: Annotated[float, typer.Option(help="Share of a map that is hidden, 0.4 to 0.8.")] = 0.75,
     patch: Annotated[int, typer.Option(help="Cells to a side of what is hidden.")] = 32,
     target: Annotated[
-        Literal["values", "pattern"], typer.Option(help="What of a hidden patch is to be told.")
+        Literal["values", "pattern"], typer.Option(help="What of a hidden patch is predicted.")
     ] = "values",
     hyper: Annotated[list[str] | None, typer.Option(help="As of seaice train.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="How many.")] = 1000,
@@ -291,12 +291,12 @@ def pretrain(
     from seaice.files import ensure_writable
     from seaice.models.inference import choose_device
     from seaice.workflow.training.fine_tuning import SEE, SingleModelSettings
-    from seaice.workflow.training.pretrain import Hiding, pretrain
+    from seaice.workflow.training.pretrain import MaskConfig, pretrain
 
     named: dict[str, Any] = {"model": model, "steps": steps, "batch": batch, "rate": rate}
     named |= {"crop": crop, "seed": seed, "sr_weights": sr_weights, "hyper": _table(hyper or [])}
-    told = SingleModelSettings.checked({k: v for k, v in named.items() if v is not None}, SEE)
-    hiding = Hiding(ratio=mask, patch=patch, target=target)
+    settings = SingleModelSettings.checked({k: v for k, v in named.items() if v is not None}, SEE)
+    hiding = MaskConfig(ratio=mask, patch=patch, target=target)
     ensure_writable(out)
     chosen = choose_device(Settings.read(None, {"run": {"device": device}}).run.device)
     with watched() as progress:
@@ -304,7 +304,7 @@ def pretrain(
         def report(done: int, _error: float) -> None:
             progress(f"{method}: {model}", max(done, 0), steps)
 
-        result = pretrain(data, out, told, hiding, chosen, report)
+        result = pretrain(data, out, settings, hiding, chosen, report)
     typer.echo(result)
 
 
@@ -372,8 +372,8 @@ def export(
     typer.echo(write_report(rows, config).read_text())
 
 
-def _names(told: str) -> list[str]:
-    return [name.strip() for name in told.split(",") if name.strip()]
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _table(pairs: list[str]) -> dict[str, Any]:

@@ -54,13 +54,13 @@ def _with_settings(
 ) -> Any:
     """A command that takes options of its own beside the settings of a day, but no one date."""
 
-    def command(**told: Any) -> None:
-        settings = settings_of({"date": None} | told)
-        if told["show_settings"]:
+    def command(**arguments: Any) -> None:
+        settings = settings_of({"date": None} | arguments)
+        if arguments["show_settings"]:
             typer.echo(settings.toml())
             return
         names = [name.replace("-", "_") for name in (*more, *switches)]
-        verb(settings, {name: told[name] for name in names})
+        verb(settings, {name: arguments[name] for name in names})
 
     own = [parameter(name, kind | None, help, None) for name, (kind, help) in more.items()]
     own += [parameter(name, bool, help, False) for name, help in switches.items()]
@@ -70,21 +70,21 @@ def _with_settings(
     return command
 
 
-def _reprocess(settings: Settings, told: dict[str, Any]) -> None:
+def _reprocess(settings: Settings, arguments: dict[str, Any]) -> None:
     """Many days, on all cores or a cluster; stopped at any time, the same command goes on."""
     from seaice.workflow.season.cluster import ClusterSettings, connected
     from seaice.workflow.season.reprocess import reprocess
 
-    start, end = told.pop("start"), told.pop("end")
+    start, end = arguments.pop("start"), arguments.pop("end")
     if start is None and end is None:
         raise SettingsError(
             "no days", "the first and the last", "give --start 2013-01-01 and --end 2013-12-31"
         )
     first, last = first_and_last(f"{start or end}:{end or start}")
-    dry, as_json = told.pop("dry_run"), told.pop("json")
+    dry, as_json = arguments.pop("dry_run"), arguments.pop("json")
     if dry:
         return _foretold(settings, first, last, as_json)
-    options = {name: value for name, value in told.items() if value is not None}
+    options = {name: value for name, value in arguments.items() if value is not None}
     where = ClusterSettings.checked(options, "`seaice reprocess --help`")
     try:
         with connected(where) as client:
@@ -127,7 +127,7 @@ def _summary(counts: "Counter[str]") -> str:
 
 @contextmanager
 def _ended() -> "Iterator[Callable[[Outcome, int, int], None]]":
-    """A bar of days with an estimate, on a terminal; what failed is told at once."""
+    """A bar of days with an estimate, on a terminal; failures are printed at once."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
@@ -136,24 +136,24 @@ def _ended() -> "Iterator[Callable[[Outcome, int, int], None]]":
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task("days", total=None)
 
-        def told(outcome: "Outcome", done: int, total: int) -> None:
+        def report(outcome: "Outcome", done: int, total: int) -> None:
             bars.update(task, completed=done, total=total)
             if outcome.state in ("failed", "again"):
                 failed(f"{outcome.place} {outcome.day}: {outcome.reason}")
 
-        yield told
+        yield report
 
 
 reprocess = _with_settings(_reprocess, SPAN | CLUSTER, SWITCHES)
 
 
-def _watch(settings: Settings, told: dict[str, Any]) -> None:
+def _watch(settings: Settings, arguments: dict[str, Any]) -> None:
     """Make provisional products as granules arrive in a folder; only what changed is made again."""
     from seaice.workflow.season.watch import watch
 
-    seconds = 30.0 if told["every"] is None else told["every"]
+    seconds = 30.0 if arguments["every"] is None else arguments["every"]
     try:
-        for outcome in watch(hemispheres(settings), seconds, told["rounds"]):
+        for outcome in watch(hemispheres(settings), seconds, arguments["rounds"]):
             typer.echo(f"{outcome.place} {outcome.day} {outcome.state} {outcome.reason}".rstrip())
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -236,6 +236,6 @@ def prune(
     """Remove kept stages that no day to come needs, and days of seasons that were replaced."""
     from seaice.workflow.season.repair import prune as pruned
 
-    told = pruned(out, keep)
-    size = f"{told.bytes / 1e9:.1f} GB"
-    typer.echo(f"{told.stages} stages removed ({size}), {told.generations} replaced days")
+    removed = pruned(out, keep)
+    size = f"{removed.bytes / 1e9:.1f} GB"
+    typer.echo(f"{removed.stages} stages removed ({size}), {removed.generations} replaced days")

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from seaice.product.folder import ProductFile
-    from seaice.workflow.stages import Progress as Told
+    from seaice.workflow.stages import Progress as ProgressReport
 
 __all__ = ["failed", "product_made", "program", "rows", "watched"]
 
@@ -21,7 +21,7 @@ BESIDE = (".qml", ".aux.xml")  #: what GIS programs read along with a raster, un
 
 
 @contextmanager
-def watched() -> "Iterator[Told]":
+def watched() -> "Iterator[ProgressReport]":
     """A progress to hand to a pipeline: a bar for each stage, on a terminal only."""
     console = Console(stderr=True)
     columns = (

@@ -23,13 +23,13 @@ from seaice.retrieval.flags import Flag, everyday, status
 from seaice.retrieval.uncertainty import BANDS, excess_map, split_uncertainty, widened
 from seaice.stack import FRAMES
 
-__all__ = ["Told", "concentrate", "product"]
+__all__ = ["RetrievalResult", "concentrate", "product"]
 
 Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class RetrievalResult:
     """What a method tells of a day: maps (y, x) on the refined grid, 0-1.
 
     Each is an array of its own: `product` takes them over.
@@ -105,10 +105,10 @@ def concentrate(
 
     network.to(machine.device)
     needed = observed & ~land if where is None else observed & ~land & where
-    told = run_tiled(network, card, cut, needed, machine, progress)
-    total, wider = _half_widths(told, needed, card)
-    sic = np.where(needed, told[0].clip(0, 1), np.float32("nan"))
-    del told  # maps of a hemisphere are 140 MB each
+    output = run_tiled(network, card, cut, needed, machine, progress)
+    total, wider = _half_widths(output, needed, card)
+    sic = np.where(needed, output[0].clip(0, 1), np.float32("nan"))
+    del output  # maps of a hemisphere are 140 MB each
     algorithm, smearing = split_uncertainty(sic, total)
     del total
     low = tuple(name for name in card.channels if name in LOW_CHANNELS)
@@ -117,7 +117,9 @@ def concentrate(
     reasons = everyday(land, observed, timed, refined.attrs)
     reasons[Flag.LOW_FREQUENCY_MISSING] = ~land & observed & repeat_to_fine_grid(missing)
     reasons[Flag.WEATHER_DISAGREEMENT] = disagreement(sic, tb[1] - tb[0], daily_map)
-    result = Told(sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider)
+    result = RetrievalResult(
+        sic=sic, raw=sic.copy(), algorithm=algorithm, smearing=smearing, within_95=wider
+    )
     computed = refined.assign_attrs(
         sic_precision=machine.precision,
         sic_form=card.form,
@@ -130,7 +132,7 @@ def concentrate(
 def product(
     refined: xr.Dataset,
     daily_map: xr.Dataset,
-    told: Told,
+    retrieval: RetrievalResult,
     reasons: Mapping[Flag, NDArray[np.bool_]],
     bands: Sequence[str] = BANDS,
 ) -> xr.Dataset:
@@ -143,8 +145,8 @@ def product(
     Parameters
     ----------
     daily_map : with `real_frames` where the other days are known
-    told : of the method; its maps become the product's, changed in place: those of a hemisphere
-        are 140 MB each
+    retrieval : of the method; its maps become the product's and are changed in place, because
+        those of a hemisphere are 140 MB each
     reasons : `Flag.LAND` and `Flag.NO_INPUT` say where concentration is NaN
     bands : that the method uses
 
@@ -162,14 +164,14 @@ def product(
     tb |= {name: block_mean(refined[name].values) for name in absent}
     beyond = repeat_to_fine_grid(excess_map(tb, reasons[Flag.LAND], bands))
     reasons = {**reasons, Flag.OUT_OF_RANGE: (beyond > 0) & ~nothing}
-    algorithm = widened(told.algorithm, beyond)
+    algorithm = widened(retrieval.algorithm, beyond)
     shares = {
-        "sic": told.sic,
-        "sic_raw": told.raw,
-        "sic_uncertainty": np.hypot(algorithm, told.smearing),
-        "sic_uncertainty_95": widened(told.wider, beyond, factor=2.0),
+        "sic": retrieval.sic,
+        "sic_raw": retrieval.raw,
+        "sic_uncertainty": np.hypot(algorithm, retrieval.smearing),
+        "sic_uncertainty_95": widened(retrieval.wider, beyond, factor=2.0),
         "sic_algorithm_uncertainty": algorithm,
-        "sic_smearing_uncertainty": told.smearing,
+        "sic_smearing_uncertainty": retrieval.smearing,
     }
     observed = np.isfinite(refined["pd"].values)
     maps = {
@@ -203,12 +205,12 @@ def _real_frames(daily_map: xr.Dataset, observed: NDArray[np.bool_]) -> NDArray[
     return observed * np.uint8(1 << FRAMES // 2)
 
 
-def _half_widths(told: Map, wanted: NDArray[np.bool_], card: Card) -> tuple[Map, Map]:
-    """Calibrated half-widths for 68 and 95 % of errors, (y, x) each; NaN where none is told."""
-    one, other = (np.full_like(told[0], np.nan) for _ in range(2))
-    if len(told) < 2:
+def _half_widths(output: Map, wanted: NDArray[np.bool_], card: Card) -> tuple[Map, Map]:
+    """Calibrated half-widths for 68 and 95 % of errors, (y, x) each; NaN where there are none."""
+    one, other = (np.full_like(output[0], np.nan) for _ in range(2))
+    if len(output) < 2:
         return one, other
-    fraction, uncertainty = told[0][wanted], np.exp(told[1][wanted] / 2)
+    fraction, uncertainty = output[0][wanted], np.exp(output[1][wanted] / 2)
     one[wanted] = calibrated(fraction, uncertainty, card.calibration).clip(0, 1)
     if card.calibration_95:
         other[wanted] = calibrated(fraction, uncertainty, card.calibration_95).clip(0, 1)

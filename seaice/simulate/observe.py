@@ -22,7 +22,7 @@ from seaice.instrument import (
 from seaice.io.coregistration import low_positions
 from seaice.simulate.antenna import footprint_mean
 from seaice.simulate.ice import FINE, LOW
-from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, Looks, half_orbits, looks
+from seaice.simulate.orbit import SCAN_SECONDS, HalfOrbit, ScanGeometry, half_orbits, looks
 from seaice.simulate.world import Brightness, World
 
 __all__ = [
@@ -59,7 +59,7 @@ class Pass:
     """The part of one half orbit that sees a region, with its geometry."""
 
     half_orbit: HalfOrbit
-    looks: Looks
+    looks: ScanGeometry
 
     @property
     def middle(self) -> np.datetime64:
@@ -78,7 +78,7 @@ def _scan_times(orbit: HalfOrbit, first: int, count: int) -> NDArray[np.datetime
     return orbit.start + steps.astype("timedelta64[ms]")
 
 
-def _inside(grid: Grid, geometry: Looks, reach: float) -> NDArray[np.bool_]:
+def _inside(grid: Grid, geometry: ScanGeometry, reach: float) -> NDArray[np.bool_]:
     """(scan, pixel) whether samples of horn A fall within the grid widened by `reach` metres."""
     x, y = project(geometry.latitude[0], geometry.longitude[0], grid.crs)
     left, bottom, right, top = grid.bounds
@@ -134,7 +134,7 @@ def passes_over(
 
 
 def _placed(
-    grid: Grid, latitude: NDArray[np.floating], longitude: NDArray[np.floating], nadir: Looks
+    grid: Grid, latitude: NDArray[np.floating], longitude: NDArray[np.floating], nadir: ScanGeometry
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Row, column (coarse cells from the outer corner) and look heading, each (sample,)."""
     x, y = project(latitude, longitude, grid.crs)
@@ -147,7 +147,7 @@ def _placed(
     )
 
 
-def coverage(grid: Grid, geometry: Looks) -> Array:
+def coverage(grid: Grid, geometry: ScanGeometry) -> Array:
     """How many 89 GHz samples fall into each cell of a grid, (y, x) float32."""
     x, y = project(geometry.latitude, geometry.longitude, grid.crs)
     rows, columns = (grid.top - y) / grid.cell, (x - grid.left) / grid.cell
@@ -263,7 +263,7 @@ def _without(tb: Array, lost: NDArray[np.bool_]) -> Array:
 def _observe_low(
     world: World,
     seen: Brightness,
-    geometry: Looks,
+    geometry: ScanGeometry,
     bands: tuple[str, ...],
     rng: np.random.Generator,
 ) -> tuple[dict[str, Array], Array, Array]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seaice.io.granules import GranuleName
 from seaice.sensors import AMSR2
 
-__all__ = ["SCAN_SECONDS", "HalfOrbit", "Looks", "half_orbits", "looks"]
+__all__ = ["SCAN_SECONDS", "HalfOrbit", "ScanGeometry", "half_orbits", "looks"]
 
 PERIOD = 16 * 86400 / 233  #: s
 EPOCH = np.datetime64("2012-07-03T00:00:00", "ms")  #: an ascending node, by definition here
@@ -108,7 +108,7 @@ def _ground(position: Array, direction: Array) -> tuple[Array, Array]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
+class ScanGeometry:
     """Where each sample of a run of scans points; horns A and B first axis."""
 
     time: NDArray[np.datetime64]  #: (scan,)
@@ -118,7 +118,7 @@ class Looks:
     nadir_longitude: Array  #: (scan,) degrees
 
 
-def looks(time: NDArray[np.datetime64], every: int = 1) -> Looks:
+def looks(time: NDArray[np.datetime64], every: int = 1) -> ScanGeometry:
     """Geometry of the scans that start at these times, of every n-th pixel."""
     position, forward = _satellite(time)
     up = position / np.linalg.norm(position, axis=1, keepdims=True)
@@ -137,7 +137,7 @@ def looks(time: NDArray[np.datetime64], every: int = 1) -> Looks:
         for nadir in np.radians(AMSR2.nadir_angles)
     ]
     nadir_latitude, nadir_longitude = _ground(position, -up)
-    return Looks(
+    return ScanGeometry(
         time=time,
         latitude=np.stack([p[0] for p in points]),
         longitude=np.stack([p[1] for p in points]),

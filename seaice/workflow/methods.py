@@ -24,7 +24,7 @@ from seaice.models.inputs import new_sr_card
 from seaice.models.memory import release_memory
 from seaice.models.weights import create_weightless_model, load_model
 from seaice.retrieval.classical.corrections import blend
-from seaice.retrieval.classical.daily import FORMULAS, Choices
+from seaice.retrieval.classical.daily import FORMULAS, ClassicalOptions
 from seaice.retrieval.concentrate import concentrate
 from seaice.workflow.plan import BLEND, HALO, Method, Plan
 
@@ -60,7 +60,9 @@ def concentrate_with(
 ) -> xr.Dataset:
     """Concentration of a refined day with the plan's method."""
     land = land_mask(plan.grid.refine(SCALE))
-    choices = Choices(**plan.settings.sic.model_dump(exclude={"name", "weights", "dropkey_draws"}))
+    choices = ClassicalOptions(
+        **plan.settings.sic.model_dump(exclude={"name", "weights", "dropkey_draws"})
+    )
     if plan.sic.name in FORMULAS:
         result = FORMULAS[plan.sic.name](refined, daily_map, land, choices, None)
         progress(1, 1)

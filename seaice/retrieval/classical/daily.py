@@ -19,22 +19,22 @@ from seaice.retrieval.classical.corrections import (
     spilled,
     weather_filter,
 )
-from seaice.retrieval.classical.tie_points import Chosen, Source, choose
+from seaice.retrieval.classical.tie_points import Source, TiePointSet, choose
 from seaice.retrieval.classical.uncertainty import (
     SPREADS,
-    Beside,
-    Held,
+    IntervalTables,
+    UncertaintyPredictors,
     algorithm_uncertainty,
     asi_uncertainty,
     beside,
     shipped,
     widths,
 )
-from seaice.retrieval.concentrate import Told, product
+from seaice.retrieval.concentrate import RetrievalResult, product
 from seaice.retrieval.flags import Flag, everyday
 from seaice.retrieval.uncertainty import smearing
 
-__all__ = ["FORMULAS", "Choices", "Day", "by_asi", "by_bootstrap", "by_nasa_team"]
+__all__ = ["FORMULAS", "ClassicalOptions", "Day", "by_asi", "by_bootstrap", "by_nasa_team"]
 
 Map = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -43,7 +43,7 @@ FILTERS = ("tb18v", "tb23v", "tb36v")  #: channels of the weather filters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class ClassicalOptions:
     """What may be chosen of a formula."""
 
     tie_points: Source = "published"
@@ -85,17 +85,17 @@ class Day:
         """6.25 km cells of which half or more is land, (y, x)."""
         return np.asarray(block_mean(self.land.astype(np.float32)) >= 0.5)
 
-    def tie_points(self, choices: Choices) -> Chosen:
+    def tie_points(self, choices: ClassicalOptions) -> TiePointSet:
         """The tie points of this day."""
         return choose(self.tb, ~self.coarse_land, self.hemisphere, choices.tie_points)
 
-    def beside(self, choices: Choices) -> Beside:
+    def beside(self, choices: ClassicalOptions) -> UncertaintyPredictors:
         """What tells how far formulas may be wrong: how they differ, and how far away land is."""
         points = self.tie_points(choices)
         coarse = _bootstrap(self, points), _nasa_team(self, points)
         return beside(_asi(self, points, choices), coarse, self.coarse_land)
 
-    def open_water(self, choices: Choices) -> Mask:
+    def open_water(self, choices: ClassicalOptions) -> Mask:
         """Cells (y, x) that the weather filter calls open water; none where it lacks a channel."""
         limits = limits_of(choices.weather_filter, self.hemisphere)
         if limits is None:
@@ -114,7 +114,7 @@ class Day:
 
 
 def calibrated(
-    tb: Mapping[str, Map], hemisphere: Hemisphere, choices: Choices
+    tb: Mapping[str, Map], hemisphere: Hemisphere, choices: ClassicalOptions
 ) -> Mapping[str, Map]:
     """Temperatures as observed, or as AMSR-E would have them."""
     return tb if choices.calibration == "amsr2" else as_amsre(tb, hemisphere)
@@ -124,8 +124,8 @@ def by_asi(
     refined: xr.Dataset,
     daily_map: xr.Dataset,
     land: Mask,
-    choices: Choices | None = None,
-    held: Held | None = None,
+    choices: ClassicalOptions | None = None,
+    held: IntervalTables | None = None,
 ) -> xr.Dataset:
     """Concentration of a refined day by ASI, its weather filters on the daily map's cells.
 
@@ -133,7 +133,7 @@ def by_asi(
     ----------
     refined, daily_map : of one day
     land : (y, x) bool, on the refined grid
-    choices : tie points, filter, calibration; those of `Choices` where left out
+    choices : tie points, filter, calibration; those of `ClassicalOptions` where left out
     held : half-widths that hold; those shipped where left out
 
     Returns
@@ -141,9 +141,9 @@ def by_asi(
     Dataset
         As `seaice.retrieval.concentrate.product`; filtered cells are 0 and flagged, cells whose
         filter had no channels are flagged. attrs["tie_points"]: JSON of
-        `seaice.retrieval.classical.tie_points.Chosen.told`.
+        `seaice.retrieval.classical.tie_points.TiePointSet.told`.
     """
-    choices = choices or Choices()
+    choices = choices or ClassicalOptions()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
     raw = _asi(day, points, choices)
@@ -160,8 +160,8 @@ def by_bootstrap(
     refined: xr.Dataset,
     daily_map: xr.Dataset,
     land: Mask,
-    choices: Choices | None = None,
-    held: Held | None = None,
+    choices: ClassicalOptions | None = None,
+    held: IntervalTables | None = None,
 ) -> xr.Dataset:
     """Concentration by Bootstrap of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
     return _by_low("bootstrap", refined, daily_map, land, choices, held)
@@ -171,14 +171,16 @@ def by_nasa_team(
     refined: xr.Dataset,
     daily_map: xr.Dataset,
     land: Mask,
-    choices: Choices | None = None,
-    held: Held | None = None,
+    choices: ClassicalOptions | None = None,
+    held: IntervalTables | None = None,
 ) -> xr.Dataset:
     """Concentration by NASA Team of the daily map's 18.7 and 36.5 GHz; else as `by_asi`."""
     return _by_low("nasa_team", refined, daily_map, land, choices, held)
 
 
-Formula = Callable[[xr.Dataset, xr.Dataset, Mask, Choices | None, Held | None], xr.Dataset]
+Formula = Callable[
+    [xr.Dataset, xr.Dataset, Mask, ClassicalOptions | None, IntervalTables | None], xr.Dataset
+]
 FORMULAS: Mapping[str, Formula] = {
     "asi": by_asi,
     "bootstrap": by_bootstrap,
@@ -191,11 +193,11 @@ def _by_low(
     refined: xr.Dataset,
     daily_map: xr.Dataset,
     land: Mask,
-    choices: Choices | None,
-    held: Held | None,
+    choices: ClassicalOptions | None,
+    held: IntervalTables | None,
 ) -> xr.Dataset:
     """The product of a formula of low frequencies, which tells 6.25 km cells."""
-    choices = choices or Choices()
+    choices = choices or ClassicalOptions()
     day = Day.of(refined, daily_map, land)
     points = day.tie_points(choices)
     fraction = {"bootstrap": _bootstrap, "nasa_team": _nasa_team}[name](day, points)
@@ -208,19 +210,19 @@ def _by_low(
     return result.assign_attrs(tie_points=points.told(name))
 
 
-def _asi(day: Day, points: Chosen, choices: Choices) -> Map:
+def _asi(day: Day, points: TiePointSet, choices: ClassicalOptions) -> Map:
     """ASI before any filter, (4y, 4x)."""
     tb = {name: day.refined[name].values for name in HIGH_CHANNELS}
     tb = dict(calibrated(tb, day.hemisphere, choices))
     return asi(tb["tb89v"] - tb["tb89h"], points.asi)
 
 
-def _bootstrap(day: Day, points: Chosen) -> Map:
+def _bootstrap(day: Day, points: TiePointSet) -> Map:
     """Bootstrap before any filter, (y, x)."""
     return bootstrap(day.tb["tb18v"], day.tb["tb36v"], day.tb["tb36h"], points.bootstrap)
 
 
-def _nasa_team(day: Day, points: Chosen) -> Map:
+def _nasa_team(day: Day, points: TiePointSet) -> Map:
     """NASA Team before any filter, (y, x)."""
     return nasa_team(day.tb["tb18h"], day.tb["tb18v"], day.tb["tb36v"], points.nasa_team)
 
@@ -229,8 +231,8 @@ def _finished(
     day: Day,
     raw: Map,
     doubt: Callable[[Map, slice], Map],
-    choices: Choices,
-    doubted: tuple[Held, Beside],
+    choices: ClassicalOptions,
+    doubted: tuple[IntervalTables, UncertaintyPredictors],
 ) -> xr.Dataset:
     """The product of what a formula told: filtered, corrected at coasts, with its reasons."""
     observed = np.isfinite(raw)
@@ -246,18 +248,20 @@ def _finished(
     reasons[Flag.LAND_SPILLOVER_CORRECTED] = over
     reasons[Flag.LOW_FREQUENCY_MISSING] = repeat_to_fine_grid(day.unfiltered) & sea
     algorithm, smeared, within_95 = _doubts(sic, doubt, *doubted)
-    told = Told(sic=sic, raw=raw, algorithm=algorithm, smearing=smeared, within_95=within_95)
-    return product(day.refined, day.daily_map, told, reasons)
+    retrieval = RetrievalResult(
+        sic=sic, raw=raw, algorithm=algorithm, smearing=smeared, within_95=within_95
+    )
+    return product(day.refined, day.daily_map, retrieval, reasons)
 
 
 def _doubts(
-    sic: Map, doubt: Callable[[Map, slice], Map], held: Held, near: Beside
+    sic: Map, doubt: Callable[[Map, slice], Map], held: IntervalTables, near: UncertaintyPredictors
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """As `widths`; `doubt` tells the algorithm's part of some rows."""
     smeared = smearing(sic)
     algorithm, smearing_part, within_95 = (np.empty_like(smeared) for _ in range(3))
     for rows in row_blocks(len(sic)):
-        here = Beside(spread=near.spread[rows], land=near.land[rows])
+        here = UncertaintyPredictors(spread=near.spread[rows], land=near.land[rows])
         parts = doubt(sic[rows], rows), smeared[rows]
         result = widths(sic[rows], parts, held, here)
         algorithm[rows], smearing_part[rows], within_95[rows] = result

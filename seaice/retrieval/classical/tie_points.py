@@ -18,7 +18,7 @@ from seaice.grid.grid import Hemisphere
 from seaice.retrieval.classical import algorithms
 from seaice.retrieval.classical.corrections import FILTERS, gradient_ratio, weather_filter
 
-__all__ = ["Chosen", "Source", "TiePoint", "choose", "tie_point"]
+__all__ = ["Source", "TiePoint", "TiePointSet", "choose", "tie_point"]
 
 Array = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -54,7 +54,7 @@ class TiePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class TiePointSet:
     """The tie points of one day, of all formulas."""
 
     asi: algorithms.TiePoints
@@ -108,7 +108,9 @@ def tie_point(
     return TiePoint(value=value, published=published, measured=measured, cells=cells, why=why)
 
 
-def choose(tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: Source) -> Chosen:
+def choose(
+    tb: Mapping[str, Array], sea: Mask, hemisphere: Hemisphere, source: Source
+) -> TiePointSet:
     """The tie points of a day, measured in any case, used where `source` says so.
 
     Parameters
@@ -168,12 +170,12 @@ def _ice_lines(
 
 def _chosen(
     points: Mapping[str, TiePoint], flat: algorithms.Bootstrap, team: algorithms.NasaTeam
-) -> Chosen:
+) -> TiePointSet:
     value = {name: point.value for name, point in points.items()}
     v18, v36, h36 = (value[f"bootstrap water {name}"] for name in ("tb18v", "tb36v", "tb36h"))
     water = {name: value[f"nasa_team water {name}"] for name in ("tb18h", "tb18v", "tb36v")}
     lines = value["bootstrap ice line tb36h"], value["bootstrap ice line tb18v"]
-    return Chosen(
+    return TiePointSet(
         asi=algorithms.TiePoints(water=value["asi water pd"], ice=value["asi ice pd"]),
         bootstrap=algorithms.Bootstrap(
             polarization=replace(flat.polarization, water=(v36, h36), offset=lines[0]),

@@ -30,9 +30,9 @@ __all__ = [
     "ICE",
     "SPREADS",
     "ZERO",
-    "Beside",
-    "Held",
+    "IntervalTables",
     "Spreads",
+    "UncertaintyPredictors",
     "algorithm_uncertainty",
     "asi_uncertainty",
     "axes_of_ice",
@@ -110,14 +110,14 @@ def asi_uncertainty(
     return np.where(np.asarray(n_obs) > 0, np.sqrt(variance), np.nan).astype(np.float32)
 
 
-class Beside(NamedTuple):
+class UncertaintyPredictors(NamedTuple):
     """What tells how far a formula may be wrong, beside its own answer: (y, x) of its cells."""
 
     spread: Array  #: among the formulas, the most less the least; NaN where one lacks a channel
     land: Array  #: distance to land, cells of 6.25 km
 
 
-class Held(NamedTuple):
+class IntervalTables(NamedTuple):
     """Half-widths that hold, for 68 and for 95 % of errors (the first axis of each table).
 
     Cells set to 0 have their own: what a filter decided is right almost everywhere, and wrong near
@@ -139,10 +139,12 @@ ICE = (
 #: bounds of smearing, distance to land
 ZERO = np.array([0.001, 0.005, 0.02, 0.05, 0.1]), LAND
 NOTHING_KNOWN = 1.0  #: spread where not all formulas have an answer
-AS_STATED = Held(np.empty(0), np.empty(0))  #: no tables: doubts as the parametrization has them
+AS_STATED = IntervalTables(
+    np.empty(0), np.empty(0)
+)  #: no tables: doubts as the parametrization has them
 
 
-def beside(fine: Array, coarse: Sequence[Array], land: NDArray[np.bool_]) -> Beside:
+def beside(fine: Array, coarse: Sequence[Array], land: NDArray[np.bool_]) -> UncertaintyPredictors:
     """The spread of several formulas' answers, and how far away land is.
 
     Parameters
@@ -162,18 +164,22 @@ def beside(fine: Array, coarse: Sequence[Array], land: NDArray[np.bool_]) -> Bes
         above = np.maximum(fine[rows], repeat_to_fine_grid(most[here]))
         spread[rows] = above - np.minimum(fine[rows], repeat_to_fine_grid(least[here]))
     away = distance_transform_edt(~land) if land.any() else np.full(land.shape, np.inf)
-    return Beside(spread=spread, land=repeat_to_fine_grid(np.asarray(away, np.float32)))
+    return UncertaintyPredictors(
+        spread=spread, land=repeat_to_fine_grid(np.asarray(away, np.float32))
+    )
 
 
 @cache
-def shipped(name: str) -> Held:
+def shipped(name: str) -> IntervalTables:
     """The half-widths of a formula that come with the package."""
     result = json.loads(HELD.read_text())[name]
-    return Held(*(np.array([result[kind]["68"], result[kind]["95"]]) for kind in Held._fields))
+    return IntervalTables(
+        *(np.array([result[kind]["68"], result[kind]["95"]]) for kind in IntervalTables._fields)
+    )
 
 
 def widths(
-    sic: Array, parts: tuple[Array, Array], held: Held, near: Beside
+    sic: Array, parts: tuple[Array, Array], held: IntervalTables, near: UncertaintyPredictors
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Both parts of the doubt so that their sum holds 68 % of errors, and a half-width for 95 %.
 
@@ -202,12 +208,14 @@ def widths(
     return algorithm, smeared, np.asarray(two, np.float32)
 
 
-def axes_of_ice(sic: Array, near: Beside, here: NDArray[np.bool_]) -> list[Array]:
+def axes_of_ice(sic: Array, near: UncertaintyPredictors, here: NDArray[np.bool_]) -> list[Array]:
     """What says in which box of `ICE` some cells lie."""
     spread = np.nan_to_num(near.spread[here], nan=NOTHING_KNOWN)
     return [sic[here], spread, near.land[here]]
 
 
-def axes_of_zero(smearing: Array, near: Beside, here: NDArray[np.bool_]) -> list[Array]:
+def axes_of_zero(
+    smearing: Array, near: UncertaintyPredictors, here: NDArray[np.bool_]
+) -> list[Array]:
     """What says in which box of `ZERO` some cells lie."""
     return [smearing[here], near.land[here]]

@@ -28,13 +28,13 @@ from seaice.workflow.methods import network_of
 from seaice.workflow.plan import BLEND, Method, method
 
 __all__ = [
+    "MethodOutputs",
+    "MethodPair",
     "Networks",
-    "Told",
-    "Way",
     "World",
     "retrieve_sic",
+    "retrieve_world",
     "standard",
-    "told_of",
     "ways",
     "world_of",
 ]
@@ -50,7 +50,7 @@ FORMULAS: Mapping[Role, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class MethodPair:
     """One way from daily maps to concentration."""
 
     label: str
@@ -67,7 +67,7 @@ class World(NamedTuple):
     sic: Map  #: (4 y, 4 x), NaN on land
 
 
-class Told(NamedTuple):
+class MethodOutputs(NamedTuple):
     """What the methods tell of one world."""
 
     tb: Mapping[str, Map]  #: by super-resolution, (2, 4 y, 4 x)
@@ -82,7 +82,7 @@ def standard() -> list[str]:
     return list(dict.fromkeys([*names, f"{settings.sr.name}:{settings.sic.name}"]))
 
 
-def ways(told: Sequence[str], notes: Path) -> list[Way]:
+def ways(texts: Sequence[str], notes: Path) -> list[MethodPair]:
     """Methods from what a user wrote: `SR:SIC`, each a name or a safetensors file.
 
     Parameters
@@ -96,8 +96,8 @@ def ways(told: Sequence[str], notes: Path) -> list[Way]:
     WeightsError, UnknownNameError
         If weights are absent, damaged or for another role, or nothing has that name.
     """
-    result: list[Way] = []
-    for text in told:
+    result: list[MethodPair] = []
+    for text in texts:
         parts = text.split(":")
         if len(parts) != 2 or not all(parts):
             raise SettingsError(
@@ -113,31 +113,33 @@ def ways(told: Sequence[str], notes: Path) -> list[Way]:
                 "methods that a table can tell apart, by names or by folder and name of files",
                 "leave one of them out, or move its weights to a folder of another name",
             )
-        result.append(Way(label=label, sr=_method("sr", sr, notes), sic=_method("sic", sic, notes)))
+        result.append(
+            MethodPair(label=label, sr=_method("sr", sr, notes), sic=_method("sic", sic, notes))
+        )
     return result
 
 
-def _label(told: str) -> str:
+def _label(name_or_path: str) -> str:
     """A name as it is, of a file its folder and stem.
 
     >>> _label("bicubic"), _label("training/five/pmdrnet.safetensors")
     ('bicubic', 'five/pmdrnet')
     """
-    path = Path(told)
-    return f"{path.parent.name}/{path.stem}" if path.suffix == ".safetensors" else told
+    path = Path(name_or_path)
+    return f"{path.parent.name}/{path.stem}" if path.suffix == ".safetensors" else name_or_path
 
 
-def _method(role: Role, told: str, notes: Path) -> Method:
-    if told in FORMULAS[role]:
-        return Method(name=told, weights=None, sha256=None)
-    if any(told in formulas for formulas in FORMULAS.values()):
+def _method(role: Role, name_or_path: str, notes: Path) -> Method:
+    if name_or_path in FORMULAS[role]:
+        return Method(name=name_or_path, weights=None, sha256=None)
+    if any(name_or_path in formulas for formulas in FORMULAS.values()):
         raise SettingsError(
-            f"{told} as the {'first' if role == 'sr' else 'second'} part of a method",
+            f"{name_or_path} as the {'first' if role == 'sr' else 'second'} part of a method",
             "super-resolution first, concentration second",
             f"write one of {', '.join(FORMULAS[role])} there, or a network",
         )
-    weights = Path(told) if told.endswith(".safetensors") else None
-    name = told if weights is None else read_card(weights).architecture
+    weights = Path(name_or_path) if name_or_path.endswith(".safetensors") else None
+    name = name_or_path if weights is None else read_card(weights).architecture
     return method(role, NetworkSettings(name=name, weights=weights), notes)
 
 
@@ -174,7 +176,9 @@ def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
     )
 
 
-def told_of(world: World, compared: Sequence[Way], networks: "Networks") -> Told:
+def retrieve_world(
+    world: World, compared: Sequence[MethodPair], networks: "Networks"
+) -> MethodOutputs:
     """What every method tells of a world, by the functions that a run uses."""
     land = np.isnan(world.sic)
     refined: dict[Method, xr.Dataset] = {}
@@ -187,7 +191,7 @@ def told_of(world: World, compared: Sequence[Way], networks: "Networks") -> Told
             refined[way.sr] = one
             tb[sr_name] = np.stack([one[name].values for name in HIGH_CHANNELS])
         sic[way.label] = retrieve_sic(way.sic, refined[way.sr], world.daily_map, land, networks)
-    return Told(tb, sic)
+    return MethodOutputs(tb, sic)
 
 
 def retrieve_sic(

@@ -25,7 +25,7 @@ from seaice.grid.gridding import grid_day
 from seaice.models.inference import Machine, choose_precision, no_progress, refine
 from seaice.page import Section, Table
 from seaice.stack import five_frames, neighbour_pd
-from seaice.workflow.evaluation.methods import Networks, Way, retrieve_sic, ways
+from seaice.workflow.evaluation.methods import MethodPair, Networks, retrieve_sic, ways
 
 __all__ = [
     "ALL",
@@ -74,7 +74,7 @@ def scene_inputs(scene: ChartedScene) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def retrieve_scene(
-    scene: ChartedScene, methods: Sequence[Way], networks: Networks
+    scene: ChartedScene, methods: Sequence[MethodPair], networks: Networks
 ) -> dict[str, tuple[Map, Map | None]]:
     """Concentration of a scene by each method, and half-widths (2, y, x) of its intervals."""
     stack, coarse = scene_inputs(scene)

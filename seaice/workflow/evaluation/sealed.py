@@ -28,7 +28,7 @@ from seaice.product.provenance import REPOSITORY, commit, modified
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
 from seaice.workflow.evaluation.methods import Networks, ways, world_of
-from seaice.workflow.evaluation.methods import told_of as run_methods
+from seaice.workflow.evaluation.methods import retrieve_world as run_methods
 from seaice.workflow.evaluation.worlds import cases_of, sums_of
 from seaice.workflow.stages import Progress
 

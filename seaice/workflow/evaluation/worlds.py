@@ -32,12 +32,12 @@ from seaice.page import Picture, Section, Table
 from seaice.simulate.samples import SPLITS, draw, write_samples
 from seaice.train.samples import SampleSet
 from seaice.workflow.evaluation.methods import (
+    MethodOutputs,
+    MethodPair,
     Networks,
-    Told,
-    Way,
     World,
+    retrieve_world,
     standard,
-    told_of,
     ways,
     world_of,
 )
@@ -49,7 +49,7 @@ FINE = 1.5625  #: km
 FACTORS = (1, 2, 4, 8)  #: cells of 1.5625 km along a cell to compare on
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 Map = NDArray[np.float32]
-Found = dict[tuple[str, float, str], Sums]
+WorldSums = dict[tuple[str, float, str], Sums]
 """Sums of one world by method, cell in km, and what they are of."""
 
 
@@ -86,7 +86,7 @@ def evaluate_worlds(
     for index, (place, day, _) in enumerate(drawn):
         progress("evaluate", index, len(drawn))
         world = world_of(samples, index, place)
-        told = told_of(world, compared, networks)
+        told = retrieve_world(world, compared, networks)
         if index == look_at:
             maps = {label: sic for label, (sic, _) in told.sic.items()}
             example = Example(f"World {index} of {day:%d %B %Y}", world.sic, maps)
@@ -125,7 +125,7 @@ def _liveliest(samples: SampleSet, worlds: int) -> int:
     return int(np.argmax([((sic > 0.15) & (sic < 0.85)).sum() for sic in truths]))
 
 
-def sums_of(world: World, told: Told) -> Found:
+def sums_of(world: World, told: MethodOutputs) -> WorldSums:
     """The sums of one world, as one unit, over the cells that all methods and the truth tell of."""
     known = np.isfinite(world.sic)
     for sic, _ in told.sic.values():
@@ -134,7 +134,7 @@ def sums_of(world: World, told: Told) -> Found:
         return {}
     truth = np.where(known, world.sic, np.float32("nan"))
     side = next(iter(tile_sides(truth.shape)), None)
-    result: Found = {}
+    result: WorldSums = {}
     for label, (sic, uncertainty) in told.sic.items():
         sic = np.where(known, sic, np.float32("nan"))
         for factor in FACTORS:
@@ -142,9 +142,9 @@ def sums_of(world: World, told: Told) -> Found:
                 block_mean(each, factor, min_valid=0.5, dtype=np.float64) for each in (sic, truth)
             )
             if np.isfinite(theirs).any():
-                cell, told_of = FINE * factor, uncertainty if factor == 1 else None
+                cell, retrieve_world = FINE * factor, uncertainty if factor == 1 else None
                 result[label, cell, "map"] = map_sums(
-                    ours, theirs, cell, max(ours.shape), doubt=told_of
+                    ours, theirs, cell, max(ours.shape), doubt=retrieve_world
                 )
         if side:
             spectrum = spectrum_sums(sic, truth, side).sum(0)[None]
@@ -155,7 +155,7 @@ def sums_of(world: World, told: Told) -> Found:
     return result
 
 
-def cases_of(found: Sequence[Found], subsets: Sequence[Sequence[str]]) -> list[Case]:
+def cases_of(found: Sequence[WorldSums], subsets: Sequence[Sequence[str]]) -> list[Case]:
     """Sums of worlds gathered by method, cell size and subset of the worlds.
 
     Parameters
@@ -178,7 +178,7 @@ def cases_of(found: Sequence[Found], subsets: Sequence[Sequence[str]]) -> list[C
 
 
 def _facts(
-    compared: Sequence[Way], days: Sequence[date], subsets: Sequence[Sequence[str]]
+    compared: Sequence[MethodPair], days: Sequence[date], subsets: Sequence[Sequence[str]]
 ) -> Iterator[str]:
     """What was compared on what."""
     counts = {name: sum(name in mine for mine in subsets) for name in (*SEASONS, "single pass")}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from seaice.config import Settled, read_toml
+from seaice.config import FrozenModel, read_toml
 from seaice.errors import SettingsError, to_install
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LOCAL = {"distributed.worker.profile.enabled": False, "distributed.scheduler.wor
 THREADS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-class ClusterSettings(Settled):
+class ClusterSettings(FrozenModel):
     """Where the workers are; by default processes of this machine."""
 
     workers: int = Field(default=2, ge=1, description="worker processes, each doing one task")

@@ -31,7 +31,9 @@ __all__ = ["TRIES", "PlannedDay", "jobs_of", "plan_reprocessing", "reprocess"]
 TRIES = 3  #: of a task whose failure may pass: a full disk, a lost worker
 AHEAD = 3  #: days in flight for each worker
 
-Told = Callable[[Outcome, int, int], None]  #: a day's end, how many have ended, of how many
+MethodOutputs = Callable[
+    [Outcome, int, int], None
+]  #: a day's end, how many have ended, of how many
 
 
 def jobs_of(runs: Sequence[Settings], days: Iterable[date], found: Inventory) -> Iterator[Job]:
@@ -51,7 +53,7 @@ def jobs_of(runs: Sequence[Settings], days: Iterable[date], found: Inventory) ->
 
 
 def reprocess(
-    runs: Sequence[Settings], first: date, last: date, client: "Client", told: Told
+    runs: Sequence[Settings], first: date, last: date, client: "Client", told: MethodOutputs
 ) -> Counter[str]:
     """Make all days of one or two hemispheres, and their catalogue; how many ended how.
 

@@ -28,7 +28,7 @@ from seaice.models.weights import load_model, read_card, weights_hash
 from seaice.simulate.samples import SPLITS, draw
 from seaice.train.samples import SampleSet, Split
 from seaice.train.super_resolution import SRTask
-from seaice.workflow.evaluation.methods import Networks, Way, told_of, ways, world_of
+from seaice.workflow.evaluation.methods import MethodPair, Networks, retrieve_world, ways, world_of
 from seaice.workflow.evaluation.worlds import cases_of, sums_of
 from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
 from seaice.workflow.training.train import SICTraining, SRTraining, train_sic, train_sr
@@ -219,7 +219,11 @@ def score_row(name: str, scores: Mapping[str, float], which: str) -> ScoreRow:
 
 
 def score_worlds(
-    samples: SampleSet, split: Split, named: Mapping[str, Way], device: torch.device, report: Report
+    samples: SampleSet,
+    split: Split,
+    named: Mapping[str, MethodPair],
+    device: torch.device,
+    report: Report,
 ) -> Iterator[Record]:
     """Scores of some ways on all worlds of a set, in cells of `SIZES`.
 
@@ -232,7 +236,7 @@ def score_worlds(
     for index in range(len(samples)):
         report(f"worlds of {split}", index)
         world = world_of(samples, index, draw(SPLITS[split], index)[0])
-        result.append(sums_of(world, told_of(world, list(named.values()), networks)))
+        result.append(sums_of(world, retrieve_world(world, list(named.values()), networks)))
     names = {way.label: name for name, way in named.items()}
     for case in cases_of(result, [()] * len(result)):
         if case.cell in SIZES and "moments" in case.sums:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import nn
 
-from seaice.config import Settings, Settled
+from seaice.config import FrozenModel, Settings
 from seaice.errors import NoInputError, SettingsError
 from seaice.models.card import Card
 from seaice.models.inference import choose_precision
@@ -32,8 +32,8 @@ from seaice.train.samples import INTERPOLATION, SampleSet, add_refined
 from seaice.train.trainer import Batch, Schedule, train
 from seaice.workflow.training.recipe import Progress, recipes, reported, run_recipe
 from seaice.workflow.training.train import (
-    PACES,
-    Pace,
+    ENCODER_RATES,
+    EncoderMode,
     SICTraining,
     SRTraining,
     compact,
@@ -70,7 +70,7 @@ class FineTuning:
     rate: float = 1e-4  #: highest learning rate, a tenth of that of training on simulated worlds
     crop: int = 64  #: coarse cells of a sample, at most
     seed: int = 0
-    encoder: Pace = "trained"  #: trained, slow (a tenth of the head's rate) or frozen
+    encoder: EncoderMode = "trained"  #: trained, slow (a tenth of the head's rate) or frozen
     sr_weights: Path | None = None  #: super-resolution of the inputs; None: interpolated frames
 
 
@@ -200,7 +200,7 @@ def _facts(settings: FineTuning, start: Card) -> dict[str, Any]:
 def _schedule(settings: FineTuning, name: str, device: torch.device) -> Schedule:
     lr_multipliers = {}
     if settings.encoder != "trained":
-        lr_multipliers = {find_model(name).encoder: PACES[settings.encoder]}
+        lr_multipliers = {find_model(name).encoder: ENCODER_RATES[settings.encoder]}
     return Schedule(
         steps=settings.steps,
         batch=settings.batch,
@@ -329,7 +329,7 @@ def checked_settings(options: dict[str, Any]) -> FineTuning:
         )
     names = ("data", "valid", "steps", "batch", "rate", "crop", "seed", "encoder", "sr_weights")
     known = {name: options[name] for name in names if options.get(name) is not None}
-    if known.get("encoder", "trained") not in ("trained", *PACES):
+    if known.get("encoder", "trained") not in ("trained", *ENCODER_RATES):
         raise SettingsError(
             f"--encoder {known['encoder']}", "trained, slow or frozen", "choose one of them"
         )
@@ -343,7 +343,7 @@ COST: dict[Role, tuple[str, ...]] = {"sr": (), "sic": ("cost_weight",)}
 SEE = "`seaice train --help`"
 
 
-class SingleModelSettings(Settled):
+class SingleModelSettings(FrozenModel):
     """What may be said of a lesson."""
 
     model: str = Field(description="a network that `seaice models` lists")
@@ -359,7 +359,7 @@ class SingleModelSettings(Settled):
     crop: int | None = Field(default=None, ge=8, description="coarse cells; a window overrules it")
     seed: int = 0
     start: Path | None = Field(default=None, description="weights of the network to go on from")
-    encoder: Pace = Field(
+    encoder: EncoderMode = Field(
         default="trained", description="trained, slow (a tenth of the head's rate) or frozen"
     )
     cost_weight: float = Field(
@@ -370,7 +370,7 @@ class SingleModelSettings(Settled):
     )
 
 
-def training_of(role: Role, told: SingleModelSettings) -> SRTraining | SICTraining:
+def training_of(role: Role, options: SingleModelSettings) -> SRTraining | SICTraining:
     """The training that was meant.
 
     Raises
@@ -380,34 +380,34 @@ def training_of(role: Role, told: SingleModelSettings) -> SRTraining | SICTraini
     SettingsError
         If the network is for another role, learns nothing, or a setting is for the other role.
     """
-    entry = find_model(told.model)
+    entry = find_model(options.model)
     if entry.role != role or not entry.has_weights:
         raise SettingsError(
-            f"{told.model}, a network for {entry.role!r} "
+            f"{options.model}, a network for {entry.role!r} "
             f"with{'' if entry.has_weights else 'out'} weights",
             f"one for {role!r} that learns weights",
             "see `seaice models`",
         )
-    hyper = {**(compact(told.model) if told.size == "compact" else {}), **told.hyper}
+    hyper = {**(compact(options.model) if options.size == "compact" else {}), **options.hyper}
     recipe = recipes()["compact"]
-    base = recipe.sr[0] if role == "sr" else replace(recipe.sic[-1], sr_weights=_refiner(told))
-    if told.cost_weight and "pooling" not in hyper:
+    base = recipe.sr[0] if role == "sr" else replace(recipe.sic[-1], sr_weights=_refiner(options))
+    if options.cost_weight and "pooling" not in hyper:
         raise SettingsError(
-            f"cost_weight for {told.model}, which cannot choose what it costs",
+            f"cost_weight for {options.model}, which cannot choose what it costs",
             "a network that pools where it learns to",
             "write --model repvgg --hyper pooling=dynopool --hyper window=384",
         )
     changed = {
         key: value
         for key in ("crop", "start", *COST[role])
-        if (value := getattr(told, key)) is not None
+        if (value := getattr(options, key)) is not None
     }
     return replace(
         base,
-        name=told.model,
+        name=options.model,
         hyper=_of_role(role, hyper),
-        schedule=_schedule_of_model(base.schedule, told),
-        encoder=told.encoder,
+        schedule=_schedule_of_model(base.schedule, options),
+        encoder=options.encoder,
         commit=commit() or "",
         **changed,
     )
@@ -418,21 +418,23 @@ def _of_role(role: Role, hyper: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in hyper.items() if role == "sr" or key != "in_channels"}
 
 
-def _schedule_of_model(base: Schedule, told: SingleModelSettings) -> Schedule:
-    named = {"steps": told.steps, "batch": told.batch, "rate": told.rate, "seed": told.seed}
-    options: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
-    schedule = replace(base, **options)
+def _schedule_of_model(base: Schedule, options: SingleModelSettings) -> Schedule:
+    names = ("steps", "batch", "rate", "seed")
+    changed: dict[str, Any] = {
+        name: value for name in names if (value := getattr(options, name)) is not None
+    }
+    schedule = replace(base, **changed)
     return replace(schedule, warm_up=min(schedule.warm_up, max(schedule.steps // 5, 1)))
 
 
-def _refiner(told: SingleModelSettings) -> Path | None:
-    if told.sr_weights == Path("bicubic"):
+def _refiner(options: SingleModelSettings) -> Path | None:
+    if options.sr_weights == Path("bicubic"):
         return None  # interpolated maps, which cost nothing and favour no network
-    return told.sr_weights or shipped_weights("sr", "pmdrnet")
+    return options.sr_weights or shipped_weights("sr", "pmdrnet")
 
 
 def train_model(
-    role: Role, told: SingleModelSettings, folder: Path, device: torch.device, progress: Progress
+    role: Role, options: SingleModelSettings, folder: Path, device: torch.device, progress: Progress
 ) -> Path:
     """Train the network that was meant.
 
@@ -450,9 +452,9 @@ def train_model(
     SettingsError, WeightsError, NoInputError
         As `training_of`, `seaice.workflow.training.train.train_sr` and `train_sic`.
     """
-    training = training_of(role, told)
+    training = training_of(role, options)
     run_recipe(recipes()["compact"], "samples", folder, device, progress)
-    report = partial(reported, progress, told.model, training.schedule.steps)
+    report = partial(reported, progress, options.model, training.schedule.steps)
     if isinstance(training, SRTraining):
         return train_sr(folder, folder / "weights", training, device, report)
     return train_sic(folder, folder / "weights", training, device, report)

@@ -36,13 +36,13 @@ from seaice.train.trainer import Batch, BatchSource, train
 from seaice.workflow.training.fine_tuning import SingleModelSettings, training_of
 from seaice.workflow.training.train import Report, SICTraining, sic_task
 
-__all__ = ["Hiding", "pretrain", "unlabelled_days"]
+__all__ = ["MaskConfig", "pretrain", "unlabelled_days"]
 
 PATCH = 32  #: cells to a side of what is hidden, where the network has no patches of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hiding:
+class MaskConfig:
     """What is hidden of a map."""
 
     ratio: float = 0.75  #: share of its patches
@@ -54,7 +54,7 @@ def pretrain(
     data: Path,
     out: Path,
     told: SingleModelSettings,
-    hiding: Hiding,
+    hiding: MaskConfig,
     device: torch.device,
     report: Report,
 ) -> Path:
@@ -102,7 +102,7 @@ def pretrain(
 
 
 def _lesson(
-    data: Path, training: SICTraining, hiding: Hiding, device: torch.device, report: Report
+    data: Path, training: SICTraining, hiding: MaskConfig, device: torch.device, report: Report
 ) -> PretrainingTask:
     card = new_sic_card(training.name, training.hyper, training.channels)
     of = _of_samples if (data / "train.zarr").exists() else _of_days

@@ -28,9 +28,9 @@ from seaice.train.super_resolution import SRTask, fit_interpolation
 from seaice.train.trainer import Schedule, Task, train
 
 __all__ = [
-    "PACES",
+    "ENCODER_RATES",
+    "EncoderMode",
     "JointTraining",
-    "Pace",
     "Report",
     "SICTraining",
     "SRTraining",
@@ -45,8 +45,8 @@ PUBLISHED_SR = Schedule(steps=300_000, batch=16, rate=4e-4, warm_up=1000, loader
 PUBLISHED_SIC = Schedule(steps=100_000, batch=8, rate=5e-4, warm_up=1000, loaders=4)
 
 #: how the encoder learns beside the head: as it, at a tenth of its rate, or not at all
-Pace = Literal["trained", "slow", "frozen"]
-PACES: Mapping[Pace, float] = {"slow": 0.1, "frozen": 0.0}
+EncoderMode = Literal["trained", "slow", "frozen"]
+ENCODER_RATES: Mapping[EncoderMode, float] = {"slow": 0.1, "frozen": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class SRTraining:
     schedule: Schedule = PUBLISHED_SR
     crop: int = 64  #: coarse cells
     difference_weight: float = 1.0  #: of the error of V - H
-    encoder: Pace = "trained"
+    encoder: EncoderMode = "trained"
     commit: str = ""  #: of the code, for the card
 
 
@@ -87,7 +87,7 @@ class SICTraining:
     offset: float = 0.0  #: K, standard deviation of each channel's offset in each sample
     smooth_noise: float = 0.0  #: K, standard deviation of a smooth random field on each channel
     coast_weight: float = 0.0  #: added to the weight of sea within 25 km of land, 1 elsewhere
-    encoder: Pace = "trained"
+    encoder: EncoderMode = "trained"
     commit: str = ""  #: of the code, for the card
 
 
@@ -261,7 +261,7 @@ def _paced(settings: SRTraining | SICTraining) -> Schedule:
     if settings.encoder == "trained":
         return settings.schedule
     part = find_model(settings.name).encoder
-    return replace(settings.schedule, lr_multipliers={part: PACES[settings.encoder]})
+    return replace(settings.schedule, lr_multipliers={part: ENCODER_RATES[settings.encoder]})
 
 
 def train_joint(
