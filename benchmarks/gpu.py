@@ -101,12 +101,10 @@ def ceilings(device: torch.device, sizes: Sizes, runs: int) -> Ceiling:
     """A product of square matrices in bfloat16, and a copy of as much as thirty of them."""
     square = torch.randn(sizes.product, sizes.product, device=device).bfloat16()
     product = seconds(lambda: square @ square, device, runs)
-    options = torch.empty(30 * square.numel(), dtype=torch.bfloat16, device=device)
-    onto = torch.empty_like(options)
-    copied = seconds(lambda: onto.copy_(options), device, runs)
-    return Ceiling(
-        flops=2 * sizes.product**3 / product.wall, moved=2 * options.nbytes / copied.wall
-    )
+    inputs = torch.empty(30 * square.numel(), dtype=torch.bfloat16, device=device)
+    onto = torch.empty_like(inputs)
+    copied = seconds(lambda: onto.copy_(inputs), device, runs)
+    return Ceiling(flops=2 * sizes.product**3 / product.wall, moved=2 * inputs.nbytes / copied.wall)
 
 
 def whole_map(device: torch.device, sizes: Sizes, runs: int) -> Row:
@@ -132,11 +130,11 @@ def one_tile(role: str, device: torch.device, sizes: Sizes, ceiling: Ceiling, ru
     network = network.to(device, memory_format=torch.channels_last)
     frames = (card.frames,) if role == "sr" else ()
     side = sizes.tile[role]
-    options = torch.randn(1, *frames, len(card.channels), side, side, device=device)
+    inputs = torch.randn(1, *frames, len(card.channels), side, side, device=device)
 
     def run() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
-            told: Tensor = network(options)
+            told: Tensor = network(inputs)
         return told
 
     with FlopCounterMode(display=False) as counter, Moved() as moved:
@@ -162,13 +160,13 @@ def sampling(device: torch.device, sizes: Sizes, runs: int) -> Row:
     side, width, groups = sizes.tile["sr"], 64, 8
     draw = lambda *shape: torch.randn(1, *shape, side, side, device=device).bfloat16()  # noqa: E731
     features = draw(width).contiguous(memory_format=torch.channels_last)
-    options = features, draw(18 * groups), torch.sigmoid(draw(9 * groups))
+    inputs = features, draw(18 * groups), torch.sigmoid(draw(9 * groups))
     weight = torch.randn(width, width, 3, 3, device=device).bfloat16() / 24
     geometry = ConvGeometry(deformable_groups=groups)
 
     def kernel() -> Tensor:
         with torch.autocast(device.type, torch.bfloat16):
-            return modulated_deform_conv(*options, weight, None, geometry)
+            return modulated_deform_conv(*inputs, weight, None, geometry)
 
     def plainly() -> Tensor:
         with sampled_plainly():
@@ -191,15 +189,15 @@ def training(device: torch.device, sizes: Sizes, ceiling: Ceiling, runs: int) ->
     _, card = shipped("sr")
     network = create_model(card.architecture, card.config).to(device)
     shape = sizes.batch, card.frames, len(card.channels), sizes.side, sizes.side
-    options = torch.randn(shape, device=device)
+    inputs = torch.randn(shape, device=device)
     truth = torch.randn(sizes.batch, 2, 4 * sizes.side, 4 * sizes.side, device=device)
     ways: dict[str, Any] = {"eager": network}
     if device.type == "cuda":
         ways["compiled"] = torch.compile(network)
     for how, way in ways.items():
-        step = stepper(way, network, options, truth)
+        step = stepper(way, network, inputs, truth)
         with FlopCounterMode(display=False) as counter:
-            create_model(card.architecture, card.config).to(device)(options).sum().backward()
+            create_model(card.architecture, card.config).to(device)(inputs).sum().backward()
         taken = seconds(step, device, runs)
         yield Row(
             subject="gpu",

@@ -50,11 +50,11 @@ def refining(days: int, wide: int, side: int, alignment: str) -> Callable[[], ob
     hyper = {"frames": days, "width": wide, "groups": 4, "extract_blocks": 2}
     sizes = hyper | {"reconstruct_blocks": 8, "tail": 16, "alignment": alignment}
     network = create_model("pmdrnet", sizes).eval().to(memory_format=torch.channels_last)
-    options = torch.randn(1, days, 11, side, side)
+    inputs = torch.randn(1, days, 11, side, side)
 
     @torch.inference_mode()
     def run() -> object:
-        return network(options)
+        return network(inputs)
 
     return run
 

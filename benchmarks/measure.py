@@ -85,9 +85,9 @@ def copy_rate() -> float:
     """Bytes a second that one core copies, measured on 256 MB."""
     import numpy as np
 
-    options = np.ones(2**25)
-    onto = np.empty_like(options)
-    return options.nbytes / interleaved({"copy": lambda: np.copyto(onto, options)}, 5)["copy"].cpu
+    inputs = np.ones(2**25)
+    onto = np.empty_like(inputs)
+    return inputs.nbytes / interleaved({"copy": lambda: np.copyto(onto, inputs)}, 5)["copy"].cpu
 
 
 def peak() -> float:

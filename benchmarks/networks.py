@@ -65,12 +65,12 @@ def timed(role: str, runs: int) -> Timed:
     last = deepcopy(plain).to(memory_format=torch.channels_last)
     side = SIDES[role]
     frames = (card.frames,) if role == "sr" else ()
-    options = torch.randn(1, *frames, len(card.channels), side, side)
-    laid = options if role == "sr" else options.contiguous(memory_format=torch.channels_last)
+    inputs = torch.randn(1, *frames, len(card.channels), side, side)
+    laid = inputs if role == "sr" else inputs.contiguous(memory_format=torch.channels_last)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        plainly(lambda: plain(options))()
+        plainly(lambda: plain(inputs))()
     ways = {
-        "naive": plainly(runner(plain, options, rounded=torch.float32)),
+        "naive": plainly(runner(plain, inputs, rounded=torch.float32)),
         "float32": runner(last, laid, rounded=torch.float32),
         "bfloat16": runner(last, laid, rounded=torch.bfloat16),
     }
@@ -103,9 +103,9 @@ def plainly(run: Callable[[], Tensor]) -> Callable[[], Tensor]:
 def best_rate() -> float:
     """Operations a second of one core's time: 64 channels, 3x3, bfloat16, channels last."""
     layer = nn.Conv2d(64, 64, 3, padding=1).bfloat16().to(memory_format=torch.channels_last)
-    options = torch.randn(1, 64, 256, 256).bfloat16().contiguous(memory_format=torch.channels_last)
+    inputs = torch.randn(1, 64, 256, 256).bfloat16().contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
-        taken = interleaved({"conv": lambda: layer(options)}, 9)["conv"]
+        taken = interleaved({"conv": lambda: layer(inputs)}, 9)["conv"]
     return 2 * 9 * 64 * 64 * 256**2 / taken.cpu
 
 

@@ -7,9 +7,9 @@ from benchmarks.gpu import Moved, rows
 
 
 def test_a_copy_moves_twice_what_it_copies_and_a_view_nothing():
-    options = torch.ones(6, 5)
+    inputs = torch.ones(6, 5)
     with torch.no_grad(), Moved() as moved:
-        options.t().reshape(-1, 3)[:4] + 1  # the reshape copies: 30 numbers; the sum has 12
+        inputs.t().reshape(-1, 3)[:4] + 1  # the reshape copies: 30 numbers; the sum has 12
     assert moved.total == 4 * (30 + 30 + 12 + 12)
 
 

@@ -105,19 +105,19 @@ def test_the_body_of_the_kernel_is_its_plain_twin(by_numpy, geometry, size):
     features, offset, mask, *_ = arguments(geometry, size=size, dtype=torch.float32)
     offset[0, :, 0, 0] = 1e9  # far outside
     assert mask.shape[2] * mask.shape[3] % BLOCK  # the last block is not full
-    options = features, 3 * offset, mask, taps_of(geometry, (3, 3))
+    inputs = features, 3 * offset, mask, taps_of(geometry, (3, 3))
     torch.testing.assert_close(
-        deformable_kernels.sample_taps_triton(*options), sample_taps_reference(*options)
+        deformable_kernels.sample_taps_triton(*inputs), sample_taps_reference(*inputs)
     )
 
 
 @pytest.mark.parametrize("geometry", ONE_GROUP)
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 2)])
 def test_the_convolution_by_the_kernel_is_the_plain_one(by_numpy, monkeypatch, geometry, kernel):
-    options = arguments(geometry, kernel, dtype=torch.float32)
-    plain = modulated_deform_conv(*options, geometry)
+    inputs = arguments(geometry, kernel, dtype=torch.float32)
+    plain = modulated_deform_conv(*inputs, geometry)
     monkeypatch.setattr(deformable, "triton_supports", lambda *_: True)
-    result = modulated_deform_conv(*options, geometry)
+    result = modulated_deform_conv(*inputs, geometry)
     torch.testing.assert_close(result, plain, atol=1e-5, rtol=1e-5)
 
 
@@ -139,8 +139,8 @@ def test_on_cuda_the_kernel_is_its_plain_twin(dtype, geometry):
     features, offset, mask, *_ = (
         each.cuda().to(dtype) for each in arguments(geometry, size=(40, 50), dtype=torch.float32)
     )
-    options = features, offset, mask, taps_of(geometry, (3, 3))
+    inputs = features, offset, mask, taps_of(geometry, (3, 3))
     close = {"atol": 1e-5, "rtol": 1e-5} if dtype == torch.float32 else {"atol": 0.05, "rtol": 0.02}
     torch.testing.assert_close(
-        deformable_kernels.sample_taps_triton(*options), sample_taps_reference(*options), **close
+        deformable_kernels.sample_taps_triton(*inputs), sample_taps_reference(*inputs), **close
     )

@@ -41,11 +41,11 @@ def test_three_branches_are_one_convolution(planes, stride, groups, attention):
     block = trained(RepVGGBlock(16, planes, form), seed=stride)
     assert (block.rbr_identity is not None) == (planes == 16 and stride == 1)
     one = block.fused()
-    options = torch.randn(2, 16, 9, 12)
+    inputs = torch.randn(2, 16, 9, 12)
     convolutions = [layer for layer in one.modules() if isinstance(layer, nn.Conv2d)]
     assert len(convolutions) == (1 if attention == "none" else 3)
     with torch.inference_mode():
-        torch.testing.assert_close(one(options), block(options), atol=1e-5, rtol=0)
+        torch.testing.assert_close(one(inputs), block(inputs), atol=1e-5, rtol=0)
     assert one.fused() is one
 
 
@@ -53,9 +53,9 @@ def test_three_branches_are_one_convolution(planes, stride, groups, attention):
 def test_a_folded_network_answers_as_before(name):
     built = trained(lively(network(name)))
     before = {key: value.clone() for key, value in built.state_dict().items()}
-    simpler, options = fuse_layers(built), image(name, 48, 33)
+    simpler, inputs = fuse_layers(built), image(name, 48, 33)
     with torch.inference_mode():
-        expected, result = built(options), simpler(options)
+        expected, result = built(inputs), simpler(inputs)
     torch.testing.assert_close(result, expected, atol=1e-5, rtol=0)
     for key, value in built.state_dict().items():
         assert torch.equal(value, before[key]), key
@@ -98,17 +98,17 @@ class Tangled(nn.Module):
 
 def test_what_something_else_reads_is_left_alone():
     built = trained(Tangled())
-    simpler, options = fuse_layers(built), torch.randn(1, 3, 16, 16)
+    simpler, inputs = fuse_layers(built), torch.randn(1, 3, 16, 16)
     kinds = [type(layer) for layer in simpler.norms]
     assert kinds == [nn.BatchNorm2d, nn.BatchNorm2d, nn.BatchNorm2d, nn.Identity]
     with torch.inference_mode():
-        torch.testing.assert_close(simpler(options), built(options), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(simpler(inputs), built(inputs), atol=1e-5, rtol=1e-5)
 
 
 def test_the_compact_networks_fold_to_one_in_a_hundred_thousand():
     """Of the sizes that are shipped, not only of tiny ones."""
     torch.manual_seed(2)
     built = trained(create_model("repvgg", find_model("repvgg").compact()))
-    options = torch.randn(1, 3, 64, 64)
+    inputs = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(fuse_layers(built)(options), built(options), atol=1e-5, rtol=0)
+        torch.testing.assert_close(fuse_layers(built)(inputs), built(inputs), atol=1e-5, rtol=0)

@@ -28,8 +28,8 @@ def test_branches_are_left_out_sample_by_sample_and_stay_the_same_on_the_average
 
 @pytest.mark.parametrize("layer", [ReflashDropout(0.7), StochasticDepth(0.7)])
 def test_evaluation_is_untouched(layer):
-    options = torch.randn(3, 4, 5, 6)
-    assert torch.equal(layer.eval()(options), options)
+    inputs = torch.randn(3, 4, 5, 6)
+    assert torch.equal(layer.eval()(inputs), inputs)
 
 
 @with_reflash
@@ -39,10 +39,10 @@ def test_weights_load_whatever_the_rate_and_tell_the_same(name):
     dropping = create_model(name, SMALL[name] | {"reflash": 0.6})
     dropping.load_state_dict(plain.state_dict(), strict=True)
     hyper = find_model(name).config_class()(**SMALL[name])
-    options = torch.randn(1, hyper.frames, hyper.channels, 8, 8)
+    inputs = torch.randn(1, hyper.frames, hyper.channels, 8, 8)
     with torch.inference_mode():
-        assert torch.equal(dropping.eval()(options), plain.eval()(options))
-        assert not torch.equal(dropping.train()(options), dropping(options))
+        assert torch.equal(dropping.eval()(inputs), plain.eval()(inputs))
+        assert not torch.equal(dropping.train()(inputs), dropping(inputs))
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0])

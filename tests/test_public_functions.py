@@ -12,6 +12,7 @@ import seaice
 from seaice.errors import NoInputError, SettingsError, UnknownNameError
 from seaice.grid.regions import region_grid
 from seaice.models.registry import shipped_weights
+from seaice.retrieval.classical.corrections import blend
 from tests.support.days import DAY, REGION, write_five_days
 
 
@@ -63,12 +64,21 @@ def test_a_network_by_name_and_by_file_is_the_same(daily_maps):
     assert steps[-1][0] == steps[-1][1]
 
 
+def test_the_blend_is_of_the_network_and_asi(daily_maps):
+    refined = seaice.refine(daily_maps[DAY], model="bicubic_3km", device="cpu")
+    network, by_asi, mixed = (
+        seaice.retrieve(refined, daily_maps[DAY], model=name, device="cpu")
+        for name in ("xception_aspp", "asi", "blend")
+    )
+    assert blend(network, by_asi)["sic"].equals(mixed["sic"])
+
+
 def test_wrong_arguments_are_named(daily_maps):
     with pytest.raises(SettingsError, match="no day"):
         seaice.refine(daily_maps, model="bicubic")
     with pytest.raises(NoInputError, match="no daily map of 2020-03-13"):
         seaice.refine(daily_maps, DAY + timedelta(days=10), model="bicubic")
-    with pytest.raises(UnknownNameError, match="a model for 'sic'"):
+    with pytest.raises(UnknownNameError, match="'xception_aspp' is a network for 'sic'"):
         seaice.refine(daily_maps[DAY], model="xception_aspp")
     with pytest.raises(AttributeError, match=r"use seaice\.run_day"):
         _ = seaice.daily

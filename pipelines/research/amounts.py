@@ -109,15 +109,13 @@ def coverage(cases: Sequence[Case], factors: ErrorFactors) -> tuple[float, float
 
 def main() -> None:
     """Print the factors and what they cover."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--worlds", type=int, default=24, help="days of each split")
-    options.add_argument(
-        "--folder", type=Path, default=Path("training"), help="where they are kept"
-    )
-    told = options.parse_args()
-    told.folder.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--worlds", type=int, default=24, help="days of each split")
+    parser.add_argument("--folder", type=Path, default=Path("training"), help="where they are kept")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     fitted, checked = (
-        [*zip(*cases_of(split, told.worlds, told.folder), strict=True)]
+        [*zip(*cases_of(split, options.worlds, options.folder), strict=True)]
         for split in ("doubt", "valid")
     )
     for number, (name, shipped) in enumerate((("extent", EXTENT), ("area", AREA))):

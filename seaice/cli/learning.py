@@ -53,12 +53,12 @@ def samples(
         )
     ensure_writable(out.parent)
     if scenes is not None:
-        write_comparison = write_scene_samples(scenes, out, split, charts=charts)
+        counts = write_scene_samples(scenes, out, split, charts=charts)
     elif granules is not None and charts is not None:
-        write_comparison = write_day_samples(
+        counts = write_day_samples(
             granules, charts, out, split, SIDE, region=region, hemisphere=hemisphere
         )
-    for count, scene in write_comparison:
+    for count, scene in counts:
         typer.echo(f"{scene}: {count} samples so far")
     typer.echo(out)
 

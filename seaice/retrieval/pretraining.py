@@ -136,10 +136,10 @@ class PretrainingTask:
         image = image[..., :rows, :columns]
         patches = rows * columns // side**2
         masking = PatchMask.of(torch.rand(len(image), patches, device=image.device), self.ratio)
-        output, needed = autoencoder(image, masking), patchify(image, side)
+        output, target = autoencoder(image, masking), patchify(image, side)
         if self.target == "pattern":
-            needed = normalized_patches(needed)
-        return masked_mse(output, needed, masking.hidden()[..., None] * self._counts(image, side))
+            target = normalized_patches(target)
+        return masked_mse(output, target, masking.hidden()[..., None] * self._counts(image, side))
 
     def _counts(self, image: Tensor, side: int) -> Tensor:
         """(batch, patch, cells * channels), 1 for what was observed of V, H and V - H."""

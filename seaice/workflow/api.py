@@ -3,28 +3,28 @@
 from collections.abc import Callable, Mapping
 from datetime import date as Date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import xarray as xr
+from torch import nn
 
-from seaice.config import Settings
-from seaice.errors import NoInputError, SettingsError, UnknownNameError
+from seaice.config import RunSettings, Settings
+from seaice.errors import NoInputError, SettingsError
 from seaice.grid.blocks import SCALE
 from seaice.grid.grid import grid_of
 from seaice.grid.masks import land_mask
 from seaice.models.card import Card
-from seaice.models.inference import Machine, choose_device, choose_precision, no_progress
+from seaice.models.inference import no_progress
 from seaice.models.inference import refine as refine_stack
-from seaice.models.registry import find_model, shipped_weights
-from seaice.models.weights import create_weightless_model, load_model
 from seaice.product.reader import open_product
 from seaice.retrieval.classical.daily import FORMULAS
-from seaice.retrieval.concentrate import concentrate
 from seaice.stack import five_frames, neighbour_pd
 from seaice.workflow import day as workflow
 from seaice.workflow.catalogue import update_catalogue, update_series_and_page
+from seaice.workflow.methods import concentrate_by, machine_of, method_named, network_of
 from seaice.workflow.plan import plan
-from seaice.workflow.stages import Progress
+from seaice.workflow.stages import Progress, silent
 
 __all__ = ["refine", "retrieve", "run_day"]
 
@@ -67,9 +67,10 @@ def refine(
         If there is no such model, or its weights are absent, damaged or for another task.
     """
     maps, target = _maps_and_day(daily_maps, day)
-    network, card = _model(model, "sr")
+    network, card = _network("sr", model)
+    machine = machine_of(RunSettings(device=device))
     steps = progress or no_progress
-    return refine_stack(five_frames(maps, target), network, card, _machine(device), "", steps)
+    return refine_stack(five_frames(maps, target), network, card, machine, "", steps)
 
 
 def retrieve(
@@ -104,10 +105,11 @@ def retrieve(
     maps, target = _maps_and_day(daily_maps, day)
     coarse = maps[target].load().assign(neighbour_pd(maps, target))
     land = land_mask(grid_of(coarse).refine(SCALE))
-    steps = progress or no_progress
     if str(model) in FORMULAS:
         return FORMULAS[str(model)](refined, coarse, land, None, None)
-    return concentrate(refined, coarse, land, _model(model, "sic"), _machine(device), steps)
+    network, machine = _network("sic", model), machine_of(RunSettings(device=device))
+    steps = progress or no_progress
+    return concentrate_by(str(model), network, refined, coarse, land, machine, steps)
 
 
 def run_day(
@@ -150,15 +152,11 @@ def run_day(
         "sr": {"name": sr},
         "sic": {"name": sic},
     }
-    steps = progress or _ignore_stages
+    steps = progress or silent
     day = plan(Settings.read(Path(settings) if settings else None, options))
     update_series_and_page(day.folder, workflow.run_day(day, steps), steps)
     update_catalogue(day.folder.parent)
     return open_product(day.folder)
-
-
-def _ignore_stages(stage: str, done: int, steps: int) -> None:
-    """Report nothing."""
 
 
 def _maps_and_day(
@@ -185,22 +183,7 @@ def _maps_and_day(
     return maps, target
 
 
-def _model(name: str | Path, role: Literal["sr", "sic"]) -> tuple[Any, Card]:
-    """A model and its card, by name or from a weights file."""
-    from seaice.models.inputs import new_sr_card
-
-    if str(name).endswith(".safetensors"):
-        return load_model(Path(name), role)
-    entry = find_model(str(name))
-    if entry.role != role:
-        raise UnknownNameError(
-            f"{name}, a model for {entry.role!r}", f"one for {role!r}", "see `seaice models`"
-        )
-    if not entry.has_weights:
-        return create_weightless_model(str(name)), new_sr_card(str(name), {})
-    return load_model(shipped_weights(role, str(name)), role)
-
-
-def _machine(device: Device) -> Machine:
-    chosen = choose_device(device)
-    return Machine(device=chosen, precision=choose_precision("auto", chosen))
+def _network(role: Literal["sr", "sic"], model: str | Path) -> tuple[nn.Module, Card]:
+    """A network and its card, by name or from a weights file."""
+    with TemporaryDirectory() as folder:
+        return network_of(method_named(role, str(model), Path(folder) / "hashes.json"), role)

@@ -10,22 +10,19 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import nn
 
-from seaice.config import NetworkSettings, Settings
+from seaice.config import Settings
 from seaice.errors import SettingsError
 from seaice.grid.blocks import space_to_depth
 from seaice.grid.grid import NORTH, coordinates
 from seaice.instrument import HIGH_CHANNELS, LOW_CHANNELS
 from seaice.models.card import Card
 from seaice.models.inference import Machine, no_progress, refine
-from seaice.models.weights import read_card
 from seaice.retrieval.classical.algorithms import asi
-from seaice.retrieval.classical.corrections import blend
 from seaice.retrieval.classical.daily import FORMULAS as CLASSICAL
-from seaice.retrieval.concentrate import concentrate
 from seaice.stack import NEIGHBOUR_PD_CHANNELS
 from seaice.train.samples import SampleSet
-from seaice.workflow.methods import network_of
-from seaice.workflow.plan import BLEND, Method, method
+from seaice.workflow.methods import concentrate_by, method_named, network_of
+from seaice.workflow.plan import Method
 
 __all__ = [
     "MethodOutputs",
@@ -138,9 +135,7 @@ def _method(role: Role, name_or_path: str, notes: Path) -> Method:
             "super-resolution first, concentration second",
             f"write one of {', '.join(FORMULAS[role])} there, or a network",
         )
-    weights = Path(name_or_path) if name_or_path.endswith(".safetensors") else None
-    name = name_or_path if weights is None else read_card(weights).architecture
-    return method(role, NetworkSettings(name=name, weights=weights), notes)
+    return method_named(role, name_or_path, notes)
 
 
 def world_of(samples: SampleSet, index: int, place: tuple[int, int]) -> World:
@@ -208,9 +203,9 @@ def retrieve_sic(
         result = CLASSICAL[how.name](refined, daily_map, land, None, None)
     else:
         model = networks.of(how, "sic")
-        result = concentrate(refined, daily_map, land, model, networks.machine, no_progress)
-        if how.name == BLEND:
-            result = blend(result, CLASSICAL["asi"](refined, daily_map, land, None, None))
+        result = concentrate_by(
+            how.name, model, refined, daily_map, land, networks.machine, no_progress
+        )
     uncertainty = np.stack(
         [result[name].values for name in ("sic_uncertainty", "sic_uncertainty_95")]
     )
